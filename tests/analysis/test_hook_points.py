@@ -162,6 +162,15 @@ def test_every_supported_family_is_tested() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_a_tiny_model_is_the_same_each_time_and_another_with_another_seed(family: str) -> None:
+    before = torch.get_rng_state()
+    first, again, other = (tiny(family, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("weight"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_activations_agree_with_transformer_lens(family: str) -> None:
     assert worst_difference(family) < TOLERANCE
 

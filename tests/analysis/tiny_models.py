@@ -115,6 +115,7 @@ def tiny(family: str, seed: int = 0) -> PreTrainedModel:
         seed: of the weights; the global random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # some biases (SigLIP's) begin random, and noise is added to them
         model: PreTrainedModel = _AUTO_MODEL.from_config(_CONFIGS[family](), dtype=torch.float32)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
