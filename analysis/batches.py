@@ -1,0 +1,47 @@
+"""What flows between the stages. Named tuples with shapes; B contexts of T tokens, D = d_model, N latents."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class TokenBatch(NamedTuple):
+    """B contexts, each from one document.
+
+    `mask` is the one mask of the whole product: True where a token is counted. BOS, EOS, other
+    special tokens and padding are False, and so are in no numerator and no denominator.
+    """
+
+    ids: Tensor  # [B, T] int64
+    attention: Tensor  # [B, T] bool: everything but padding
+    mask: Tensor  # [B, T] bool: counted tokens
+    document: Tensor  # [B] int64: index of the document in the corpus
+    start: Tensor  # [B] int64: position in the document of the context's first own token
+    group: Tensor  # [B] int64: which of the 64 groups of documents
+    paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
+    sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
+    lead: int  # columns before each context's first own token: 1 with BOS, else 0
+    cursor: int  # contexts emitted up to and including this batch
+
+
+class Counted(NamedTuple):
+    """The counted tokens of a batch, flat, in reading order; n = mask.sum()."""
+
+    token: Tensor  # [n] int64: vocabulary id
+    row: Tensor  # [n] int64: context within the batch
+    column: Tensor  # [n] int64: position in the context, BOS being 0
+    group: Tensor  # [n] int64
+    paragraph: Tensor  # [n] int64
+    sentence: Tensor  # [n] int64
+    serial: Tensor  # [n] int64: a name of this token that no other token has (document, position)
+    ordinary: Tensor  # [n] bool: not a massive token (norm at most 6 x the median of its layer)
+
+
+class Firing(NamedTuple):
+    """The non-zero activations of the counted tokens, as a sparse list of m entries."""
+
+    token: Tensor  # [m] int64: which of the n counted tokens
+    latent: Tensor  # [m] int64
+    value: Tensor  # [m] float32, never 0

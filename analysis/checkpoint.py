@@ -1,0 +1,88 @@
+"""Where a run stands, on disk: safetensors and JSON, never pickles, replaced in one step."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from analysis.errors import UserError
+
+
+class Checkpoints:
+    """The checkpoint folder of one run key.
+
+    Args:
+        base: folder of all checkpoints.
+        key: the run's key.
+    """
+
+    def __init__(self, base: Path, key: str) -> None:
+        self.folder = base / key[:24]
+        self.key = key
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the key: a second run of it is refused.
+
+        Raises:
+            UserError: another process has it; its process id is named.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                raise UserError(
+                    f"this run (key {self.key[:12]}) is already going in process {stream.read().strip() or '?'};"
+                    " wait for it, or stop it and use --resume"
+                ) from None
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            yield
+
+    def exists(self) -> bool:
+        """Whether there is something to resume from."""
+        return (self.folder / "now" / "state.json").exists()
+
+    def save(self, note: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Write a new checkpoint, then put it in the old one's place."""
+        fresh = self.folder / "new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, fresh / "state.safetensors")
+        (fresh / "state.json").write_text(json.dumps(note))
+        self._swap(fresh)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The last complete checkpoint."""
+        now = self.folder / "now"
+        return json.loads((now / "state.json").read_text()), load_file(now / "state.safetensors")
+
+    def clear(self) -> None:
+        """Nothing left to resume."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def recover(self) -> None:
+        """Finish a swap that was cut off between its two renames."""
+        now, old = self.folder / "now", self.folder / "old"
+        if not now.exists() and old.exists():
+            os.replace(old, now)
+
+    def _swap(self, fresh: Path) -> None:
+        now, old = self.folder / "now", self.folder / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        if now.exists():
+            os.replace(now, old)
+        os.replace(fresh, now)
+        shutil.rmtree(old, ignore_errors=True)

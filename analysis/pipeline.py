@@ -1,0 +1,257 @@
+"""The loop: text -> model -> SAEs -> accumulators -> rows. One forward pass for all layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from analysis.accumulators.joint import PairPlan
+from analysis.batches import TokenBatch
+from analysis.checkpoint import Checkpoints
+from analysis.config import AnalyzeConfig
+from analysis.corpus import ContextStream
+from analysis.demo_parts import cache_folder
+from analysis.documents import Corpus
+from analysis.errors import UserError
+from analysis.geometry import Partners, partners
+from analysis.model import LanguageModel, load_model
+from analysis.panel import Panel, Settings
+from analysis.plan import Pilot, Plan, make_plan
+from analysis.progress import progress_bar
+from analysis.sae import LoadedSae, check_fits, load_sae
+
+Tell = Callable[[int], None]
+STRIP_TOKENS = 1024
+
+
+@dataclass
+class Reading:
+    """Everything loaded and checked, before the model runs."""
+
+    config: AnalyzeConfig
+    corpus: Corpus
+    model: LanguageModel
+    saes: list[LoadedSae]
+    key: str
+
+    @property
+    def hooks(self) -> list[str]:
+        """Hook points, each once."""
+        return list(dict.fromkeys(sae.hook_point for sae in self.saes))
+
+    @property
+    def settings(self) -> Settings:
+        """Sizes for the accumulators."""
+        return Settings(self.config.context, self.config.contexts, self.model.vocab_size, self.config.seed)
+
+    def stream(self) -> ContextStream:
+        """The text as batches."""
+        return ContextStream(
+            self.corpus,
+            self.model.tokenizer,
+            bos=self.model.bos_id,
+            special=self.model.special_ids,
+            context=self.config.context,
+            batch=self.config.contexts,
+            tokens=self.config.tokens,
+            seed=self.config.seed,
+        )
+
+
+@dataclass
+class Result:
+    """What the stream gave; `write` turns it into rows."""
+
+    reading: Reading
+    panels: list[Panel]
+    geometry: list[Partners]
+    counts: dict[str, int]
+    strip: dict[str, Any] | None
+    strip_acts: list[Tensor]
+    seconds: float
+
+
+def prepare(config: AnalyzeConfig) -> Reading:
+    """Load and check everything; SAEs and corpus first, since they fail fastest.
+
+    Raises:
+        UserError: whatever is wrong with the input, named.
+    """
+    saes = [load_sae(source) for source in config.saes]
+    corpus = Corpus(config.corpus, config.text_field)
+    centred = {sae.centred for sae in saes}
+    if len(centred) > 1:
+        raise UserError("the SAEs disagree about centred writing weights; analyze them in separate runs")
+    model = load_model(config.model, dtype=config.dtype, device=config.device, centred=centred.pop())
+    for sae in saes:
+        check_fits(sae, model.d_model, model.n_layers)
+    saes = sorted(saes, key=lambda sae: (sae.layer, sae.hook_point, sae.sha256))
+    if model.device.type != "cpu":
+        saes = [load_sae(sae.source, device=str(model.device)) for sae in saes]
+    key = config.key(model.fingerprint, corpus.sha256, [sae.sha256 for sae in saes], model.dtype_name)
+    return Reading(config, corpus, model, saes, key)
+
+
+def analyse(reading: Reading, console: Console) -> Result:
+    """Read the text once and accumulate; resumes from a checkpoint where asked to."""
+    started = time.monotonic()
+    checkpoints = Checkpoints(cache_folder() / "checkpoints", reading.key)
+    with checkpoints.locked():
+        run = Run(reading, checkpoints)
+        with progress_bar(console, "analysing", reading.config.tokens, "tokens") as tell:
+            run.stream(tell)
+        strip, strip_acts = _strip(reading)
+        seconds = run.seconds_before + time.monotonic() - started
+        return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
+
+
+class Run:
+    """The state of one run: plan, panels, counts, and how to save and restore them."""
+
+    def __init__(self, reading: Reading, checkpoints: Checkpoints) -> None:
+        self.reading, self.checkpoints = reading, checkpoints
+        self.geometry = [_geometry(sae) for sae in reading.saes]
+        self.panels: list[Panel] = []
+        self.counts = {"tokens": 0, "masked": 0, "cursor": 0}
+        self.documents: set[int] = set()
+        self.seconds_before = 0.0
+        self._started = time.monotonic()
+        checkpoints.recover()
+        if reading.config.resume and checkpoints.exists():
+            self._restore()
+
+    def stream(self, tell: Tell) -> None:
+        """Pilot, then every batch, with a checkpoint now and then."""
+        tell(self.counts["tokens"])
+        last = time.monotonic()
+        for batch, kept in self._batches():
+            self._update(batch, kept, tell)
+            if time.monotonic() - last > self.reading.config.checkpoint_seconds:
+                self.save()
+                last = time.monotonic()
+        if not self.panels or not self.counts["tokens"]:
+            raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
+        self.counts["documents"] = len(self.documents)
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        note = {
+            "counts": self.counts,
+            "documents": sorted(self.documents),
+            "seconds": self.seconds_before + time.monotonic() - self._started,
+        }
+        tensors = {}
+        for number, panel in enumerate(self.panels):
+            named = _plan_tensors(panel.plan) | panel.state_dict()
+            tensors |= {f"{number}:{name}": tensor for name, tensor in named.items()}
+        self.checkpoints.save(note, tensors)
+
+    def _restore(self) -> None:
+        note, tensors = self.checkpoints.load()
+        self.counts, self.documents = note["counts"], set(note["documents"])
+        self.seconds_before = note["seconds"]
+        for number, sae in enumerate(self.reading.saes):
+            prefix = f"{number}:"
+            mine = {k.removeprefix(prefix): v.to(sae.decoder.device) for k, v in tensors.items() if k.startswith(prefix)}
+            panel = Panel(sae, _plan_from(mine), self.reading.settings)
+            panel.load_state_dict(mine)
+            self.panels.append(panel)
+
+    def _batches(self) -> Iterator[tuple[TokenBatch, dict[str, Tensor]]]:
+        """(batch, hook -> [n, D] of its counted tokens); the pilot's batches are kept and given first."""
+        source = self._live()
+        if not self.panels:
+            pilot = []
+            tokens = 0
+            for item in source:
+                pilot.append(item)
+                tokens += int(item[0].mask.sum())
+                if tokens >= self.reading.config.pilot_tokens:
+                    break
+            if tokens:
+                self._plan([kept for _batch, kept in pilot])
+                yield from pilot
+        yield from source
+
+    def _live(self) -> Iterator[tuple[TokenBatch, dict[str, Tensor]]]:
+        model, hooks = self.reading.model, self.reading.hooks
+        for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
+            kept = model.read(batch.ids, batch.attention, hooks)
+            mask = batch.mask.to(model.device)
+            yield batch, {hook: kept[hook][mask] for hook in hooks}
+
+    def _plan(self, pilot: list[dict[str, Tensor]]) -> None:
+        for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
+            x = torch.cat([kept[sae.hook_point] for kept in pilot])
+            asked = asked_latents(self.reading.config, sae)
+            plan = make_plan(sae, geometry, Pilot(x, sae.encode(x)), self.reading.config.dense_threshold, asked)
+            self.panels.append(Panel(sae, plan, self.reading.settings))
+
+    def _update(self, batch: TokenBatch, kept: dict[str, Tensor], tell: Tell) -> None:
+        for panel in self.panels:
+            panel.update(batch, kept[panel.sae.hook_point])
+        counted = int(batch.mask.sum())
+        self.counts["tokens"] += counted
+        self.counts["masked"] += batch.ids.numel() - counted
+        self.counts["cursor"] = batch.cursor
+        self.documents.update(batch.document[batch.mask.any(1)].tolist())
+        tell(counted)
+
+
+def asked_latents(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
+    """What --detail wants of this SAE.
+
+    Raises:
+        UserError: an index the SAE does not have.
+    """
+    wanted = config.detail.get(sae.layer, [])
+    for index in wanted:
+        if not 0 <= index < sae.n_latents:
+            raise UserError(f"--detail {sae.layer}:{index}: {sae.source} has latents 0 to {sae.n_latents - 1}")
+    return torch.tensor(sorted(set(wanted)), dtype=torch.int64, device=sae.decoder.device)
+
+
+def _geometry(sae: LoadedSae) -> Partners:
+    encoder = torch.zeros_like(sae.decoder) if sae.encoder is None else sae.encoder
+    return partners(encoder, sae.decoder)
+
+
+def _strip(reading: Reading) -> tuple[dict[str, Any] | None, list[Tensor]]:
+    """One document from its start, and every SAE's activations [tokens, N] on it, on the CPU."""
+    stream = reading.stream()
+    tokenised = stream.whole_document(STRIP_TOKENS)
+    if tokenised is None:
+        return None, []
+    batch = stream.collate(stream.contexts_of(tokenised, STRIP_TOKENS))
+    kept = reading.model.read(batch.ids, batch.attention, reading.hooks)
+    mask = batch.mask.to(reading.model.device)
+    words = reading.model.words()
+    document = tokenised.document
+    strip = {
+        "document": title_of(document.name, document.labels),
+        "labels": document.labels,
+        "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
+    }
+    return strip, [sae.encode(kept[sae.hook_point][mask]).cpu() for sae in reading.saes]
+
+
+def title_of(name: str, labels: dict[str, Any]) -> str:
+    """What people call a document: its title if it has one, else where it stood."""
+    title = labels.get("title")
+    return title if isinstance(title, str) and title else name
+
+
+def _plan_tensors(plan: Plan) -> dict[str, Tensor]:
+    flat = {f"plan/{name}": tensor for name, tensor in plan._asdict().items() if name != "pairs"}
+    return flat | {f"pairs/{name}": tensor for name, tensor in plan.pairs._asdict().items()}
+
+
+def _plan_from(tensors: dict[str, Tensor]) -> Plan:
+    pairs = PairPlan(**{name: tensors[f"pairs/{name}"] for name in PairPlan._fields})
+    return Plan(**{name: tensors[f"plan/{name}"] for name in Plan._fields if name != "pairs"}, pairs=pairs)

@@ -1,0 +1,122 @@
+"""What the first tokens decide for one SAE: which latents get detail, which pairs, which scales.
+
+The pilot's numbers fix choices, never results: all statistics are over all tokens, the pilot's
+included.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.accumulators.joint import PairPlan
+from analysis.geometry import Partners, unit_rows
+from analysis.sae import LoadedSae
+
+MASSIVE = 6.0  # times the median norm
+MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn out dense
+CONTROLS = 32
+MAX_DETAIL = 512
+KINDS = ("dense", "partner", "control", "asked")
+
+
+class Plan(NamedTuple):
+    """Fixed after the pilot, saved with every checkpoint."""
+
+    latents: Tensor  # [m] int64: latents with detail, ascending
+    kind: Tensor  # [m] int64: why, an index into KINDS
+    partners: Tensor  # [m] int64: partner, or the latent itself
+    cuts: Tensor  # [m, 3] float32: quartiles of the firing |activations|
+    median_norm: Tensor  # [] float32
+    pivot: Tensor  # [D] float32: mean of x over ordinary tokens
+    pairs: PairPlan
+
+
+class Pilot(NamedTuple):
+    """All pilot tokens of one SAE: n tokens."""
+
+    x: Tensor  # [n, D]
+    acts: Tensor  # [n, N]
+
+
+def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor) -> Plan:
+    """Choose detail latents and pairs.
+
+    Args:
+        geometry: partners from the weights.
+        pilot: activations of the first tokens.
+        threshold: density above which a latent is dense.
+        asked: latents the user wants in detail, int64.
+    """
+    fired = pilot.acts != 0
+    density = fired.double().mean(0)
+    latents, kind = _choose(density, pilot, geometry, threshold, asked)
+    partner = geometry.partner[latents]
+    norms = pilot.x.norm(dim=1)
+    median = norms.median()
+    ordinary = norms <= MASSIVE * median
+    pivot = pilot.x[ordinary].double().mean(0).float()
+    return Plan(
+        latents,
+        kind,
+        torch.where(partner >= 0, partner, latents),
+        _cuts(pilot.acts[:, latents].abs()),
+        median,
+        pivot,
+        _pairs(sae, latents, partner, pilot, ordinary, pivot),
+    )
+
+
+def _choose(
+    density: Tensor, pilot: Pilot, geometry: Partners, threshold: float, asked: Tensor
+) -> tuple[Tensor, Tensor]:
+    kind = torch.full_like(geometry.partner, -1)
+    kind[asked] = KINDS.index("asked")
+    dense = torch.nonzero(density > MARGIN * threshold).flatten()
+    dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
+    kind[_controls(density, pilot, dense, threshold)] = KINDS.index("control")
+    around = geometry.partner[dense]
+    kind[around[around >= 0]] = KINDS.index("partner")
+    kind[dense] = KINDS.index("dense")
+    latents = torch.nonzero(kind >= 0).flatten()
+    return latents, kind[latents]
+
+
+def _controls(density: Tensor, pilot: Pilot, dense: Tensor, threshold: float) -> Tensor:
+    """Sparse latents whose mean firing activation is nearest to a dense one's, each used once."""
+    sparse = torch.nonzero((density > 0) & (density < threshold / 4) & ((pilot.acts != 0).sum(0) >= 8)).flatten()
+    if not len(sparse):
+        return sparse
+    level = pilot.acts.abs().sum(0) / (pilot.acts != 0).sum(0).clamp(min=1)
+    wanted = level[dense[:CONTROLS]] if len(dense) else level[sparse].sort().values[:: max(1, len(sparse) // CONTROLS)]
+    distance = (level[sparse][None, :] - wanted[:CONTROLS, None]).abs()
+    taken: list[int] = []
+    for row in distance:
+        row[taken] = torch.inf
+        if bool(torch.isinf(row).all()):
+            break
+        taken.append(int(row.argmin()))
+    return sparse[torch.tensor(taken, dtype=torch.int64, device=sparse.device)]
+
+
+def _cuts(size: Tensor) -> Tensor:
+    """[m, 3] quartiles over firing tokens; infinity (all in the lowest level) where nothing fired."""
+    shares = torch.tensor([0.25, 0.5, 0.75], device=size.device)
+    on = torch.where(size > 0, size, torch.nan)
+    return on.nanquantile(shares, dim=0).T.nan_to_num(torch.inf)
+
+
+def _pairs(
+    sae: LoadedSae, latents: Tensor, partner: Tensor, pilot: Pilot, ordinary: Tensor, pivot: Tensor
+) -> PairPlan:
+    has = partner >= 0
+    both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has].unique(dim=0)
+    first, second = both[:, 0], both[:, 1]
+    decoder = sae.decoder.to(pilot.x.device)
+    norms = torch.stack([decoder[first].norm(dim=1), decoder[second].norm(dim=1)], 1)
+    direction = unit_rows(unit_rows(decoder[first]) - unit_rows(decoder[second]))
+    z = pilot.acts[ordinary][:, first] * norms[:, 0] - pilot.acts[ordinary][:, second] * norms[:, 1]
+    spread = z.std(0, correction=0)
+    return PairPlan(first, second, norms, direction, pivot, torch.where(spread > 0, spread, torch.ones_like(spread)))

@@ -1,0 +1,161 @@
+"""`dense-latents train-sae`: cache activations once, train one SAE per hook point, report on held-out text."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from analysis import hook_points
+from analysis.corpus import ContextStream
+from analysis.demo_parts import cache_folder
+from analysis.documents import Corpus
+from analysis.errors import UserError
+from analysis.hashing import sha256_file
+from analysis.model import LanguageModel, load_model
+from analysis.progress import progress_bar
+from analysis.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
+from analysis.training.activations import ActivationCache, cache_for
+from analysis.training.report import evaluate
+from analysis.training.train import Recipe, train
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What `train-sae` was asked for."""
+
+    model: str
+    """Local folder, .gguf file, hub id or `demo`."""
+    corpus: str
+    """.jsonl, .txt, gzipped or not, or a folder of those."""
+    hooks: list[str]
+    """Hook points; one SAE each."""
+    out: Path
+    """Each SAE gets a folder in it, named after its hook point."""
+    recipe: Recipe = field(default_factory=Recipe)
+    """How each is trained."""
+    tokens: int = 600_000
+    """Different tokens to read; they are cached on disk, 2 bytes x d_model a token and hook point."""
+    context: int = 256
+    """Tokens per context, BOS included."""
+    held_out: float = 0.1
+    """Share of documents kept for the report."""
+    report_tokens: int = 20_000
+    """Held-out tokens the report is measured on."""
+    jobs: int = 1
+    """SAEs trained at the same time, each on its share of the cores."""
+    device: str = "auto"
+    """auto, cpu, cuda."""
+
+    def __post_init__(self) -> None:
+        if not self.hooks:
+            raise UserError("train-sae: expected at least one --hook, e.g. blocks.7.hook_resid_post")
+        for hook in self.hooks:
+            hook_points.parse(hook)
+        if not 0 < self.held_out < 0.9:
+            raise UserError(f"--held-out {self.held_out}: expected a share between 0 and 0.9")
+
+
+def train_saes(config: TrainConfig, console: Console) -> list[Path]:
+    """Train and report; returns the SAE folders. Stopped at any point, it goes on where it was."""
+    corpus = Corpus(config.corpus)
+    model = load_model(config.model, device=config.device)
+    for hook in config.hooks:
+        hook_points.resolve(model.module, hook)
+    stream = _stream(config, corpus, model, config.tokens, only_held_out=False)
+    cache = cache_for(cache_folder() / "activations", model, stream, config.hooks)
+    with progress_bar(console, "activations", config.tokens, "tokens") as tell:
+        cache.fill(model, stream, tell)
+    device = str(model.device)
+    waiting = {hook: _folder(config, hook) for hook in config.hooks}
+    for hook, folder in waiting.items():
+        folder.mkdir(parents=True, exist_ok=True)
+    _train_all(config, cache, waiting, model, corpus, device, console)
+    return list(waiting.values())
+
+
+def _stream(config: TrainConfig, corpus: Corpus, model: LanguageModel, tokens: int, *, only_held_out: bool) -> ContextStream:
+    return ContextStream(
+        corpus,
+        model.tokenizer,
+        bos=model.bos_id,
+        special=model.special_ids,
+        context=config.context,
+        batch=8,
+        tokens=tokens,
+        seed=config.recipe.seed,
+        held_out=config.held_out,
+        only_held_out=only_held_out,
+        sentences=False,
+    )
+
+
+def _folder(config: TrainConfig, hook: str) -> Path:
+    layer, kind = hook_points.parse(hook)
+    return config.out / f"{config.recipe.architecture}-l{layer:02d}-{kind.replace('_', '-')}"
+
+
+def _train_all(
+    config: TrainConfig,
+    cache: ActivationCache,
+    folders: dict[str, Path],
+    model: LanguageModel,
+    corpus: Corpus,
+    device: str,
+    console: Console,
+) -> None:
+    todo = {hook: folder for hook, folder in folders.items() if not (folder / REPORT).exists()}
+    threads = max(1, (os.cpu_count() or 1) // config.jobs)
+    with ProcessPoolExecutor(config.jobs, mp_context=get_context("spawn")) as pool:
+        futures = {
+            pool.submit(_job, config.recipe, cache, hook, folder, _metadata(config, model, corpus, hook), device, threads): hook
+            for hook, folder in todo.items()
+        }
+        for future in as_completed(futures):
+            hook = futures[future]
+            _finish(config, model, corpus, folders[hook], future.result(), console)
+
+
+def _job(
+    recipe: Recipe, cache: ActivationCache, hook: str, out: Path, metadata: dict[str, Any], device: str, threads: int
+) -> dict[str, Any]:
+    torch.set_num_threads(threads)
+    return train(recipe, cache, hook, out, metadata, device=device)
+
+
+def _metadata(config: TrainConfig, model: LanguageModel, corpus: Corpus, hook: str) -> dict[str, Any]:
+    return {
+        "model_name": model.name,
+        "hook_name": hook,
+        "context_size": config.context,
+        "prepend_bos": model.bos_id is not None,
+        "dataset_path": corpus.name,
+        "model_fingerprint": model.fingerprint,
+        "corpus_sha256": corpus.sha256,
+        "seed": config.recipe.seed,
+    }
+
+
+def _finish(
+    config: TrainConfig, model: LanguageModel, corpus: Corpus, folder: Path, training: dict[str, Any], console: Console
+) -> None:
+    """Measure the SAE as it lies on disk, and write the report and the hash of the weights."""
+    sae = load_sae(str(folder), device=str(model.device))
+    stream = _stream(config, corpus, model, config.report_tokens, only_held_out=True)
+    measured = evaluate(model, sae, stream)
+    report = training | {"held_out": measured, "model": model.name, "corpus": corpus.name}
+    (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+    (folder / HASH).write_text(f"{sha256_file(folder / WEIGHTS)}  {WEIGHTS}\n")
+    recovered = measured["loss_recovered"]
+    console.print(
+        f"{slug_part(sae)}: {training['steps']:,} steps in {training['seconds']:,.0f} s,"
+        f" FVU {measured['fvu']:.3f}, L0 {measured['l0']:.1f}, dead {training['dead_in_training']:.1%},"
+        f" loss recovered {'unknown' if recovered is None else f'{recovered:.1%}'}"
+    )

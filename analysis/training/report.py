@@ -1,0 +1,80 @@
+"""How good an SAE is, on documents it was not trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from analysis.corpus import ContextStream
+from analysis.model import LanguageModel
+from analysis.sae import LoadedSae
+
+
+def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dict[str, Any]:
+    """FVU, L0, share of latents that never fire, and loss recovered, over the stream's counted tokens.
+
+    FVU is summed squared error over summed squared distance from the mean. Loss recovered is
+    (loss with the activation zeroed - loss with the SAE spliced in) / (zeroed - clean), where
+    only counted positions are replaced and only counted targets are averaged.
+
+    Returns:
+        plain numbers; losses in nats per token.
+    """
+    total = _Sums(sae)
+    for batch in stream.batches():
+        mask = batch.mask.to(model.device)
+        targets = batch.mask[:, 1:]
+        x = model.read(batch.ids, batch.attention, [sae.hook_point])[sae.hook_point]
+        rebuilt = total.add(x[mask])
+        spliced = x.clone()
+        spliced[mask] = rebuilt
+        zeroed = torch.where(mask[..., None], torch.zeros_like(x), x)
+        for name, value in (("clean", x), ("spliced", spliced), ("zeroed", zeroed)):
+            losses = _losses_with(model, sae.hook_point, batch.ids, batch.attention, value, name == "clean")
+            total.losses[name] += float(losses.cpu()[targets].double().sum())
+        total.targets += int(targets.sum())
+    return total.result()
+
+
+def _losses_with(
+    model: LanguageModel, hook: str, ids: Tensor, attention: Tensor, value: Tensor, clean: bool
+) -> Tensor:
+    return model.token_losses(ids, attention, None if clean else {hook: lambda _x: value})
+
+
+class _Sums:
+    def __init__(self, sae: LoadedSae) -> None:
+        self.sae = sae
+        self.tokens = self.targets = 0
+        self.firing = self.error = self.squares = 0.0
+        self.sum = torch.zeros(sae.d_in, dtype=torch.float64)
+        self.fired = torch.zeros(sae.n_latents, dtype=torch.bool)
+        self.losses = {"clean": 0.0, "spliced": 0.0, "zeroed": 0.0}
+
+    def add(self, x: Tensor) -> Tensor:
+        acts = self.sae.encode(x)
+        rebuilt = self.sae.decode(acts)
+        self.tokens += len(x)
+        self.firing += float((acts != 0).sum())
+        self.fired |= (acts != 0).any(0).cpu()
+        self.error += float((x - rebuilt).double().square().sum())
+        self.squares += float(x.double().square().sum())
+        self.sum += x.double().sum(0).cpu()
+        return rebuilt
+
+    def result(self) -> dict[str, Any]:
+        variance = self.squares - float(self.sum.square().sum()) / self.tokens
+        per_token = {name: value / self.targets for name, value in self.losses.items()}
+        gap = per_token["zeroed"] - per_token["clean"]
+        return {
+            "held_out_tokens": self.tokens,
+            "fvu": self.error / variance,
+            "l0": self.firing / self.tokens,
+            "never_fired_share": 1 - float(self.fired.double().mean()),
+            "loss_clean": per_token["clean"],
+            "loss_spliced": per_token["spliced"],
+            "loss_zeroed": per_token["zeroed"],
+            "loss_recovered": (per_token["zeroed"] - per_token["spliced"]) / gap if gap > 0 else None,
+        }

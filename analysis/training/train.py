@@ -1,0 +1,175 @@
+"""One SAE: sae-lens' trainer over cached activations, with checkpoints, and a report beside the weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analysis.errors import UserError
+from analysis.training.activations import ActivationCache, shuffled_batches
+from analysis.training.batchtopk import ExactBatchTopK
+
+ARCHITECTURES = ("batchtopk", "topk", "jumprelu", "abstopk")
+_NORM_BATCHES = 50
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that fixes an SAE's training, stored in its report."""
+
+    architecture: str = "batchtopk"
+    """One of batchtopk, topk, jumprelu, abstopk; sae-lens' classes of those names."""
+    width: int = 2304
+    """Number of latents."""
+    k: float = 32
+    """Latents on per token (mean, for batchtopk); unused by jumprelu."""
+    l0_coefficient: float = 1.0
+    """Weight of the sparsity loss; jumprelu only."""
+    learning_rate: float = 2e-3
+    """Peak of Adam's rate; falls to zero over the last fifth of the steps."""
+    batch: int = 2048
+    """Tokens per step."""
+    train_tokens: int = 15_000_000
+    """Token-steps: the cached tokens are read as often as that needs."""
+    seed: int = 0
+    """Of the weights and of the data order."""
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise UserError(f"unknown architecture '{self.architecture}'; choose one of {', '.join(ARCHITECTURES)}")
+        if not 0 < self.k < self.width:
+            raise UserError(f"--k {self.k}: expected more than 0 and less than the width, {self.width}")
+        if self.train_tokens < self.batch:
+            raise UserError(f"--train-tokens {self.train_tokens}: expected at least one batch, {self.batch}")
+
+
+def train(
+    recipe: Recipe, cache: ActivationCache, hook: str, out: Path, metadata: dict[str, Any], *, device: str = "cpu"
+) -> dict[str, Any]:
+    """Train one SAE and write `cfg.json`, `sae_weights.safetensors` (float16) to `out`.
+
+    A run that was stopped goes on from its last checkpoint in `out/checkpoints`, with the same
+    data order.
+
+    Returns:
+        What training itself knows for the report: steps, seconds, dead share over the last window.
+    """
+    warnings.filterwarnings("ignore", module="sae_lens")
+    os.environ.setdefault("WANDB_MODE", "disabled")
+    torch.manual_seed(recipe.seed)
+    sae = _training_sae(recipe, cache.d_model, metadata, device)
+    checkpoints = out / "checkpoints"
+    trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device)
+    started = time.monotonic()
+    trainer.fit()
+    _save(sae, out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return {
+        "recipe": asdict(recipe),
+        "steps": trainer.n_training_steps,
+        "unique_tokens": cache.tokens,
+        "resumed_at_step": resumed,
+        "seconds": round(time.monotonic() - started, 1),
+        "dead_in_training": float(trainer.dead_neurons.float().mean()),
+    }
+
+
+def _training_sae(recipe: Recipe, d_model: int, metadata: dict[str, Any], device: str) -> Any:
+    import sae_lens
+
+    common: dict[str, Any] = {
+        "d_in": d_model,
+        "d_sae": recipe.width,
+        "device": device,
+        "normalize_activations": "expected_average_only_in",
+    }
+    if recipe.architecture == "jumprelu":
+        config = sae_lens.JumpReLUTrainingSAEConfig(**common, l0_coefficient=recipe.l0_coefficient)
+        sae: Any = sae_lens.JumpReLUTrainingSAE(config)
+    elif recipe.architecture == "batchtopk":
+        sae = sae_lens.BatchTopKTrainingSAE(sae_lens.BatchTopKTrainingSAEConfig(**common, k=recipe.k))
+        sae.activation_fn = ExactBatchTopK(recipe.k)
+    else:
+        kind = {"topk": "TopK", "abstopk": "AbsTopK"}[recipe.architecture]
+        config_class = getattr(sae_lens, f"{kind}TrainingSAEConfig")
+        config = config_class(**common, k=int(recipe.k), use_sparse_activations=False)
+        sae = getattr(sae_lens, f"{kind}TrainingSAE")(config)
+    for key, value in metadata.items():
+        sae.cfg.metadata[key] = value
+    return sae
+
+
+def _trainer(
+    recipe: Recipe, sae: Any, cache: ActivationCache, hook: str, checkpoints: Path, device: str
+) -> tuple[Any, int]:
+    from sae_lens.config import LoggingConfig, SAETrainerConfig
+    from sae_lens.training.sae_trainer import SAETrainer
+
+    steps = recipe.train_tokens // recipe.batch
+    config = SAETrainerConfig(
+        total_training_samples=steps * recipe.batch,
+        train_batch_size_samples=recipe.batch,
+        lr=recipe.learning_rate,
+        lr_end=0.0,
+        lr_warm_up_steps=min(200, steps // 10),
+        lr_decay_steps=steps // 5,
+        device=device,
+        autocast=_autocast(device),
+        dead_feature_window=min(1000, max(50, steps // 8)),
+        feature_sampling_window=min(1000, max(10, steps // 4)),
+        n_checkpoints=max(1, recipe.train_tokens // 2_000_000),
+        checkpoint_path=str(checkpoints),
+        logger=LoggingConfig(log_to_wandb=False),
+        n_batches_for_norm_estimate=_NORM_BATCHES,
+    )
+    last = _last_checkpoint(checkpoints)
+    done = 0
+    if last is not None:
+        sae.load_weights_from_checkpoint(last)
+        done = int(last.name) // recipe.batch
+    trainer = SAETrainer(config, sae, _batches(cache, hook, recipe, done))
+    if last is not None:
+        trainer.load_trainer_state(last)
+        done = trainer.n_training_samples // recipe.batch
+        trainer.n_training_steps = done  # sae-lens saves before it counts the step
+        trainer.checkpoint_thresholds = [t for t in trainer.checkpoint_thresholds if t >= trainer.n_training_samples]
+    return trainer, done
+
+
+def _batches(cache: ActivationCache, hook: str, recipe: Recipe, done: int) -> Iterator[torch.Tensor]:
+    # a fresh trainer first reads _NORM_BATCHES to estimate the norm; a resumed one does not
+    start = done + _NORM_BATCHES if done else 0
+    return shuffled_batches(cache.rows(hook), recipe.batch, recipe.seed, start)
+
+
+def _last_checkpoint(checkpoints: Path) -> Path | None:
+    complete = [p for p in checkpoints.glob("*") if p.name.isdigit() and (p / "activation_scaler.json").exists()]
+    return max(complete, key=lambda path: int(path.name), default=None)
+
+
+def _autocast(device: str) -> bool:
+    from analysis.model import fast_dtype
+
+    return device != "cpu" or fast_dtype() == torch.bfloat16
+
+
+def _save(sae: Any, out: Path) -> None:
+    """sae-lens' own inference format, with float16 tensors."""
+    from safetensors.torch import load_file, save_file
+
+    weights, config = sae.save_inference_model(str(out))
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights)
+    Path(weights).chmod(0o644)
+    cfg = json.loads(Path(config).read_text())
+    cfg |= {"dtype": "float16", "device": "cpu"}
+    Path(config).write_text(json.dumps(cfg, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,1 @@
+"""The contract between worker and server: tables, arrays in rows, sessions. Nothing else."""

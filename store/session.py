@@ -1,0 +1,81 @@
+"""Engines and sessions for SQLite and PostgreSQL, one place for the pragmas."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+BUSY_TIMEOUT_MS = 5_000
+
+
+def database_url(db: str | Path) -> str:
+    """A path or a URL -> a URL. A bare path is a SQLite file."""
+    text = str(db)
+    return text if "://" in text else f"sqlite:///{text}"
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file behind a SQLite URL; None for another database or memory."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+def sqlite_module() -> Any:
+    """pysqlite3 where it is installed (its SQLite has no WAL-reset bug), else the standard one."""
+    try:
+        import pysqlite3
+    except ImportError:
+        return sqlite3
+    return pysqlite3
+
+
+def make_engine(db: str | Path, *, read_only: bool = False) -> Engine:
+    """An engine for `db`. Readers of a SQLite file get `mode=ro` connections.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: `db` is no URL that SQLAlchemy knows.
+    """
+    url = database_url(db)
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    return _sqlite_engine(url, read_only)
+
+
+def _sqlite_engine(url: str, read_only: bool) -> Engine:
+    path = sqlite_path(url)
+    arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    if path is not None and read_only:
+        url = f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
+    engine = create_engine(url, module=sqlite_module(), connect_args=arguments)
+    event.listen(engine, "connect", _pragmas(read_only))
+    if not read_only:
+        # a transaction that will write takes the lock at its start, so it waits instead of failing midway
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _pragmas(read_only: bool) -> Callable[[Any, Any], None]:
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, not the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        if not read_only:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
+
+    return set_pragmas
+
+
+def session_factory(engine: Engine) -> sessionmaker[Session]:
+    """Sessions whose objects stay readable after the session ends."""
+    return sessionmaker(engine, expire_on_commit=False)
