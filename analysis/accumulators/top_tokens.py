@@ -8,6 +8,7 @@ may have. Latents with detail are never pruned.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 import torch
@@ -100,9 +101,19 @@ class TokenTable(Accumulator):
         self._settle()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Settled first, so that a resumed table equals one that never stopped."""
-        self._settle()
-        return super().state_dict()
+        """What waits is saved as it waits: settling here would move the later prunings, and a resumed
+        table would no longer equal one that never stopped."""
+        waiting = zip(*self._pending, strict=True) if self._pending else ([] for _ in _ROWS)
+        kept = {f"waiting_{name}": _joined(name, parts) for name, parts in zip(_ROWS, waiting, strict=True)}
+        return super().state_dict() | kept
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a saved state."""
+        super().load_state_dict(state)
+        device = self.tensors["key"].device
+        rows = tuple(state[f"waiting_{name}"].clone().to(device) for name in _ROWS)
+        self._waiting = len(rows[0])
+        self._pending = [rows] if self._waiting else []
 
     def summarise(self) -> TopTokensSummary:
         """The k best types of every latent, by mean and by mass."""
@@ -166,6 +177,11 @@ class TokenTable(Accumulator):
 
 
 _ROWS = ("key", "sum", "abs", "count")
+
+
+def _joined(name: str, parts: Iterable[Tensor]) -> Tensor:
+    found = list(parts)
+    return torch.cat(found) if found else torch.zeros(0, dtype=torch.int64 if name == "key" else torch.float64)
 
 
 def _empty(device: torch.device | str) -> dict[str, Tensor]:
