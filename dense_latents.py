@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from typing import Annotated, NoReturn
 
 import typer
 
 from analysis import cli as worker
 from analysis.errors import UserError
+
+_WORKER = {"torch", "sae_lens", "transformers", "syntok", "gguf", "numpy", "safetensors"}
 
 cli = typer.Typer(
     name="dense-latents",
@@ -17,26 +20,58 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Db = Annotated[str, typer.Option(help="SQLite file or database URL.")]
+Port = Annotated[int, typer.Option(help="0 takes any free one.")]
+
+cli.command("analyze")(worker.analyze)
 cli.command("train-sae")(worker.train_sae)
+cli.command("bench")(worker.bench)
 
 
-@cli.callback()
-def _root() -> None:
-    """So that a single command is still named."""
+@cli.command("serve")
+def serve(
+    db: Db = "dense-latents.db",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 8000,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address others can reach, without login.")] = False,
+    allowed_host: Annotated[list[str] | None, typer.Option(help="Further Host names to answer to.")] = None,
+) -> None:
+    """Show what is in the store, in a browser. Needs neither torch nor the model."""
+    from app.cli import serve as start
+
+    start(db, host, port, insecure, allowed_host or [])
+
+
+@cli.command("demo")
+def demo(
+    tokens: Annotated[int, typer.Option(help="Tokens to analyse.")] = 60_000,
+    db: Db = "demo.db",
+    port: Port = 8000,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Analyse only.")] = False,
+) -> None:
+    """Analyse the shipped SAEs of a real model on real text, then serve the pages."""
+    worker.analyze_demo(tokens, db)
+    if not no_serve:
+        from app.cli import serve as start
+
+        start(db, port=port)
 
 
 def main() -> None:
-    """Run a command; an error a user can mend is one plain line and exit status 2."""
+    """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:
         cli()
     except UserError as error:
-        print(f"dense-latents: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except ModuleNotFoundError as error:
-        if error.name in {"torch", "sae_lens", "transformers", "syntok", "gguf", "numpy"} and find_spec(error.name) is None:
-            print(f"dense-latents: this command needs {error.name}: pip install 'dense-latents[analysis]'", file=sys.stderr)
-            sys.exit(2)
-        raise
+        if error.name not in _WORKER or find_spec(error.name) is not None:
+            raise
+        _fail(f"this command needs {error.name}: pip install 'dense-latents[analysis]'")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"dense-latents: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

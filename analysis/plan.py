@@ -112,7 +112,7 @@ def _pairs(
     sae: LoadedSae, latents: Tensor, partner: Tensor, pilot: Pilot, ordinary: Tensor, pivot: Tensor
 ) -> PairPlan:
     has = partner >= 0
-    both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has].unique(dim=0)
+    both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has].unique(dim=0)  # type: ignore[no-untyped-call]
     first, second = both[:, 0], both[:, 1]
     decoder = sae.decoder.to(pilot.x.device)
     norms = torch.stack([decoder[first].norm(dim=1), decoder[second].norm(dim=1)], 1)

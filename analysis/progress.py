@@ -13,17 +13,19 @@ _PLAIN_EVERY = 10.0
 
 
 @contextmanager
-def progress_bar(console: Console, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yields `tell(n)`: n more of `unit` are done."""
+def progress_bar(
+    console: Console, what: str, total: int, unit: str, before: int = 0
+) -> Iterator[Callable[[int], None]]:
+    """Yields `tell(n)`: n more of `unit` are done. `before` were done by an earlier process: no part of the rate."""
     if console.is_terminal:
-        with _live(console, what, total, unit) as tell:
+        with _live(console, what, total, unit, before) as tell:
             yield tell
     else:
-        yield _plain(console, what, total, unit)
+        yield _plain(console, what, total, unit, before)
 
 
 @contextmanager
-def _live(console: Console, what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def _live(console: Console, what: str, total: int, unit: str, before: int) -> Iterator[Callable[[int], None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -33,19 +35,19 @@ def _live(console: Console, what: str, total: int, unit: str) -> Iterator[Callab
     )
     started = time.monotonic()
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total, rate="")
+        task = progress.add_task(what, total=total, rate="", completed=before)
 
         def tell(count: int) -> None:
             done = progress.tasks[0].completed + count
-            rate = done / max(1e-9, time.monotonic() - started)
+            rate = (done - before) / max(1e-9, time.monotonic() - started)
             progress.update(task, advance=count, rate=f"{rate:,.0f} {unit}/s")
 
         yield tell
 
 
-def _plain(console: Console, what: str, total: int, unit: str) -> Callable[[int], None]:
+def _plain(console: Console, what: str, total: int, unit: str, before: int) -> Callable[[int], None]:
     started = last = time.monotonic()
-    done = 0
+    done = before
 
     def tell(count: int) -> None:
         nonlocal done, last
@@ -54,7 +56,7 @@ def _plain(console: Console, what: str, total: int, unit: str) -> Callable[[int]
         if now - last < _PLAIN_EVERY and done < total:
             return
         last = now
-        rate = done / max(1e-9, now - started)
+        rate = (done - before) / max(1e-9, now - started)
         left = max(0, total - done) / max(1e-9, rate)
         console.print(f"{what}: {done:,} of {total:,} {unit}, {rate:,.0f} {unit}/s, {left:,.0f} s left")
 

@@ -64,7 +64,8 @@ class LoadedSae:
     @property
     def neuronpedia_id(self) -> str | None:
         """Its name on Neuronpedia, if its metadata have one."""
-        return self.details.get("metadata", {}).get("neuronpedia_id")
+        name = self.details.get("metadata", {}).get("neuronpedia_id")
+        return None if name is None else str(name)
 
     @property
     def centred(self) -> bool:

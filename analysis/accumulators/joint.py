@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, Statistic, Step, add_at
+from analysis.accumulators.moments import CONSTANT
 
 REACH, PER_SD = 8, 4
 BINS = 2 * REACH * PER_SD
@@ -110,6 +111,8 @@ class Joint(Accumulator):
         """Correlations, R² and counts; NaN where a variance is 0."""
         t = self.tensors
         variance = torch.diagonal(t["comoment"], dim1=1, dim2=2)
+        # equal values get a variance from float64 rounding alone, and a correlation out of it
+        variance = torch.where(variance > t["count"] * (CONSTANT * t["mean"]).square(), variance, 0.0)
         against = t["comoment"][:, 0, 1:]
         scale = (variance[:, :1] * variance[:, 1:]).sqrt()
         correlation = torch.where(scale > 0, against / scale, torch.nan)
@@ -127,7 +130,8 @@ class Joint(Accumulator):
         self.tensors["firing"] += torch.stack([on_a.sum(0), on_b.sum(0), (on_a & on_b).sum(0)], 1)
         z = a - b
         side = torch.where(z > 0, 0, torch.where(z < 0, 1, torch.where(on_a | on_b, 0, 2)))
-        place = ((z / self.plan.z_sd + REACH) * PER_SD).floor().long().clamp(0, BINS - 1)
+        # in float32 a small negative z plus REACH is REACH, and lands on the positive side
+        place = ((z.double() / self.plan.z_sd + REACH) * PER_SD).floor().clamp(0, BINS - 1).long()
         pair = torch.arange(a.shape[1], device=a.device)
         add_at(self.tensors["histogram"], ((pair * 3 + side) * BINS + place).flatten())
 

@@ -29,9 +29,10 @@ STATISTICS = tuple(
 
 def edges_for(kind: str, context: int) -> Tensor:
     """Bin edges in tokens: one by one at first, then wider, so that each bin holds enough tokens."""
-    fine = list(range(0, 16)) if kind != "context" else list(range(1, 17))
-    wide, step, last = [], 2, fine[-1] + 1
     limit = context if kind == "context" else min(context, 512)
+    first = 1 if kind == "context" else 0
+    fine = list(range(first, min(first + 16, limit)))
+    wide, step, last = [], 2, fine[-1] + 1
     while last < limit:
         wide.append(last)
         last += step

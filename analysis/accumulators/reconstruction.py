@@ -68,5 +68,5 @@ class Reconstruction(Sums):
         tokens, ordinary, firings, decoded = self.tensors["count"].tolist()
         error, squares = self.tensors["squares"].tolist()
         variance = squares - float(self.tensors["sum"].square().sum()) / max(decoded, 1)
-        fvu = error / variance if decoded and variance > 0 else float("nan")
+        fvu = error / variance if variance > 1e-12 * squares else float("nan")  # below is rounding
         return ReconstructionSummary(firings / max(tokens, 1), fvu, int(tokens), int(ordinary))

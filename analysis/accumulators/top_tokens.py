@@ -36,7 +36,7 @@ class TopTokens(NamedTuple):
     mean: Tensor  # float64: sum of activations over all occurrences of the type
     share: Tensor  # float64: of the latent's summed |activation|
     firing: Tensor  # int64: occurrences on which it fired
-    count: Tensor  # int64: occurrences
+    count: Tensor  # type: ignore[assignment]  # int64: occurrences
 
 
 class TopTokensSummary(NamedTuple):
@@ -94,8 +94,7 @@ class TokenTable(Accumulator):
 
     def merge(self, other: Self) -> None:
         """Add the other's rows and bounds."""
-        other._settle()
-        self._pending.append(tuple(other.tensors[name].clone() for name in _ROWS))
+        self._pending.append(other._rows())
         for name in ("occurrences", "error", "mass"):
             self.tensors[name] = self.tensors[name] + other.tensors[name]
         self._settle()
@@ -151,11 +150,15 @@ class TokenTable(Accumulator):
             table(count, 0),
         )
 
+    def _rows(self) -> tuple[Tensor, ...]:
+        """All rows, settled and waiting, added up; copies."""
+        columns = zip(*[tuple(self.tensors[name] for name in _ROWS), *self._pending], strict=True)
+        return _by_key(*[torch.cat(column) for column in columns])
+
     def _settle(self) -> None:
         if not self._pending:
             return
-        columns = zip(*[tuple(self.tensors[name] for name in _ROWS), *self._pending], strict=True)
-        rows = _by_key(*[torch.cat(column) for column in columns])
+        rows = self._rows()
         self.tensors |= dict(zip(_ROWS, rows, strict=True))
         self._pending, self._waiting = [], 0
         if len(rows[0]) > 2 * self.capacity * self.latents:

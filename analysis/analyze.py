@@ -1,0 +1,118 @@
+"""`analyze` from end to end: load, check, stream, write; what can go wrong on the way, in plain words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from safetensors import SafetensorError
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+
+from analysis.checkpoint import Checkpoints
+from analysis.config import AnalyzeConfig
+from analysis.demo_parts import cache_folder
+from analysis.errors import UserError
+from analysis.pipeline import Reading, analyse, prepare
+from analysis.write import find_complete, write
+from migrations.runner import upgrade
+from store.session import database_url, make_engine
+
+
+def analyze(config: AnalyzeConfig, console: Console) -> int:
+    """Run the worker.
+
+    Returns:
+        id of the run in the store: a new one, or the complete one that has the same key.
+
+    Raises:
+        UserError: bad input, a database that cannot be used, a full disk.
+        KeyboardInterrupt: stopped by the user, after a checkpoint.
+    """
+    with _plain_words(config):
+        console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
+        reading = prepare(config)
+        upgrade(database_url(config.db))
+        engine = make_engine(config.db)
+        known = find_complete(engine, reading.key)
+        if known is not None:
+            console.print(f"run {known.id} in {config.db} is this very run, finished {known.finished:%Y-%m-%d %H:%M}")
+            return known.id
+        return _run(reading, engine, console)
+
+
+def _run(reading: Reading, engine: Engine, console: Console) -> int:
+    checkpoints = Checkpoints(cache_folder() / "checkpoints", reading.key)
+    with checkpoints.locked():
+        _tell_start(reading, checkpoints, console)
+        try:
+            result = analyse(reading, checkpoints, console)
+        except KeyboardInterrupt:
+            console.print("stopped; the same command with --resume goes on from here")
+            raise
+        console.print("writing")
+        run_id = write(engine, result)
+        checkpoints.clear()
+    for note in mended(reading):
+        console.print(note)
+    dense = sum(int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels)
+    console.print(
+        f"run {run_id}: {result.counts['tokens']:,} tokens of {result.counts['documents']:,} documents,"
+        f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {reading.config.db}"
+    )
+    return run_id
+
+
+def mended(reading: Reading) -> Iterator[str]:
+    """What was skipped or mended in the corpus, and whether it ended early."""
+    report = reading.corpus.report
+    for count, what in (
+        (report.empty_documents, "empty documents skipped"),
+        (report.invalid_utf8, "invalid UTF-8 sequences replaced"),
+        (report.lone_surrogates, "lone surrogates replaced"),
+        (report.control_characters, "control characters dropped"),
+    ):
+        if count:
+            yield f"{reading.corpus.path}: {count:,} {what}"
+
+
+def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) -> None:
+    checkpoints.recover()
+    if not checkpoints.exists():
+        if reading.config.resume:
+            console.print("no checkpoint of this run: starting at the beginning")
+        return
+    done = checkpoints.load()[0]["counts"]["tokens"]
+    if reading.config.resume:
+        console.print(f"going on from {done:,} tokens")
+    else:
+        console.print(f"a checkpoint of this run at {done:,} tokens is left aside; --resume would go on from it")
+
+
+@contextmanager
+def _plain_words(config: AnalyzeConfig) -> Iterator[None]:
+    """Turn what the disk and the database raise into errors a user can act on."""
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise UserError(f"--db {config.db}: expected a SQLite path or a database URL; found {error}") from error
+    except OperationalError as error:
+        raise UserError(_database(config, error)) from error
+    except DatabaseError as error:
+        raise UserError(f"--db {config.db}: expected a SQLite database; found {error.orig}") from error
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
+            raise
+        raise UserError(_full(getattr(error, "filename", None) or cache_folder())) from error
+
+
+def _database(config: AnalyzeConfig, error: OperationalError) -> str:
+    if "full" in str(error.orig):
+        return _full(config.db)
+    return f"--db {config.db}: cannot be written: {error.orig}"
+
+
+def _full(where: object) -> str:
+    return f"{where}: no space left on this disk; make room, then repeat the command with --resume"
