@@ -1,0 +1,153 @@
+"""Small worlds whose truths are known: token streams cut as one likes, and SAEs with planted latents.
+
+A `World` is every context of a small corpus at once, with what the SAE reads at each token. Tests cut
+it into batches (`steps`), so that "the same stream, cut otherwise" is one argument.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from analysis.accumulators.base import Step
+from analysis.batches import TokenBatch
+from analysis.corpus import group_of
+from analysis.panel import counted_tokens, firing_list
+
+BOS = 0
+SPECIAL = 1  # a second special token, in the middle of texts
+VOCAB = 40
+
+
+@dataclass(frozen=True)
+class World:
+    """C contexts of at most T columns, column 0 being BOS; everything is right-padded.
+
+    `x` [C, T, D] is what the SAE reads and `acts` [C, T, N] what it says; both hold junk at
+    columns that are not counted, since nothing may look there.
+    """
+
+    batch: TokenBatch
+    x: Tensor
+    acts: Tensor
+    median_norm: Tensor
+
+    @property
+    def contexts(self) -> int:
+        """C."""
+        return len(self.batch.ids)
+
+    @property
+    def latents(self) -> int:
+        """N."""
+        return self.acts.shape[-1]
+
+    def part(self, first: int, last: int) -> TokenBatch:
+        """Contexts `first` to `last` as one batch, as narrow as they allow, cursor at `last`."""
+        width = int(self.batch.attention[first:last].sum(1).max())
+        cut = {
+            name: value[first:last, :width] if value.dim() == 2 else value[first:last]
+            for name, value in self.batch._asdict().items()
+            if isinstance(value, Tensor)
+        }
+        return TokenBatch(**cut, lead=self.batch.lead, cursor=last)
+
+    def step(self, first: int, last: int) -> Step:
+        """Contexts `first` to `last` as the accumulators get them."""
+        batch = self.part(first, last)
+        width = batch.ids.shape[1]
+        x = self.x[first:last, :width][batch.mask]
+        acts = self.acts[first:last, :width][batch.mask]
+        return Step(batch, counted_tokens(batch, x, self.median_norm), x, acts, firing_list(acts))
+
+    def steps(self, cuts: Sequence[int]) -> Iterator[Step]:
+        """The whole stream, cut after each of the given numbers of contexts (any order, any repeats)."""
+        places = sorted({0, *(cut for cut in cuts if 0 < cut < self.contexts), self.contexts})
+        for first, last in itertools.pairwise(places):
+            yield self.step(first, last)
+
+
+def law_world(seed: int, signed: bool = False, contexts: int = 24, width: int = 14, d: int = 6) -> World:
+    """A stream with every trap in it.
+
+    Contexts of one token and of nothing but special tokens; special tokens inside; paragraphs and
+    sentences known and unknown; several contexts a document, documents sharing groups; massive
+    tokens; and eight latents: dead, always on, constant, constant but rare, full of ties, dense,
+    sparse, and a mirror of the dense one (firing where it does not).
+    """
+    random = torch.Generator().manual_seed(seed)
+    batch = _law_batch(random, contexts, width)
+    x = torch.randn(contexts, width, d, generator=random)
+    massive = torch.rand(contexts, width, generator=random) < 0.05
+    x[massive] *= 40
+    acts = _law_acts(random, contexts, width)
+    acts[massive] *= 3
+    if signed:
+        acts *= torch.where(torch.rand(acts.shape, generator=random) < 0.4, -1.0, 1.0)
+        acts[..., 2] = acts[..., 2].abs()
+    return World(batch, x, acts, torch.tensor(float(d) ** 0.5))
+
+
+def _law_batch(random: torch.Generator, contexts: int, width: int) -> TokenBatch:
+    length = torch.randint(2, width + 1, (contexts,), generator=random)
+    length[1] = 2  # BOS and one token
+    column = torch.arange(width).expand(contexts, width)
+    attention = column < length[:, None]
+    ids = torch.randint(2, VOCAB, (contexts, width), generator=random)
+    ids[torch.rand(contexts, width, generator=random) < 0.08] = SPECIAL
+    ids[2, 1:] = SPECIAL
+    ids[:, 0] = BOS
+    ids[~attention] = BOS
+    order = torch.randperm(contexts, generator=random)
+    document, chunk = order // 3 * 11, order % 3
+    start = chunk * (width - 1)
+    unknown = (document % 2 == 0)[:, None]
+    paragraph = torch.where(unknown, -1, (column + start[:, None]) % 9)
+    sentence = (column + start[:, None]) % 5 - (column == 2).long()
+    return TokenBatch(
+        ids=ids,
+        attention=attention,
+        mask=attention & (ids != BOS) & (ids != SPECIAL),
+        document=document,
+        start=start,
+        group=torch.tensor([group_of(int(d)) for d in document]),
+        paragraph=paragraph,
+        sentence=sentence.clamp(min=-1),
+        lead=1,
+        cursor=contexts,
+    )
+
+
+def _law_acts(random: torch.Generator, contexts: int, width: int) -> Tensor:
+    shape = (contexts, width)
+    noise = torch.randn(*shape, generator=random)
+    rare = torch.rand(*shape, generator=random)
+    return torch.stack(
+        [
+            torch.zeros(shape),
+            0.1 + torch.rand(*shape, generator=random),
+            torch.full(shape, 0.3),
+            torch.where(rare < 0.2, 0.7, 0.0),
+            torch.randint(0, 3, shape, generator=random).float(),
+            noise.clamp(min=0),
+            torch.where(rare > 0.95, noise.abs() * 100, 0.0),
+            (-noise).clamp(min=0) * 1e-5,
+        ],
+        -1,
+    )
+
+
+def flat(summary: Any, prefix: str = "") -> dict[str, Any]:
+    """A summary's fields by name, nested ones as `outer.inner`."""
+    found: dict[str, Any] = {}
+    for name, value in summary._asdict().items():
+        if hasattr(value, "_asdict"):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
