@@ -20,7 +20,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Db = Annotated[str, typer.Option(help="SQLite file or database URL.")]
+Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")]
 Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
 cli.command("analyze")(worker.analyze)
@@ -55,6 +55,14 @@ def demo(
         from app.cli import serve as start
 
         start(db, port=port)
+
+
+@cli.command("migrate")
+def migrate(db: Db = "dense-latents.db") -> None:
+    """Bring a store to this version's schema; `analyze` and `demo` do so by themselves."""
+    from migrations.runner import upgrade
+
+    upgrade(db)
 
 
 def main() -> None:

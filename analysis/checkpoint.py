@@ -60,7 +60,9 @@ class Checkpoints:
         fresh = self.folder / "new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, fresh / "state.safetensors")
+        # copies, since safetensors refuses tensors that share memory
+        apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        save_file(apart, fresh / "state.safetensors")
         (fresh / "state.json").write_text(json.dumps(note))
         self._swap(fresh)
 

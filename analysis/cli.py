@@ -20,7 +20,9 @@ def analyze(
     model: Models = "demo",
     corpus: Texts = "demo",
     tokens: Annotated[int, typer.Option(help="Tokens to read, special ones not counted.")] = 100_000,
-    db: Annotated[str, typer.Option(help="SQLite file or database URL; made if missing.")] = "dense-latents.db",
+    db: Annotated[
+        str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL; made if missing.")
+    ] = "dense-latents.db",
     dense_threshold: Annotated[float, typer.Option(help="A latent is dense above this density.")] = 0.1,
     context: Annotated[int, typer.Option(help="Tokens per context, BOS included.")] = 256,
     seed: Annotated[int, typer.Option(help="Of the sample of contexts and examples.")] = 0,

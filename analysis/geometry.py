@@ -64,9 +64,10 @@ def partners(encoder: Tensor, decoder: Tensor) -> Partners:
         encoder, decoder: [N, D] float32; one latent a row.
     """
     e, d = unit_rows(encoder), unit_rows(decoder)
-    found = [_block_partners(e, d, start) for start in range(0, len(e), _BLOCK)]
+    real = (e.norm(dim=1) > 0.5) & (d.norm(dim=1) > 0.5)
+    found = [_block_partners(e, d, real, start) for start in range(0, len(e), _BLOCK)]
     partner, duplicate = (torch.cat([block[n] for block in found]) for n in range(2))
-    usable = (e.norm(dim=1) > 0.5) & (d.norm(dim=1) > 0.5) & (partner >= 0)
+    usable = real & (real.sum() > 1)
     partner = torch.where(usable, partner, -1)
     other = partner.clamp(min=0)
     cos_enc, cos_dec = ((rows * rows[other]).double().sum(1) for rows in (e, d))
@@ -84,15 +85,13 @@ def partners(encoder: Tensor, decoder: Tensor) -> Partners:
     )
 
 
-def _block_partners(e: Tensor, d: Tensor, start: int) -> tuple[Tensor, Tensor]:
+def _block_partners(e: Tensor, d: Tensor, real: Tensor, start: int) -> tuple[Tensor, Tensor]:
     stop = min(start + _BLOCK, len(e))
     cos_enc = e[start:stop] @ e.T
     product = cos_enc * (d[start:stop] @ d.T)
     itself = torch.arange(start, stop, device=e.device)
     product[itself - start, itself] = -torch.inf
-    if len(e) < 2:
-        nothing = torch.full_like(itself, -1)
-        return nothing, nothing
+    product[:, ~real] = -torch.inf  # a zero row's product of 0 would beat every negative one
     same = torch.where(cos_enc > 0, product, -torch.inf).max(1)
     return product.max(1).indices, torch.where(same.values >= PAIR_CUT, same.indices, -1)
 
@@ -104,11 +103,12 @@ def unit_rows(rows: Tensor) -> Tensor:
 
 
 def bias_cosine(decoder: Tensor, bias: Tensor | None) -> Tensor:
-    """Cosine of each decoder row with b_dec: [N] float64, NaN where there is no bias or it is zero."""
+    """Cosine of each decoder row with b_dec: [N] float64, NaN where there is no bias, or it or the row is zero."""
     nothing = torch.full((len(decoder),), torch.nan, dtype=torch.float64, device=decoder.device)
     if bias is None or float(bias.norm()) == 0:
         return nothing
-    return (unit_rows(decoder) @ (bias / bias.norm())).double()
+    cosine = (unit_rows(decoder) @ (bias / bias.norm())).double()
+    return torch.where(decoder.norm(dim=1) > 0, cosine, nothing)
 
 
 class Promoted(NamedTuple):
@@ -130,7 +130,7 @@ def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: in
     columns = torch.nonzero(allowed.to(unembedding.device)).flatten()
     narrow = unembedding[:, columns]
     parts: list[tuple[Tensor, ...]] = []
-    for rows in unit_rows(decoder).split(512):
+    for rows in unit_rows(decoder).split(512):  # type: ignore[no-untyped-call]
         logits = rows @ narrow
         high, low = logits.topk(min(k, logits.shape[1])), (-logits).topk(min(k, logits.shape[1]))
         parts.append((columns[high.indices], high.values, columns[low.indices], -low.values))

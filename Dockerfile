@@ -1,0 +1,15 @@
+FROM python:3.11-slim
+ARG EXTRAS=postgres
+WORKDIR /product
+COPY pyproject.toml constraints.txt README.md LICENSE dense_latents.py ./
+COPY app app
+COPY analysis analysis
+COPY store store
+COPY migrations migrations
+COPY templates templates
+COPY static static
+COPY data data
+RUN pip install --no-cache-dir -c constraints.txt -e ".[$EXTRAS]"
+RUN useradd --create-home reader
+USER reader
+ENTRYPOINT ["dense-latents"]

@@ -1,0 +1,56 @@
+"""One hash over everything a run measured: two runs with the same key must give the same digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from sqlalchemy import Engine, Table, select
+from sqlalchemy.orm import Session
+
+from store.tables import Analysis, Base, Example, Latent, Pair, Profile, Run, Sae
+
+_OF_THE_RUN = ("key", "status", "tokens", "masked_tokens", "documents", "context", "dense_threshold", "seed", "strip")
+
+
+def digest(engine: Engine, run_id: int) -> str:
+    """Hex SHA-256 over a run's rows. Row ids, times and versions are left out; SAEs go by their weights' hash.
+
+    Raises:
+        LookupError: no such run.
+    """
+    found = hashlib.sha256()
+    with Session(engine) as session:
+        run = session.get(Run, run_id)
+        if run is None:
+            raise LookupError(f"no run {run_id}")
+        _add(found, [getattr(run, name) for name in _OF_THE_RUN])
+        analyses = session.execute(
+            select(Analysis.id, Sae.sha256).join(Sae, Sae.id == Analysis.sae_id).where(Analysis.run_id == run_id)
+        ).all()
+        for analysis_id, sha256 in sorted(analyses, key=lambda pair: pair[1]):
+            _add(found, sha256)
+            for table in (Analysis, Latent, Profile, Example, Pair):
+                _add_rows(found, session, table, analysis_id)
+    return found.hexdigest()
+
+
+def _add_rows(found: Any, session: Session, model: type[Base], analysis_id: int) -> None:
+    table = model.__table__
+    assert isinstance(table, Table)
+    column = table.c.id if model is Analysis else table.c.analysis_id
+    left_out = {"id", "analysis_id", "run_id", "sae_id"}
+    columns = [part for part in table.c if part.name not in left_out]
+    order = [part for part in table.primary_key if part.name not in left_out]
+    for row in session.execute(select(*columns).where(column == analysis_id).order_by(*order)):
+        _add(found, list(row))
+
+
+def _add(found: Any, value: Any) -> None:
+    found.update(json.dumps(value, sort_keys=True, default=_bytes).encode())
+    found.update(b"\n")
+
+
+def _bytes(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
