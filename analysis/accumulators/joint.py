@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, Statistic, Step, add_at
-from analysis.accumulators.moments import CONSTANT
 
 REACH, PER_SD = 8, 4
 BINS = 2 * REACH * PER_SD
@@ -111,8 +110,6 @@ class Joint(Accumulator):
         """Correlations, R² and counts; NaN where a variance is 0."""
         t = self.tensors
         variance = torch.diagonal(t["comoment"], dim1=1, dim2=2)
-        # equal values get a variance from float64 rounding alone, and a correlation out of it
-        variance = torch.where(variance > t["count"] * (CONSTANT * t["mean"]).square(), variance, 0.0)
         against = t["comoment"][:, 0, 1:]
         scale = (variance[:, :1] * variance[:, 1:]).sqrt()
         correlation = torch.where(scale > 0, against / scale, torch.nan)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, Statistic, Step, add_at
 
-CONSTANT = 1e-9  # a spread below this share of the mean is rounding: float32 values differ by 6e-8 at least
 _ORDINARY = (
     " Over firing tokens; massive tokens (norm over 6 x the layer's median) are left out, since a few of them would"
     " rule every linear measure."
@@ -78,8 +77,6 @@ class Moments(Accumulator):
         t = self.tensors
         n = torch.where(t["count"] > 0, t["count"], torch.nan)
         variance = t["m2"] / n
-        # float64 rounding alone gives equal activations a spread, and dividing by it a skewness
-        variance = torch.where(variance > (CONSTANT * t["mean"]).square(), variance, 0.0 * n)
         skewness = torch.where(variance > 0, t["m3"] / n / variance**1.5, torch.nan)
         fired = torch.where(t["mass"] > 0, t["max"], torch.nan)
         return MomentsSummary(t["count"], t["mean"] + 0 * n, variance.sqrt(), skewness, fired, t["mass"].clone())

@@ -79,9 +79,7 @@ _GEMMA_3 = {
 
 
 def language_model(family: str, centred: bool = False) -> LanguageModel:
-    return LanguageModel(
-        tiny(family), tiny_tokenizer(), name=family, source="test", fingerprint="00", centred=centred
-    )
+    return LanguageModel(tiny(family), tiny_tokenizer(), name=family, source="test", fingerprint="00", centred=centred)
 
 
 @cache
@@ -139,9 +137,7 @@ def worst_difference(family: str, centred: bool = False) -> float:
 
 
 @torch.no_grad()
-def logits(
-    model: PreTrainedModel, hook: str = "", change: Callable[[Tensor], Tensor] | None = None
-) -> Tensor:
+def logits(model: PreTrainedModel, hook: str = "", change: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     ids, attention = batch()
     handle = hook_points.on_write(model, hook, change) if change else None
     try:

@@ -51,9 +51,9 @@ def _pair_plan() -> PairPlan:
     direction = np.random.default_rng(1).standard_normal((4, D))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return PairPlan(
-        torch.tensor([5, 0, 2, 4]),  # a mirrored pair, a dead latent, two constants, ties
+        torch.tensor([5, 0, 2, 4]),  # a mirrored pair, a dead latent, constants that cancel to z = 0, ties
         torch.tensor([7, 5, 3, 6]),
-        torch.tensor([[1.0, 0.5], [1.0, 1.0], [2.0, 1.0], [1.0, 0.25]]),
+        torch.tensor([[1.0, 0.5], [1.0, 1.0], [0.7, 0.3], [1.0, 0.25]]),
         torch.tensor(direction, dtype=torch.float32),
         torch.full((D,), 0.25),
         torch.tensor([0.6, 1.0, 0.3, 2.0]),

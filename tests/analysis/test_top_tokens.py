@@ -19,13 +19,19 @@ EXACT = [4, 6]
 
 
 def pruned_table(world: World) -> TokenTable:
-    """One shard a context, merged in turn: the table is settled, and pruned, again and again."""
-    total = TokenTable(LATENTS, VOCAB, torch.tensor(EXACT), capacity=TINY, k=VOCAB)
-    for step in world.steps(range(world.contexts)):
-        shard = TokenTable(LATENTS, VOCAB, torch.tensor(EXACT), capacity=TINY, k=VOCAB)
+    """Two machines that merge one context at a time, pruning again and again, merged at the end."""
+    machines = [tiny_table(), tiny_table()]
+    for number, step in enumerate(world.steps(range(world.contexts))):
+        shard = tiny_table()
         shard.update(step)
-        total.merge(shard)
-    return total
+        machines[number % 2].merge(shard)
+    machines[0].merge(machines[1])
+    return machines[0]
+
+
+def tiny_table() -> TokenTable:
+    """Room for two types a latent, and all that is left reported."""
+    return TokenTable(LATENTS, VOCAB, torch.tensor(EXACT), capacity=TINY, k=VOCAB)
 
 
 def true_shares(world: World) -> dict[tuple[int, int], float]:
@@ -74,6 +80,14 @@ def test_latents_with_detail_are_never_pruned(seed: int) -> None:
             torch.testing.assert_close(
                 values[EXACT].double(), torch.tensor(expected[f"{ranking}.{name}"][EXACT]).double(), rtol=1e-9, atol=0
             )
+
+
+def test_a_merged_table_keeps_the_error_of_its_shards() -> None:
+    shard = pruned_table(law_world(0, contexts=60))
+    total = tiny_table()
+    total.merge(shard)
+    assert shard.summarise().error.max() > 0
+    assert (total.summarise().error >= shard.summarise().error).all()
 
 
 def test_a_table_with_room_is_exact_and_says_so() -> None:
