@@ -18,6 +18,7 @@ from analysis.sae import LoadedSae
 MASSIVE = 6.0  # times the median norm
 MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn out dense
 CONTROLS = 32
+PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
 KINDS = ("dense", "partner", "control", "asked")
 
@@ -53,7 +54,7 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
     fired = pilot.acts != 0
     density = fired.double().mean(0)
     latents, kind = _choose(density, pilot, geometry, threshold, asked)
-    partner = geometry.partner[latents]
+    partner = near_partner(geometry)[latents]
     norms = pilot.x.norm(dim=1)
     median = norms.median()
     ordinary = norms <= MASSIVE * median
@@ -69,6 +70,11 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
     )
 
 
+def near_partner(geometry: Partners) -> Tensor:
+    """[N] int64: the partner where the antipodality says that there is one, else -1."""
+    return torch.where(geometry.score >= PARTNER_CUT, geometry.partner, -1)
+
+
 def _choose(
     density: Tensor, pilot: Pilot, geometry: Partners, threshold: float, asked: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -77,7 +83,7 @@ def _choose(
     dense = torch.nonzero(density > MARGIN * threshold).flatten()
     dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
     kind[_controls(density, pilot, dense, threshold)] = KINDS.index("control")
-    around = geometry.partner[dense]
+    around = near_partner(geometry)[dense]
     kind[around[around >= 0]] = KINDS.index("partner")
     kind[dense] = KINDS.index("dense")
     latents = torch.nonzero(kind >= 0).flatten()
@@ -103,6 +109,8 @@ def _controls(density: Tensor, pilot: Pilot, dense: Tensor, threshold: float) ->
 
 def _cuts(size: Tensor) -> Tensor:
     """[m, 3] quartiles over firing tokens; infinity (all in the lowest level) where nothing fired."""
+    if not size.shape[1]:
+        return size.new_zeros(0, 3)
     shares = torch.tensor([0.25, 0.5, 0.75], device=size.device)
     on = torch.where(size > 0, size, torch.nan)
     return on.nanquantile(shares, dim=0).T.nan_to_num(torch.inf)
@@ -118,5 +126,5 @@ def _pairs(
     norms = torch.stack([decoder[first].norm(dim=1), decoder[second].norm(dim=1)], 1)
     direction = unit_rows(unit_rows(decoder[first]) - unit_rows(decoder[second]))
     z = pilot.acts[ordinary][:, first] * norms[:, 0] - pilot.acts[ordinary][:, second] * norms[:, 1]
-    spread = z.std(0, correction=0)
+    spread = (z - z.mean(0)).square().mean(0).sqrt()  # std() warns where there is no pair
     return PairPlan(first, second, norms, direction, pivot, torch.where(spread > 0, spread, torch.ones_like(spread)))

@@ -9,15 +9,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.accumulators.base import Step
 from analysis.batches import TokenBatch
 from analysis.corpus import group_of
-from analysis.panel import counted_tokens, firing_list
+from analysis.geometry import Partners, partners
+from analysis.panel import Panel, Settings, counted_tokens, firing_list
+from analysis.plan import Pilot, Plan, make_plan
+from analysis.sae import LoadedSae
 
 BOS = 0
 SPECIAL = 1  # a second special token, in the middle of texts
@@ -151,3 +157,125 @@ def flat(summary: Any, prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = value
     return found
+
+
+# --- SAEs with planted latents --------------------------------------------------------------------
+
+
+def sae_folder(
+    folder: Path,
+    encoder: Tensor,
+    decoder: Tensor,
+    bias: Tensor | None = None,
+    *,
+    kind: str = "Standard",
+    hook: str = "blocks.1.hook_resid_post",
+    b_dec: Tensor | None = None,
+    **settings: Any,
+) -> Path:
+    """An SAE with these weights in sae-lens' own format.
+
+    Args:
+        folder: is made.
+        encoder, decoder: [N, D], a latent a row.
+        bias: of the encoder [N]; 0 where None.
+        kind: Standard, TopK, AbsTopK or JumpReLU.
+        hook: its hook point.
+        b_dec: [D]; 0 where None.
+        settings: further ones of its configuration, as k.
+    """
+    import sae_lens
+
+    config = getattr(sae_lens, f"{kind}SAEConfig")(d_in=encoder.shape[1], d_sae=len(encoder), **settings)
+    config.metadata.hook_name = hook
+    sae = getattr(sae_lens, f"{kind}SAE")(config)
+    with torch.no_grad():
+        sae.W_enc.copy_(encoder.T)
+        sae.W_dec.copy_(decoder)
+        sae.b_enc.copy_(torch.zeros(len(encoder)) if bias is None else bias)
+        sae.b_dec.copy_(torch.zeros(encoder.shape[1]) if b_dec is None else b_dec)
+    sae.save_model(str(folder))
+    return folder
+
+
+class Measured(NamedTuple):
+    """All that is known of an SAE after it has read a world."""
+
+    sae: LoadedSae
+    plan: Plan
+    geometry: Partners
+    panel: Panel
+
+    def row(self, latent: int) -> int:
+        """The latent's place among those with detail."""
+        return self.plan.latents.tolist().index(latent)
+
+    def pair(self, one: int, other: int) -> int:
+        """The pair's place in the plan."""
+        return list(zip(self.plan.pairs.first.tolist(), self.plan.pairs.second.tolist(), strict=True)).index(
+            (min(one, other), max(one, other))
+        )
+
+
+def measure(sae: LoadedSae, world: World, pilot: int = 24, asked: Sequence[int] = (), batch: int = 8) -> Measured:
+    """What the worker does with one SAE: geometry, a plan from the first `pilot` contexts, every batch."""
+    assert sae.encoder is not None
+    geometry = partners(sae.encoder, sae.decoder)
+    first = world.x[:pilot][world.batch.mask[:pilot]]
+    plan = make_plan(sae, geometry, Pilot(first, sae.encode(first)), 0.1, torch.tensor(asked, dtype=torch.int64))
+    panel = Panel(sae, plan, Settings(world.batch.ids.shape[1], batch, VOCAB, 0))
+    for start in range(0, world.contexts, batch):
+        part = world.part(start, min(start + batch, world.contexts))
+        x = world.x[start : start + batch, : part.ids.shape[1]]
+        panel.update(part, x[part.mask])
+    return Measured(sae, plan, geometry, panel)
+
+
+# --- texts with structure -------------------------------------------------------------------------
+
+
+def text_world(seed: int, d: int, documents: int = 96, chunks: int = 2, width: int = 48) -> World:
+    """Documents of `chunks` contexts, with sentences of 4 to 12 tokens and paragraphs of 2 to 4 sentences.
+
+    `x` is unit noise scaled by 0.1; tests add what they plant. Every token counts but BOS.
+    """
+    random = np.random.default_rng(seed)
+    contexts, room = documents * chunks, width - 1
+    distances = [_structure(random, chunks * room) for _ in range(documents)]
+    sentence, paragraph = (
+        torch.tensor(np.stack([pair[n] for pair in distances])).view(contexts, room) for n in range(2)
+    )
+    ids = torch.from_numpy(random.integers(2, VOCAB, (contexts, width)))
+    ids[:, 0] = BOS
+    document = torch.arange(contexts) // chunks
+    unknown = torch.full((contexts, 1), -1)
+    batch = TokenBatch(
+        ids=ids,
+        attention=torch.ones_like(ids, dtype=torch.bool),
+        mask=ids != BOS,
+        document=document,
+        start=torch.arange(contexts) % chunks * room,
+        group=torch.tensor([group_of(int(d)) for d in document]),
+        paragraph=torch.cat([unknown, paragraph], 1),
+        sentence=torch.cat([unknown, sentence], 1),
+        lead=1,
+        cursor=contexts,
+    )
+    x = torch.from_numpy(0.1 * random.standard_normal((contexts, width, d))).float()
+    return World(batch, x, torch.empty(contexts, width, 0), torch.tensor(1.0))
+
+
+def _structure(random: np.random.Generator, tokens: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distance of each token from the start of its sentence and of its paragraph."""
+    sentence = np.zeros(tokens, dtype=np.int64)
+    paragraph = np.zeros(tokens, dtype=np.int64)
+    left = sentences = 0
+    for token in range(1, tokens):
+        sentence[token], paragraph[token] = sentence[token - 1] + 1, paragraph[token - 1] + 1
+        if left == 0:
+            sentence[token], left = 0, int(random.integers(4, 13))
+            if sentences == 0:
+                paragraph[token], sentences = 0, int(random.integers(2, 5))
+            sentences -= 1
+        left -= 1
+    return sentence, paragraph

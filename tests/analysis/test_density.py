@@ -104,7 +104,8 @@ def test_one_document_gives_a_density_and_no_interval() -> None:
     density.update(one_document(3, torch.tensor([[1.0], [0.0]])))
     found = density.summarise()
     assert float(found.density) == 0.5
-    assert math.isnan(found.low) and math.isnan(found.high)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
 
 
 def test_documents_spread_over_all_groups() -> None:

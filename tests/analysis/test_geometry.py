@@ -116,7 +116,8 @@ def test_a_zero_direction_neither_has_nor_is_a_partner() -> None:
     assert no_partner(found, 2)
     assert found.score[:2].tolist() == pytest.approx([-0.64, -0.64])
     alone = partners(encoder[1:], decoder[1:])
-    assert no_partner(alone, 0) and no_partner(alone, 1)
+    assert no_partner(alone, 0)
+    assert no_partner(alone, 1)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -52,7 +52,8 @@ def test_values_out_of_range_go_into_the_outermost_bins() -> None:
 def test_signed_bins_are_mirrored_and_edges_enclose_their_values() -> None:
     values = torch.tensor([-8.0, -0.3, 0.3, 1.0, 7.9])
     counts, edges = counted(values, signed=True)
-    assert counts.shape[1] == 2 * BINS and len(edges) == 2 * (BINS + 1)
+    assert counts.shape[1] == 2 * BINS
+    assert len(edges) == 2 * (BINS + 1)
     places = bin_of(values, signed=True)
     for value, place in zip(values.tolist(), places.tolist(), strict=True):
         side = edges[: BINS + 1] if value < 0 else edges[BINS + 1 :]

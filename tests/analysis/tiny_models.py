@@ -90,9 +90,7 @@ def _gemma3() -> Any:
 
 
 _CONFIGS: dict[str, Callable[[], Any]] = {
-    "gemma2": lambda: Gemma2Config(
-        **_GEMMA, attn_logit_softcapping=ATTENTION_CAP, final_logit_softcapping=LOGIT_CAP
-    ),
+    "gemma2": lambda: Gemma2Config(**_GEMMA, attn_logit_softcapping=ATTENTION_CAP, final_logit_softcapping=LOGIT_CAP),
     "gemma3": _gemma3,
     "gemma3_text": lambda: Gemma3TextConfig(**_GEMMA),
     "gpt2": lambda: GPT2Config(**_GPT2),
