@@ -131,7 +131,7 @@ def _load_folder(path: Path, device: str) -> LoadedSae:
     _check_safetensors(weights)
     digest = sha256_file(weights)
     recorded = path / HASH
-    if recorded.exists() and (expected := recorded.read_text().split()[0]) != digest:
+    if recorded.exists() and (expected := _recorded(recorded)) != digest:
         raise BadFile(weights, f"SHA-256 {expected} (from {HASH})", digest)
     _check_tensors(weights, config)
     try:
@@ -143,6 +143,14 @@ def _load_folder(path: Path, device: str) -> LoadedSae:
     report = path / REPORT
     training = _json(report) if report.exists() else None
     return _loaded(module, str(path), digest, config.get("dtype", "float32"), training)
+
+
+def _recorded(path: Path) -> str:
+    """The hash in a file of `sha256sum`'s form."""
+    words = path.read_text(encoding="utf-8", errors="replace").lower().split()
+    if not words or not re.fullmatch("[0-9a-f]{64}", words[0]):
+        raise BadFile(path, "a SHA-256 of 64 hexadecimal digits", repr(" ".join(words)[:80]))
+    return words[0]
 
 
 def _load_release(source: str, device: str) -> LoadedSae:
@@ -169,7 +177,7 @@ def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[st
     hook = details["metadata"].get("hook_name")
     if not hook:
         raise UserError(f"{source}: expected metadata with a hook_name; found none, so it is unknown where to read")
-    layer, _kind = hook_points.parse(hook)
+    layer = _layer_of(hook, source)
     encoder = getattr(module, "W_enc", None)
     bias = getattr(module, "b_dec", None)
     loaded = LoadedSae(
@@ -190,6 +198,13 @@ def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[st
     return loaded
 
 
+def _layer_of(hook: str, source: str) -> int:
+    try:
+        return hook_points.parse(hook)[0]
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
 def _checked_config(path: Path) -> dict[str, Any]:
     if path.is_file():
         raise BadFile(path, "a folder with cfg.json and sae_weights.safetensors", _kind_of(path))
@@ -198,7 +213,9 @@ def _checked_config(path: Path) -> dict[str, Any]:
     if not weights.exists():
         names = sorted(p.name for p in path.iterdir())
         pickles = [name for name in names if name.endswith(_REFUSED)]
-        found = f"{pickles[0]} (pickled files are refused: they can run code)" if pickles else ", ".join(names) or "nothing"
+        found = (
+            f"{pickles[0]} (pickled files are refused: they can run code)" if pickles else ", ".join(names) or "nothing"
+        )
         raise BadFile(path, f"{CONFIG} and {WEIGHTS}", found)
     if not config.exists():
         raise BadFile(path, CONFIG, "no such file")
@@ -234,7 +251,8 @@ def _check_safetensors(path: Path) -> None:
         raw = stream.read(length)
     try:
         header = json.loads(raw)
-        ends = sorted(tuple(e["data_offsets"]) for name, e in header.items() if name != "__metadata__")
+        offsets = (e["data_offsets"] for name, e in header.items() if name != "__metadata__")
+        ends = sorted((int(begin), int(end)) for begin, end in offsets)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadFile(path, "a safetensors header of JSON", f"{type(error).__name__}") from error
     position = 0
@@ -247,23 +265,30 @@ def _check_safetensors(path: Path) -> None:
 
 
 def _check_tensors(path: Path, config: dict[str, Any]) -> None:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            _check_shapes(path, config, tensors)
+    except SafetensorError as error:
+        raise BadFile(path, "a safetensors file", str(error)) from error
+
+
+def _check_shapes(path: Path, config: dict[str, Any], tensors: Any) -> None:
     expected = {"W_dec": [config["d_sae"], config["d_in"]]}
-    with safe_open(path, framework="pt") as tensors:
-        names = set(tensors.keys())
-        for name, shape in expected.items():
-            if name not in names:
-                raise BadFile(path, f"a tensor {name} {shape}", f"only {', '.join(sorted(names)) or 'none'}")
-        if "W_enc" in names:
-            expected["W_enc"] = [config["d_in"], config["d_sae"]]
-        for name, shape in expected.items():
-            part = tensors.get_slice(name)
-            found = list(part.get_shape())
-            if found != shape:
-                raise BadFile(path, f"{name} of shape {shape} (from {CONFIG})", f"{found}")
-            if not part.get_dtype().startswith(("F", "BF")):
-                raise BadFile(path, f"{name} of a floating-point type", part.get_dtype())
+    names = set(tensors.keys())
+    for name, shape in expected.items():
+        if name not in names:
+            raise BadFile(path, f"a tensor {name} {shape}", f"only {', '.join(sorted(names)) or 'none'}")
+    if "W_enc" in names:
+        expected["W_enc"] = [config["d_in"], config["d_sae"]]
+    for name, shape in expected.items():
+        part = tensors.get_slice(name)
+        found = list(part.get_shape())
+        if found != shape:
+            raise BadFile(path, f"{name} of shape {shape} (from {CONFIG})", f"{found}")
+        if not part.get_dtype().startswith(("F", "BF")):
+            raise BadFile(path, f"{name} of a floating-point type", part.get_dtype())
 
 
 def _check_finite(tensors: Iterator[tuple[str, Tensor]], source: str) -> None:
@@ -279,5 +304,5 @@ def _state_hash(module: Any) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
