@@ -18,7 +18,7 @@ class TokenBatch(NamedTuple):
     attention: Tensor  # [B, T] bool: everything but padding
     mask: Tensor  # [B, T] bool: counted tokens
     document: Tensor  # [B] int64: index of the document in the corpus
-    start: Tensor  # [B] int64: position in the document of the context's first own token
+    start: Tensor  # [B] int64: character of the document at which the context's first own token begins
     group: Tensor  # [B] int64: which of the 64 groups of documents
     paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
     sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
@@ -35,7 +35,7 @@ class Counted(NamedTuple):
     group: Tensor  # [n] int64
     paragraph: Tensor  # [n] int64
     sentence: Tensor  # [n] int64
-    serial: Tensor  # [n] int64: a name of this token that no other token has (document, position)
+    serial: Tensor  # [n] int64: a name of this token (document, character of its context, column)
     ordinary: Tensor  # [n] bool: not a massive token (norm at most 6 x the median of its layer)
 
 

@@ -1,10 +1,13 @@
 """Documents -> batches of contexts, each with its resume cursor.
 
 A corpus is larger than most readings of it, and neighbouring contexts of one document say much
-the same. So the contexts to read are *sampled over all documents*: each (document, chunk) has a
-hash, and round r reads those whose hash lies in [r*f, (r+1)*f), f being about the wanted share
-of the corpus. The choice depends on the seed alone, never on order or on how often we stopped.
-Cost: the text is tokenised even where it is not read, about 1 M tokens/s a core.
+the same. So the contexts to read are *sampled over all documents*. A document is cut into sections
+of some eight contexts, at a paragraph or sentence; a hash puts each section into a group, and each
+context of it into one of eight slots; a round reads one slot of one group. The number of groups
+makes a round about as long as the wanted share of the corpus, so that little is tokenised that is
+not read, and still most contexts come from different places. The choice depends on the seed and
+the number of tokens, never on batches or on how often we stopped.
+Cost: no context spans two sections, so one context in eight is shorter than it could be.
 """
 
 from __future__ import annotations
@@ -26,23 +29,43 @@ from analysis.errors import UserError
 from analysis.hashing import unit_hash
 
 GROUPS = 64  # documents are hashed into so many groups; intervals are over groups
-_PIECE = 20_000  # characters tokenised at once, cut at a space where there is one
+SLOTS = 8  # rounds that share a section
+_SECTION_PER_TOKEN = 32  # characters of a section per token of a context: about eight contexts
+_SECTION_AT_LEAST = 2_000
+_TOGETHER = 64  # sections tokenised at once, in parallel
+_LOOK_BACK = 1_000  # characters before a context in which the beginning of its first sentence is looked for
 _BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
+_ENDS_BLANK = re.compile(r"\n[ \t]*\n\s*\Z")
 _CHARACTERS_PER_TOKEN = 4.0  # only to guess the first round's share; any value gives a valid sample
 
 
 @dataclass(frozen=True)
-class Tokenised:
-    """One document as tokens: `ids[i]` covers characters `begins[i]` to `begins[i + 1]`."""
+class Section:
+    """Characters `begin` to `end` of a document; `number` counts its sections."""
 
     document: Document
+    number: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """Part of a document as tokens: token i begins at character `begins[i]` of the document."""
+
+    document: Document
+    number: int
     ids: list[int]
     begins: list[int]
+    end: int
 
 
 @dataclass(frozen=True)
 class Context:
-    """A stretch of one document, without BOS and padding; lists have one entry a token."""
+    """A stretch of one document, without BOS and padding; lists have one entry a token.
+
+    `start` is the character of the document at which it begins.
+    """
 
     document: Document
     start: int
@@ -115,18 +138,20 @@ class ContextStream:
     def whole_document(self, limit: int) -> Tokenised | None:
         """One document for the strip: the first in the hashed order with `room` to `limit` tokens.
 
-        Falls back to the first tokens of the first document; None where no document has a token.
+        Falls back to the beginning of the first document; None where no document has a token.
         """
         fallback = None
-        for tokenised in self._tokenised(itertools.islice(self.corpus.shuffled(self.seed), 200)):
-            if self.room <= len(tokenised.ids) <= limit:
-                return tokenised
-            if fallback is None and tokenised.ids:
-                fallback = tokenised
-        return fallback
+        for document in itertools.islice(self.corpus.shuffled(self.seed), 1000):
+            if fallback is None:
+                fallback = self._tokenise([Section(document, 0, 0, min(len(document.text), limit * 8))])[0]
+            if self.room * 3 <= len(document.text) <= limit * 6:
+                whole = self._tokenise([Section(document, 0, 0, len(document.text))])[0]
+                if self.room <= len(whole.ids) <= limit:
+                    return whole
+        return fallback if fallback is not None and fallback.ids else None
 
     def contexts_of(self, tokenised: Tokenised, limit: int) -> list[Context]:
-        """All contexts of one document, up to `limit` tokens."""
+        """All contexts of one document or section, up to `limit` tokens."""
         starts = range(0, min(len(tokenised.ids), limit), self.room)
         return [self._context(tokenised, start, min(self.room, limit - start)) for start in starts]
 
@@ -139,40 +164,58 @@ class ContextStream:
         return min(1.0, wanted / max(1, self.corpus.report.characters))
 
     def _contexts(self) -> Iterator[Context]:
-        share = self._share()
-        for number in range(math.ceil(1 / share)):
-            for tokenised in self._tokenised(filter(self._wanted, self.corpus.shuffled(self.seed))):
+        groups, slots = self._rounds()
+        for slot in range(slots):
+            for group in range(groups):
+                sections = (section for section in self._sections() if self._group(section, groups) == group)
+                yield from self._chosen(sections, slot, slots)
+
+    def _rounds(self) -> tuple[int, int]:
+        """(groups of sections, slots of contexts): one round reads one of each, about the wanted share."""
+        wanted = 1 / self._share()
+        groups = max(1, math.floor(wanted / SLOTS))
+        return groups, SLOTS if groups > 1 else min(SLOTS, math.floor(wanted))
+
+    def _group(self, section: Section, groups: int) -> int:
+        return int(unit_hash("section", self.seed, section.document.index, section.number) * groups)
+
+    def _chosen(self, sections: Iterator[Section], slot: int, slots: int) -> Iterator[Context]:
+        while together := list(itertools.islice(sections, _TOGETHER)):
+            for tokenised in self._tokenise(together):
                 for chunk in range(math.ceil(len(tokenised.ids) / self.room)):
-                    place = unit_hash("chunk", self.seed, tokenised.document.index, chunk)
-                    if number * share <= place < (number + 1) * share:
+                    place = unit_hash("chunk", self.seed, tokenised.document.index, tokenised.number, chunk)
+                    if int(place * slots) == slot:
                         yield self._context(tokenised, chunk * self.room, self.room)
+
+    def _sections(self) -> Iterator[Section]:
+        size = max(_SECTION_AT_LEAST, _SECTION_PER_TOKEN * self.room)
+        for document in filter(self._wanted, self.corpus.shuffled(self.seed)):
+            for number, (begin, end) in enumerate(_pieces(document.text, size)):
+                yield Section(document, number, begin, end)
 
     def _wanted(self, document: Document) -> bool:
         if not self.held_out:
             return True
         return (unit_hash("held out", document.index) < self.held_out) == self.only_held_out
 
-    def _tokenised(self, documents: Iterator[Document]) -> Iterator[Tokenised]:
-        while group := list(itertools.islice(documents, 32)):
-            pieces = [(document, offset, text) for document in group for offset, text in _pieces(document.text)]
-            encodings = self.tokenizer._tokenizer.encode_batch([text for *_, text in pieces], add_special_tokens=False)
-            ids: dict[int, list[int]] = {document.index: [] for document in group}
-            begins: dict[int, list[int]] = {document.index: [] for document in group}
-            for (document, offset, _text), encoding in zip(pieces, encodings, strict=True):
-                ids[document.index] += encoding.ids
-                begins[document.index] += [offset + begin for begin, _end in encoding.offsets]
-            yield from (Tokenised(d, ids[d.index], begins[d.index]) for d in group)
+    def _tokenise(self, sections: list[Section]) -> list[Tokenised]:
+        texts = [section.document.text[section.begin : section.end] for section in sections]
+        encodings = self.tokenizer._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [
+            Tokenised(s.document, s.number, e.ids, [s.begin + begin for begin, _end in e.offsets], s.end)
+            for s, e in zip(sections, encodings, strict=True)
+        ]
 
     def _context(self, tokenised: Tokenised, start: int, room: int) -> Context:
         stop = min(start + room, len(tokenised.ids))
         begins = tokenised.begins
-        paragraphs = _paragraph_starts(tokenised.document.text)
+        paragraphs = _paragraph_starts(tokenised)
         sentences = _sentence_starts(tokenised, start, stop) if self.sentences else []
         return Context(
             tokenised.document,
-            start,
+            begins[start],
             tokenised.ids[start:stop],
-            _distances(begins, paragraphs, start, stop) if len(paragraphs) > 1 else [-1] * (stop - start),
+            _distances(begins, paragraphs, start, stop),
             _distances(begins, sentences, start, stop),
         )
 
@@ -222,41 +265,56 @@ def _padded(rows: list[list[int]], width: int, fill: int) -> Tensor:
     return torch.tensor([row + [fill] * (width - len(row)) for row in rows], dtype=torch.int64)
 
 
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """(offset, piece) of at most 20,000 characters: bounded memory for a document without a space."""
+def _pieces(text: str, size: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of pieces of at most `size` characters: bounded memory for a document without a space.
+
+    Each ends with a paragraph if one ends in its second half, else with a line, sentence or word.
+    """
     start = 0
     while start < len(text):
-        stop = start + _PIECE
+        stop = start + size
         if stop < len(text):
-            cut = max(text.rfind(" ", start + _PIECE // 2, stop), text.rfind("\n", start + _PIECE // 2, stop))
-            stop = cut if cut > start else stop
-        yield start, text[start:stop]
+            stop = _good_end(text, start + size // 2, stop)
+        yield start, stop
         start = stop
 
 
-def _paragraph_starts(text: str) -> list[int]:
-    """Character positions where a paragraph starts; one only where there is no blank line."""
-    return [0, *(match.end() for match in _BLANK_LINE.finditer(text))]
+def _good_end(text: str, first: int, last: int) -> int:
+    for mark, keep in (("\n\n", 2), ("\n", 1), (". ", 1), (" ", 0)):
+        place = text.rfind(mark, first, last)
+        if place >= 0:
+            return place + keep
+    return last
+
+
+def _paragraph_starts(tokenised: Tokenised) -> list[int]:
+    """Characters of this section where a paragraph is known to start; none in a text without a blank line."""
+    text, begin = tokenised.document.text, tokenised.begins[0] if tokenised.begins else 0
+    if not _BLANK_LINE.search(text):
+        return []
+    first = [begin] if not text[:begin].strip() or _ENDS_BLANK.search(text, max(0, begin - 200), begin) else []
+    return [*first, *(match.end() for match in _BLANK_LINE.finditer(text, begin, tokenised.end))]
 
 
 def _sentence_starts(tokenised: Tokenised, start: int, stop: int) -> list[int]:
-    """Character positions of sentence starts in reach of the tokens `start` to `stop`.
+    """Characters of this section where a sentence starts, in reach of the tokens `start` to `stop`.
 
     The text is taken from 1,000 characters before, and the broken sentence at its beginning is
-    dropped; a sentence that begins earlier leaves its tokens unknown (-1).
+    dropped; a sentence that begins earlier, or in the section before, leaves its tokens unknown (-1).
     """
     from syntok import segmenter
 
-    text = tokenised.document.text
-    begin = max(0, tokenised.begins[start] - 1_000)
-    end = tokenised.begins[stop] if stop < len(tokenised.begins) else len(text)
+    text, begins = tokenised.document.text, tokenised.begins
+    begin = max(0, begins[start] - _LOOK_BACK)
+    end = begins[stop] if stop < len(begins) else tokenised.end
     found = [
         begin + sentence[0].offset
-        for paragraph in segmenter.process(text[begin:end])
+        for paragraph in segmenter.analyze(text[begin:end])  # process() joins words and counts from each paragraph
         for sentence in paragraph
         if sentence
     ]
-    return found if begin == 0 else found[1:]
+    known = found if begin == 0 else found[1:]
+    return [place for place in known if place >= begins[0]]
 
 
 def _distances(begins: list[int], starts: list[int], first: int, last: int) -> list[int]:

@@ -7,10 +7,12 @@ shuffled block by block. Cost: in a larger corpus, the order of the blocks is th
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,6 +51,7 @@ class ReadingReport:
     control_characters: int = 0
     bad_lines: int = 0
     first_bad_line: str = ""
+    first_bad_found: str = ""
     label_columns: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,7 +127,7 @@ class Corpus:
             raise BadFile(
                 report.first_bad_line,
                 f"a JSON object with a string field '{self.text_field}'",
-                f"{report.bad_lines} line(s) that are not",
+                f"{report.first_bad_found}; {report.bad_lines} such line(s) in all",
             )
         return digest.hexdigest()
 
@@ -144,10 +147,19 @@ class Corpus:
             if not isinstance(record, dict) or not isinstance(record.get(self.text_field), str):
                 if report is not None:
                     report.bad_lines += 1
-                    report.first_bad_line = report.first_bad_line or f"{path}:{number}"
+                    if not report.first_bad_line:
+                        report.first_bad_line, report.first_bad_found = f"{path}:{number}", self._found(record)
                 continue
             text = record.pop(self.text_field)
-            yield f"{stem.removesuffix('.jsonl')}:{number}", text, record
+            yield f"{stem.removesuffix('.jsonl')}:{number}", text, _plain(record)
+
+    def _found(self, record: Any) -> str:
+        """What a bad line holds, in words."""
+        if not isinstance(record, dict):
+            return "a line that is not one"
+        if self.text_field in record:
+            return f"'{self.text_field}' of type {type(record[self.text_field]).__name__}"
+        return f"only {', '.join(map(repr, record)) or 'an empty object'}"[:200]
 
 
 def _find_files(path: Path) -> list[Path]:
@@ -174,15 +186,16 @@ def _read_all(path: Path) -> bytes:
 def _lines(path: Path) -> Iterator[bytes]:
     try:
         with _open(path) as stream:
+            yield stream.readline().removeprefix(codecs.BOM_UTF8)  # Windows' editors and spreadsheets write one
             yield from stream
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise BadFile(path, "a readable text file", str(error)) from error
 
 
 def _parse(line: str) -> Any:
     try:
-        return json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+        return json.loads(line, parse_constant=lambda _name: None)  # NaN and Infinity are not JSON
+    except (ValueError, RecursionError):
         return None
 
 
@@ -204,6 +217,15 @@ def _clean(text: str, report: ReadingReport | None) -> str:
         report.lone_surrogates += surrogates
         report.control_characters += controls
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Labels whose strings are text: cleaned like the documents, since pages and exports show them."""
+    if isinstance(value, str):
+        return _clean(value, None)
+    if isinstance(value, dict):
+        return {_clean(key, None): _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _in_hashed_order(block: list[Document], seed: int) -> list[Document]:

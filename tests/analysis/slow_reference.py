@@ -283,7 +283,10 @@ def _best(
     world: World, data: Dense, m: int, latent: int, partner: int, cuts: Array, kind: int, k: int, seed: int
 ) -> Numbers:
     candidates: dict[int, tuple[float, int, Token]] = {}
+    drawn = _drawn(data, seed * 16 + max(0, kind - 4))
     for token, row in zip(data.tokens, data.acts, strict=True):
+        if kind > 0 and token not in drawn:
+            continue
         size = abs(row[latent])
         serial = token.document * 2**32 + token.place
         level = sum(size > cut for cut in cuts)
@@ -298,6 +301,14 @@ def _best(
     rows = windows + [empty] * (k - len(best))
     columns: Numbers = {name: [row[name] for row in rows] for name in empty}
     return columns | {"score": [c[0] for c in best] + [-np.inf] * (k - len(best))}
+
+
+def _drawn(data: Dense, salt: int) -> set[Token]:
+    """The 16 tokens of each context with the largest hash."""
+    contexts = defaultdict(list)
+    for token in data.tokens:
+        contexts[token.context].append((unit(token.document * 2**32 + token.place, salt), token))
+    return {token for found in contexts.values() for _, token in sorted(found, reverse=True)[:16]}
 
 
 def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) -> Numbers:

@@ -1,0 +1,104 @@
+"""Errors that help: what was asked, what there is. JSON under /api, a page elsewhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from html import escape
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+PROBLEM_TYPE = "application/problem+json"
+log = logging.getLogger("dense_latents")
+
+
+class ServeError(Exception):
+    """The server cannot start. The command line prints it as one line, exit status 2."""
+
+
+class NotFound(HTTPException):
+    """Nothing here; `detail` says what there is instead."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(404, detail)
+
+
+class BadFilter(HTTPException):
+    """A filter, sort or cursor that means nothing; `detail` names the value and the mend."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
+
+
+def problem(status: int, detail: str) -> dict[str, Any]:
+    """The body of a JSON error (RFC 9457)."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+
+
+def refuse(scope: Scope, status: int, detail: str) -> Response:
+    """An answer from before the routes, where no template is at hand."""
+    if scope["path"].startswith("/api"):
+        return problem_response(status, detail)
+    text = f"<!doctype html><title>{status}</title><h1>{HTTPStatus(status).phrase}</h1><p>{escape(detail)}</p>"
+    return HTMLResponse(text, status)
+
+
+def problem_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A JSON error answer."""
+    return Response(json.dumps(problem(status, detail)), status, headers, PROBLEM_TYPE)
+
+
+def plain_words(error: RequestValidationError) -> tuple[int, str]:
+    """Validation errors -> (status, one sentence each). A bad path names nothing that exists: 404."""
+    status, parts = 404, []
+    for item in error.errors():
+        where, *names = [str(part) for part in item["loc"]]
+        value = str(item.get("input"))[:80]
+        parts.append(f"{names[-1] if names else where} '{value}': {item['msg']}")
+        status = status if where == "path" else 422
+    return status, ". ".join(parts)
+
+
+ErrorPage = Callable[[Request, int, str], Response]
+
+
+def install(app: FastAPI, page: ErrorPage) -> None:
+    """Teach `app` to answer errors; `page` renders one for people."""
+
+    def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+        if request.url.path.startswith("/api"):
+            return problem_response(status, detail, headers)
+        response = page(request, status, detail)
+        response.headers.update(headers or {})
+        return response
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answer(request, error.status_code, _detail(error, request), dict(error.headers or {}))
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return answer(request, *plain_words(error))
+
+    async def on_crash(request: Request, error: Exception) -> Response:
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return answer(request, 500, "The server failed on this page; its log says why.")
+
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(Exception, on_crash)
+
+
+def _detail(error: HTTPException, request: Request) -> str:
+    if error.status_code == 404 and error.detail == "Not Found":
+        return f"There is no page {request.url.path[:200]}."
+    if error.status_code == 405:
+        return f"{request.method} is not possible here."
+    return str(error.detail)

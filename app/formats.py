@@ -1,0 +1,132 @@
+"""Numbers and tokens as a person reads them: rounded, with unit, thin spaces and a true minus sign."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from datetime import datetime
+
+THIN = "\u202f"  # narrow no-break space: keeps "38.1 %" on one line
+MINUS = "\u2212"
+NONE = "\u2014"
+_SHOWN = {"\n": "↵", "\r": "␍", "\t": "⇥", " ": "␣"}
+
+
+def percent(share: float | None) -> str:
+    """0.381 -> "38.1 %". Two significant digits below 1 %, so that rare latents still differ."""
+    return NONE if share is None else f"{_percent_digits(share)}{THIN}%"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """0.369, 0.393 -> "36.9–39.3 %"; empty where there is none."""
+    if low is None or high is None:
+        return ""
+    return f"{_percent_digits(low)}–{_percent_digits(high)}{THIN}%"
+
+
+def _percent_digits(share: float) -> str:
+    value = 100 * share
+    if value == 0 or abs(value) >= 0.995:
+        return _trim_hundred(f"{value:.1f}") if value else "0"
+    digits = min(6, 1 - math.floor(math.log10(abs(value))))
+    return minus(f"{value:.{digits}f}")
+
+
+def _trim_hundred(text: str) -> str:
+    return "100" if text == "100.0" else minus(text)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Three significant digits, no exponent where a person would not write one."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 10**6 or size < 10**-4:
+        return minus(f"{value:.{digits - 1}e}").replace("e+0", "e").replace("e-0", "e\u2212")
+    places = max(0, digits - 1 - math.floor(math.log10(size)))
+    return minus(f"{value:,.{places}f}")
+
+
+def fixed(value: float | None, places: int = 2) -> str:
+    """For cosines and R², which are compared with each other: always the same places."""
+    return NONE if value is None else minus(f"{value:.{places}f}").replace(f"{MINUS}0.{'0' * places}", f"0.{'0' * places}")
+
+
+def signed(value: float | None, places: int = 2) -> str:
+    """Like `number`, with a plus before what is above zero."""
+    if value is None:
+        return NONE
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def count(value: int | None) -> str:
+    """60000 -> "60,000"."""
+    return NONE if value is None else minus(f"{value:,}")
+
+
+def minus(text: str) -> str:
+    """A hyphen in front of digits -> a minus sign."""
+    return text.replace("-", MINUS)
+
+
+def date(moment: datetime) -> str:
+    """2026-11-24, 19:58 UTC."""
+    return f"{moment:%Y-%m-%d, %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """97.4 -> "1 min 37 s"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f}{THIN}s" if seconds < 10 else f"{whole}{THIN}s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{THIN}h {minutes}{THIN}min" if hours else f"{minutes}{THIN}min {rest}{THIN}s"
+
+
+def plain(token: str) -> str:
+    """A token in running text: as it is, but line breaks and control characters visible.
+
+    A direction override would turn the text around it; <bdi> contains it, so it may stay.
+    """
+    return "".join(_control(letter) for letter in token)
+
+
+def _control(letter: str) -> str:
+    if letter in "\n\r\t":
+        return _SHOWN[letter]
+    code = ord(letter)
+    if code < 32:
+        return chr(0x2400 + code)  # the control pictures block draws each
+    if 127 <= code < 160 or 0xD800 <= code < 0xE000:
+        return "\ufffd"
+    return letter
+
+
+def boxed(token: str) -> str:
+    """A token alone in a table: a leading or trailing space matters there, and shows."""
+    text = plain(token)
+    if not text:
+        return "∅"
+    body = text.strip(" ")
+    if not body:
+        return _SHOWN[" "] * len(text)
+    left, right = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
+    text = _SHOWN[" "] * left + body + _SHOWN[" "] * right
+    return text if any(_draws(letter) for letter in text) else "".join(f"U+{ord(letter):04X} " for letter in text).strip()
+
+
+def _draws(letter: str) -> bool:
+    return unicodedata.category(letter) not in {"Cf", "Zs", "Zl", "Zp", "Cn"}
+
+
+def isolate(text: str) -> str:
+    """For attributes, where no <bdi> reaches: Unicode's own isolates around the text."""
+    return f"\u2068{plain(text)}\u2069"
+
+
+def short_hash(text: str) -> str:
+    """The first ten characters; the whole hash belongs into a tooltip."""
+    return text[:10]

@@ -1,0 +1,34 @@
+"""What a server needs to know, fixed when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one server; tests make their own."""
+
+    db: str
+    """Path of a SQLite file, or a SQLAlchemy URL."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """Names the Host header may carry besides the loopback ones, without port."""
+
+    any_address: bool = False
+    """Accept every IP address as Host. A name rebound by DNS is no address, so this opens no rebinding."""
+
+    templates: Path = ROOT / "templates"
+    """Folder of the page templates."""
+
+    static: Path = ROOT / "static"
+    """Folder of stylesheet, scripts and vendored bundles."""
+
+    max_body: int = 256 * 1024
+    """Largest request body, bytes."""
+
+    max_url: int = 8 * 1024
+    """Longest path and query together, bytes."""
