@@ -118,6 +118,8 @@ class ContextStream:
         self.context, self.batch, self.tokens, self.seed = context, batch, tokens, seed
         self.held_out, self.only_held_out, self.sentences = held_out, only_held_out, sentences
         self._special = torch.tensor(sorted(special), dtype=torch.int64)
+        tokenizer._tokenizer.no_truncation()  # some tokenizer files come with both switched on
+        tokenizer._tokenizer.no_padding()
 
     @property
     def room(self) -> int:
