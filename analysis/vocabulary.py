@@ -23,14 +23,13 @@ def byte_alphabet() -> dict[str, int]:
 def token_strings(tokenizer: Any, size: int) -> list[str]:
     """The text of every id below `size`, leading space kept; bytes that are no whole character show as U+FFFD.
 
-    Ids without a token (padding of the embedding) give the empty string.
+    Ids without a token (padding of the embedding, holes) give the empty string.
     """
-    raw = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
+    raw = tokenizer.convert_ids_to_tokens(list(range(size)))
     table = byte_alphabet()
     byte_level = any(token is not None and token.startswith("Ġ") for token in raw)
     special = set(tokenizer.all_special_tokens)
-    words = [_readable(token, table if byte_level else None, token in special) for token in raw]
-    return words + [""] * (size - len(words))
+    return [_readable(token, table if byte_level else None, token in special) for token in raw]
 
 
 def _readable(token: str | None, table: dict[str, int] | None, special: bool) -> str:

@@ -20,7 +20,7 @@ import zstandard
 _CODES = {"f4": "f", "f8": "d", "i4": "i", "i8": "q"}
 
 
-def pack(values: Sequence[Any], dtype: str, shape: Sequence[int] | None = None) -> bytes:
+def pack(values: Any, dtype: str, shape: Sequence[int] | None = None) -> bytes:
     """Flat `values` (or anything with `tolist`) -> bytes.
 
     Args:
@@ -55,7 +55,9 @@ def unpack(blob: bytes) -> Any:
         (length,) = struct.unpack_from("<H", blob)
         dtype, shape = json.loads(blob[2 : 2 + length])
         data = array.array(_CODES[dtype], zstandard.decompress(blob[2 + length :]))
-    except (struct.error, ValueError, KeyError, zstandard.ZstdError) as error:
+        if min(shape, default=1) < 0 or math.prod(shape) != len(data):
+            raise ValueError(f"shape {shape} does not hold {len(data)} values")
+    except (struct.error, ValueError, KeyError, TypeError, zstandard.ZstdError) as error:
         raise ValueError(f"not an array of the store: {error}") from error
     if sys.byteorder == "big":
         data.byteswap()
@@ -66,4 +68,4 @@ def _nest(flat: list[Any], shape: list[int]) -> Any:
     if len(shape) <= 1:
         return flat
     step = math.prod(shape[1:])
-    return [_nest(flat[start : start + step], shape[1:]) for start in range(0, len(flat), step)]
+    return [_nest(flat[row * step : (row + 1) * step], shape[1:]) for row in range(shape[0])]
