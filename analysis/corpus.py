@@ -327,4 +327,5 @@ def _distances(begins: list[int], starts: list[int], first: int, last: int) -> l
     """
     tokens = sorted({max(0, bisect.bisect_right(begins, start) - 1) for start in starts})
     places = [bisect.bisect_right(tokens, number) - 1 for number in range(first, last)]
-    return [number - tokens[place] if place >= 0 else -1 for number, place in zip(range(first, last), places, strict=True)]
+    numbers = zip(range(first, last), places, strict=True)
+    return [number - tokens[place] if place >= 0 else -1 for number, place in numbers]

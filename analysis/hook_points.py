@@ -30,6 +30,7 @@ class Family:
         attn_out: path in a block to the module whose output attention adds to the residual stream.
         mlp_out: the same for the MLP.
         gain_offset: what the norm adds to its weight before it multiplies.
+        layer_norm: whether its norms subtract the mean over d_model, as LayerNorm does and RMSNorm does not.
     """
 
     blocks: str = "model.layers"
@@ -37,6 +38,7 @@ class Family:
     attn_out: str = "self_attn"
     mlp_out: str = "mlp"
     gain_offset: float = 0.0
+    layer_norm: bool = False
 
 
 _LLAMA = Family()
@@ -47,8 +49,8 @@ FAMILIES: dict[str, Family] = {
     "gemma2": _GEMMA,
     "gemma3": replace(_GEMMA, blocks="model.language_model.layers", final_norm="model.language_model.norm"),
     "gemma3_text": _GEMMA,
-    "gpt2": Family("transformer.h", "transformer.ln_f", attn_out="attn"),
-    "gpt_neox": Family("gpt_neox.layers", "gpt_neox.final_layer_norm", attn_out="attention"),
+    "gpt2": Family("transformer.h", "transformer.ln_f", attn_out="attn", layer_norm=True),
+    "gpt_neox": Family("gpt_neox.layers", "gpt_neox.final_layer_norm", attn_out="attention", layer_norm=True),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
@@ -162,6 +164,15 @@ def final_gain(model: nn.Module) -> Tensor:
     family = _family(model)
     weight = cast(Tensor, model.get_submodule(family.final_norm).weight)
     return weight.detach().float() + family.gain_offset
+
+
+def has_layer_norm(model: nn.Module) -> bool:
+    """Whether the model's norms subtract the mean, so that a constant added over d_model changes nothing.
+
+    Raises:
+        UserError: a family that is not in `FAMILIES`.
+    """
+    return _family(model).layer_norm
 
 
 def _family(model: nn.Module) -> Family:

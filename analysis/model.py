@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from analysis.vocabulary import token_strings
 Replace = Callable[[Tensor], Tensor]
 
 
-class _Done(Exception):
+class _Done(Exception):  # noqa: N818 - no error: it ends the pass early
     """The last wanted module has run; the rest of the forward pass is not needed."""
 
 
@@ -54,6 +54,12 @@ class LanguageModel:
         self.config = module.config.get_text_config()  # type: ignore[union-attr,operator]
         self.family: str = self.config.model_type
         self.n_layers = len(hook_points.blocks(module))
+        if centred and not hook_points.has_layer_norm(module):
+            raise UserError(
+                f"{name}: the SAE was trained on centred writing weights, which leave the outputs alone only where"
+                f" LayerNorm subtracts the mean; found a '{self.family}' model, whose RMSNorm does not: expected an"
+                " SAE of uncentred activations"
+            )
         self.d_model: int = self.config.hidden_size
         self.vocab_size: int = self.config.vocab_size
 
@@ -95,10 +101,8 @@ class LanguageModel:
         """
         kept: dict[str, Tensor] = {}
         with self._reading(hooks, kept):
-            try:
+            with suppress(_Done):
                 self._forward(ids, attention)
-            except _Done:
-                pass
         return {hook: self._finish(kept[hook]) for hook in hooks}
 
     @torch.no_grad()
@@ -109,7 +113,8 @@ class LanguageModel:
 
         Args:
             ids: [B, T]. attention: [B, T] bool.
-            replace: hook point -> function of the activation [B, T, d_model].
+            replace: hook point -> function of the activation [B, T, d_model] as `read` gives it; where
+                the model is centred, the mean over d_model is taken off before and put back after.
 
         Returns:
             [B, T-1] float32, in nats; 0 where the target is padding.
@@ -135,6 +140,15 @@ class LanguageModel:
         activation = activation.float()
         return activation - activation.mean(-1, keepdim=True) if self.centred else activation
 
+    def _seen(self, change: Replace) -> Replace:
+        """`change` on activations as `read` gives them."""
+
+        def changed(activation: Tensor) -> Tensor:
+            seen = self._finish(activation)
+            return change(seen) + (activation - seen)
+
+        return changed if self.centred else change
+
     @contextmanager
     def _reading(self, hooks: Sequence[str], kept: dict[str, Tensor]) -> Iterator[None]:
         waiting = set(hooks)
@@ -154,7 +168,7 @@ class LanguageModel:
 
     @contextmanager
     def _replacing(self, replace: dict[str, Replace]) -> Iterator[None]:
-        handles = [hook_points.on_write(self.module, hook, change) for hook, change in replace.items()]
+        handles = [hook_points.on_write(self.module, hook, self._seen(change)) for hook, change in replace.items()]
         try:
             yield
         finally:
@@ -285,7 +299,7 @@ def _weights_hash(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

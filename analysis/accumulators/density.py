@@ -25,7 +25,8 @@ STATISTICS = (
     ),
     Statistic(
         "borderline", "Borderline", "", "scalar", "latent",
-        "The 95 % interval of the density contains the threshold: on other text of this kind it may fall on the other side.",
+        "The 95 % interval of the density contains the threshold: on other text of this kind it may fall on the other"
+        " side.",
         "O", "our own",
     ),
 )  # fmt: skip
