@@ -1,235 +1,291 @@
-"""What each template gets: one frozen dataclass a page, exactly its variables (a test holds both equal)."""
+"""One frozen dataclass a page: exactly the template's variables. A test compares the two."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from app.queries.latents import Filters, LatentFacts, LatentPage
-from app.queries.pairs import PairFacts
-from app.queries.profiles import Profiles
-from app.queries.runs import RunFacts
-from app.queries.saes import SaeFacts
-from app.queries.statistics import StatisticFacts
-
-
-@dataclass(frozen=True)
-class Shell:
-    """What every page has around its content."""
-
-    active: str
-    """Which entry of the navigation this is: home, layers, latents, methods, api, or empty."""
-    run: RunFacts | None
-    """The run the page shows; None on an empty store."""
-    runs: list[RunFacts]
-    """All complete runs, newest first, for the choice of run."""
-    pinned: bool
-    """Whether the address names the run; links then keep it."""
-    explain: dict[str, StatisticFacts]
-    """Statistics by name, for headers and tooltips."""
+from app.compose.facts import Fact
+from app.compose.text import Cell, Group
+from app.plots import CurveInfo, Figure
+from app.queries.latents import Filters, LatentInfo, Order
+from app.queries.pairs import PairInfo
+from app.queries.profiles import TokenItem
+from app.queries.runs import RunInfo
+from app.queries.saes import SaeInfo
+from app.queries.statistics import Term
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A plotly figure with its words."""
+class Page:
+    """What every page has."""
 
-    id: str
-    """Unique on the page."""
+    template: ClassVar[str]
+
     title: str
-    """What it shows, for the caption and the accessible name."""
-    spec: dict[str, Any]
-    """{"data": [...], "layout": {...}} of plotly; colours are names of CSS variables, put in by plots.js."""
+    """Title of the browser's tab, without the product's name."""
+    nav: str
+    """Which entry of the navigation this page belongs to."""
+    terms: dict[str, Term]
+    """Statistics by name: tooltips and headings take their words from here."""
+    pin: str
+    """Query string that keeps a pinned run in links: "run=3", or empty."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A plot among others one can switch between, with its text alternative."""
+
+    name: str
+    title: str
+    figure: Figure
     summary: str
-    """A sentence or two that say the same as the picture, for those who do not see it."""
-    header: list[str]
-    """Column names of the table that stands in for the picture without JavaScript."""
-    rows: list[list[str]]
-    """Its rows, formatted."""
+    """What the plot shows, in words and numbers."""
+    head: tuple[str, ...]
+    """Column heads of the table of its numbers."""
+    rows: list[tuple[str, ...]]
+    """The numbers, as shown."""
 
 
 @dataclass(frozen=True)
-class HomePage:
-    """`/`"""
+class TokenList:
+    """Tokens with a bar each."""
 
-    shell: Shell
-    saes: list[SaeFacts]
-    """The SAEs of the run, by layer."""
-    by_layer: Figure | None
-    """Dense latents by layer, split into those in antipodal pairs and the rest."""
-    scatter: Figure | None
-    """Density against antipodality; each dot links to its latent (customdata: path)."""
-    curves: list[dict[str, Any]]
-    """Per SAE: {"name", "slug", "densities" (falling)}, for the threshold that can be dragged."""
-
-
-@dataclass(frozen=True)
-class LayersPage:
-    """`/layers`"""
-
-    shell: Shell
-    saes: list[SaeFacts]
-    dense: Figure | None
-    """Dense latents by layer; bars link to the browse page."""
-    density: Figure | None
-    """Distribution of density by layer."""
-    cost: Figure | None
-    """L0 and FVU by layer: counts of dense latents are to be read beside them."""
+    title: str
+    term: str
+    side: str
+    """Colour of the bars: p, n, or z where it belongs to no pole."""
+    items: list[TokenItem]
+    values: list[float]
+    """Bar lengths, 0 to 100."""
+    labels: list[str]
+    """Values as shown."""
+    missing: str
+    """Why the list is empty."""
 
 
 @dataclass(frozen=True)
-class BrowsePage:
-    """`/latents`"""
+class EmptyPage(Page):
+    """A store without a complete run."""
 
-    shell: Shell
+    template = "home/empty.html"
+
+
+@dataclass(frozen=True)
+class HomePage(Page):
+    """Models, runs, and the three overviews."""
+
+    template = "home/home.html"
+    run: RunInfo
+    """The run shown."""
+    runs: list[RunInfo]
+    """All complete runs, newest first."""
+    saes: list[SaeInfo]
+    """The run's SAEs by layer."""
+    most: int
+    """Largest dense count of an SAE: the full bar."""
+    scatter: Figure
+    """Density against antipodality."""
+    shown: int
+    """Dots in the scatter."""
+    curve: Figure
+    """Latents above each density, one line an SAE."""
+    counts: CurveInfo
+    """The numbers of `curve`, for the threshold's slider."""
+
+
+@dataclass(frozen=True)
+class LayersPage(Page):
+    """The run's SAEs side by side."""
+
+    template = "layers/layers.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
+    charts: list[tuple[str, Figure]]
+    """One small bar chart a measure."""
+    densities: dict[str, list[int]]
+    """By SAE slug: bar heights 0 to 24 of the latents in each decade half of density."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A sortable table head."""
+
+    name: str
+    label: str
+    href: str
+    active: str
+    """"ascending", "descending" or empty, as aria-sort wants it."""
+
+
+@dataclass(frozen=True)
+class BrowsePage(Page):
+    """Latents of a run by filter and sort."""
+
+    template = "latents/browse.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Choices of the SAE filter."""
     filters: Filters
-    page: LatentPage
-    saes: list[SaeFacts]
-    """For the choice of SAE."""
-    next_url: str | None
-    """The following page."""
-    first_url: str | None
-    """The list from its start; None there."""
-    sort_urls: dict[str, str]
-    """Column -> address of this list sorted by it (again: the other way round)."""
-    api_url: str
-    """The same list in JSON."""
+    """What is filtered."""
+    order: Order
+    """How it is sorted."""
+    columns: dict[str, Column]
+    """Sortable heads by name."""
+    latents: list[LatentInfo]
+    """This page's rows."""
+    total: int
+    """Latents that pass the filters."""
+    next: str
+    """Address of the next page; empty on the last."""
+    first: str
+    """Address of the first page; empty on it."""
+    densest: float
+    """Density of the full bar."""
 
 
 @dataclass(frozen=True)
-class SaePage:
-    """`/saes/{slug}`"""
+class SaePage(Page):
+    """An SAE's own page."""
 
-    shell: Shell
-    sae: SaeFacts
-    densest: list[LatentFacts]
-    """Its ten densest latents."""
-    pairs: list[PairFacts]
-    """Its antipodal pairs."""
-
-
-@dataclass(frozen=True)
-class Tinted:
-    """A token and how it is shown."""
-
-    text: str
-    """As shown: line breaks and control characters visible."""
-    colour: str
-    """Class name b0..b8, n4..n1, p1..p4, or empty."""
-    value: str
-    """Formatted activation, for the tooltip; empty where off."""
-    focus: bool
-    """Whether the example is about this token."""
+    template = "saes/sae.html"
+    run: RunInfo
+    """The run shown."""
+    sae: SaeInfo
+    """The SAE."""
+    facts: list[Fact]
+    """Its numbers in this run."""
+    pairs: list[PairInfo]
+    """Its antipodal pairs, best first."""
+    densest: list[LatentInfo]
+    """Its densest latents."""
+    training: list[tuple[str, str]]
+    """The training report beside the weights: name, value."""
+    details: list[tuple[str, str]]
+    """sae-lens' configuration and metadata: name, value."""
 
 
 @dataclass(frozen=True)
-class Snippet:
-    """An example, ready to show."""
+class LatentPageView(Page):
+    """One latent."""
 
-    document: str
-    labels: str
-    """`year 1859 · party Democratic`; empty where the corpus has none."""
-    tokens: list[Tinted]
-
-
-@dataclass(frozen=True)
-class Strip:
+    template = "latents/latent.html"
+    run: RunInfo
+    """The run shown."""
+    sae: SaeInfo
+    """Its SAE."""
+    latent: LatentInfo
+    """The latent."""
+    partner: LatentInfo | None
+    """The latent its antipodality is reached with."""
+    pair: PairInfo | None
+    """Their joint facts, where they were measured."""
+    side: str
+    """Colour of this latent: p or n."""
+    mirror: bool
+    """Whether the partner is its mirror image, so that colours are two-sided."""
+    facts: list[Fact]
+    """Numbers at the head."""
+    histograms: list[View]
+    """Views of the activation histogram."""
+    tokens: list[TokenList]
+    """Token lists."""
+    positions: list[View]
+    """Mean activation over position in context, paragraph, sentence."""
+    missing_positions: list[tuple[str, str]]
+    """Those without one, with why."""
+    strip: list[Cell]
     """One whole document."""
-
-    document: str
-    tokens: list[Tinted]
-    firing: str
-    """Share of its tokens on which the latent fires, formatted."""
-
-
-@dataclass(frozen=True)
-class LatentView:
-    """`/saes/{slug}/latents/{index}`"""
-
-    shell: Shell
-    sae: SaeFacts
-    latent: LatentFacts
-    pair: PairFacts | None
-    """The signed signal with the partner, where the run measured it."""
-    mirror: LatentFacts | None
-    """The partner."""
-    profiles: Profiles
-    histogram: Figure | None
-    """Activations of this latent, with the mirrored partner below where there is one."""
-    signed: Figure | None
-    """Histogram of the signed signal z of the pair."""
-    positions: list[Figure]
-    """Mean activation by position in context, paragraph, sentence: those that are known."""
-    strip: Strip | None
-    examples: list[tuple[str, str, list[Snippet]]]
-    """(kind, heading, snippets) in the order top, levels 4 to 1, random, off."""
-    two_sided: bool
-    """Whether tokens are coloured by the signed signal of the pair or by this latent alone."""
-    previous: int | None
-    """The next denser latent."""
-    next: int | None
-    """The next sparser one."""
-    ask_detail: str
-    """The command that gets examples and profiles for a latent that has none; empty where it has them."""
+    strip_document: str
+    """Its name."""
+    groups: list[Group]
+    """Examples by kind."""
+    duplicates: list[LatentInfo]
+    """Near-duplicates."""
+    before: int | None
+    """The next denser latent of the SAE."""
+    after: int | None
+    """The next rarer one."""
+    support: int | None
+    """Occurrences a token type needs to be ranked by mean."""
 
 
 @dataclass(frozen=True)
-class PairView:
-    """`/saes/{slug}/pairs/{i}/{j}`"""
+class PairPage(Page):
+    """Two latents as one signed signal."""
 
-    shell: Shell
-    sae: SaeFacts
-    pair: PairFacts
-    positive: LatentFacts
-    negative: LatentFacts
-    positive_profiles: Profiles
-    negative_profiles: Profiles
-    signed: Figure
-    """Histogram of the signed signal z."""
-    positions: list[Figure]
-    """Both latents' mean activation by position, the negative pole below zero."""
-    positive_examples: list[Snippet]
-    negative_examples: list[Snippet]
-    strip: Strip | None
-
-
-@dataclass(frozen=True)
-class MethodsPage:
-    """`/methods`"""
-
-    shell: Shell
-    groups: list[tuple[str, list[StatisticFacts]]]
-    """(heading, statistics) for latents, pairs, SAEs."""
-
-
-@dataclass(frozen=True)
-class ApiPage:
-    """`/api/docs`"""
-
-    shell: Shell
-    operations: list[dict[str, Any]]
-    """Per path: {"method", "path", "summary", "parameters": [{"name", "in", "type", "required", "description"}]}."""
+    template = "pairs/pair.html"
+    run: RunInfo
+    """The run shown."""
+    sae: SaeInfo
+    """Their SAE."""
+    pair: PairInfo
+    """Joint facts."""
+    poles: list[LatentInfo]
+    """The positive one, then the negative one."""
+    facts: list[Fact]
+    """Numbers at the head."""
+    histogram: View | None
+    """Tokens by z."""
+    tokens: list[TokenList]
+    """Top and promoted tokens of both poles, positive before negative."""
+    positions: list[View]
+    """Both poles' mean activation over position."""
+    strip: list[Cell]
+    """One whole document by z."""
+    strip_document: str
+    """Its name."""
+    sides: list[tuple[Group, Group]]
+    """Examples of the same kind, positive beside negative."""
 
 
 @dataclass(frozen=True)
-class ErrorPage:
-    """Any error, for people."""
+class MethodsPage(Page):
+    """What each value means."""
 
-    shell: Shell
+    template = "methods/methods.html"
+    groups: list[tuple[str, list[Term]]]
+    """Statistics of latents, pairs and SAEs."""
+    grades: dict[str, str]
+    """What P, R and O mean."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the API."""
+
+    path: str
+    summary: str
+    description: str
+    parameters: list[dict[str, Any]]
+    answer: str
+    """Name of the answer's schema."""
+
+
+@dataclass(frozen=True)
+class ApiDocsPage(Page):
+    """The API, from its OpenAPI description."""
+
+    template = "api/docs.html"
+    operations: list[Operation]
+    """Calls in the order of the description."""
+    schemas: list[tuple[str, list[tuple[str, str, str]]]]
+    """Answers: name, then each field's name, type and description."""
+
+
+@dataclass(frozen=True)
+class ErrorPage(Page):
+    """Something is not there, or was asked for wrongly."""
+
+    template = "error.html"
     status: int
+    """HTTP status."""
     phrase: str
-    """`Not Found`"""
+    """Its name."""
     detail: str
-    """What was asked and what there is instead."""
+    """What was wrong and what there is instead."""
 
 
-TEMPLATES: dict[type, str] = {
-    HomePage: "home/index.html",
-    LayersPage: "layers/index.html",
-    BrowsePage: "latents/index.html",
-    LatentView: "latents/show.html",
-    SaePage: "saes/show.html",
-    PairView: "pairs/show.html",
-    MethodsPage: "methods/index.html",
-    ApiPage: "api/docs.html",
-    ErrorPage: "errors/error.html",
-}

@@ -56,9 +56,10 @@ def _sqlite_engine(url: str, read_only: bool) -> Engine:
         url = f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
     engine = create_engine(url, module=sqlite_module(), connect_args=arguments)
     event.listen(engine, "connect", _pragmas(read_only))
-    if not read_only:
-        # a transaction that will write takes the lock at its start, so it waits instead of failing midway
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    # a transaction that will write takes the lock at its start, so it waits instead of failing midway;
+    # a reader's sees one state of the database from its first statement to its last
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 

@@ -1,55 +1,69 @@
-"""Latents: one with all that is known of it, or many by filter, sort and keyset page."""
+"""Latents: one, its neighbours, and pages of many by filters, sort and cursor."""
 
 from __future__ import annotations
 
-import base64
-import json
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, cast, or_, select
-from sqlalchemy import String as Text
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.errors import BadFilter, NotFound
+from app.errors import NotFound
+from app.queries.cursor import Cursor
+from app.queries.runs import RunInfo
+from app.queries.saes import SaeInfo
 from store.tables import Analysis, Latent, Sae
 
-SORTS = ("density", "antipodality", "max", "mean", "mass_share", "cos_bias", "index")
+SORTS: dict[str, Any] = {
+    "density": Latent.density,
+    "antipodality": Latent.antipodality,
+    "max": Latent.max,
+    "mean": Latent.mean,
+    "mass_share": Latent.mass_share,
+    "index": Latent.index,
+    "layer": Sae.layer,
+}
 DETAILS = ("dense", "partner", "control", "asked")
-MAX_LIMIT, DEFAULT_LIMIT = 200, 50
-_INDEX_LIMIT = 2**31
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the browse page and the API can ask for; None means "any". Bounds are inclusive."""
+    """What to show; None does not filter."""
 
-    sae: str | None = None  # slug
+    sae: str | None = None
+    """Slug of one SAE."""
     layer: int | None = None
     dense: bool | None = None
-    borderline: bool | None = None
-    pair: bool | None = None
-    duplicate: bool | None = None
-    detail: str | None = None  # one of DETAILS
     min_density: float | None = None
     max_density: float | None = None
     min_antipodality: float | None = None
     max_antipodality: float | None = None
-    q: str | None = None  # part of one of the top tokens
-    sort: str = "density"
-    order: str = "desc"
-    cursor: str | None = None
-    limit: int = DEFAULT_LIMIT
+    pair: bool | None = None
+    """Antipodal pair, or not."""
+    duplicate: bool | None = None
+    """Near-duplicate of another latent, or not."""
+    borderline: bool | None = None
+    detail: str | None = None
+    """One of DETAILS, "any" (examples were kept) or "none"."""
+    q: str | None = None
+    """Part of a top token, without regard to case."""
 
 
 @dataclass(frozen=True)
-class LatentFacts:
-    """One latent in one analysis; None where a value could not be computed, with its reason in `reasons`."""
+class Order:
+    """A sort and its direction."""
 
-    sae: str
-    layer: int
+    sort: str
+    descending: bool
+
+
+@dataclass(frozen=True)
+class LatentInfo:
+    """One latent in one run. A NULL has its reason in `reasons`."""
+
     analysis_id: int
+    slug: str
+    layer: int
     index: int
     density: float
     density_low: float | None
@@ -71,168 +85,150 @@ class LatentFacts:
     duplicate_of: int | None
     cos_bias: float | None
     decoder_norm: float | None
-    quantiles: dict[str, float] | None
-    spark: list[int]
-    top_tokens: list[str]
-    reasons: dict[str, str]
+    quantiles: dict[str, Any] | None
+    spark: list[Any]
+    top_tokens: list[Any]
+    reasons: dict[str, Any]
+
+    @property
+    def scale(self) -> float:
+        """Activation that gets the full colour: the 99 % quantile, since a few massive tokens would hide the rest."""
+        high = (self.quantiles or {}).get("0.99") or self.max or 0.0
+        return abs(float(high))
 
 
 @dataclass(frozen=True)
 class LatentPage:
-    """One page of a list; `next` is the cursor of the following one, None on the last."""
+    """Some latents, and where the next ones begin."""
 
-    items: list[LatentFacts]
-    next: str | None
+    items: list[LatentInfo]
+    next: Cursor | None
+    total: int
 
 
-def find_latent(session: Session, analysis_id: int, index: int) -> LatentFacts:
+def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
     """One latent.
 
     Raises:
-        NotFound: the SAE has no such latent.
+        NotFound: the SAE has fewer latents.
     """
-    if not 0 <= index < _INDEX_LIMIT:
-        raise NotFound(f"There is no latent {index}: indices start at 0.")
-    row = session.execute(_all().where(Latent.analysis_id == analysis_id, Latent.index == index)).first()
+    row = session.get(Latent, (sae.analysis_id, index))
     if row is None:
-        raise NotFound(f"There is no latent {index} in this SAE.")
-    return _facts(*row)
+        raise NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}.")
+    return _info(row, sae.slug, sae.layer)
 
 
-def neighbours(session: Session, analysis_id: int, latent: LatentFacts) -> tuple[int | None, int | None]:
-    """(previous, next) index by falling density, the order of the browse page."""
-    before = or_(
-        Latent.density > latent.density, and_(Latent.density == latent.density, Latent.index < latent.index)
+def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:
+    """Several latents of one SAE, by index; absent ones are left out."""
+    rows = session.scalars(select(Latent).where(Latent.analysis_id == sae.analysis_id, Latent.index.in_(indices)))
+    return {row.index: _info(row, sae.slug, sae.layer) for row in rows}
+
+
+def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | None]:
+    """Indices before and after in the SAE, by density: from a dense latent one steps to dense ones."""
+    key = (Latent.density, Latent.index)
+    here = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
+    denser = or_(key[0] > latent.density, and_(key[0] == latent.density, key[1] < latent.index))
+    rarer = or_(key[0] < latent.density, and_(key[0] == latent.density, key[1] > latent.index))
+    before = session.scalar(here.where(denser).order_by(key[0], key[1].desc()).limit(1))
+    after = session.scalar(here.where(rarer).order_by(key[0].desc(), key[1]).limit(1))
+    return before, after
+
+
+def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[int]:
+    """Latents whose nearest duplicate this one is, and its own."""
+    statement = (
+        select(Latent.index)
+        .where(Latent.analysis_id == latent.analysis_id, Latent.duplicate_of == latent.index)
+        .order_by(Latent.density.desc(), Latent.index)
+        .limit(limit)
     )
-    after = or_(Latent.density < latent.density, and_(Latent.density == latent.density, Latent.index > latent.index))
-    mine = select(Latent.index).where(Latent.analysis_id == analysis_id).limit(1)
-    return (
-        session.scalar(mine.where(before).order_by(Latent.density.asc(), Latent.index.desc())),
-        session.scalar(mine.where(after).order_by(Latent.density.desc(), Latent.index.asc())),
-    )
+    found = list(session.scalars(statement))
+    own = [] if latent.duplicate_of is None else [latent.duplicate_of]
+    return own + [index for index in found if index not in own]
 
 
-def dense_points(session: Session, run_id: int, limit: int = 4000) -> list[LatentFacts]:
-    """The densest latents of a run, for the scatter of density against antipodality."""
-    query = _all().where(Analysis.run_id == run_id, Latent.density >= 0.01)
-    return [_facts(*row) for row in session.execute(query.order_by(Latent.density.desc()).limit(limit)).all()]
-
-
-def list_latents(session: Session, run_id: int, filters: Filters) -> LatentPage:
-    """One page.
-
-    Raises:
-        BadFilter: an unknown sort or detail, a bound that is no number, a cursor of another list.
-    """
-    _check(filters)
-    query = _all().where(Analysis.run_id == run_id, *_conditions(filters))
-    column = _sort_column(filters)
-    down = filters.order == "desc"
-    place = (Latent.analysis_id, Latent.index)
-    if filters.cursor:
-        query = query.where(_after(column, down, *_read_cursor(filters)))
-    if column is not None:
-        # values that are missing are left out of a list sorted by them: they have no place in it
-        query = query.where(column.is_not(None)).order_by(column.desc() if down else column.asc())
-        query = query.order_by(*place)
-    else:
-        query = query.order_by(*[part.desc() if down else part.asc() for part in place])
-    found = [_facts(*row) for row in session.execute(query.limit(filters.limit + 1)).all()]
-    items = found[: filters.limit]
-    return LatentPage(items, _make_cursor(filters, items[-1]) if len(found) > filters.limit else None)
-
-
-def _all() -> Select[Any]:
-    return (
+def list_latents(
+    session: Session, run: RunInfo, filters: Filters, order: Order, cursor: Cursor | None, limit: int
+) -> LatentPage:
+    """A page of latents of a run. Latents without the sorted value come last."""
+    where = _conditions(session, run, filters)
+    statement = (
         select(Latent, Sae.slug, Sae.layer)
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
+        .where(where)
     )
+    rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
+    items = [_info(*row) for row in rows[:limit]]
+    return LatentPage(items, _after(items, order) if len(rows) > limit else None, _total(session, where))
 
 
-def _facts(row: Latent, slug: str, layer: int) -> LatentFacts:
-    own = {field.name: getattr(row, field.name) for field in fields(LatentFacts) if field.name not in ("sae", "layer")}
-    return LatentFacts(sae=slug, layer=layer, **own)
+def _total(session: Session, where: ColumnElement[bool]) -> int:
+    statement = select(func.count()).select_from(Latent).join(Analysis, Analysis.id == Latent.analysis_id)
+    return session.scalar(statement.join(Sae, Sae.id == Analysis.sae_id).where(where)) or 0
 
 
-def _check(filters: Filters) -> None:
-    if filters.sort not in SORTS:
-        raise BadFilter(f"unknown sort '{filters.sort[:80]}'; choose one of {', '.join(SORTS)}")
-    if filters.order not in ("asc", "desc"):
-        raise BadFilter(f"unknown order '{filters.order[:80]}'; choose asc or desc")
-    if filters.detail is not None and filters.detail not in DETAILS:
-        raise BadFilter(f"unknown detail '{filters.detail[:80]}'; choose one of {', '.join(DETAILS)}")
-    if not 1 <= filters.limit <= MAX_LIMIT:
-        raise BadFilter(f"limit {filters.limit}: expected 1 to {MAX_LIMIT}")
-    for name in ("min_density", "max_density", "min_antipodality", "max_antipodality"):
-        value = getattr(filters, name)
-        if value is not None and not math.isfinite(value):
-            raise BadFilter(f"{name} '{value}': expected a number")
+def _from(statement: Select[Any], order: Order, cursor: Cursor | None) -> Select[Any]:
+    """Keyset paging: page 1,000 costs what page 1 does, and rows added in between shift nothing."""
+    value = SORTS[order.sort]
+    direction = value.desc() if order.descending else value.asc()
+    statement = statement.order_by(value.is_(None), direction, Latent.analysis_id, Latent.index)
+    return statement if cursor is None else statement.where(_beyond(value, order, cursor))
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    same = [
-        (Sae.slug, filters.sae),
-        (Sae.layer, filters.layer),
-        (Latent.is_dense, filters.dense),
-        (Latent.borderline, filters.borderline),
-        (Latent.is_pair, filters.pair),
-        (Latent.detail, filters.detail),
-    ]
-    conditions: list[ColumnElement[bool]] = [column == value for column, value in same if value is not None]
+def _beyond(value: Any, order: Order, cursor: Cursor) -> ColumnElement[bool]:
+    later = or_(
+        Latent.analysis_id > cursor.analysis_id,
+        and_(Latent.analysis_id == cursor.analysis_id, Latent.index > cursor.index),
+    )
+    if cursor.value is None:
+        return and_(value.is_(None), later)
+    further = value < cursor.value if order.descending else value > cursor.value
+    return or_(further, and_(value == cursor.value, later), value.is_(None))
+
+
+def _after(items: list[LatentInfo], order: Order) -> Cursor:
+    last = items[-1]
+    return Cursor(order.sort, order.descending, getattr(last, order.sort), last.analysis_id, last.index)
+
+
+def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnElement[bool]:
+    parts: list[ColumnElement[bool]] = [Analysis.run_id == run.id]
+    equal = ((Sae.slug, filters.sae), (Sae.layer, filters.layer), (Latent.is_dense, filters.dense))
+    parts += [column == value for column, value in equal if value is not None]
+    flags = ((Latent.is_pair, filters.pair), (Latent.borderline, filters.borderline))
+    parts += [column == value for column, value in flags if value is not None]
     if filters.duplicate is not None:
-        conditions.append(Latent.duplicate_of.is_not(None) if filters.duplicate else Latent.duplicate_of.is_(None))
-    for column, low, high in (
-        (Latent.density, filters.min_density, filters.max_density),
-        (Latent.antipodality, filters.min_antipodality, filters.max_antipodality),
-    ):
-        conditions += [column >= low] if low is not None else []
-        conditions += [column <= high] if high is not None else []
-    if filters.q:
-        # JSON escapes what is not ASCII, so the needle is escaped the same way
-        needle = json.dumps(filters.q)[1:-1]
-        conditions.append(cast(Latent.top_tokens, Text).contains(needle, autoescape=True))
-    return conditions
+        parts.append(Latent.duplicate_of.is_not(None) if filters.duplicate else Latent.duplicate_of.is_(None))
+    parts += _bounds(Latent.density, filters.min_density, filters.max_density)
+    parts += _bounds(Latent.antipodality, filters.min_antipodality, filters.max_antipodality)
+    return and_(*parts, _detail(filters.detail), _token(session, filters.q))
 
 
-def _sort_column(filters: Filters) -> Any:
-    return None if filters.sort == "index" else getattr(Latent, filters.sort)
+def _bounds(column: Any, low: float | None, high: float | None) -> list[ColumnElement[bool]]:
+    lower = [] if low is None else [column >= low]
+    return lower if high is None else [*lower, column <= high]
 
 
-def _after(column: Any, down: bool, value: float | None, analysis_id: int, index: int) -> ColumnElement[bool]:
-    same, beyond = Latent.analysis_id == analysis_id, Latent.index > index
-    if column is None:
-        if down:
-            return or_(Latent.analysis_id < analysis_id, and_(same, Latent.index < index))
-        return or_(Latent.analysis_id > analysis_id, and_(same, beyond))
-    further = column < value if down else column > value
-    return or_(further, and_(column == value, or_(Latent.analysis_id > analysis_id, and_(same, beyond))))
+def _detail(wanted: str | None) -> ColumnElement[bool]:
+    if wanted is None:
+        return true()
+    if wanted in {"any", "none"}:
+        return Latent.detail.is_not(None) if wanted == "any" else Latent.detail.is_(None)
+    return Latent.detail == wanted
 
 
-def _list_name(filters: Filters) -> str:
-    return f"{filters.sort} {filters.order}"
+def _token(session: Session, part: str | None) -> ColumnElement[bool]:
+    """Each token is searched by itself, so no match can span two of them or hit JSON's own signs."""
+    if not part:
+        return true()
+    postgres = session.get_bind().dialect.name == "postgresql"
+    each = func.json_array_elements_text if postgres else func.json_each
+    tokens = each(Latent.top_tokens).table_valued("value")
+    return select(1).select_from(tokens).where(tokens.c.value.icontains(part, autoescape=True)).exists()
 
 
-def _make_cursor(filters: Filters, last: LatentFacts) -> str:
-    value = None if filters.sort == "index" else getattr(last, filters.sort)
-    body = json.dumps([_list_name(filters), value, last.analysis_id, last.index])
-    return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
-
-
-def _read_cursor(filters: Filters) -> tuple[float | None, int, int]:
-    cursor = filters.cursor or ""
-    try:
-        name, value, analysis_id, index = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        value = None if filters.sort == "index" else float(value)
-        analysis_id, index = int(analysis_id), int(index)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise BadFilter("cursor: expected one that this list gave out") from error
-    sound = name == _list_name(filters) and abs(analysis_id) < _INDEX_LIMIT and abs(index) < _INDEX_LIMIT
-    if not sound or (value is not None and not math.isfinite(value)):
-        raise BadFilter("cursor: expected one that this list gave out, with the same sort and order")
-    return value, analysis_id, index
-
-
-def first_page(filters: Filters) -> Filters:
-    """The same list from its start."""
-    return replace(filters, cursor=None)
+def _info(row: Latent, slug: str, layer: int) -> LatentInfo:
+    own = {name: getattr(row, name) for name in LatentInfo.__dataclass_fields__ if name not in {"slug", "layer"}}
+    return LatentInfo(slug=slug, layer=layer, **own)

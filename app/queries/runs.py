@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.errors import NotFound
 from store.tables import Analysis, Corpus, Model, Run, Sae
@@ -98,6 +98,7 @@ def _complete() -> Select[Any]:
         .join(Corpus, Corpus.id == Run.corpus_id)
         .join(counts, counts.c.run_id == Run.id)
         .where(Run.status == "complete")
+        .options(defer(Run.strip), defer(Run.settings), defer(Corpus.report))
     )
 
 
@@ -123,3 +124,9 @@ def _info(run: Run, model: Model, corpus: Corpus, saes: int, dense: int, latents
         n_dense=int(dense),
         n_latents=int(latents),
     )
+
+
+def strip_of(session: Session, run: RunInfo) -> tuple[str, list[str]]:
+    """The run's one whole document: name and tokens; empty where none was kept."""
+    strip = session.scalar(select(Run.strip).where(Run.id == run.id)) or {}
+    return strip.get("document", ""), strip.get("tokens", [])

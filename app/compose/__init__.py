@@ -1,0 +1,1 @@
+"""Query results -> pages: what is said, coloured and drawn. No SQL, no HTML."""

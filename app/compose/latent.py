@@ -1,0 +1,95 @@
+"""The latent page: sentence, facts, pictures, text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.compose import lists, views
+from app.compose.facts import latent_facts
+from app.compose.text import groups_of, paint_of, strip_of
+from app.pages import LatentPageView
+from app.queries import examples, latents, pairs, profiles, runs, saes
+from app.queries.latents import LatentInfo
+from app.queries.pairs import PairInfo
+from app.queries.profiles import Profiles
+from app.queries.statistics import Term
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All that the store has on one latent."""
+
+    latent: LatentInfo
+    partner: LatentInfo | None
+    pair: PairInfo | None
+    profiles: Profiles
+    partner_profiles: Profiles | None
+
+    @property
+    def mirror(self) -> bool:
+        """The partner is its mirror image: one signed axis makes sense."""
+        return self.latent.is_pair or (self.pair is not None and self.pair.mirror and (self.pair.score or 0) >= 0.5)
+
+    @property
+    def pole(self) -> int:
+        """+1 where this latent is the positive pole of its pair, or has none."""
+        return -1 if self.mirror and self.pair is not None and self.pair.negative == self.latent.index else 1
+
+
+def load(session: Session, sae: saes.SaeInfo, index: int) -> Loaded:
+    """Read one latent with its partner."""
+    latent = latents.find_latent(session, sae, index)
+    if latent.partner is None:
+        return Loaded(latent, None, None, profiles.find_profiles(session, sae.analysis_id, index), None)
+    return Loaded(
+        latent,
+        latents.find_some(session, sae, [latent.partner]).get(latent.partner),
+        pairs.find_pair(session, sae.analysis_id, index, latent.partner),
+        profiles.find_profiles(session, sae.analysis_id, index),
+        profiles.find_profiles(session, sae.analysis_id, latent.partner),
+    )
+
+
+def latent_page(
+    session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int, terms: dict[str, Term], pin: str
+) -> LatentPageView:
+    """The page of one latent."""
+    it = load(session, sae, index)
+    mirrored = it.partner if it.mirror else None
+    paint = paint_of(it.latent, mirrored, it.pole)
+    document, tokens = runs.strip_of(session, run)
+    theirs = it.partner_profiles.strip if it.mirror and it.partner_profiles else None
+    before, after = latents.neighbours(session, it.latent)
+    near = latents.find_some(session, sae, latents.duplicates(session, it.latent))
+    positions, missing = views.positions(it.latent, it.profiles, _side(it))
+    return LatentPageView(
+        title=f"Latent {index} · {sae.slug}",
+        nav="latents",
+        terms=terms,
+        pin=pin,
+        run=run,
+        sae=sae,
+        latent=it.latent,
+        partner=it.partner,
+        pair=it.pair,
+        side=_side(it),
+        mirror=it.mirror,
+        facts=latent_facts(it.latent, it.pair),
+        histograms=views.histograms(it.latent, it.profiles, it.pair, it.partner_profiles, it.mirror, _side(it)),
+        tokens=lists.of_latent(it.latent, it.profiles, _side(it)),
+        positions=positions,
+        missing_positions=missing,
+        strip=strip_of(tokens, it.profiles.strip, theirs, paint),
+        strip_document=document,
+        groups=groups_of(examples.find_examples(session, sae.analysis_id, index), paint),
+        duplicates=list(near.values()),
+        before=before,
+        after=after,
+        support=it.profiles.support,
+    )
+
+
+def _side(it: Loaded) -> str:
+    return "p" if it.pole > 0 else "n"

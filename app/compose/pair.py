@@ -1,0 +1,79 @@
+"""The pair page: one signed axis, both poles beside each other."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from app.compose import lists, views
+from app.compose.facts import pair_facts
+from app.compose.text import Group, groups_of, paint_of, strip_of
+from app.errors import NotFound
+from app.pages import PairPage
+from app.queries import examples, latents, pairs, profiles, runs, saes
+from app.queries.statistics import Term
+
+KINDS = ("top", "level2", "random")
+
+
+def pair_page(
+    session: Session, run: runs.RunInfo, sae: saes.SaeInfo, pair: pairs.PairInfo, terms: dict[str, Term], pin: str
+) -> PairPage:
+    """The page of one pair."""
+    both = [latents.find_latent(session, sae, index) for index in (pair.positive, pair.negative)]
+    found = [profiles.find_profiles(session, sae.analysis_id, latent.index) for latent in both]
+    paints = [paint_of(both[0], both[1], 1), paint_of(both[1], both[0], -1)]
+    groups = [
+        groups_of(examples.find_examples(session, sae.analysis_id, latent.index, KINDS), paint)
+        for latent, paint in zip(both, paints, strict=True)
+    ]
+    document, tokens = runs.strip_of(session, run)
+    token_lists = [lists.of_pole(latent, of, side) for latent, of, side in zip(both, found, "pn", strict=True)]
+    return PairPage(
+        title=f"Pair {pair.positive} / {pair.negative} · {sae.slug}",
+        nav="latents",
+        terms=terms,
+        pin=pin,
+        run=run,
+        sae=sae,
+        pair=pair,
+        poles=both,
+        facts=pair_facts(pair),
+        histogram=views.signed(pair),
+        tokens=[made for row in zip(*token_lists, strict=True) for made in row],
+        positions=_positions(both, found),
+        strip=strip_of(tokens, found[0].strip, found[1].strip, paints[0]),
+        strip_document=document,
+        sides=_sides(groups),
+    )
+
+
+def measured_pair(session: Session, sae: saes.SaeInfo, first: int, second: int) -> pairs.PairInfo:
+    """The pair in either order.
+
+    Raises:
+        NotFound: the worker measured no such pair.
+    """
+    pair = pairs.find_pair(session, sae.analysis_id, first, second)
+    if pair is None:
+        hint = f"Pairs are measured for latents with detail: dense-latents analyze --detail {sae.layer}:{first}."
+        raise NotFound(f"{first} and {second} of SAE '{sae.slug}' were not measured as a pair. {hint}")
+    return pair
+
+
+def _positions(both: list[latents.LatentInfo], found: list[profiles.Profiles]) -> list[views.View]:
+    made = []
+    for kind in ("context", "paragraph", "sentence"):
+        lines = [
+            (f"latent {latent.index}", of.positions[kind], colour)
+            for latent, of, colour in zip(both, found, views.COLOURS.values(), strict=True)
+            if kind in of.positions
+        ]
+        if lines:
+            made.append(views.position(kind, lines))
+    return made
+
+
+def _sides(groups: list[list[Group]]) -> list[tuple[Group, Group]]:
+    right = {group.kind: group for group in groups[1]}
+    empty = [Group(group.kind, group.title, group.note, []) for group in groups[0]]
+    return [(left, right.get(left.kind, none)) for left, none in zip(groups[0], empty, strict=True)]
