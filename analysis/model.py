@@ -82,7 +82,8 @@ class LanguageModel:
     def bos_id(self) -> int | None:
         """What stands before each context; EOS where the model has no BOS of its own (GPT-2, NeoX)."""
         tokenizer = self.tokenizer
-        return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        found: int | None = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        return found
 
     def words(self) -> list[str]:
         """The readable string of every vocabulary id."""
@@ -100,9 +101,8 @@ class LanguageModel:
             name -> [B, T, d_model] float32.
         """
         kept: dict[str, Tensor] = {}
-        with self._reading(hooks, kept):
-            with suppress(_Done):
-                self._forward(ids, attention)
+        with self._reading(hooks, kept), suppress(_Done):
+            self._forward(ids, attention)
         return {hook: self._finish(kept[hook]) for hook in hooks}
 
     @torch.no_grad()
@@ -124,7 +124,8 @@ class LanguageModel:
         losses = nn.functional.cross_entropy(
             logits[:, :-1].float().transpose(1, 2), ids[:, 1:].to(logits.device), reduction="none"
         )
-        return losses * attention[:, 1:].to(losses.device)
+        kept: Tensor = losses * attention[:, 1:].to(losses.device)
+        return kept
 
     def unembedding(self) -> Tensor:
         """W_U with the final norm's gain folded in: [d_model, vocab] float32."""

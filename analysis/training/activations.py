@@ -36,7 +36,7 @@ class ActivationCache:
     def __init__(self, folder: Path, hooks: Sequence[str], tokens: int, d_model: int) -> None:
         self.folder, self.hooks, self.tokens, self.d_model = folder, list(hooks), tokens, d_model
 
-    def rows(self, hook: str, mode: str = "r") -> np.memmap:  # type: ignore[type-arg]
+    def rows(self, hook: str, mode: str = "r") -> np.memmap:
         """The file of one hook point as an array [tokens, d_model] float16."""
         path = self.folder / f"{hook}.f16"
         shape = (self.tokens, self.d_model)
@@ -74,7 +74,7 @@ class ActivationCache:
         note = json.loads(path.read_text())
         return int(note["done"]), int(note["cursor"])
 
-    def _note(self, files: dict[str, np.memmap], done: int, cursor: int) -> None:  # type: ignore[type-arg]
+    def _note(self, files: dict[str, np.memmap], done: int, cursor: int) -> None:
         for rows in files.values():
             rows.flush()
         path = self.folder / _PROGRESS
@@ -85,7 +85,7 @@ class ActivationCache:
 
 def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Sequence[str]) -> ActivationCache:
     """The cache folder that belongs to this model, text, sample and hook points."""
-    parts = [model.fingerprint, str(model.centred), stream.corpus.sha256, sorted(hooks)]
+    parts: list[object] = [model.fingerprint, str(model.centred), stream.corpus.sha256, sorted(hooks)]
     parts += [stream.context, stream.batch, stream.tokens, stream.seed, stream.held_out]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     folder = base / key
@@ -94,7 +94,7 @@ def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Se
 
 
 def shuffled_batches(
-    rows: np.memmap, batch: int, seed: int, start: int = 0  # type: ignore[type-arg]
+    rows: np.memmap, batch: int, seed: int, start: int = 0
 ) -> Iterator[Tensor]:
     """Endless batches [batch, d_model] float32, in a new random order every epoch.
 

@@ -26,6 +26,8 @@ class ExactBatchTopK(nn.Module):
         """[..., N] -> the same shape, zero but for the k per sample (on average) largest positive."""
         acts = x.relu()
         wanted = int(self.k * acts.shape[:-1].numel())
+        if not wanted:
+            return torch.zeros_like(acts)
         threshold = self._threshold(acts.detach(), wanted)
         self._guess = float(threshold) * _SLACK
         return torch.where(acts >= threshold, acts, torch.zeros_like(acts))

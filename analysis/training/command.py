@@ -70,18 +70,21 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     for hook in config.hooks:
         hook_points.resolve(model.module, hook)
     stream = _stream(config, corpus, model, config.tokens, only_held_out=False)
+    _check_held_out(config, corpus, model)
     cache = cache_for(cache_folder() / "activations", model, stream, config.hooks)
     with progress_bar(console, "activations", config.tokens, "tokens") as tell:
         cache.fill(model, stream, tell)
     device = str(model.device)
     waiting = {hook: _folder(config, hook) for hook in config.hooks}
-    for hook, folder in waiting.items():
+    for folder in waiting.values():
         folder.mkdir(parents=True, exist_ok=True)
     _train_all(config, cache, waiting, model, corpus, device, console)
     return list(waiting.values())
 
 
-def _stream(config: TrainConfig, corpus: Corpus, model: LanguageModel, tokens: int, *, only_held_out: bool) -> ContextStream:
+def _stream(
+    config: TrainConfig, corpus: Corpus, model: LanguageModel, tokens: int, *, only_held_out: bool
+) -> ContextStream:
     return ContextStream(
         corpus,
         model.tokenizer,
@@ -95,6 +98,15 @@ def _stream(config: TrainConfig, corpus: Corpus, model: LanguageModel, tokens: i
         only_held_out=only_held_out,
         sentences=False,
     )
+
+
+def _check_held_out(config: TrainConfig, corpus: Corpus, model: LanguageModel) -> None:
+    """Refuse, before anything is trained, a corpus that leaves nothing to measure the SAEs on."""
+    if next(_stream(config, corpus, model, config.report_tokens, only_held_out=True).batches(), None) is None:
+        raise UserError(
+            f"{corpus.path}: --held-out {config.held_out} holds out none of {corpus.report.documents} documents;"
+            " expected at least one: give more documents or a larger share"
+        )
 
 
 def _folder(config: TrainConfig, hook: str) -> Path:
@@ -114,10 +126,10 @@ def _train_all(
     todo = {hook: folder for hook, folder in folders.items() if not (folder / REPORT).exists()}
     threads = max(1, (os.cpu_count() or 1) // config.jobs)
     with ProcessPoolExecutor(config.jobs, mp_context=get_context("spawn")) as pool:
-        futures = {
-            pool.submit(_job, config.recipe, cache, hook, folder, _metadata(config, model, corpus, hook), device, threads): hook
-            for hook, folder in todo.items()
-        }
+        futures = {}
+        for hook, folder in todo.items():
+            metadata = _metadata(config, model, corpus, hook)
+            futures[pool.submit(_job, config.recipe, cache, hook, folder, metadata, device, threads)] = hook
         for future in as_completed(futures):
             hook = futures[future]
             _finish(config, model, corpus, folders[hook], future.result(), console)

@@ -106,7 +106,7 @@ def _lens_config(family: str, model: PreTrainedModel) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(folder)
-        config = convert_hf_model_config(folder)
+        config: dict[str, Any] = convert_hf_model_config(folder)
     del config["tokenizer_name"]  # it would look for one on the hub
     return config
 
