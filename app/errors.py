@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from html import escape
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -80,12 +80,11 @@ def install(app: FastAPI, page: ErrorPage) -> None:
         return response
 
     async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return answer(request, error.status_code, _detail(error, request), dict(error.headers or {}))
+        known = cast(HTTPException, error)
+        return answer(request, known.status_code, _detail(known, request), dict(known.headers or {}))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return answer(request, *plain_words(error))
+        return answer(request, *plain_words(cast(RequestValidationError, error)))
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error)

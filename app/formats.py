@@ -51,7 +51,9 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def fixed(value: float | None, places: int = 2) -> str:
     """For cosines and R², which are compared with each other: always the same places."""
-    return NONE if value is None else minus(f"{value:.{places}f}").replace(f"{MINUS}0.{'0' * places}", f"0.{'0' * places}")
+    return (
+        NONE if value is None else minus(f"{value:.{places}f}").replace(f"{MINUS}0.{'0' * places}", f"0.{'0' * places}")
+    )
 
 
 def signed(value: float | None, places: int = 2) -> str:
@@ -115,7 +117,9 @@ def boxed(token: str) -> str:
         return _SHOWN[" "] * len(text)
     left, right = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
     text = _SHOWN[" "] * left + body + _SHOWN[" "] * right
-    return text if any(_draws(letter) for letter in text) else "".join(f"U+{ord(letter):04X} " for letter in text).strip()
+    return (
+        text if any(_draws(letter) for letter in text) else "".join(f"U+{ord(letter):04X} " for letter in text).strip()
+    )
 
 
 def _draws(letter: str) -> bool:

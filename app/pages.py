@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,7 +44,7 @@ class View:
     """What the plot shows, in words and numbers."""
     head: tuple[str, ...]
     """Column heads of the table of its numbers."""
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     """The numbers, as shown."""
 
 
@@ -287,5 +288,3 @@ class ErrorPage(Page):
     """Its name."""
     detail: str
     """What was wrong and what there is instead."""
-
-

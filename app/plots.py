@@ -6,6 +6,9 @@ them. Colours are names of CSS variables ("--p"); static/plots.js puts the theme
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from app.queries.latents import LatentInfo
@@ -25,7 +28,13 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 def figure(data: list[dict[str, Any]], height: int, x: dict[str, Any], y: dict[str, Any], **layout: Any) -> Figure:
     """A figure with the house's margins."""
-    shared = {"height": height, "showlegend": False, "margin": {"l": 56, "r": 12, "t": 8, "b": 44}, "xaxis": x, "yaxis": y}
+    shared = {
+        "height": height,
+        "showlegend": False,
+        "margin": {"l": 56, "r": 12, "t": 8, "b": 44},
+        "xaxis": x,
+        "yaxis": y,
+    }
     return {"data": data, "layout": {**shared, **layout}}
 
 
@@ -34,7 +43,7 @@ class Bars(NamedTuple):
 
     centre: list[float]
     width: list[float]
-    count: list[int]
+    tokens: list[int]
 
 
 def bars_of(histogram: Histogram) -> Bars:
@@ -51,7 +60,7 @@ def bars_of(histogram: Histogram) -> Bars:
 
 def _bar(bars: Bars, colour: str, name: str, **more: Any) -> dict[str, Any]:
     return {
-        "type": "bar", "x": bars.centre, "width": bars.width, "y": bars.count, "name": name,
+        "type": "bar", "x": bars.centre, "width": bars.width, "y": bars.tokens, "name": name,
         "marker": {"color": colour, "line": {"width": 0}},
         "hovertemplate": "%{x:.3g}: %{y:,} tokens<extra>%{fullData.name}</extra>", **more,
     }  # fmt: skip
@@ -79,8 +88,6 @@ def mirrored_figure(above: tuple[int, Histogram, str], below: tuple[int, Histogr
 
 
 def _log_range(top: float) -> list[float]:
-    import math
-
     return [-0.3, math.log10(top) + 0.15]
 
 
@@ -98,12 +105,15 @@ def signed_info(pair: PairInfo) -> SignedInfo | None:
     """The pair's histogram without empty outer bins; None where there is none."""
     held = pair.histogram
     edges = held.get("edges") or []
-    total = [sum(counts) for counts in zip(held.get("positive", []), held.get("negative", []), held.get("neither", []))]
+    total = [
+        sum(counts)
+        for counts in zip(held.get("positive", []), held.get("negative", []), held.get("neither", []), strict=True)
+    ]
     full = [place for place, count in enumerate(total) if count]
     if not full:
         return None
     cut = slice(full[0], full[-1] + 1)
-    centre = [(low + high) / 2 for low, high in zip(edges[:-1], edges[1:])][cut]
+    centre = [(low + high) / 2 for low, high in pairwise(edges)][cut]
     return SignedInfo(centre, edges[1] - edges[0], held["positive"][cut], held["negative"][cut], held["neither"][cut])
 
 
@@ -117,7 +127,9 @@ def signed_figure(pair: PairInfo, info: SignedInfo) -> Figure:
     )
     bars = [_bar(Bars(info.centre, width, counts), colour, name) for counts, colour, name in parts]
     # overlaid, not stacked: heights on a log axis do not add
-    return figure(bars, 250, axis("signed activation z (sd of z)"), axis("tokens", **COUNTS), bargap=0, barmode="overlay")
+    return figure(
+        bars, 250, axis("signed activation z (sd of z)"), axis("tokens", **COUNTS), bargap=0, barmode="overlay"
+    )
 
 
 def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
@@ -130,8 +142,8 @@ def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
 
 def series_points(series: Series) -> list[tuple[float, float | None, float | None, float | None, float | None]]:
     """(middle of the bin, mean, low, high, tokens) of each bin."""
-    middle = [(low + high - 1) / 2 for low, high in zip(series.edges[:-1], series.edges[1:])]
-    return list(zip(middle, series.mean, series.low, series.high, series.tokens))
+    middle = [(low + high - 1) / 2 for low, high in pairwise(series.edges)]
+    return list(zip(middle, series.mean, series.low, series.high, series.tokens, strict=True))
 
 
 def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
@@ -153,20 +165,23 @@ def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
     return [outline, line]
 
 
-def scatter_figure(points: list[Point], run: int | None) -> Figure:
+def scatter_figure(points: list[Point], pin: str) -> Figure:
     """Density against antipodality. Hollow dots are near-duplicates, whose score is high for the other reason."""
     groups = (("mirror images and others", True, "circle"), ("same direction as partner", False, "circle-open"))
-    data = [_dots([point for point in points if point.mirror is mirror], name, sign) for name, mirror, sign in groups]
+    data = [
+        _dots([point for point in points if point.mirror is mirror], name, sign, pin) for name, mirror, sign in groups
+    ]
     x = axis("density (share of tokens)", type="log", tickformat="~%", dtick=1)
     y = axis("antipodality", range=[-0.05, 1.05])
     return figure([part for part in data if part["x"]], 340, x, y, hovermode="closest")
 
 
-def _dots(points: list[Point], name: str, symbol: str) -> dict[str, Any]:
+def _dots(points: list[Point], name: str, symbol: str, pin: str) -> dict[str, Any]:
+    query = f"?{pin}" if pin else ""
     return {
         "type": "scatter", "mode": "markers", "name": name,
         "x": [point.density for point in points], "y": [point.antipodality for point in points],
-        "customdata": [[f"/saes/{point.slug}/latents/{point.index}", point.layer, point.index] for point in points],
+        "customdata": [[f"/saes/{point.slug}/latents/{point.index}{query}", point.layer, point.index] for point in points],
         "marker": {"color": INK, "size": 6, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
         "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, antipodality %{y:.2f}<extra></extra>",
     }  # fmt: skip
@@ -181,10 +196,11 @@ LAYER_PANELS = (
 )
 
 
-def layers_figure(saes: list[SaeInfo]) -> list[tuple[str, Figure]]:
+def layers_figure(saes: list[SaeInfo], pin: str) -> list[tuple[str, Figure]]:
     """One small bar chart a measure, layers along x; each bar leads to its SAE's latents."""
+    more = f"&{pin}" if pin else ""
     layers = [f"{sae.layer}" for sae in saes]
-    links = [[f"/latents?sae={sae.slug}"] for sae in saes]
+    links = [[f"/latents?sae={sae.slug}{more}"] for sae in saes]
     charts = []
     for field, title, form in LAYER_PANELS:
         bar = {
@@ -214,8 +230,6 @@ def curve_info(curves: dict[str, list[float]], threshold: float) -> CurveInfo:
 
 
 def _counts_above(descending: list[float], thresholds: list[float]) -> list[int]:
-    from bisect import bisect_left
-
     ascending = descending[::-1]
     # strictly above: dense means density > threshold
     return [len(ascending) - bisect_left(ascending, cut + 1e-12) for cut in thresholds]
@@ -238,3 +252,14 @@ def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
 
 def _step(place: int, steps: int) -> int:
     return round(4 * place / max(1, steps - 1))
+
+
+DECADES = [10 ** (step / 4) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %
+
+
+def density_heights(descending: list[float]) -> list[int]:
+    """Bar heights 0 to 24 of log counts, a bar for each quarter of a decade of density; rarer ones are in the first."""
+    above = _counts_above(descending, [0.0, *DECADES[1:-1], 1.0])
+    counts = [many - few for many, few in pairwise(above)]
+    most = math.log1p(max(counts, default=0)) or 1
+    return [math.ceil(24 * math.log1p(count) / most) for count in counts]

@@ -62,7 +62,9 @@ def pair_facts(pair: PairInfo) -> list[Fact]:
     """Joint facts of a pair."""
     ratio = "" if pair.cofiring_ratio is None else f"{number(pair.cofiring_ratio, 2)}{THIN}× what independence gives"
     return [
-        Fact("antipodality", "antipodality", fixed(pair.score), f"enc {fixed(pair.cos_enc)} · dec {fixed(pair.cos_dec)}"),
+        Fact(
+            "antipodality", "antipodality", fixed(pair.score), f"enc {fixed(pair.cos_enc)} · dec {fixed(pair.cos_dec)}"
+        ),
         _joint(pair),
         Fact("gain over one", "r2", fixed(pair.gain), "joint R² less the better single", _why(pair.reasons, "r2")),
         Fact("correlation", "correlation", fixed(pair.correlation), "of z with p", _why(pair.reasons, "correlation")),
@@ -78,12 +80,15 @@ def _why(reasons: dict[str, Any], name: str) -> str:
 def sae_facts(sae: SaeInfo) -> list[Fact]:
     """An SAE as one run saw it."""
     return [
-        Fact("dense latents", "is_dense", count(sae.n_dense), f"{percent(sae.dense_share)} of {count(sae.n_latents)} · {count(sae.n_borderline)} borderline"),
+        Fact(
+            "dense latents",
+            "is_dense",
+            count(sae.n_dense),
+            f"{percent(sae.dense_share)} of {count(sae.n_latents)} · {count(sae.n_borderline)} borderline",
+        ),
         Fact("antipodal pairs", "is_pair", count(sae.n_pairs), "mutual, both cosines negative"),
         Fact("dense share of mass", "mass_share", percent(sae.dense_mass_share), "of all firing mass"),
         Fact("L0", "l0", number(sae.l0), "latents on per token"),
         Fact("FVU", "fvu", fixed(sae.fvu, 3), f"massive tokens left out: {percent(sae.massive_share)}"),
         Fact("dead", "density", count(sae.n_dead), f"{percent(sae.n_dead / sae.n_latents)} never fired here"),
     ]
-
-

@@ -18,7 +18,15 @@ def of_latent(latent: LatentInfo, profiles: Profiles, side: str) -> list[TokenLi
     empty = f"No token type occurs {profiles.support or 5} times and makes it fire."
     return [
         _list("By mean activation", "top_tokens", side, profiles.top_tokens, _mean, signed, why("top_tokens") or empty),
-        _list("By share of firing mass", "top_tokens_mass", side, profiles.top_tokens_mass, _share, percent, why("top_tokens_mass")),
+        _list(
+            "By share of firing mass",
+            "top_tokens_mass",
+            side,
+            profiles.top_tokens_mass,
+            _share,
+            percent,
+            why("top_tokens_mass"),
+        ),
         _list("Promoted", "promoted", "z", profiles.promoted, _logit, signed, why("promoted")),
         _list("Suppressed", "suppressed", "z", profiles.suppressed, _logit, signed, why("suppressed")),
     ]

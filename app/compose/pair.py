@@ -8,7 +8,7 @@ from app.compose import lists, views
 from app.compose.facts import pair_facts
 from app.compose.text import Group, groups_of, paint_of, strip_of
 from app.errors import NotFound
-from app.pages import PairPage
+from app.pages import PairPage, View
 from app.queries import examples, latents, pairs, profiles, runs, saes
 from app.queries.statistics import Term
 
@@ -60,7 +60,7 @@ def measured_pair(session: Session, sae: saes.SaeInfo, first: int, second: int) 
     return pair
 
 
-def _positions(both: list[latents.LatentInfo], found: list[profiles.Profiles]) -> list[views.View]:
+def _positions(both: list[latents.LatentInfo], found: list[profiles.Profiles]) -> list[View]:
     made = []
     for kind in ("context", "paragraph", "sentence"):
         lines = [

@@ -110,7 +110,9 @@ def show(excerpt: Excerpt, paint: Paint) -> Shown:
     """One example with its colours."""
     partner = excerpt.partner or [0.0] * len(excerpt.tokens)
     rows = zip(excerpt.tokens, excerpt.activations, partner, strict=False)
-    cells = [paint.cell(token, value, other, place == excerpt.focus) for place, (token, value, other) in enumerate(rows)]
+    cells = [
+        paint.cell(token, value, other, place == excerpt.focus) for place, (token, value, other) in enumerate(rows)
+    ]
     return Shown(excerpt.document, excerpt.position, cells)
 
 
@@ -118,5 +120,3 @@ def strip_of(tokens: list[str], values: list[float] | None, partner: list[float]
     """One whole document, a cell a token; empty where the latent has no detail."""
     others = partner or [0.0] * len(tokens)
     return [paint.cell(*row) for row in zip(tokens, values or [], others, strict=False)]
-
-

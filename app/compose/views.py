@@ -31,9 +31,7 @@ def signed(pair: PairInfo) -> View | None:
     if info is None:
         return None
     sums = [sum(info.positive), sum(info.negative), sum(info.neither)]
-    summary = (
-        f"{pair.positive} is on for {count(sums[0])} tokens, {pair.negative} for {count(sums[1])}, neither for {count(sums[2])}."
-    )
+    summary = f"{pair.positive} is on for {count(sums[0])} tokens, {pair.negative} for {count(sums[1])}, neither for {count(sums[2])}."
     rows = [
         (number(at), count(negative), count(neither), count(positive))
         for at, positive, negative, neither in zip(info.centre, info.positive, info.negative, info.neither, strict=True)
@@ -45,8 +43,12 @@ def signed(pair: PairInfo) -> View | None:
 def _own(latent: LatentInfo, histogram: Histogram, side: str) -> View:
     made = plots.histogram_figure(latent, histogram, COLOURS[side])
     bars = plots.bars_of(histogram)
-    summary = f"{count(sum(bars.count))} tokens with an activation from {number(bars.centre[0])} to {number(bars.centre[-1])}; eight bins to each doubling." if bars.count else "It never fired."
-    rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.count, strict=True)]
+    summary = (
+        f"{count(sum(bars.tokens))} tokens with an activation from {number(bars.centre[0])} to {number(bars.centre[-1])}; eight bins to each doubling."
+        if bars.tokens
+        else "It never fired."
+    )
+    rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.tokens, strict=True)]
     return View("latent", "this latent", made, summary, ("activation", "tokens"), rows)
 
 
@@ -60,14 +62,28 @@ def _mirrored(latent: LatentInfo, mine: Histogram, theirs: Histogram, side: str)
         for at, _width, tokens in zip(*plots.bars_of(histogram), strict=True)
     ]
     summary = f"Latent {latent.index} above, its mirror partner {other} below."
-    return View("mirrored", "partner below", plots.mirrored_figure(above, below), summary, ("latent", "activation", "tokens"), rows)
+    return View(
+        "mirrored",
+        "partner below",
+        plots.mirrored_figure(above, below),
+        summary,
+        ("latent", "activation", "tokens"),
+        rows,
+    )
 
 
 def positions(latent: LatentInfo, mine: Profiles, side: str) -> tuple[list[View], list[tuple[str, str]]]:
     """Mean activation over position, and which kinds are missing and why."""
     lines = {kind: [(f"latent {latent.index}", series, COLOURS[side])] for kind, series in mine.positions.items()}
     missing = [
-        (kind, str(latent.reasons.get(f"position_{kind}") or latent.reasons.get("detail") or "This text has no such boundaries."))
+        (
+            kind,
+            str(
+                latent.reasons.get(f"position_{kind}")
+                or latent.reasons.get("detail")
+                or "This text has no such boundaries."
+            ),
+        )
         for kind in ("context", "paragraph", "sentence")
         if kind not in lines
     ]
@@ -77,7 +93,13 @@ def positions(latent: LatentInfo, mine: Profiles, side: str) -> tuple[list[View]
 def position(kind: str, lines: list[tuple[str, Series, str]]) -> View:
     """One panel: position in context, paragraph or sentence."""
     rows = [
-        (name, number(at), number(mean), f"{number(low)} to {number(high)}" if low is not None else "", count(round(tokens or 0)))
+        (
+            name,
+            number(at),
+            number(mean),
+            f"{number(low)} to {number(high)}" if low is not None else "",
+            count(round(tokens or 0)),
+        )
         for name, series, _colour in lines
         for at, mean, low, high, tokens in plots.series_points(series)
     ]

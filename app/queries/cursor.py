@@ -39,11 +39,15 @@ def decode(text: str, sort: str, descending: bool) -> Cursor:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         made = Cursor(*json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
     except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise BadFilter(f"cursor '{text[:60]}' is none of this list's; leave it out to start at the first page") from None
+        raise BadFilter(
+            f"cursor '{text[:60]}' is none of this list's; leave it out to start at the first page"
+        ) from None
     if not _sound(made):
         raise BadFilter(f"cursor '{text[:60]}' is none of this list's; leave it out to start at the first page")
     if (made.sort, made.descending) != (sort, descending):
-        raise BadFilter(f"the cursor belongs to sort '{made.sort}', not '{sort}'; leave it out to start at the first page")
+        raise BadFilter(
+            f"the cursor belongs to sort '{made.sort}', not '{sort}'; leave it out to start at the first page"
+        )
     return made
 
 

@@ -23,6 +23,7 @@ SORTS: dict[str, Any] = {
     "index": Latent.index,
     "layer": Sae.layer,
 }
+Rows = Select[Latent, str, int]
 DETAILS = ("dense", "partner", "control", "asked")
 
 
@@ -114,7 +115,9 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
     """
     row = session.get(Latent, (sae.analysis_id, index))
     if row is None:
-        raise NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}.")
+        raise NotFound(
+            f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}."
+        )
     return _info(row, sae.slug, sae.layer)
 
 
@@ -160,7 +163,7 @@ def list_latents(
         .where(where)
     )
     rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
-    items = [_info(*row) for row in rows[:limit]]
+    items = [_info(row, slug, layer) for row, slug, layer in rows[:limit]]
     return LatentPage(items, _after(items, order) if len(rows) > limit else None, _total(session, where))
 
 
@@ -169,7 +172,7 @@ def _total(session: Session, where: ColumnElement[bool]) -> int:
     return session.scalar(statement.join(Sae, Sae.id == Analysis.sae_id).where(where)) or 0
 
 
-def _from(statement: Select[Any], order: Order, cursor: Cursor | None) -> Select[Any]:
+def _from(statement: Rows, order: Order, cursor: Cursor | None) -> Rows:
     """Keyset paging: page 1,000 costs what page 1 does, and rows added in between shift nothing."""
     value = SORTS[order.sort]
     direction = value.desc() if order.descending else value.asc()

@@ -97,7 +97,7 @@ def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Po
     ]
 
 
-def _analysed() -> Select[Any]:
+def _analysed() -> Select[Analysis, Sae, str]:
     return (
         select(Analysis, Sae, Model.slug)
         .join(Sae, Sae.id == Analysis.sae_id)

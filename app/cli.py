@@ -1,0 +1,137 @@
+"""`serve`: check first, in plain words, then listen."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.errors import ServeError
+from app.settings import Settings
+from migrations.runner import current_revision, head_revision
+from store.session import database_url, make_engine, sqlite_path
+
+MAGIC = b"SQLite format 3\0"
+
+
+def serve(
+    db: str, host: str = "127.0.0.1", port: int = 8000, insecure: bool = False, allowed_hosts: list[str] | None = None
+) -> None:
+    """Serve the pages of one database until interrupted.
+
+    Args:
+        db: path of a SQLite file, or a database URL.
+        insecure: allow an address that other machines reach. There is no login: whoever reaches it reads all.
+        allowed_hosts: names by which other machines call this one.
+
+    Raises:
+        ServeError: in one line, why it cannot start.
+    """
+    check_address(host, insecure)
+    check_database(db)
+    listening = listen(host, port)
+    names = (*(allowed_hosts or []), host)
+    _run(Settings(db=db, allowed_hosts=names, any_address=insecure), listening, host)
+
+
+def _run(settings: Settings, listening: socket.socket, host: str) -> None:
+    import uvicorn  # after the checks: a wrong path should not wait for it
+
+    from app.main import create_app
+
+    config = uvicorn.Config(
+        create_app(settings), log_level="warning", server_header=False, timeout_graceful_shutdown=5, ws="none"
+    )
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def check_address(host: str, insecure: bool) -> None:
+    """Loopback, or asked for explicitly.
+
+    Raises:
+        ServeError: other machines could reach `host`.
+    """
+    if not insecure and not is_loopback(host):
+        raise ServeError(
+            f"{host} can be reached by other machines, and there is no login; use 127.0.0.1, or add --insecure"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than localhost may resolve to anything: no."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_database(db: str) -> None:
+    """It is there, it is a database, and its schema is ours.
+
+    Raises:
+        ServeError: one of these does not hold.
+    """
+    try:
+        path = sqlite_path(database_url(db))
+    except ArgumentError as error:
+        raise ServeError(f"{db} is no database URL: {error}") from error
+    if path is not None:
+        _check_file(path)
+    try:
+        engine = make_engine(db, read_only=True)
+        found = current_revision(engine)
+        engine.dispose()
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise ServeError(f"{path or _without_password(db)} cannot be read: {str(error).splitlines()[0]}") from error
+    _check_revision(path or _without_password(db), found, head_revision())
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise ServeError(f"{path} does not exist; `dense-latents analyze --db {path}` makes it")
+    if not path.is_file():
+        raise ServeError(f"{path} is a folder; expected a SQLite file")
+    with path.open("rb") as handle:
+        if handle.read(len(MAGIC)) != MAGIC:
+            raise ServeError(f"{path} is no SQLite database")
+
+
+def _check_revision(name: object, found: str | None, expected: str) -> None:
+    if found is None:
+        raise ServeError(f"{name} holds no dense-latents store: expected schema {expected}, found none")
+    if found != expected:
+        mend = "update dense-latents" if found > expected else f"run `dense-latents migrate --db {name}`"
+        raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
+
+
+def _without_password(db: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(db).render_as_string(hide_password=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket: taken before anything is printed, so the printed address is true.
+
+    Raises:
+        ServeError: the port is taken, or the address is not this machine's.
+    """
+    if not 0 <= port <= 65535:
+        raise ServeError(f"port {port} is none; choose one from 1 to 65535, or 0 for any free one")
+    name = host.strip("[]")
+    made = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((name, port))
+        made.listen(128)
+    except OSError as error:
+        made.close()
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from error
+    return made

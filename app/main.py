@@ -1,0 +1,57 @@
+"""The server as an object: settings in, ASGI application out. Nothing happens at import."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import assets, caching, errors
+from app.pages import ErrorPage
+from app.rendering import Renderer
+from app.routes import api, docs, home, latents, methods, pairs, saes, static
+from app.security import Gate
+from app.settings import Settings
+from store.session import make_engine, session_factory
+
+PAGES = (home, latents, pairs, saes, methods, docs)  # saes last of its kind: its path takes any slug
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application over one database."""
+    app = FastAPI(
+        title="Dense Latents",
+        version="1",
+        description="Latents of sparse autoencoders that fire all the time. The same as the pages, in JSON.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(Gate, settings=settings), Middleware(caching.Tags), Middleware(GZipMiddleware, 1000, 5)],
+    )
+    app.state.engine = make_engine(settings.db, read_only=True)
+    app.state.sessions = session_factory(app.state.engine)
+    app.state.assets = assets.load(settings.static)
+    app.state.renderer = Renderer(settings, app.state.assets)
+    app.state.version = assets.code_version([Path(__file__).parent, settings.templates]) + app.state.assets.version
+    _install(app)
+    return app
+
+
+def _install(app: FastAPI) -> None:
+    app.include_router(static.router, include_in_schema=False)
+    app.include_router(api.router)
+    for part in PAGES:
+        app.include_router(part.router, include_in_schema=False)
+    app.add_exception_handler(caching.NotModified, caching.not_modified)
+    errors.install(app, error_page)
+
+
+def error_page(request: Request, status: int, detail: str) -> Response:
+    """An error for people. It asks no database, which may be the thing that failed."""
+    phrase = HTTPStatus(status).phrase
+    renderer: Renderer = request.app.state.renderer
+    return renderer(ErrorPage(phrase, "", {}, "", status, phrase, detail), status)

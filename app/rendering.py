@@ -1,0 +1,52 @@
+"""Templates: strict, escaped, and fed by exactly one page dataclass each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app import formats
+from app.assets import Assets
+from app.pages import Page
+from app.settings import Settings
+
+
+class Renderer:
+    """Turns a page into HTML."""
+
+    def __init__(self, settings: Settings, assets: Assets) -> None:
+        self.environment = make_environment(settings, assets)
+
+    def __call__(self, page: Page, status: int = 200) -> HTMLResponse:
+        """The page's fields are the template's variables, no more and no less."""
+        template = self.environment.get_template(page.template)
+        return HTMLResponse(template.render({field.name: getattr(page, field.name) for field in fields(page)}), status)
+
+
+def make_environment(settings: Settings, assets: Assets) -> Environment:
+    """Jinja with our formats. Autoescape is on for every file, whatever its name."""
+    environment = Environment(
+        loader=FileSystemLoader(settings.templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = "percent interval number fixed signed count date duration plain boxed isolate short_hash".split()
+    environment.filters.update({name: getattr(formats, name) for name in names})
+    environment.filters["json_block"] = json_block
+    environment.globals["static_url"] = assets.url
+    return environment
+
+
+def json_block(value: Any) -> Markup:
+    """JSON for a <script type="application/json">. With `<` escaped no string in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # noqa: S704 - the five letters that could leave the element are escaped above

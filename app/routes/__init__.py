@@ -1,0 +1,1 @@
+"""Routes: parse, query, page, render; about ten lines each."""

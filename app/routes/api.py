@@ -1,0 +1,119 @@
+"""The same as the pages, in JSON, under /api/v1."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from app import schemas
+from app.caching import Fresh
+from app.compose.pair import measured_pair
+from app.deps import Index, RunId, SessionDep, Slug
+from app.openapi import description
+from app.queries import examples, latents, profiles, runs, saes
+from app.queries.latents import LatentInfo
+from app.queries.runs import RunInfo
+from app.queries.statistics import list_terms
+from app.routes import filters as parse
+
+router = APIRouter(prefix="/api/v1", dependencies=[Fresh])
+LISTS = ("top_tokens", "promoted", "suppressed")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> JSONResponse:
+    """The description of this API."""
+    return JSONResponse(description(request.app))
+
+
+@router.get("/runs")
+def list_runs(session: SessionDep) -> list[schemas.RunOut]:
+    """Complete runs, newest first."""
+    return [schemas.RunOut(**asdict(run)) for run in runs.list_runs(session)]
+
+
+@router.get("/saes")
+def list_saes(session: SessionDep, run: RunId = None) -> list[schemas.SaeOut]:
+    """SAEs of a run by layer; without one, every SAE as its newest run saw it."""
+    shown = [runs.find_run(session, run)] if run else list(runs.list_runs(session))
+    found: dict[str, saes.SaeInfo] = {}
+    for item in shown:
+        for sae in saes.list_saes(session, item) if item else []:
+            found.setdefault(sae.slug, sae)
+    ordered = sorted(found.values(), key=lambda sae: (sae.model, sae.layer, sae.slug))
+    return [schemas.SaeOut(**{**asdict(sae), "run": sae.run_id}) for sae in ordered]
+
+
+@router.get("/statistics")
+def list_statistics(session: SessionDep) -> list[schemas.StatisticOut]:
+    """What each value means, with unit and source."""
+    return [schemas.StatisticOut(**asdict(term)) for term in list_terms(session).values()]
+
+
+@router.get("/saes/{slug:path}/latents/{index}")
+def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> schemas.LatentDetailOut:
+    """One latent with its profiles and examples."""
+    shown = runs.run_of_sae(session, slug, run)
+    latent = latents.find_latent(session, saes.find_sae(session, shown, slug), index)
+    found = profiles.find_profiles(session, latent.analysis_id, index)
+    texts = examples.find_examples(session, latent.analysis_id, index)
+    more: dict[str, Any] = {
+        "histogram": found.histogram,
+        "top_tokens_mass": found.top_tokens_mass,
+        "positions": found.positions,
+    }
+    tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
+    return schemas.LatentDetailOut(
+        **_fields(latent, shown), **tokens, **more, examples=[schemas.ExampleOut(**asdict(text)) for text in texts]
+    )
+
+
+@router.get("/saes/{slug:path}/latents")
+def list_latents(
+    session: SessionDep,
+    slug: Slug,
+    asked: Annotated[latents.Filters, Depends(parse.latent_filters)],
+    run: RunId = None,
+    sort: Annotated[str, Query(max_length=200, description=f"One of {', '.join(latents.SORTS)}.")] = "density",
+    order: Annotated[str | None, Query(max_length=200, description="asc or desc.")] = None,
+    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=parse.MAX_LIMIT)] = 50,
+) -> schemas.LatentPageOut:
+    """Latents of one SAE by filters and sort, a page at a time."""
+    shown, by = runs.run_of_sae(session, slug, run), parse.order(sort, order)
+    wanted = latents.Filters(**{**asdict(asked), "sae": slug})
+    found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
+    items = [schemas.LatentOut(**_fields(item, shown), **tokens) for item, tokens in _with_tokens(session, found.items)]
+    return schemas.LatentPageOut(items=items, next=found.next.encode() if found.next else None, total=found.total)
+
+
+@router.get("/saes/{slug:path}/pairs/{first}/{second}")
+def get_pair(session: SessionDep, slug: Slug, first: Index, second: Index, run: RunId = None) -> schemas.PairOut:
+    """A pair's joint facts, its latents named in either order."""
+    shown = runs.run_of_sae(session, slug, run)
+    pair = measured_pair(session, saes.find_sae(session, shown, slug), first, second)
+    url = f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}"
+    return schemas.PairOut(sae=slug, run=shown.id, url=url, **asdict(pair))
+
+
+@router.get("/saes/{slug:path}")
+def get_sae(session: SessionDep, slug: Slug, run: RunId = None) -> schemas.SaeOut:
+    """One SAE."""
+    found = saes.find_sae(session, runs.run_of_sae(session, slug, run), slug)
+    return schemas.SaeOut(**{**asdict(found), "run": found.run_id})
+
+
+def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
+    own = {name: value for name, value in asdict(latent).items() if name not in {"top_tokens", "spark", "slug"}}
+    place = {"sae": latent.slug, "run": run.id, "url": f"/saes/{latent.slug}/latents/{latent.index}"}
+    # the classes and effects arrive with their measurements; their place in the answer is promised now
+    return {**own, **place, "classes": {}, "effects": {}, "verdict": None, "category": None}
+
+
+def _with_tokens(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
+    found = profiles.token_lists(session, [(item.analysis_id, item.index) for item in items], LISTS)
+    return [(item, {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}) for item in items]

@@ -1,0 +1,99 @@
+"""Browse, and one latent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse
+
+from app.caching import Fresh
+from app.compose.latent import latent_page
+from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.pages import BrowsePage, Column, EmptyPage
+from app.queries import latents, runs, saes
+from app.queries.latents import Filters, Order
+from app.queries.statistics import list_terms
+from app.routes import filters as parse
+from app.routes.links import link, pin_of
+
+router = APIRouter(dependencies=[Fresh])
+LABELS = {
+    "layer": "layer",
+    "index": "latent",
+    "density": "density",
+    "antipodality": "antipodality",
+    "mean": "mean",
+    "max": "max",
+    "mass_share": "mass",
+}
+
+
+@router.get("/latents")
+def browse(
+    session: SessionDep,
+    render: RendererDep,
+    asked: Annotated[Filters, Depends(parse.run_filters)],
+    dense: parse.Yes = None,
+    run: RunId = None,
+    sort: Annotated[str, Query(max_length=200)] = "density",
+    order: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=parse.MAX_LIMIT)] = 50,
+) -> HTMLResponse:
+    """Latents by filter and sort; dense ones unless asked otherwise."""
+    terms, shown, by = list_terms(session), runs.find_run(session, run), parse.order(sort or "density", order)
+    if shown is None:
+        return render(EmptyPage("Nothing analysed yet", "latents", terms, ""))
+    wanted = asked if dense else replace(asked, dense=True)
+    found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
+    query = {**asdict(wanted), "dense": _dense(wanted), "run": run, "limit": None if limit == 50 else limit}
+    page = BrowsePage(
+        title="Latents",
+        nav="latents",
+        terms=terms,
+        pin=pin_of(run),
+        run=shown,
+        saes=saes.list_saes(session, shown),
+        filters=wanted,
+        order=by,
+        columns=_columns(query, by),
+        latents=found.items,
+        total=found.total,
+        next=link("/latents", {**query, **_sorted(by), "cursor": found.next.encode()}) if found.next else "",
+        first=link("/latents", {**query, **_sorted(by)}) if cursor else "",
+        densest=max((latent.density_high or latent.density for latent in found.items), default=1.0) or 1.0,
+    )
+    return render(page)
+
+
+def _dense(wanted: Filters) -> str | None:
+    return {True: None, False: "false", None: "any"}[wanted.dense]
+
+
+def _sorted(by: Order) -> dict[str, str | None]:
+    natural = by.descending is (by.sort not in parse.ASCENDING)
+    return {
+        "sort": None if by.sort == "density" else by.sort,
+        "order": None if natural else ("desc" if by.descending else "asc"),
+    }
+
+
+def _columns(query: dict[str, object], by: Order) -> dict[str, Column]:
+    """Heads that sort; the active one turns round."""
+    made = {}
+    for name, label in LABELS.items():
+        active = by.sort == name
+        to = Order(name, not by.descending if active else name not in parse.ASCENDING)
+        state = ("descending" if by.descending else "ascending") if active else ""
+        made[name] = Column(name, label, link("/latents", {**query, **_sorted(to)}), state)
+    return made
+
+
+@router.get("/saes/{slug:path}/latents/{index}")
+def latent(session: SessionDep, render: RendererDep, slug: Slug, index: Index, run: RunId = None) -> HTMLResponse:
+    """One latent."""
+    shown = runs.run_of_sae(session, slug, run)
+    sae = saes.find_sae(session, shown, slug)
+    return render(latent_page(session, shown, sae, index, list_terms(session), pin_of(run)))
