@@ -87,6 +87,7 @@ def prepare(config: AnalyzeConfig) -> Reading:
         UserError: whatever is wrong with the input, named.
     """
     saes = [load_sae(source) for source in config.saes]
+    check_detail(config, saes)
     corpus = Corpus(config.corpus, config.text_field)
     centred = {sae.centred for sae in saes}
     if len(centred) > 1:
@@ -146,6 +147,7 @@ class Run:
         if not self.panels or not self.counts["tokens"]:
             raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
         self.counts["documents"] = len(self.documents)
+        self.save()  # what was read is safe, should the writing fail
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -203,7 +205,7 @@ class Run:
     def _plan(self, pilot: list[Kept]) -> None:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
             x = torch.cat([kept[sae.hook_point] for kept in pilot])
-            asked = asked_latents(self.reading.config, sae)
+            asked = _asked(self.reading.config, sae)
             plan = make_plan(sae, geometry, Pilot(x, sae.encode(x)), self.reading.config.dense_threshold, asked)
             self.panels.append(Panel(sae, plan, self.reading.settings))
 
@@ -218,17 +220,25 @@ class Run:
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
 
 
-def asked_latents(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
-    """What --detail wants of this SAE.
+def check_detail(config: AnalyzeConfig, saes: list[LoadedSae]) -> None:
+    """Refuse a --detail that names what is not there.
 
     Raises:
-        UserError: an index the SAE does not have.
+        UserError: a layer without an SAE, or an index its SAE does not have.
     """
-    wanted = config.detail.get(sae.layer, [])
-    for index in wanted:
-        if not 0 <= index < sae.n_latents:
-            raise UserError(f"--detail {sae.layer}:{index}: {sae.source} has latents 0 to {sae.n_latents - 1}")
-    return torch.tensor(sorted(set(wanted)), dtype=torch.int64, device=sae.decoder.device)
+    layers = sorted({sae.layer for sae in saes})
+    for layer, wanted in config.detail.items():
+        if layer not in layers:
+            raise UserError(f"--detail {layer}:...: no --sae reads layer {layer}; they read {', '.join(map(str, layers))}")
+        for sae in (sae for sae in saes if sae.layer == layer):
+            for index in wanted:
+                if not 0 <= index < sae.n_latents:
+                    raise UserError(f"--detail {layer}:{index}: {sae.source} has latents 0 to {sae.n_latents - 1}")
+
+
+def _asked(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
+    wanted = sorted(set(config.detail.get(sae.layer, [])))
+    return torch.tensor(wanted, dtype=torch.int64, device=sae.decoder.device)
 
 
 def _geometry(sae: LoadedSae) -> Partners:

@@ -139,6 +139,12 @@ def test_columns_are_what_they_say(tmp_path: Path) -> None:
             assert texts[int(batch.document[row])][int(batch.start[row]) :].startswith(text)
 
 
+def test_what_stands_before_a_context_never_counts(tmp_path: Path) -> None:
+    """Even a beginning that the tokenizer does not call special."""
+    (batch,) = stream_of(corpus_of(tmp_path, SENTENCE), special=set(), context=64).batches()
+    assert batch.mask[0].tolist() == [False] + [True] * (batch.ids.shape[1] - 1)
+
+
 def test_without_a_bos_every_column_is_text(tmp_path: Path) -> None:
     (batch, *_) = stream_of(corpus_of(tmp_path, SENTENCE * 9), bos=None).batches()
     assert batch.lead == 0

@@ -176,11 +176,12 @@ def broken(raw: bytes, how: str) -> bytes:
         "cut off": raw[:middle],
         "no gzip": b"plain text",
         "one byte changed": raw[:middle] + bytes([raw[middle] ^ 0xFF]) + raw[middle + 1 :],
+        "garbage inside": raw[:10] + b"\xff" * 100 + raw[110:],
         "header alone": raw[:10],
     }[how]
 
 
-@pytest.mark.parametrize("how", ["cut off", "no gzip", "one byte changed", "header alone"])
+@pytest.mark.parametrize("how", ["cut off", "no gzip", "one byte changed", "garbage inside", "header alone"])
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.jsonl.gz"])
 def test_a_broken_gzip_is_refused_by_name(tmp_path: Path, name: str, how: str) -> None:
     body = lines(*({"text": f"line {random.Random(n).random()}"} for n in range(2000)))

@@ -1,0 +1,167 @@
+"""The worker as a process: killed, interrupted, started twice, out of disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from store.digest import digest
+from store.session import make_engine
+from store.tables import Run
+from tests.analysis.conftest import Parts
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EVERY_BATCH = ("--checkpoint-seconds", "0", "--tokens", "16000")
+
+
+class Worker:
+    """`dense-latents` as a process of its own, with a cache folder of its own."""
+
+    def __init__(self, cache: Path, arguments: list[str]) -> None:
+        environment = os.environ | {"DENSE_LATENTS_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+        self.cache = cache
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dense_latents", *arguments],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def tokens(self) -> int:
+        """How far its last checkpoint is."""
+        for note in self.cache.glob("checkpoints/*/now/state.json"):
+            try:
+                return int(json.loads(note.read_text())["counts"]["tokens"])
+            except (OSError, ValueError):
+                continue
+        return 0
+
+    def wait_beyond(self, tokens: int) -> bool:
+        """Until its checkpoint is beyond `tokens`; False if it ended first."""
+        while self.process.poll() is None:
+            if self.tokens() > tokens:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def ends(self) -> tuple[int, str]:
+        """Its exit status and all it said."""
+        said, _ = self.process.communicate(timeout=240)
+        return self.process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def whole(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Digest of the run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    status, said = Worker(folder / "cache", parts.arguments(folder / "run.db", *EVERY_BATCH)).ends()
+    assert status == 0, said
+    return only_digest(folder / "run.db")
+
+
+def only_digest(db: Path) -> str:
+    """Of the one run in a store, which is sound and complete."""
+    engine = make_engine(db)
+    with Session(engine) as session:
+        assert session.scalar(text("PRAGMA integrity_check")) == "ok"
+        run = session.query(Run).one()
+        assert run.status == "complete"
+        return digest(engine, run.id)
+
+
+def kill_and_resume(parts: Parts, folder: Path, kills: int, seed: int) -> tuple[str, int]:
+    """Kill a run so often, each time at a random moment after it got further; then let it end."""
+    draw = random.Random(seed)
+    db, done, killed = folder / "run.db", 0, 0
+    while True:
+        worker = Worker(folder / "cache", parts.arguments(db, *EVERY_BATCH, "--resume"))
+        if killed < kills and worker.wait_beyond(done):
+            time.sleep(draw.uniform(0, 0.3))
+            if worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGKILL)
+                killed += 1
+            worker.process.communicate()
+            done = worker.tokens()
+            continue
+        status, said = worker.ends()
+        assert status == 0, said
+        return only_digest(db), killed
+
+
+def test_a_killed_run_resumes_to_the_same_rows(parts: Parts, whole: str, tmp_path: Path) -> None:
+    found, killed = kill_and_resume(parts, tmp_path, 10, seed=0)
+    assert killed >= 3
+    assert found == whole
+    assert not list((tmp_path / "cache" / "checkpoints").glob("*/now"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_kills_change_nothing(parts: Parts, whole: str, tmp_path: Path, seed: int) -> None:
+    assert kill_and_resume(parts, tmp_path, 10, seed)[0] == whole
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_130_and_can_be_resumed(parts: Parts, whole: str, tmp_path: Path, number: signal.Signals) -> None:
+    db = tmp_path / "run.db"
+    worker = Worker(tmp_path / "cache", parts.arguments(db, *EVERY_BATCH))
+    assert worker.wait_beyond(0)
+    worker.process.send_signal(number)
+    status, said = worker.ends()
+    assert status == 130, said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    status, said = Worker(tmp_path / "cache", parts.arguments(db, *EVERY_BATCH, "--resume")).ends()
+    assert status == 0, said
+    assert "going on from" in said
+    assert only_digest(db) == whole
+
+
+def test_a_second_run_of_the_same_key_is_refused_by_name_of_the_first(parts: Parts, tmp_path: Path) -> None:
+    first = Worker(tmp_path / "cache", parts.arguments(tmp_path / "a.db", *EVERY_BATCH))
+    assert first.wait_beyond(0)
+    first.process.send_signal(signal.SIGSTOP)
+    try:
+        status, said = Worker(tmp_path / "cache", parts.arguments(tmp_path / "b.db", *EVERY_BATCH)).ends()
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    assert status == 2
+    assert f"process {first.process.pid}" in said
+    assert first.ends()[0] == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.long  # mounting needs root, which a developer's machine may not give
+def test_a_full_disk_is_said_plainly_and_the_run_resumes(
+    parts: Parts, whole: str, tmp_path: Path, small_disk: Path
+) -> None:
+    arguments = parts.arguments(small_disk / "run.db", *EVERY_BATCH)
+    status, said = Worker(tmp_path / "cache", arguments).ends()
+    assert status == 2, said
+    assert "no space left" in said
+    assert "Traceback" not in said
+    with make_engine(small_disk / "run.db").connect() as connection:
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        assert connection.execute(text("SELECT count(*) FROM run")).scalar() == 0
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    status, said = Worker(tmp_path / "cache", [*arguments, "--resume"]).ends()
+    assert status == 0, said
+    assert only_digest(small_disk / "run.db") == whole
