@@ -130,7 +130,8 @@ class LanguageModel:
     def unembedding(self) -> Tensor:
         """W_U with the final norm's gain folded in: [d_model, vocab] float32."""
         weight = self.module.get_output_embeddings().weight.detach().float()  # type: ignore[operator]
-        return (weight * hook_points.final_gain(self.module)).T[:, : self.vocab_size]
+        folded: Tensor = weight * hook_points.final_gain(self.module)
+        return folded.T[:, : self.vocab_size]
 
     def _forward(self, ids: Tensor, attention: Tensor) -> Any:
         return self.module(
