@@ -1,0 +1,61 @@
+// What every page has: theme, tabs, definitions on hover and focus, keys, copying the address.
+import { watchKeys } from "./keys.js";
+import { makeTabs } from "./tabs.js";
+import { watchTips } from "./tips.js";
+
+const root = document.documentElement;
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+
+function isDark() {
+  return root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches;
+}
+
+function nameTheme(button) {
+  button.textContent = isDark() ? "Light" : "Dark";
+  button.setAttribute("aria-label", `Change to the ${isDark() ? "light" : "dark"} theme`);
+}
+
+function flipTheme() {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // storage is off: the choice lasts for this page
+  }
+}
+
+for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+  nameTheme(button);
+  button.addEventListener("click", flipTheme);
+  new MutationObserver(() => nameTheme(button)).observe(root, { attributeFilter: ["data-theme"] });
+  prefersDark.addEventListener("change", () => nameTheme(button));
+}
+
+async function copyLink(event) {
+  const button = event.currentTarget;
+  try {
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Copy it from the address bar";
+  }
+  setTimeout(() => (button.textContent = "Copy link"), 2000);
+}
+
+for (const button of document.querySelectorAll("[data-copy-link]")) button.addEventListener("click", copyLink);
+
+// empty fields are no filters: they stay out of the address, which then is a short link
+for (const form of document.querySelectorAll("[data-filters]")) {
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) {
+      if (field.name && (field.value === "" || (field.value === "any" && field.name !== "dense"))) field.disabled = true;
+    }
+  });
+  addEventListener("pageshow", () => {
+    for (const field of form.elements) field.disabled = false;
+  });
+}
+
+makeTabs();
+watchTips();
+watchKeys({ t: flipTheme });

@@ -1,0 +1,147 @@
+// Mounts plotly figures. A figure's colours are names of CSS variables ("--p"): resolved here, and
+// again when the theme changes. Figures in hidden tabs wait until they have a width.
+const root = document.documentElement;
+const mounted = new Map();
+const linear = new WeakSet();
+
+const probe = document.createElement("span");
+probe.hidden = true;
+
+function colour(name) {
+  // through a real property: a variable alone would give the text light-dark(…)
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+}
+
+function coloured(value) {
+  if (typeof value === "string") return /^--[a-z][a-z0-9-]*$/.test(value) ? colour(value) : value;
+  if (Array.isArray(value)) return value.map(coloured);
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, coloured(inner)]));
+  }
+  return value;
+}
+
+function tallest(data, axis) {
+  const mine = data.filter((trace) => (trace.yaxis ?? "y") === axis && trace.type === "bar");
+  return Math.max(1, ...mine.flatMap((trace) => trace.y.filter((height) => height > 0)));
+}
+
+function ticks(axis, data, name) {
+  const top = tallest(data, name);
+  const reversed = axis.range && axis.range[0] > axis.range[1];
+  const range = axis.type === "log" ? [-0.3, Math.log10(top) + 0.12] : [0, top * 1.06];
+  return { ...axis, range: reversed ? range.reverse() : range };
+}
+
+function counted(axis, data, name, isLinear) {
+  // a bar of one token has no height on a log axis that begins at 1: begin below
+  if (axis.type !== "log" || !data.some((trace) => trace.type === "bar")) return axis;
+  const { dtick, exponentformat, minexponent, ...rest } = axis;
+  const form = { ...rest, tickformat: "," };
+  return ticks(isLinear ? { ...form, type: "linear", nticks: 5 } : { ...form, dtick: 1 }, data, name);
+}
+
+function styled(axis) {
+  const title = typeof axis.title === "string" ? { text: axis.title } : axis.title;
+  return {
+    color: "--dim", gridcolor: "--line", zerolinecolor: "--line", linecolor: "--edge", ticks: "", automargin: true,
+    ...axis,
+    title: { standoff: 8, ...title, font: { size: 12, color: "--dim" } },
+    tickfont: { size: 11, color: "--dim" },
+  };
+}
+
+function layoutOf(node, spec) {
+  const made = {
+    ...spec.layout,
+    autosize: true,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "--ink" },
+    hoverlabel: { bgcolor: "--tip", bordercolor: "--tip", font: { color: "--tip-ink", size: 12 } },
+    dragmode: false,
+  };
+  if (made.showlegend) made.legend = { font: { size: 11, color: "--dim" }, ...made.legend };
+  for (const key of Object.keys(made).filter((name) => /^[xy]axis\d*$/.test(name))) {
+    const axis = key.startsWith("y") ? counted(made[key], spec.data, key.replace("axis", ""), linear.has(node)) : made[key];
+    made[key] = styled(axis);
+  }
+  return made;
+}
+
+function draw(node) {
+  const spec = mounted.get(node);
+  return Plotly.react(node, coloured(spec.data), coloured(layoutOf(node, spec)), { displayModeBar: false, responsive: true });
+}
+
+function openPoint(event) {
+  const held = event.points[0]?.customdata;
+  const path = Array.isArray(held) ? held[0] : held;
+  // only addresses of this server
+  if (typeof path === "string" && path.startsWith("/") && !path.startsWith("//")) location.assign(path);
+}
+
+async function mount(node) {
+  const spec = JSON.parse(node.parentElement.querySelector("script.figure-spec").textContent);
+  mounted.set(node, spec);
+  node.style.minHeight = `${spec.layout.height ?? 250}px`;
+  await draw(node);
+  if (spec.data.some((trace) => typeof trace.customdata?.[0]?.[0] === "string")) {
+    node.classList.add("leads");
+    node.on("plotly_click", openPoint);
+  }
+  node.dataset.ready = "true";
+}
+
+function redraw() {
+  for (const node of mounted.keys()) draw(node);
+}
+
+function markThreshold(event) {
+  for (const [node, spec] of mounted) {
+    const x = spec.layout.xaxis;
+    if (x?.type !== "log" || !node.closest("main")?.querySelector("[data-threshold]")) continue;
+    const line = { type: "line", x0: event.detail, x1: event.detail, yref: "paper", y0: 0, y1: 1, line: { color: "--ink", width: 1, dash: "dot" } };
+    spec.layout.shapes = [line];
+    draw(node);
+  }
+}
+
+function toggleLog(event) {
+  const button = event.currentTarget;
+  const log = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", log);
+  for (const node of button.closest("[data-tabs]").querySelectorAll("[data-plot]")) {
+    if (log) linear.delete(node);
+    else linear.add(node);
+    if (mounted.has(node)) draw(node);
+  }
+}
+
+function failed(node) {
+  node.textContent = "The plot could not be drawn; its numbers are below.";
+  node.classList.add("failed");
+}
+
+const sizes = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) {
+    if (contentRect.width === 0 || mounted.has(target)) continue;
+    sizes.unobserve(target);
+    mount(target).then(() => threshold && markThreshold(threshold)).catch((error) => {
+      failed(target);
+      console.error(error);
+    });
+  }
+});
+
+let threshold = null;
+document.addEventListener("threshold", (event) => {
+  threshold = event;
+  markThreshold(event);
+});
+document.body.append(probe);
+for (const node of document.querySelectorAll("[data-plot]")) sizes.observe(node);
+for (const button of document.querySelectorAll("[data-log-y]")) button.addEventListener("click", toggleLog);
+new MutationObserver(redraw).observe(root, { attributeFilter: ["data-theme"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -1,0 +1,52 @@
+// One tooltip for all: on hover, on focus, on touch. Its text is text, never markup.
+
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.id = "tip";
+tip.role = "tooltip";
+tip.hidden = true;
+let owner = null;
+
+function place(box) {
+  const gap = 6;
+  const size = tip.getBoundingClientRect();
+  const below = box.bottom + gap + size.height <= innerHeight;
+  const top = below ? box.bottom + gap : Math.max(gap, box.top - gap - size.height);
+  const left = Math.min(Math.max(gap, box.left + box.width / 2 - size.width / 2), document.documentElement.clientWidth - size.width - gap);
+  tip.style.top = `${top}px`;
+  tip.style.left = `${Math.max(gap, left)}px`;
+}
+
+function open(element) {
+  if (owner === element) return;
+  close();
+  owner = element;
+  tip.textContent = element.dataset.tip;
+  tip.hidden = false;
+  element.setAttribute("aria-describedby", tip.id);
+  place(element.getClientRects()[0] ?? element.getBoundingClientRect());
+}
+
+function close() {
+  owner?.removeAttribute("aria-describedby");
+  owner = null;
+  tip.hidden = true;
+}
+
+function follow(event) {
+  const element = event.target.closest?.("[data-tip]");
+  if (element?.dataset.tip) open(element);
+  else close();
+}
+
+export function watchTips() {
+  document.body.append(tip);
+  document.addEventListener("pointerover", follow);
+  document.addEventListener("focusin", (event) => {
+    // a click focuses too: only the keyboard's focus opens definitions
+    if (event.target.matches(":focus-visible")) follow(event);
+  });
+  document.addEventListener("focusout", close);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  addEventListener("scroll", close, { passive: true, capture: true });
+}
