@@ -21,7 +21,7 @@ from store.tables import Run
 CONTROL = "private, no-cache"
 
 
-class NotModified(Exception):
+class NotModified(Exception):  # noqa: N818 - an answer, no error
     """The client holds this very page."""
 
 
@@ -52,6 +52,8 @@ class Tags:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, tagging the answer."""
+
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)

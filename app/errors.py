@@ -75,7 +75,7 @@ def install(app: FastAPI, page: ErrorPage) -> None:
     def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
         if request.url.path.startswith("/api"):
             return problem_response(status, detail, headers)
-        response = page(request, status, detail)
+        response = _page_or_plain(page, request, status, detail)
         response.headers.update(headers or {})
         return response
 
@@ -93,6 +93,16 @@ def install(app: FastAPI, page: ErrorPage) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(Exception, on_crash)
+
+
+def _page_or_plain(page: ErrorPage, request: Request, status: int, detail: str) -> Response:
+    if request.url.path.startswith("/static/"):
+        return refuse(request.scope, status, detail)  # read by browsers, not by people
+    try:
+        return page(request, status, detail)
+    except Exception:  # a fault of the templates must not hide the first one
+        log.exception("the error page failed")
+        return refuse(request.scope, status, detail)
 
 
 def _detail(error: HTTPException, request: Request) -> str:

@@ -26,14 +26,20 @@ def interval(low: float | None, high: float | None) -> str:
 
 def _percent_digits(share: float) -> str:
     value = 100 * share
-    if value == 0 or abs(value) >= 0.995:
-        return _trim_hundred(f"{value:.1f}") if value else "0"
-    digits = min(6, 1 - math.floor(math.log10(abs(value))))
-    return minus(f"{value:.{digits}f}")
+    if value in {0, 100}:
+        return f"{value:.0f}"
+    if 0 < value < 1e-4:
+        return "<0.0001"
+    return minus(f"{value:.{_places(value)}f}")
 
 
-def _trim_hundred(text: str) -> str:
-    return "100" if text == "100.0" else minus(text)
+def _places(percents: float) -> int:
+    """One place, but what is almost none or almost all does not become 0 or 100 by rounding."""
+    gap = min(abs(percents), abs(100 - percents))
+    if gap >= 0.995:
+        return 1
+    near_all = percents > 50
+    return max(1, (0 if near_all else 1) - math.floor(math.log10(gap)))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -44,7 +50,8 @@ def number(value: float | None, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if size >= 10**6 or size < 10**-4:
-        return minus(f"{value:.{digits - 1}e}").replace("e+0", "e").replace("e-0", "e\u2212")
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return minus(f"{mantissa}e{int(exponent)}")
     places = max(0, digits - 1 - math.floor(math.log10(size)))
     return minus(f"{value:,.{places}f}")
 

@@ -18,7 +18,10 @@ from app.queries.saes import Point, SaeInfo
 
 Figure = dict[str, Any]
 
-INK, DIM, LINE, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--line", "--p", "--n", "--z"
+INK, DIM, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--p", "--n", "--z"
+BANDS = {POSITIVE: "--p-band", NEGATIVE: "--n-band"}
+STEPS = ("--step0", "--step1", "--step2", "--step3", "--step4")
+COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, *BANDS.values(), *STEPS)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -77,7 +80,10 @@ COUNTS: dict[str, Any] = {"type": "log", "dtick": 1, "exponentformat": "power", 
 
 
 def mirrored_figure(above: tuple[int, Histogram, str], below: tuple[int, Histogram, str]) -> Figure:
-    """A latent's histogram over its partner's, each (index, histogram, colour). Two panels, since no log axis has a negative side."""
+    """A latent's histogram over its partner's, each (index, histogram, colour).
+
+    Two panels, since no log axis has a negative side.
+    """
     first = _bar(bars_of(above[1]), above[2], f"latent {above[0]}")
     second = _bar(bars_of(below[1]), below[2], f"latent {below[0]}", yaxis="y2")
     top = max([*first["y"], *second["y"], 1])
@@ -151,7 +157,7 @@ def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
     known = [point for point in points if point[2] is not None and point[3] is not None]
     there = [point[0] for point in known]
     outline = {
-        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": f"{colour}-band", "line": {"width": 0},
+        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BANDS[colour], "line": {"width": 0},
         "x": there + there[::-1], "y": [point[3] for point in known] + [point[2] for point in known][::-1],
         "hoverinfo": "skip", "name": f"{name}, 95 % interval",
     }  # fmt: skip
@@ -159,7 +165,8 @@ def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
         "type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.8}, "connectgaps": False, "name": name,
         "x": [point[0] for point in points], "y": [point[1] for point in points],
         "customdata": [[low, high, tokens] for _x, _y, low, high, tokens in points],
-        "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; %{customdata[2]:,.0f} tokens)"
+        "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; "
+        "%{customdata[2]:,.0f} tokens)"
         "<extra>%{fullData.name}</extra>",
     }  # fmt: skip
     return [outline, line]
@@ -181,9 +188,10 @@ def _dots(points: list[Point], name: str, symbol: str, pin: str) -> dict[str, An
     return {
         "type": "scatter", "mode": "markers", "name": name,
         "x": [point.density for point in points], "y": [point.antipodality for point in points],
-        "customdata": [[f"/saes/{point.slug}/latents/{point.index}{query}", point.layer, point.index] for point in points],
+        "customdata": [[f"/saes/{dot.slug}/latents/{dot.index}{query}", dot.layer, dot.index] for dot in points],
         "marker": {"color": INK, "size": 6, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
-        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, antipodality %{y:.2f}<extra></extra>",
+        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, "
+        "antipodality %{y:.2f}<extra></extra>",
     }  # fmt: skip
 
 
@@ -240,7 +248,8 @@ def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
     lines = [
         {
             "type": "scatter", "mode": "lines", "name": f"layer {sae.layer}", "x": info.thresholds,
-            "y": [count or None for count in info.counts[sae.slug]], "line": {"width": 1.6, "color": f"--step{_step(place, len(saes))}"},
+            "y": [count or None for count in info.counts[sae.slug]],
+            "line": {"width": 1.6, "color": _step(place, len(saes))},
             "hovertemplate": "%{y:,} latents above %{x:.1%}<extra>%{fullData.name}</extra>",
         }
         for place, sae in enumerate(saes)
@@ -250,8 +259,8 @@ def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
     return figure(lines, 340, x, y, hovermode="closest")
 
 
-def _step(place: int, steps: int) -> int:
-    return round(4 * place / max(1, steps - 1))
+def _step(place: int, steps: int) -> str:
+    return STEPS[round(4 * place / max(1, steps - 1))]
 
 
 DECADES = [10 ** (step / 4) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %

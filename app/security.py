@@ -39,7 +39,7 @@ HEADERS = {
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """The body grew past the limit while it was read."""
 
 
@@ -84,13 +84,14 @@ class Gate:
         self.app, self.settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with a bounded body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         answer = self._refusal(scope) or self.app
         try:
             await answer(scope, self._limited(receive), _with_headers(send))
-        except TooLarge:
+        except TooLargeError:
             await self._too_large(scope)(scope, receive, _with_headers(send))
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
@@ -122,7 +123,7 @@ class Gate:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.settings.max_body:
-                raise TooLarge
+                raise TooLargeError
             return message
 
         return limited

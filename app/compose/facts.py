@@ -40,7 +40,7 @@ def latent_facts(latent: LatentInfo, pair: PairInfo | None) -> list[Fact]:
 
 def _fact(latent: LatentInfo, name: str, label: str, value: str, small: str) -> Fact:
     reason = str(latent.reasons.get(name, "")) if getattr(latent, name) is None else ""
-    return Fact(label, name, value, small if not reason else reason, reason)
+    return Fact(label, name, value, reason or small, reason)
 
 
 def _median(latent: LatentInfo) -> str:

@@ -19,7 +19,7 @@ KIND_TITLES = {
     "off": "Random, off",
 }
 KIND_NOTES = {
-    "top": "The contexts with the highest activations, at most one a context. For a latent that is on this often they are the tip, not the rule.",
+    "top": "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule.",
     "level4": "The highest quarter of the firing activations.",
     "level3": "Above the median of the firing activations.",
     "level2": "Below the median of the firing activations.",

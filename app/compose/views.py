@@ -30,11 +30,11 @@ def signed(pair: PairInfo) -> View | None:
     info = plots.signed_info(pair)
     if info is None:
         return None
-    sums = [sum(info.positive), sum(info.negative), sum(info.neither)]
-    summary = f"{pair.positive} is on for {count(sums[0])} tokens, {pair.negative} for {count(sums[1])}, neither for {count(sums[2])}."
+    on, other, neither = (count(sum(part)) for part in (info.positive, info.negative, info.neither))
+    summary = f"{pair.positive} is on for {on} tokens, {pair.negative} for {other}, neither for {neither}."
     rows = [
-        (number(at), count(negative), count(neither), count(positive))
-        for at, positive, negative, neither in zip(info.centre, info.positive, info.negative, info.neither, strict=True)
+        (number(at), count(low), count(zero), count(high))
+        for at, high, low, zero in zip(info.centre, info.positive, info.negative, info.neither, strict=True)
     ]
     head = ("z (sd)", f"{pair.negative} on", "neither", f"{pair.positive} on")
     return View("pair", "pair, signed", plots.signed_figure(pair, info), summary, head, rows)
@@ -43,11 +43,10 @@ def signed(pair: PairInfo) -> View | None:
 def _own(latent: LatentInfo, histogram: Histogram, side: str) -> View:
     made = plots.histogram_figure(latent, histogram, COLOURS[side])
     bars = plots.bars_of(histogram)
-    summary = (
-        f"{count(sum(bars.tokens))} tokens with an activation from {number(bars.centre[0])} to {number(bars.centre[-1])}; eight bins to each doubling."
-        if bars.tokens
-        else "It never fired."
-    )
+    summary = "It never fired."
+    if bars.tokens:
+        span = f"from {number(bars.centre[0])} to {number(bars.centre[-1])}"
+        summary = f"{count(sum(bars.tokens))} tokens with an activation {span}; eight bins to each doubling."
     rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.tokens, strict=True)]
     return View("latent", "this latent", made, summary, ("activation", "tokens"), rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -119,7 +119,7 @@ def _info(run: Run, model: Model, corpus: Corpus, saes: int, dense: int, latents
         seed=run.seed,
         versions=run.versions,
         seconds=run.seconds,
-        finished=run.finished,
+        finished=run.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
         n_saes=saes,
         n_dense=int(dense),
         n_latents=int(latents),

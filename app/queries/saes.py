@@ -72,7 +72,7 @@ def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
 def density_curves(session: Session, run: RunInfo) -> dict[str, list[float]]:
     """By SAE slug: all its densities, descending."""
     statement = select(Sae.slug, Analysis.density_curve).join(Sae, Sae.id == Analysis.sae_id)
-    return {slug: curve for slug, curve in session.execute(statement.where(Analysis.run_id == run.id))}
+    return {row.slug: row.density_curve for row in session.execute(statement.where(Analysis.run_id == run.id))}
 
 
 def training_report(session: Session, slug: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -108,7 +108,7 @@ def _analysed() -> Select[Analysis, Sae, str]:
 
 
 def _info(found: Analysis, sae: Sae, model: str) -> SaeInfo:
-    from_sae = "slug sha256 layer hook_point architecture d_in n_latents dtype source neuronpedia_id".split()
-    from_run = "run_id l0 fvu n_dense n_borderline n_dead n_pairs dense_mass_share massive_share median_norm".split()
-    values = {name: getattr(sae, name) for name in from_sae} | {name: getattr(found, name) for name in from_run}
-    return SaeInfo(analysis_id=found.id, model=model, **values)
+    own: dict[str, Any] = {"analysis_id": found.id, "model": model}
+    rest = [name for name in SaeInfo.__dataclass_fields__ if name not in own]
+    # no name is in both tables but `id`
+    return SaeInfo(**own, **{name: getattr(found if hasattr(found, name) else sae, name) for name in rest})

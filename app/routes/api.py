@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
@@ -78,13 +78,13 @@ def list_latents(
     slug: Slug,
     asked: Annotated[latents.Filters, Depends(parse.latent_filters)],
     run: RunId = None,
-    sort: Annotated[str, Query(max_length=200, description=f"One of {', '.join(latents.SORTS)}.")] = "density",
-    order: Annotated[str | None, Query(max_length=200, description="asc or desc.")] = None,
-    cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=parse.MAX_LIMIT)] = 50,
+    sort: parse.Sort = "density",
+    order: parse.Direction = None,
+    cursor: parse.Next = None,
+    limit: parse.Limit = 50,
 ) -> schemas.LatentPageOut:
     """Latents of one SAE by filters and sort, a page at a time."""
-    shown, by = runs.run_of_sae(session, slug, run), parse.order(sort, order)
+    shown, by = runs.run_of_sae(session, slug, run), parse.order(sort or "density", order)
     wanted = latents.Filters(**{**asdict(asked), "sae": slug})
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
     items = [schemas.LatentOut(**_fields(item, shown), **tokens) for item, tokens in _with_tokens(session, found.items)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
+from pydantic import WithJsonSchema
 
 from app.deps import MAX_ID
 from app.errors import BadFilter
@@ -17,34 +18,53 @@ ASCENDING = {"index", "layer"}
 MAX_LIMIT = 500
 
 Flag = Literal["true", "false", "any", ""] | None
-Share = Annotated[str | None, Query(max_length=40, description="A number from 0 to 1.")]
-Cosine = Annotated[str | None, Query(max_length=40, description="A number from -1 to 1.")]
+_EMPTY = {"type": "string", "maxLength": 0}  # what a form sends for an empty field
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def _number(low: int, high: int) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": low, "maximum": high}, _EMPTY]})
+
+
+# read as text, so that an empty field is no error; described as what they are
+Share = Annotated[str | None, Query(max_length=40, description="A number from 0 to 1."), _number(0, 1)]
+Cosine = Annotated[str | None, Query(max_length=40, description="A number from -1 to 1."), _number(-1, 1)]
 Yes = Annotated[Flag, Query(description="true, false, or any.")]
+Sort = Annotated[
+    str,
+    Query(max_length=200, description="Latents without the value come last."),
+    WithJsonSchema({"type": "string", "enum": ["", *SORTS]}),
+]
+Direction = Annotated[
+    str | None,
+    Query(max_length=200, description="asc or desc; by default the largest first, but index and layer ascend."),
+    WithJsonSchema({"type": "string", "enum": ["", "asc", "desc"]}),
+]
+Kept = Annotated[
+    str | None,
+    Query(max_length=200, description="Why examples were kept; any: they were; none: they were not."),
+    WithJsonSchema({"type": "string", "enum": ["", *DETAILS, "any", "none"]}),
+]
+Part = Annotated[
+    str | None,
+    Query(max_length=200, description="Part of a top token, without regard to the case of A to Z."),
+    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
+]
+Next = Annotated[str | None, Query(max_length=400, description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Latents a page.")]
 
 
-def share(name: str, text: str | None) -> float | None:
-    """A share from a query string; an empty field of a form is none.
+def within(name: str, text: str | None, low: float, high: float) -> float | None:
+    """A number from a query string; an empty field of a form is none.
 
     Raises:
-        BadFilter: no number from 0 to 1 (NaN is none).
+        BadFilter: no number from `low` to `high` (NaN is none).
     """
-    if text is None or not text.strip():
+    if text is None or not text:
         return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise BadFilter(f"{name} '{text}' is no number from 0 to 1; a density of 10 % is 0.1")
-    return value
-
-
-def cosine(name: str, text: str | None) -> float | None:
-    """Like `share`, from -1 to 1."""
-    if text is not None and text.strip().startswith("-"):
-        value = share(name, text.strip()[1:])
-        return None if value is None else -value
-    return share(name, text)
+    if not _NUMBER.fullmatch(text) or not low <= float(text) <= high:
+        raise BadFilter(f"{name} '{text}' is no number from {low:g} to {high:g}; 10 % is 0.1")
+    return float(text)
 
 
 def flag(value: Flag) -> bool | None:
@@ -79,18 +99,16 @@ def latent_filters(
     pair: Yes = None,
     duplicate: Yes = None,
     borderline: Yes = None,
-    detail: Annotated[
-        str | None, Query(max_length=12, description="dense, partner, control, asked, any or none.")
-    ] = None,
-    q: Annotated[str | None, Query(max_length=200, description="Part of a top token, without regard to case.")] = None,
+    detail: Kept = None,
+    q: Part = None,
 ) -> Filters:
     """Filters within one SAE; a dependency, so pages and API read the same."""
     return Filters(
         dense=flag(dense),
-        min_density=share("min_density", min_density),
-        max_density=share("max_density", max_density),
-        min_antipodality=cosine("min_antipodality", min_antipodality),
-        max_antipodality=cosine("max_antipodality", max_antipodality),
+        min_density=within("min_density", min_density, 0, 1),
+        max_density=within("max_density", max_density, 0, 1),
+        min_antipodality=within("min_antipodality", min_antipodality, -1, 1),
+        max_antipodality=within("max_antipodality", max_antipodality, -1, 1),
         pair=flag(pair),
         duplicate=flag(duplicate),
         borderline=flag(borderline),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
 from app.caching import Fresh
@@ -37,10 +37,10 @@ def browse(
     asked: Annotated[Filters, Depends(parse.run_filters)],
     dense: parse.Yes = None,
     run: RunId = None,
-    sort: Annotated[str, Query(max_length=200)] = "density",
-    order: Annotated[str | None, Query(max_length=200)] = None,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=parse.MAX_LIMIT)] = 50,
+    sort: parse.Sort = "density",
+    order: parse.Direction = None,
+    cursor: parse.Next = None,
+    limit: parse.Limit = 50,
 ) -> HTMLResponse:
     """Latents by filter and sort; dense ones unless asked otherwise."""
     terms, shown, by = list_terms(session), runs.find_run(session, run), parse.order(sort or "density", order)

@@ -42,7 +42,8 @@ def test_a_pair_in_either_order_is_the_same(client: TestClient) -> None:
 
 def test_an_unmeasured_pair_says_how_to_measure_it(client: TestClient) -> None:
     answer = client.get(f"/api/v1/saes/{SLUGS[1]}/pairs/7/8")
-    assert answer.status_code == 404 and "--detail 1:7" in answer.json()["detail"]
+    assert answer.status_code == 404
+    assert "--detail 1:7" in answer.json()["detail"]
 
 
 def test_statistics_come_in_the_order_of_the_methods_page(client: TestClient) -> None:
@@ -77,6 +78,7 @@ def test_the_description_holds_for_any_request(application: FastAPI) -> None:
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
         @given(case=check)
         def holds(case: schemathesis.Case) -> None:
+            case.query.pop("cursor", None)  # opaque: only a page before can give one
             case.call_and_validate(headers={"Host": "127.0.0.1"})
 
         holds()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,19 @@ def test_loopback_names_are_answered(client: TestClient, host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "", "localhost.", "127.0.0.1@evil.example", "127.0.0.1:80:80",
-     "192.168.1.5", "[::1].evil.example", "localhost evil.example", "127.0.0.1:"],
-)  # fmt: skip
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "localhost.",
+        "127.0.0.1@evil.example",
+        "127.0.0.1:80:80",
+        "192.168.1.5",
+        "[::1].evil.example",
+        "localhost evil.example",
+        "127.0.0.1:",
+    ],
+)
 def test_other_names_are_refused(client: TestClient, host: str) -> None:
     assert client.get("/healthz", headers={"Host": host}).status_code == 400
 
@@ -60,7 +69,7 @@ def test_writes_of_our_own_reach_the_route(client: TestClient, headers: dict[str
 
 
 def test_a_long_address_is_414_and_a_large_body_413(client: TestClient) -> None:
-    assert client.get("/api/v1/runs?q=" + "a" * 200_000).status_code == 414
+    assert client.get("/api/v1/runs?q=" + "a" * 60_000).status_code == 414
     assert client.post("/api/v1/runs", content=b"a" * 1_000_000).status_code == 413
     assert client.post("/api/v1/runs", headers={"Content-Length": "1e9"}, content=b"a").status_code == 413
 
@@ -69,7 +78,8 @@ def test_a_long_address_is_414_and_a_large_body_413(client: TestClient) -> None:
 def test_every_answer_carries_the_policy(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
-    assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'"
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "private, no-cache"
@@ -80,7 +90,7 @@ def test_a_refused_host_gets_the_policy_too(client: TestClient) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, store: str) -> Iterator[tuple[FastAPI, TestClient]]:
+def folder(tmp_path: Path, store: str) -> tuple[FastAPI, TestClient]:
     """A server whose static folder holds one file and two links out."""
     static = tmp_path / "static"
     (static / "inside").mkdir(parents=True)
@@ -89,24 +99,39 @@ def folder(tmp_path: Path, store: str) -> Iterator[tuple[FastAPI, TestClient]]:
     (static / "link.txt").symlink_to(tmp_path / "secret.txt")
     (static / "inside" / "up").symlink_to(tmp_path)
     app = create_app(Settings(db=store, static=static, templates=ROOT / "templates"))
-    yield app, TestClient(app, base_url="http://127.0.0.1")
+    return app, TestClient(app, base_url="http://127.0.0.1")
 
 
 @pytest.mark.parametrize(
     "name",
-    ["..%2fsecret.txt", "%2e%2e/secret.txt", "%252e%252e%252fsecret.txt", "..\\secret.txt", "..%5csecret.txt", "link.txt",
-     "inside/up/secret.txt", "a.js/..%2f..%2fsecret.txt", "/etc/passwd", "%2fetc%2fpasswd", "a.js%00", "", "inside"],
-)  # fmt: skip
+    [
+        "..%2fsecret.txt",
+        "%2e%2e/secret.txt",
+        "%252e%252e%252fsecret.txt",
+        "..\\secret.txt",
+        "..%5csecret.txt",
+        "link.txt",
+        "inside/up/secret.txt",
+        "a.js/..%2f..%2fsecret.txt",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "a.js%00",
+        "",
+        "inside",
+    ],
+)
 def test_nothing_outside_the_static_folder_is_served(folder: tuple[FastAPI, TestClient], name: str) -> None:
     app, client = folder
     answer = client.get(f"/static/{app.state.assets.version}/{name}")
-    assert answer.status_code == 404 and "secret" not in answer.text
+    assert answer.status_code == 404
+    assert "secret" not in answer.text.replace(name, "")
 
 
 def test_a_static_file_may_be_kept_for_ever_under_its_hash_only(folder: tuple[FastAPI, TestClient]) -> None:
     app, client = folder
     answer = client.get(app.state.assets.url("a.js"))
-    assert answer.text == "1" and "immutable" in answer.headers["cache-control"]
+    assert answer.text == "1"
+    assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/javascript")
     assert client.get("/static/0000000000000000/a.js").status_code == 404
 

@@ -51,16 +51,30 @@ def build(path: Path) -> str:
 def _parts(session: Session) -> None:
     session.add(
         Model(
-            id=1, slug="tiny", name="Tiny", fingerprint="f" * 64, source="made", licence=None, family="llama",
-            n_layers=3, d_model=8, vocab_size=99,
+            id=1,
+            slug="tiny",
+            name="Tiny",
+            fingerprint="f" * 64,
+            source="made",
+            licence=None,
+            family="llama",
+            n_layers=3,
+            d_model=8,
+            vocab_size=99,
         )
-    )  # fmt: skip
+    )
     session.add(
         Corpus(
-            id=1, name="made text", sha256="c" * 64, documents=240, characters=9000, licence=None, report={},
+            id=1,
+            name="made text",
+            sha256="c" * 64,
+            documents=240,
+            characters=9000,
+            licence=None,
+            report={},
             label_columns=[],
         )
-    )  # fmt: skip
+    )
     session.flush()
     for layer, slug in enumerate(SLUGS):
         session.add(_sae(layer, slug))
@@ -71,19 +85,42 @@ def _parts(session: Session) -> None:
 
 def _sae(layer: int, slug: str) -> Sae:
     return Sae(
-        id=1 + layer, slug=slug, sha256=f"{layer}" * 64, model_id=1, hook_point=f"blocks.{layer}.hook_resid_post",
-        layer=layer, architecture="batchtopk", d_in=8, n_latents=WIDTH, dtype="float32", source="made",
-        neuronpedia_id=None, details={"k": 4, "metadata": {"seed": 0}}, training={"steps": 12, "held_out": {"fvu": 0.25}},
-    )  # fmt: skip
+        id=1 + layer,
+        slug=slug,
+        sha256=f"{layer}" * 64,
+        model_id=1,
+        hook_point=f"blocks.{layer}.hook_resid_post",
+        layer=layer,
+        architecture="batchtopk",
+        d_in=8,
+        n_latents=WIDTH,
+        dtype="float32",
+        source="made",
+        neuronpedia_id=None,
+        details={"k": 4, "metadata": {"seed": 0}},
+        training={"steps": 12, "held_out": {"fvu": 0.25}},
+    )
 
 
 def _run(number: int, status: str) -> Run:
     return Run(
-        id=number, key=f"{number}" * 64, status=status, model_id=1, corpus_id=1, tokens=60_000, masked_tokens=240,
-        documents=233, context=64, dense_threshold=0.1, seed=0, settings={}, versions={"torch": "2"}, seconds=97.4,
+        id=number,
+        key=f"{number}" * 64,
+        status=status,
+        model_id=1,
+        corpus_id=1,
+        tokens=60_000,
+        masked_tokens=240,
+        documents=233,
+        context=64,
+        dense_threshold=0.1,
+        seed=0,
+        settings={},
+        versions={"torch": "2"},
+        seconds=97.4,
         strip={"document": "Moby Dick <i>1</i>", "labels": {}, "tokens": STRIP},
         finished=datetime(2026, 11, 20 + number, 12, 0),
-    )  # fmt: skip
+    )
 
 
 def _statistics(session: Session) -> None:
@@ -92,21 +129,39 @@ def _statistics(session: Session) -> None:
     ):
         session.add(
             Statistic(
-                name=name, title=name.title(), unit="share of tokens" if name == "density" else "", kind="scalar", of=of,
-                definition=f"What {name} means.", grade="POR"[position % 3], source="section 3", position=position,
+                name=name,
+                title=name.title(),
+                unit="share of tokens" if name == "density" else "",
+                kind="scalar",
+                of=of,
+                definition=f"What {name} means.",
+                grade="POR"[position % 3],
+                source="section 3",
+                position=position,
             )
-        )  # fmt: skip
+        )
 
 
 def _analysis(session: Session, key: int, run: int, sae: int) -> None:
     densities = [density(index) for index in range(WIDTH)]
     session.add(
         Analysis(
-            id=key, run_id=run, sae_id=sae, l0=sum(densities), fvu=0.2 if sae > 1 else None, n_dense=5, n_borderline=1,
-            n_dead=1, n_pairs=1, dense_mass_share=0.4, massive_share=0.0003, median_norm=12.0,
-            density_curve=sorted(densities, reverse=True), summary={},
+            id=key,
+            run_id=run,
+            sae_id=sae,
+            l0=sum(densities),
+            fvu=0.2 if sae > 1 else None,
+            n_dense=5,
+            n_borderline=1,
+            n_dead=1,
+            n_pairs=1,
+            dense_mass_share=0.4,
+            massive_share=0.0003,
+            median_norm=12.0,
+            density_curve=sorted(densities, reverse=True),
+            summary={},
         )
-    )  # fmt: skip
+    )
     session.flush()
     for index in range(WIDTH):
         session.add(_latent(key, index))
@@ -129,23 +184,35 @@ def _latent(key: int, index: int) -> Latent:
     twin = {TWIN: ORIGINAL, ORIGINAL: TWIN}.get(index)
     score = 0.89 if mirror is not None else 0.95 if twin is not None else 0.02
     sign = 1 if twin is not None else -1
-    why = {
-        name: "it never fired on this text" for name in ("mean", "std", "skewness", "max", "top_tokens", "histogram")
-    }
+    why = dict.fromkeys(("mean", "std", "skewness", "max", "top_tokens", "histogram"), "it never fired on this text")
     return Latent(
-        analysis_id=key, index=index, density=value, density_low=None if dead else value * 0.95,
-        density_high=None if dead else value * 1.05, is_dense=value > 0.1, borderline=index == EDGE,
-        detail=_detail(index), mean=None if dead else 2.0 + index, std=None if dead else 1.0,
-        skewness=None if dead else 0.5, max=None if dead else 10.0 + index, mass_share=None if dead else value / 4,
-        antipodality=None if dead else score, cos_enc=None if dead else sign * 0.95, cos_dec=None if dead else sign * 0.94,
+        analysis_id=key,
+        index=index,
+        density=value,
+        density_low=None if dead else value * 0.95,
+        density_high=None if dead else value * 1.05,
+        is_dense=value > 0.1,
+        borderline=index == EDGE,
+        detail=_detail(index),
+        mean=None if dead else 2.0 + index,
+        std=None if dead else 1.0,
+        skewness=None if dead else 0.5,
+        max=None if dead else 10.0 + index,
+        mass_share=None if dead else value / 4,
+        antipodality=None if dead else score,
+        cos_enc=None if dead else sign * 0.95,
+        cos_dec=None if dead else sign * 0.94,
         partner=None if dead else mirror if mirror is not None else twin if twin is not None else (index + 1) % WIDTH,
-        mutual=mirror is not None or twin is not None, is_pair=mirror is not None, duplicate_of=twin,
-        cos_bias=None if dead else 0.1, decoder_norm=1.0,
+        mutual=mirror is not None or twin is not None,
+        is_pair=mirror is not None,
+        duplicate_of=twin,
+        cos_bias=None if dead else 0.1,
+        decoder_norm=1.0,
         quantiles=None if dead else {"0.05": 0.5, "0.5": 2.0, "0.99": 8.0 + index},
         spark=[0] * 24 if dead else [place % 10 for place in range(24)],
         top_tokens=[] if dead else HOSTILE[:3] if index == POSITIVE else [" the", f" word{index}", "Ünter"],
         reasons=why if dead else {},
-    )  # fmt: skip
+    )
 
 
 def _detail(index: int) -> str | None:
@@ -154,16 +221,38 @@ def _detail(index: int) -> str | None:
 
 def _pair(key: int) -> Pair:
     return Pair(
-        analysis_id=key, positive=POSITIVE, negative=NEGATIVE, is_pair=True, score=0.89, cos_enc=-0.95, cos_dec=-0.94,
-        correlation=0.96, r2=0.93, r2_single=0.58, joint_1d=True, coverage=0.56, dead_zone=0.44, cofiring=0.001,
-        cofiring_ratio=0.011, z_sd=2.5, reasons={},
-        histogram={"edges": [-2, -1, 0, 1, 2], "positive": [0, 0, 40, 9], "negative": [7, 30, 0, 0], "neither": [0, 5, 6, 0]},
-    )  # fmt: skip
+        analysis_id=key,
+        positive=POSITIVE,
+        negative=NEGATIVE,
+        is_pair=True,
+        score=0.89,
+        cos_enc=-0.95,
+        cos_dec=-0.94,
+        correlation=0.96,
+        r2=0.93,
+        r2_single=0.58,
+        joint_1d=True,
+        coverage=0.56,
+        dead_zone=0.44,
+        cofiring=0.001,
+        cofiring_ratio=0.011,
+        z_sd=2.5,
+        reasons={},
+        histogram={
+            "edges": [-2, -1, 0, 1, 2],
+            "positive": [0, 0, 40, 9],
+            "negative": [7, 30, 0, 0],
+            "neither": [0, 5, 6, 0],
+        },
+    )
 
 
 def _profiles(key: int, index: int) -> list[Profile]:
     logits = [{"token": token, "id": place, "logit": 1.5 - place / 10} for place, token in enumerate(HOSTILE)]
-    made = [("promoted", {"items": logits}, None), ("suppressed", {"items": logits[::-1]}, None)]
+    made: list[tuple[str, dict[str, Any], bytes | None]] = [
+        ("promoted", {"items": logits}, None),
+        ("suppressed", {"items": logits[::-1]}, None),
+    ]
     if index != DEAD:
         means = [
             {"token": token, "id": place, "mean": 5.0 - place / 4, "count": 20, "firing": 10, "share": 0.1}
@@ -173,7 +262,7 @@ def _profiles(key: int, index: int) -> list[Profile]:
             ("histogram", {"edges": [1.0, 2.0, 4.0, 8.0]}, arrays.pack([30, 20, 5], "i8")),
             ("top_tokens", {"items": means, "support": 5, "types": 44, "error": 0.0}, None),
             ("top_tokens_mass", {"items": means[::-1], "support": 5, "types": 44, "error": 0.0}, None),
-        ]  # fmt: skip
+        ]
     if _detail(index):
         made += _detailed(index)
     return [Profile(analysis_id=key, index=index, name=name, data=data, values=values) for name, data, values in made]
@@ -197,10 +286,18 @@ def _examples(key: int, index: int) -> list[Example]:
     values = [float(place) for place in range(len(HOSTILE))]
     return [
         Example(
-            analysis_id=key, index=index, kind=kind, rank=rank, document="A <b>title</b>", labels={"year": 1851},
-            token_position=120, focus=3, tokens=HOSTILE, activations=arrays.pack(values, "f4"),
+            analysis_id=key,
+            index=index,
+            kind=kind,
+            rank=rank,
+            document="A <b>title</b>",
+            labels={"year": 1851},
+            token_position=120,
+            focus=3,
+            tokens=HOSTILE,
+            activations=arrays.pack(values, "f4"),
             partner_activations=arrays.pack([1.0 if value == 0 else 0.0 for value in values], "f4"),
         )
         for kind in kinds
         for rank in range(2)
-    ]  # fmt: skip
+    ]

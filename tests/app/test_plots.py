@@ -1,0 +1,102 @@
+"""Figures: their numbers, and that plotly takes each of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+from sqlalchemy.orm import Session
+
+from app import plots
+from app.compose.latent import latent_page
+from app.compose.pair import measured_pair, pair_page
+from app.pages import View
+from app.queries import runs, saes
+from app.queries.profiles import Histogram, Series
+from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
+
+CSS = (Path(__file__).resolve().parents[2] / "static" / "style.css").read_text()
+
+
+def views_of(session: Session, index: int) -> list[View]:
+    """All plots of a latent's page."""
+    run = runs.run_of_sae(session, SLUGS[1], None)
+    page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, {}, "")
+    return [*page.histograms, *page.positions]
+
+
+def figures(session: Session) -> list[plots.Figure]:
+    """Every kind of figure the pages draw."""
+    run = runs.find_run(session, None)
+    assert run
+    found = saes.list_saes(session, run)
+    info = plots.curve_info(saes.density_curves(session, run), run.dense_threshold)
+    pair = pair_page(session, run, found[1], measured_pair(session, found[1], POSITIVE, NEGATIVE), {}, "")
+    assert pair.histogram
+    made = [view.figure for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
+    made += [view.figure for view in (pair.histogram, *pair.positions)]
+    made += [plots.scatter_figure(saes.scatter_points(session, run), "run=2"), plots.curve_figure(info, found)]
+    return made + [chart for _title, chart in plots.layers_figure(found, "")]
+
+
+def test_plotly_takes_every_figure(session: Session) -> None:
+    made = figures(session)
+    assert len(made) > 15
+    for figure in made:
+        text = json.dumps(figure, allow_nan=False)
+        for name in plots.COLOURS:  # names of CSS variables, which the page fills in
+            text = text.replace(f'"{name}"', '"#123456"')
+        go.Figure(json.loads(text))
+
+
+def test_every_colour_is_a_variable_of_the_stylesheet() -> None:
+    assert [name for name in plots.COLOURS if f"{name}:" not in CSS.replace(" ", "")] == []
+
+
+def test_every_axis_says_what_it_is_or_shares_one_that_does(session: Session) -> None:
+    for figure in figures(session):
+        axes = {name: axis for name, axis in figure["layout"].items() if name.startswith(("xaxis", "yaxis"))}
+        assert axes["xaxis"]["title"]["text"]
+
+
+def test_a_dead_latent_has_no_plot(session: Session) -> None:
+    assert views_of(session, DEAD) == []
+
+
+def test_views_of_a_pairs_latent_are_three_and_of_another_one(session: Session) -> None:
+    assert [view.name for view in views_of(session, POSITIVE)][:3] == ["pair", "latent", "mirrored"]
+    assert [view.name for view in views_of(session, CONTROL)] == ["latent", "context", "sentence"]
+
+
+def test_a_view_tells_its_numbers_in_words(session: Session) -> None:
+    pair, own, *_rest = views_of(session, POSITIVE)
+    assert pair.summary == "0 is on for 49 tokens, 1 for 37, neither for 11."
+    assert own.summary.startswith("55 tokens with an activation from 1.50 to 6.00")
+    assert own.rows == [("1.50", "30"), ("3.00", "20"), ("6.00", "5")]
+
+
+def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
+    bars = plots.bars_of(Histogram([1.0, 2.0, 4.0, 8.0, 16.0], [0, 3, 0, 1]))
+    assert bars == plots.Bars([3.0, 6.0, 12.0], [2.0, 4.0, 8.0], [3, 0, 1])
+
+
+def test_a_series_keeps_its_gap() -> None:
+    series = Series([1, 2, 3], [1.0, None], [0.5, None], [1.5, None], [10.0, 0.0])
+    assert plots.series_points(series) == [(1.0, 1.0, 0.5, 1.5, 10.0), (2.0, None, None, None, 0.0)]
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.25, 0.5, 0.123])
+def test_the_threshold_counts_what_is_strictly_denser(cut: float) -> None:
+    curve = [0.9, 0.5, 0.25, 0.25, 0.123, 0.1, 0.1, 0.0]
+    info = plots.curve_info({"a": curve}, cut)
+    assert info.thresholds[info.start] == cut
+    assert info.counts["a"][info.start] == sum(density > cut for density in curve)
+
+
+def test_density_heights_show_where_the_latents_are() -> None:
+    heights = plots.density_heights([1.0] + [0.00005] * 100)
+    assert len(heights) == 16
+    assert (heights[0], heights[-1]) == (24, 4)
+    assert set(heights[1:-1]) == {0}
