@@ -292,7 +292,7 @@ def _examples(key: int, index: int) -> list[Example]:
             rank=rank,
             document="A <b>title</b>",
             labels={"year": 1851},
-            token_position=120,
+            context_start=120,
             focus=3,
             tokens=HOSTILE,
             activations=arrays.pack(values, "f4"),
