@@ -48,7 +48,7 @@ class Panel:
         self.density = Density(latents, device)
         self.moments = Moments(latents, device)
         self.histogram = Histogram(latents, sae.signed, device)
-        self.tokens = TokenTable(latents, settings.vocab, plan.latents, device=device)
+        self.tokens = TokenTable(latents, settings.vocab, plan.latents, signed=sae.signed, device=device)
         self.positions = {kind: Positions(kind, plan.latents, settings.context, device) for kind in POSITION_KINDS}
         self.examples = Examples(plan.latents, plan.partners, plan.cuts, seed=settings.seed, device=device)
         self.joint = Joint(plan.pairs)
@@ -109,7 +109,7 @@ def counted_tokens(batch: TokenBatch, x: Tensor, median_norm: Tensor) -> Counted
         group=batch.group.to(device)[row],
         paragraph=batch.paragraph.to(device)[mask],
         sentence=batch.sentence.to(device)[mask],
-        serial=(document << 32) + start + column,
+        serial=(document << 41) + (start << 12) + column,
         ordinary=x.norm(dim=1) <= MASSIVE * median_norm,
     )
 

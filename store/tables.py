@@ -191,7 +191,7 @@ class Example(Base):
     rank: Mapped[int] = mapped_column(primary_key=True)
     document: Mapped[str]
     labels: Mapped[dict[str, Any]]
-    token_position: Mapped[int]  # of the first shown token, in the document
+    context_start: Mapped[int]  # character of the document at which the example's context begins
     focus: Mapped[int]  # which of the shown tokens the example is about
     tokens: Mapped[list[Any]]  # strings
     activations: Mapped[bytes] = mapped_column(LargeBinary)  # f4 [tokens]

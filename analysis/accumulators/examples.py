@@ -35,7 +35,7 @@ class ExamplesSummary(NamedTuple):
 
     score: Tensor  # [m, K, k] float32
     document: Tensor  # [m, K, k] int64
-    position: Tensor  # [m, K, k] int64: of the focus token in its document
+    start: Tensor  # [m, K, k] int64: character of the document at which the context begins
     tokens: Tensor  # [m, K, k, WINDOW] int64, -1 outside the context
     acts: Tensor  # [m, K, k, WINDOW] float32
     partner: Tensor  # [m, K, k, WINDOW] float32
@@ -65,7 +65,7 @@ class Examples(Accumulator):
             "score": torch.full(shape, -torch.inf, **real),  # type: ignore[call-overload]
             "serial": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
             "document": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
-            "position": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
+            "start": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
             "tokens": torch.full((*shape, WINDOW), -1, **whole),  # type: ignore[call-overload]
             "acts": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
             "partner": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
@@ -140,7 +140,7 @@ class Examples(Accumulator):
         return {
             "serial": serial[row, column],
             "document": step.batch.document.to(device)[row],
-            "position": step.batch.start.to(device)[row] + column - step.batch.lead,
+            "start": step.batch.start.to(device)[row],
             "tokens": torch.where(inside, step.batch.ids.to(device)[rows, reach], -1),
             "acts": mine[rows, reach, which] * inside,
             "partner": theirs[rows, reach, which] * inside,

@@ -1,9 +1,9 @@
 """Which token types a latent fires on: sums per (latent, token type), exact while they fit.
 
-A full table would be latents x vocabulary. Kept instead is a sorted sparse table of what occurred,
-pruned to the heaviest `capacity` types of a latent when it outgrows its room. Until the first
-pruning all numbers are exact; after it, a latent's `error` bounds the mass that any missing type
-may have. Latents with detail are never pruned.
+A full table would be latents x vocabulary. Latents with detail get exact sums over all types that
+occur (`TokenMatrix`). For all others a sorted sparse table of what occurred is kept, pruned to the
+heaviest `capacity` types of a latent when it outgrows its room: until the first pruning its numbers
+are exact; after it, a latent's `error` bounds the mass that any missing type may have.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, Statistic, Step, add_at
+from analysis.accumulators.token_matrix import TokenMatrix
 
 SUPPORT = 5  # a token type must occur so often to be ranked by its mean
-CAPACITY = 256
+CAPACITY = 64
+_ROOM = 1.5  # rows over capacity x latents at which the table is pruned
+_WAITING = 100_000  # rows that wait, at least, before they are folded in
 
 STATISTICS = (
     Statistic("top_tokens", "Top tokens by mean activation", "activation", "tokens", "latent",
@@ -56,6 +59,7 @@ class TokenTable(Accumulator):
         exact: latents that are never pruned, int64.
         capacity: types kept of each other latent once pruning starts.
         k: how many are reported.
+        signed: whether activations can be negative.
     """
 
     def __init__(
@@ -65,12 +69,14 @@ class TokenTable(Accumulator):
         exact: Tensor | None = None,
         capacity: int = CAPACITY,
         k: int = 20,
+        signed: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
         self.latents, self.vocab, self.capacity, self.k = latents, vocab, capacity, k
-        self.exact = torch.zeros(latents, dtype=torch.bool, device=device)
-        if exact is not None:
-            self.exact[exact.to(device)] = True
+        exact = torch.zeros(0, dtype=torch.int64) if exact is None else exact
+        self.matrix = TokenMatrix(exact, vocab, signed, device)
+        self.sparse = torch.ones(latents, dtype=torch.bool, device=device)
+        self.sparse[self.matrix.latents] = False
         self.tensors = _empty(device) | {
             "occurrences": torch.zeros(vocab, dtype=torch.int64, device=device),
             "error": torch.zeros(latents, dtype=torch.float64, device=device),
@@ -85,15 +91,19 @@ class TokenTable(Accumulator):
         value = value.double()
         add_at(self.tensors["occurrences"], step.counted.token)
         add_at(self.tensors["mass"], latent, value.abs())
+        self.matrix.update(step.counted.token, step.acts[:, self.matrix.latents])
+        mine = self.sparse[latent]
+        token, latent, value = token[mine], latent[mine], value[mine]
         key = latent * self.vocab + step.counted.token[token]
         rows = _by_key(key, value, value.abs(), torch.ones_like(value))
         self._pending.append(rows)
         self._waiting += len(rows[0])
-        if self._waiting > max(500_000, len(self.tensors["key"]) // 2):
+        if self._waiting > max(_WAITING, len(self.tensors["key"]) // 2):
             self._settle()
 
     def merge(self, other: Self) -> None:
         """Add the other's rows and bounds."""
+        self.matrix.merge(other.matrix)
         self._pending.append(other._rows())
         for name in ("occurrences", "error", "mass"):
             self.tensors[name] = self.tensors[name] + other.tensors[name]
@@ -104,7 +114,8 @@ class TokenTable(Accumulator):
         table would no longer equal one that never stopped."""
         waiting = zip(*self._pending, strict=True) if self._pending else ([] for _ in _ROWS)
         kept = {f"waiting_{name}": _joined(name, parts) for name, parts in zip(_ROWS, waiting, strict=True)}
-        return super().state_dict() | kept
+        matrix = {f"matrix_{name}": tensor for name, tensor in self.matrix.state_dict().items()}
+        return super().state_dict() | kept | matrix
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a saved state."""
@@ -113,6 +124,8 @@ class TokenTable(Accumulator):
         rows = tuple(state[f"waiting_{name}"].clone().to(device) for name in _ROWS)
         self._waiting = len(rows[0])
         self._pending = [rows] if self._waiting else []
+        prefix = "matrix_"
+        self.matrix.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
 
     def summarise(self) -> TopTokensSummary:
         """The k best types of every latent, by mean and by mass."""
@@ -124,9 +137,27 @@ class TokenTable(Accumulator):
         ranked = torch.where(count >= SUPPORT, mean.abs(), torch.nan)
         error = t["error"] / torch.where(t["mass"] > 0, t["mass"], torch.nan)
         return TopTokensSummary(
-            self._best(latent, token, ranked), self._best(latent, token, t["abs"]), error.nan_to_num(0.0),
+            self._with_exact(self._best(latent, token, ranked), by_mean=True),
+            self._with_exact(self._best(latent, token, t["abs"]), by_mean=False),
+            error.nan_to_num(0.0),
             int((t["occurrences"] > 0).sum()),
-        )  # fmt: skip
+        )
+
+    def _with_exact(self, found: TopTokens, by_mean: bool) -> TopTokens:
+        """The same with the exact latents' rows put in."""
+        t, latents = self.tensors, self.matrix.latents
+        ids, total, size, firing = self.matrix.used()
+        count = t["occurrences"][ids]
+        mean = total / count
+        score = torch.where(count >= SUPPORT, mean.abs(), -1.0) if by_mean else size
+        score = torch.where(firing > 0, score, -1.0)
+        order = score.sort(dim=1, descending=True, stable=True).indices[:, : self.k]
+        real = score.gather(1, order) >= 0
+        share = size / t["mass"][latents].clamp(min=1e-300)[:, None]
+        columns = (ids.expand_as(score), mean, share, firing, count.expand_as(score))
+        for target, values, fill in zip(found, columns, (-1, 0.0, 0.0, 0, 0), strict=True):
+            target[latents, : order.shape[1]] = torch.where(real, values.gather(1, order), fill).to(target.dtype)
+        return found
 
     def _best(self, latent: Tensor, token: Tensor, score: Tensor) -> TopTokens:
         t = self.tensors
@@ -161,7 +192,7 @@ class TokenTable(Accumulator):
         rows = self._rows()
         self.tensors |= dict(zip(_ROWS, rows, strict=True))
         self._pending, self._waiting = [], 0
-        if len(rows[0]) > 2 * self.capacity * self.latents:
+        if len(rows[0]) > _ROOM * self.capacity * self.latents:
             self._prune()
 
     def _prune(self) -> None:
@@ -169,7 +200,7 @@ class TokenTable(Accumulator):
         latent = t["key"] // self.vocab
         order = _ranked(latent, t["abs"])
         rank = _rank_within(latent[order], self.latents)
-        keep = (rank < self.capacity) | self.exact[latent[order]]
+        keep = rank < self.capacity
         dropped = order[~keep]
         worst = torch.zeros_like(t["error"])
         worst.scatter_reduce_(0, latent[dropped], t["abs"][dropped], "amax")

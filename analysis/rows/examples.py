@@ -45,7 +45,7 @@ def example_rows(
             "rank": rank,
             "document": title_of(document.name, document.labels),
             "labels": plain(document.labels),
-            "token_position": int(summary.position[at]) - (BEFORE - first),
+            "context_start": int(summary.start[at]),
             "focus": BEFORE - first,
             "tokens": [words[token] if token >= 0 else "" for token in summary.tokens[at][first:last].tolist()],
             "activations": pack(summary.acts[at][first:last].cpu(), "f4"),

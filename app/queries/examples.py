@@ -43,5 +43,5 @@ def find_examples(session: Session, analysis_id: int, index: int, kinds: tuple[s
 def _excerpt(row: Example) -> Excerpt:
     partner = unpack(row.partner_activations) if row.partner_activations else None
     return Excerpt(
-        row.kind, row.document, row.labels, row.token_position, row.focus, row.tokens, unpack(row.activations), partner
+        row.kind, row.document, row.labels, row.context_start, row.focus, row.tokens, unpack(row.activations), partner
     )

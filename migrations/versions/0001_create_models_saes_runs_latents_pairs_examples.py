@@ -200,7 +200,7 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("document", sa.String(), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
-        sa.Column("token_position", sa.Integer(), nullable=False),
+        sa.Column("context_start", sa.Integer(), nullable=False),
         sa.Column("focus", sa.Integer(), nullable=False),
         sa.Column("tokens", sa.JSON(), nullable=False),
         sa.Column("activations", sa.LargeBinary(), nullable=False),

@@ -275,7 +275,7 @@ def examples(world: World, latents: list[int], partners: list[int], cuts: Array,
     data = dense(world)
     rows = [[_best(world, data, m, latent, partners[m], cuts[m], kind, k, seed) for kind in range(7)]
             for m, latent in enumerate(latents)]  # fmt: skip
-    names = ("score", "document", "position", "tokens", "acts", "partner")
+    names = ("score", "document", "start", "tokens", "acts", "partner")
     return {name: np.array([[kind[name] for kind in row] for row in rows]) for name in names}
 
 
@@ -288,7 +288,7 @@ def _best(
         if kind > 0 and token not in drawn:
             continue
         size = abs(row[latent])
-        serial = token.document * 2**32 + token.place
+        serial = _serial(token)
         level = sum(size > cut for cut in cuts)
         chance = unit(serial, seed * 16 + max(0, kind - 4))
         allowed = size == 0 if kind == 6 else size > 0 and (kind in (0, 5) or level == kind - 1)
@@ -297,17 +297,21 @@ def _best(
             candidates[token.context] = (score, serial, token)
     best = sorted(candidates.values(), key=lambda c: (-c[0], c[1]))[:k]
     windows = [_window(world, data, token, latent, partner) for _, _, token in best]
-    empty = {"document": -1, "position": -1, "tokens": [-1] * 64, "acts": [0.0] * 64, "partner": [0.0] * 64}
+    empty = {"document": -1, "start": -1, "tokens": [-1] * 64, "acts": [0.0] * 64, "partner": [0.0] * 64}
     rows = windows + [empty] * (k - len(best))
     columns: Numbers = {name: [row[name] for row in rows] for name in empty}
     return columns | {"score": [c[0] for c in best] + [-np.inf] * (k - len(best))}
+
+
+def _serial(token: Token) -> int:
+    return token.document * 2**41 + (token.place - token.column) * 2**12 + token.column
 
 
 def _drawn(data: Dense, salt: int) -> set[Token]:
     """The 16 tokens of each context with the largest hash."""
     contexts = defaultdict(list)
     for token in data.tokens:
-        contexts[token.context].append((unit(token.document * 2**32 + token.place, salt), token))
+        contexts[token.context].append((unit(_serial(token), salt), token))
     return {token for found in contexts.values() for _, token in sorted(found, reverse=True)[:16]}
 
 
@@ -318,7 +322,7 @@ def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) 
     rows = [acts.get((focus.context, c)) for c in columns]
     return {
         "document": focus.document,
-        "position": focus.place - 1,
+        "start": focus.place - focus.column,
         "tokens": [int(world.batch.ids[focus.context, c]) if ok else -1 for c, ok in zip(columns, real, strict=True)],
         "acts": [0.0 if row is None else row[latent] for row in rows],
         "partner": [0.0 if row is None else row[partner] for row in rows],

@@ -103,6 +103,15 @@ CASES: dict[str, Case] = {
     "top tokens": Case(
         lambda: TokenTable(LATENTS, VOCAB, k=6), lambda world: slow.top_tokens(world, 6, SUPPORT), signed=True
     ),
+    "top tokens, some exact, signed": Case(
+        lambda: TokenTable(LATENTS, VOCAB, torch.tensor(DETAIL), k=6),
+        lambda world: slow.top_tokens(world, 6, SUPPORT),
+        signed=True,
+    ),
+    "top tokens, some exact": Case(
+        lambda: TokenTable(LATENTS, VOCAB, torch.tensor(DETAIL), k=6, signed=False),
+        lambda world: slow.top_tokens(world, 6, SUPPORT),
+    ),
     "position in context": _position_case("context"),
     "position in paragraph": _position_case("paragraph"),
     "position in sentence": _position_case("sentence"),
