@@ -43,19 +43,26 @@ function counted(axis, data, name, isLinear) {
 }
 
 function styled(axis) {
+  const more = axis.type === "category" ? { showgrid: false } : axis.type === "log" && !axis.tickformat ? { tickformat: "," } : {};
   const title = typeof axis.title === "string" ? { text: axis.title } : axis.title;
   return {
     color: "--dim", gridcolor: "--line", zerolinecolor: "--line", linecolor: "--edge", ticks: "", automargin: true,
-    ...axis,
+    ...more, ...axis,
     title: { standoff: 8, ...title, font: { size: 12, color: "--dim" } },
     tickfont: { size: 11, color: "--dim" },
   };
+}
+
+function untitled(axis) {
+  return !(axis?.title?.text ?? axis?.title);
 }
 
 function layoutOf(node, spec) {
   const made = {
     ...spec.layout,
     autosize: true,
+    // the last tick's label stands half outside
+    margin: { ...spec.layout.margin, r: Math.max(20, spec.layout.margin?.r ?? 0), ...(untitled(spec.layout.yaxis) && { l: 34, r: 8 }) },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "--ink" },
