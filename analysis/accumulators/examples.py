@@ -76,7 +76,6 @@ class Examples(Accumulator):
         if not len(self.latents):
             return
         mine = _spread(step, step.acts[:, self.latents])  # [B, T, m]
-        theirs = _spread(step, step.acts[:, self.partners])
         serial = _spread(step, step.counted.serial[:, None])[..., 0].long()
         score, column = self._candidates(mine, serial, step.batch.mask.to(mine.device))  # [m, K, B]
         worst = self.tensors["score"][..., -1:]
@@ -84,7 +83,7 @@ class Examples(Accumulator):
         rows = torch.nonzero(better)  # few, once the best are found: only their windows are cut out
         if len(rows):
             latent, kind = rows.T
-            found = self._windows(step, mine, theirs, serial, latent, column[latent, kind])
+            found = self._windows(step, mine, serial, latent, column[latent, kind])
             self._keep(found | {"score": score[latent, kind]}, latent, kind)
 
     def merge(self, other: Self) -> None:
@@ -121,7 +120,7 @@ class Examples(Accumulator):
         return (size > 0) & ((size[..., None] > self.cuts).sum(-1) == kind - 1)
 
     def _windows(
-        self, step: Step, mine: Tensor, theirs: Tensor, serial: Tensor, latent: Tensor, column: Tensor
+        self, step: Step, mine: Tensor, serial: Tensor, latent: Tensor, column: Tensor
     ) -> dict[str, Tensor]:
         """Candidates in the layout of the state for r rows, k being the contexts of the batch.
 
@@ -137,13 +136,16 @@ class Examples(Accumulator):
         rows = row[..., None].expand_as(reach)
         inside &= step.batch.attention.to(device)[rows, reach]
         which = latent[:, None, None].expand_as(reach)
+        token = torch.zeros(mine.shape[:2], dtype=torch.int64, device=device)
+        token[step.counted.row, step.counted.column] = torch.arange(len(step.acts), device=device)
+        counted = inside & step.batch.mask.to(device)[rows, reach]
         return {
             "serial": serial[row, column],
             "document": step.batch.document.to(device)[row],
             "start": step.batch.start.to(device)[row],
             "tokens": torch.where(inside, step.batch.ids.to(device)[rows, reach], -1),
             "acts": mine[rows, reach, which] * inside,
-            "partner": theirs[rows, reach, which] * inside,
+            "partner": step.acts[token[rows, reach], self.partners[which]] * counted,
         }
 
     def _keep(self, candidates: dict[str, Tensor], latent: Tensor, kind: Tensor) -> None:
