@@ -142,7 +142,7 @@ def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
     """Mean activation against the distance from the start of `kind`; each line is (name, series, colour)."""
     data = [part for line in lines for part in _band(*line)]
     return figure(
-        data, 190, axis(f"tokens from start of {kind}"), axis("mean activation", rangemode="tozero", nticks=5)
+        data, 250, axis(f"tokens from start of {kind}"), axis("mean activation", rangemode="tozero", nticks=5)
     )
 
 

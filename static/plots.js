@@ -22,24 +22,20 @@ function coloured(value) {
   return value;
 }
 
-function tallest(data, axis) {
-  const mine = data.filter((trace) => (trace.yaxis ?? "y") === axis && trace.type === "bar");
-  return Math.max(1, ...mine.flatMap((trace) => trace.y.filter((height) => height > 0)));
-}
-
-function ticks(axis, data, name) {
-  const top = tallest(data, name);
+function ticks(axis, data) {
+  // over all bars: a latent and its partner below are compared on one scale
+  const top = Math.max(1, ...data.filter((trace) => trace.type === "bar").flatMap((trace) => trace.y));
   const reversed = axis.range && axis.range[0] > axis.range[1];
   const range = axis.type === "log" ? [-0.3, Math.log10(top) + 0.12] : [0, top * 1.06];
   return { ...axis, range: reversed ? range.reverse() : range };
 }
 
-function counted(axis, data, name, isLinear) {
+function counted(axis, data, isLinear) {
   // a bar of one token has no height on a log axis that begins at 1: begin below
   if (axis.type !== "log" || !data.some((trace) => trace.type === "bar")) return axis;
   const { dtick, exponentformat, minexponent, ...rest } = axis;
   const form = { ...rest, tickformat: "," };
-  return ticks(isLinear ? { ...form, type: "linear", nticks: 5 } : { ...form, dtick: 1 }, data, name);
+  return ticks(isLinear ? { ...form, type: "linear", nticks: 5 } : { ...form, dtick: 1 }, data);
 }
 
 function styled(axis) {
@@ -71,7 +67,7 @@ function layoutOf(node, spec) {
   };
   if (made.showlegend) made.legend = { font: { size: 11, color: "--dim" }, ...made.legend };
   for (const key of Object.keys(made).filter((name) => /^[xy]axis\d*$/.test(name))) {
-    const axis = key.startsWith("y") ? counted(made[key], spec.data, key.replace("axis", ""), linear.has(node)) : made[key];
+    const axis = key.startsWith("y") ? counted(made[key], spec.data, linear.has(node)) : made[key];
     made[key] = styled(axis);
   }
   return made;
