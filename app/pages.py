@@ -107,7 +107,7 @@ class LayersPage(Page):
     charts: list[tuple[str, Figure]]
     """One small bar chart a measure."""
     densities: dict[str, list[int]]
-    """By SAE slug: bar heights 0 to 24 of the latents in each decade half of density."""
+    """By SAE slug: bar heights 0 to 24 of the latents in each quarter of a decade of density."""
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,19 @@ def _bar(bars: Bars, colour: str, name: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def activation_axis(*histograms: Histogram) -> dict[str, Any]:
+    """Logarithmic, as the bins are: one massive token at 100 times the rest would squeeze them to a line.
+
+    Signed activations have no logarithm; theirs stays linear.
+    """
+    one_sided = all(edge > 0 for histogram in histograms for edge in histogram.edges)
+    return axis("activation", type="log") if one_sided else axis("activation")
+
+
 def histogram_figure(latent: LatentInfo, histogram: Histogram, colour: str) -> Figure:
     """How strongly the latent fires, where it fires."""
     bars = [_bar(bars_of(histogram), colour, f"latent {latent.index}")]
-    return figure(bars, 250, axis("activation"), axis("tokens", **COUNTS), bargap=0)
+    return figure(bars, 250, activation_axis(histogram), axis("tokens", **COUNTS), bargap=0)
 
 
 # log by default: the tail is what one looks for; a button makes it linear
@@ -89,7 +98,7 @@ def mirrored_figure(above: tuple[int, Histogram, str], below: tuple[int, Histogr
     top = max([*first["y"], *second["y"], 1])
     upper = axis("tokens", **COUNTS, domain=[0.5, 1], range=_log_range(top))
     lower = axis("", **COUNTS, domain=[0, 0.5], range=_log_range(top)[::-1], anchor="x")
-    x = axis("activation", anchor="y2")
+    x = {**activation_axis(above[1], below[1]), "anchor": "y2"}
     return figure([first, second], 300, x, upper, yaxis2=lower, bargap=0)
 
 
@@ -187,7 +196,7 @@ def _dots(points: list[Point], name: str, symbol: str, pin: str) -> dict[str, An
     query = f"?{pin}" if pin else ""
     return {
         "type": "scatter", "mode": "markers", "name": name,
-        "x": [point.density for point in points], "y": [point.antipodality for point in points],
+        "x": [round(point.density, 5) for point in points], "y": [round(point.antipodality, 3) for point in points],
         "customdata": [[f"/saes/{dot.slug}/latents/{dot.index}{query}", dot.layer, dot.index] for dot in points],
         "marker": {"color": INK, "size": 6, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
         "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, "

@@ -121,7 +121,7 @@ class ExampleOut(BaseModel):
     kind: str = Field(description="top, level4 to level1, random, off")
     document: str
     labels: dict[str, Any]
-    position: int = Field(description="Of the first token, in the document")
+    position: int = Field(description="Character of the document at which the context begins")
     focus: int = Field(description="Which token the example is about")
     tokens: list[str]
     activations: list[float]

@@ -26,9 +26,9 @@ class Fact:
 
 
 def latent_facts(latent: LatentInfo, pair: PairInfo | None) -> list[Fact]:
-    """Four to six facts of one latent."""
+    """Five or six facts of one latent; `pair` only where the partner is its mirror image."""
     facts = [_antipodality(latent)]
-    if pair is not None and pair.mirror:
+    if pair is not None:
         facts.append(_joint(pair))
     facts.append(_fact(latent, "max", "largest activation", number(latent.max), _median(latent)))
     facts.append(_fact(latent, "mean", "mean where on", number(latent.mean), f"sd {number(latent.std)}"))

@@ -76,7 +76,7 @@ def latent_page(
         pair=it.pair,
         side=_side(it),
         mirror=it.mirror,
-        facts=latent_facts(it.latent, it.pair),
+        facts=latent_facts(it.latent, it.pair if it.mirror else None),
         histograms=views.histograms(it.latent, it.profiles, it.pair, it.partner_profiles, it.mirror, _side(it)),
         tokens=lists.of_latent(it.latent, it.profiles, _side(it)),
         positions=positions,

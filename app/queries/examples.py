@@ -22,7 +22,7 @@ class Excerpt:
     document: str
     labels: dict[str, Any]
     position: int
-    """Of the first shown token in its document."""
+    """Character of the document at which the example's context begins."""
     focus: int
     tokens: list[str]
     activations: list[float]

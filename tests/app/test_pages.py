@@ -241,9 +241,10 @@ def _asked_for(environment: Environment, name: str) -> tuple[set[str], set[str]]
     tree = environment.parse((ROOT / "templates" / name).read_text())
     asked = meta.find_undeclared_variables(tree)
     given = {node.target for node in tree.find_all(nodes.Import)} | {node.name for node in tree.find_all(nodes.Macro)}
-    for node in [*tree.find_all(nodes.Extends), *tree.find_all(nodes.Include)]:
-        assert isinstance(node.template, nodes.Const)
-        more, theirs = _asked_for(environment, node.template.value)
+    parents = [node.template for node in tree.find_all(nodes.Extends)]
+    for other in [*parents, *(node.template for node in tree.find_all(nodes.Include))]:
+        assert isinstance(other, nodes.Const)
+        more, theirs = _asked_for(environment, other.value)
         asked, given = asked | more, given | theirs
     return asked - given - set(environment.globals), given
 
