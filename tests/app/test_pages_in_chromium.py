@@ -1,0 +1,321 @@
+"""The pages in a real Chromium over a real server: what only a browser can show."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+
+from tests.app.world import CONTROL, DEAD, EDGE, HOSTILE, NEGATIVE, POSITIVE, SLUGS, WIDTH, density
+
+ROOT = Path(__file__).resolve().parents[2]
+SAE = f"/saes/{SLUGS[1]}"
+LATENT = f"{SAE}/latents/{POSITIVE}"
+PAIR = f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"
+ALL = [
+    "/",
+    "/layers",
+    "/latents",
+    "/latents?dense=any&q=nothing-has-this",
+    SAE,
+    LATENT,
+    *(f"{SAE}/latents/{index}" for index in (NEGATIVE, DEAD, EDGE, CONTROL, 9)),
+    PAIR,
+    "/methods",
+    "/api/docs",
+    "/no-such-page",
+]
+SHADES = [*(f"b{n}" for n in range(9)), *(f"{side}{n}" for side in "np" for n in range(1, 5))]
+
+
+@pytest.fixture(scope="module")
+def server(store: str) -> Iterator[str]:
+    """Address of a server process of its own."""
+    code = f"from app.cli import serve; serve({store!r}, port=0)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield process.stdout.readline().split()[2].rstrip("/")
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or the one DENSE_LATENTS_CHROMIUM names."""
+    path = os.environ.get("DENSE_LATENTS_CHROMIUM") or shutil.which("chromium")
+    assert path, "no Chromium: install it (apt-get install chromium), or set DENSE_LATENTS_CHROMIUM to its path"
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+class Visit:
+    """One browser window, and all that went wrong in it."""
+
+    def __init__(self, context: BrowserContext, server: str) -> None:
+        self.page, self.server = context.new_page(), server
+        self.faults: list[str] = []
+        self.page.on("console", lambda message: self._note(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("dialog", self._refuse)
+        self.page.on("request", lambda request: self._origin(request.url))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective))"
+        )
+
+    def _note(self, kind: str, text: str) -> None:
+        # the browser says this of every 404 page
+        if kind in {"error", "warning"} and "status of 404" not in text:
+            self.faults.append(f"{kind}: {text}")
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _origin(self, url: str) -> None:
+        if not url.startswith((f"{self.server}/", "data:", "blob:")):
+            self.faults.append(f"off-origin: {url}")
+
+    def go(self, path: str) -> Page:
+        """The page, with its plots drawn."""
+        self.page.goto(self.server + path, wait_until="networkidle")
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('[data-plot]')].every(n => n.offsetWidth === 0 || n.dataset.ready)"
+        )
+        return self.page
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser, server: str) -> Iterator[Open]:
+    """Opens windows; at the end none of them may have complained."""
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def make(**options: Any) -> Visit:
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}))
+        visits.append(Visit(contexts[-1], server))
+        return visits[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [fault for one in visits for fault in one.faults] == []
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_page_is_quiet_and_fits_a_phone(visit: Open, path: str) -> None:
+    page = visit(viewport={"width": 400, "height": 800}, color_scheme="dark").go(path)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    assert page.locator("h1").count() == 1
+    for plot in page.locator("[data-plot]").all():
+        if plot.is_visible():
+            assert plot.locator("svg.main-svg").count() > 0
+
+
+@pytest.mark.parametrize("path", [LATENT, PAIR, "/latents", SAE, "/latents?q=%3Cscript%3Ealert(1)"])
+def test_hostile_tokens_are_text(visit: Open, path: str) -> None:
+    page = visit().go(path)
+    assert page.locator("main img").count() == 0
+    assert page.locator("script:not([src]):not([type='application/json'])").count() == 0
+    shown = page.evaluate("[...document.querySelectorAll('bdi')].map(n => n.textContent)")
+    if "q=" not in path:
+        assert set(HOSTILE[:3]) <= set(shown)
+    assert not page.evaluate("[...document.querySelectorAll('bdi')].some(n => n.children.length)")
+
+
+def test_a_direction_override_turns_nothing_but_itself(visit: Open) -> None:
+    page = visit().go(LATENT)
+    turned = page.locator("figure.example bdi", has_text=HOSTILE[3]).first
+    assert turned.evaluate("n => getComputedStyle(n).unicodeBidi") == "isolate"
+    box, after = turned.bounding_box(), turned.locator("xpath=following-sibling::bdi[1]").bounding_box()
+    assert box
+    assert after
+    assert after["x"] > box["x"] or after["y"] > box["y"]
+
+
+def test_the_theme_is_kept_and_never_flashes(visit: Open) -> None:
+    page = visit(color_scheme="light").go(LATENT)
+    before = _background(page), _bar(page)
+    page.click("[data-theme-toggle]")
+    page.wait_for_function(
+        "fill => getComputedStyle(document.querySelector('.canvas .point path')).fill !== fill", arg=before[1]
+    )
+    assert _background(page) != before[0]
+    # whether the theme stands when the body is first there
+    page.add_init_script(
+        "new MutationObserver(() => { if (document.body) window.first ??= document.documentElement.dataset.theme })"
+        ".observe(document, {childList: true, subtree: true})"
+    )
+    page.reload()
+    assert page.evaluate("[window.first, document.documentElement.dataset.theme]") == ["dark", "dark"]
+    assert _background(page) != before[0]
+
+
+def _background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def _bar(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.querySelector('.canvas .point path')).fill"))
+
+
+def test_the_choice_of_the_system_is_followed(visit: Open) -> None:
+    assert _background(visit(color_scheme="dark").go("/")) != _background(visit(color_scheme="light").go("/"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_shade_can_be_read(visit: Open, scheme: str) -> None:
+    page = visit(color_scheme=scheme).go(LATENT)
+    for shade in SHADES:
+        ink, paper = page.evaluate(
+            """shade => { const n = document.createElement('bdi'); n.className = `t ${shade}`;
+            document.querySelector('.example .text').append(n); const s = getComputedStyle(n);
+            const p = s.backgroundColor === 'rgba(0, 0, 0, 0)' ? getComputedStyle(n.closest('.card')).backgroundColor
+              : s.backgroundColor; const both = [s.color, p].map(c => c.match(/\\d+/g).map(Number)); n.remove();
+            return both }""",
+            shade,
+        )
+        assert _contrast(ink, paper) >= 4.5, (shade, ink, paper)
+
+
+def _contrast(ink: list[int], paper: list[int]) -> float:
+    def light(colour: list[int]) -> float:
+        parts = [part / 255 for part in colour[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([light(ink), light(paper)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_log_y_goes_off_and_on(visit: Open) -> None:
+    page = visit().go(LATENT)
+    kind = "document.querySelector('#activation-pair-plot').layout.yaxis.type"
+    button = page.locator("[data-log-y]")
+    for pressed, expected in (("true", "log"), ("false", "linear"), ("true", "log")):
+        expect(button).to_have_attribute("aria-pressed", pressed)
+        page.wait_for_function(f"{kind} === '{expected}'")
+        button.click()
+
+
+def test_every_histogram_view_is_drawn_when_chosen(visit: Open) -> None:
+    page = visit().go(LATENT)
+    for name in ("latent", "mirrored", "pair"):
+        page.click(f"#activation-{name}-tab")
+        expect(page.locator(f"#activation-{name}-plot svg.main-svg").first).to_be_visible()
+        assert page.locator(f"#activation-{name} .point").count() > 0
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#activation-latent")).to_be_visible()
+    expect(page.locator("#activation-pair")).to_be_hidden()
+
+
+def test_the_threshold_moves_counts_and_links(visit: Open) -> None:
+    page = visit().go("/")
+    link = page.locator(f"tr[data-slug='{SLUGS[0]}'] [data-count]")
+    for key in ("Home", "PageUp", "ArrowRight", "ArrowRight"):
+        page.locator("#cut").press(key)
+        query = parse_qs(urlsplit(link.get_attribute("href") or "").query)
+        cut = float(query["min_density"][0])
+        assert int(link.inner_text()) == sum(density(index) > cut for index in range(WIDTH)), cut
+    page.locator("#cut").press("End")
+    assert link.inner_text() == "0"
+    assert page.locator("output[for=cut]").inner_text() == "99\u202f%"
+
+
+def test_a_dot_leads_to_its_latent(visit: Open) -> None:
+    page = visit().go("/")
+    dots = page.locator("#scatter .point")
+    assert dots.count() > 0
+    box = dots.last.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/latents/*")
+
+
+def test_keys_walk_a_list_search_and_explain(visit: Open) -> None:
+    page = visit().go("/latents")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    second = page.locator("tr.current [data-open]").get_attribute("href")
+    assert second == page.locator("[data-open]").first.get_attribute("href")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("j?t")
+    assert page.locator("[data-search]").input_value() == "j?t"
+    page.locator("tr.current [data-open]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{second}")
+
+
+def test_keys_walk_from_latent_to_latent(visit: Open) -> None:
+    page = visit().go(LATENT)
+    following = page.locator("a[rel=next]").get_attribute("href")
+    page.keyboard.press("j")
+    page.wait_for_url(f"**{following}")
+    page.keyboard.press("k")
+    page.wait_for_url(f"**{LATENT}")
+
+
+def test_definitions_show_on_focus_and_go_on_escape(visit: Open) -> None:
+    page = visit().go(LATENT)
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.className") != "term":
+        page.keyboard.press("Tab")
+    tip = page.locator("#tip")
+    expect(tip).to_be_visible()
+    assert tip.inner_text() == page.evaluate("document.activeElement.dataset.tip")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+def test_a_token_tells_its_activation_on_touch(visit: Open) -> None:
+    page = visit(has_touch=True).go(LATENT)
+    page.locator(".example bdi.focus").first.tap()
+    expect(page.locator("#tip")).to_contain_text(f"{POSITIVE}: 3.00")
+
+
+def test_filters_make_a_short_address(visit: Open) -> None:
+    page = visit().go("/latents")
+    page.fill("input[name=min_density]", "0.2")
+    page.click(".filters button")
+    page.wait_for_url("**min_density=0.2**")
+    assert set(parse_qs(urlsplit(page.url).query)) == {"dense", "sort", "order", "min_density"}
+    assert page.locator("[data-open]").count() == 3 * sum(density(index) >= 0.2 for index in range(WIDTH))
+
+
+def test_the_address_is_copied(visit: Open) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).go(LATENT)
+    page.click("[data-copy-link]")
+    expect(page.locator("[data-copy-link]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_pages_can_be_read_without_javascript(visit: Open, path: str) -> None:
+    window = visit(java_script_enabled=False, viewport={"width": 400, "height": 800})
+    page = window.page
+    page.goto(window.server + path)
+    expect(page.locator("h1")).to_be_visible()
+    for part in page.locator(".needs-js, .canvas").all():
+        expect(part).to_be_hidden()
+    for panel in page.locator(".panel").all():
+        expect(panel).to_be_visible()
+    for table in page.locator("figure.plot details").all():
+        table.locator("summary").click()
+        expect(table.locator("table")).to_be_visible()
