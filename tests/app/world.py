@@ -33,8 +33,8 @@ DENSITIES = {POSITIVE: 0.381, NEGATIVE: 0.25, TWIN: 0.2, ORIGINAL: 0.3, DEAD: 0.
 STRIP = [*HOSTILE, " of", " sea", ".", " Whale"]
 
 
-def build(path: Path) -> str:
-    """Write the store; returns its path. Run 2 is the newest complete one, run 3 is not complete."""
+def build(path: Path | str) -> str:
+    """Write the store into a file or a URL; returns it. Run 2 is the newest complete one, run 3 is not complete."""
     upgrade(str(path))
     engine = make_engine(path)
     with session_factory(engine)() as session:
