@@ -49,6 +49,20 @@ function styled(axis) {
   };
 }
 
+function roundTicks(axis, data) {
+  // 1, 2, 5 of each decade: plotly's own labels of a log axis run into each other
+  const ends = data.flatMap((trace) => trace.x ?? []).filter((value) => value > 0);
+  if (axis.type !== "log" || axis.dtick || ends.length === 0) return axis;
+  const low = Math.min(...ends) / 1.1;
+  const high = Math.max(...ends) * 1.1;
+  const steps = high / low > 500 ? [1] : [1, 2, 5];
+  const values = [];
+  for (let decade = Math.floor(Math.log10(low)); 10 ** decade <= high; decade++) {
+    values.push(...steps.map((step) => step * 10 ** decade).filter((value) => value >= low && value <= high));
+  }
+  return { ...axis, tickmode: "array", tickvals: values, ticktext: values.map((value) => Number(value.toPrecision(1)).toLocaleString("en", { maximumFractionDigits: 6 })) };
+}
+
 function untitled(axis) {
   return !(axis?.title?.text ?? axis?.title);
 }
@@ -67,7 +81,7 @@ function layoutOf(node, spec) {
   };
   if (made.showlegend) made.legend = { font: { size: 11, color: "--dim" }, ...made.legend };
   for (const key of Object.keys(made).filter((name) => /^[xy]axis\d*$/.test(name))) {
-    const axis = key.startsWith("y") ? counted(made[key], spec.data, linear.has(node)) : made[key];
+    const axis = key.startsWith("y") ? counted(made[key], spec.data, linear.has(node)) : roundTicks(made[key], spec.data);
     made[key] = styled(axis);
   }
   return made;
