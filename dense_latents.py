@@ -10,6 +10,7 @@ import typer
 
 from analysis import cli as worker
 from analysis.errors import UserError
+from app.errors import ServeError
 
 _WORKER = {"torch", "sae_lens", "transformers", "syntok", "gguf", "numpy", "safetensors"}
 
@@ -69,7 +70,7 @@ def main() -> None:
     """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:
         cli()
-    except UserError as error:
+    except (UserError, ServeError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         if error.name not in _WORKER or find_spec(error.name) is not None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -53,7 +54,7 @@ def _sqlite_engine(url: str, read_only: bool) -> Engine:
     path = sqlite_path(url)
     arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
     if path is not None and read_only:
-        url = f"sqlite:///file:{path.resolve()}?mode=ro&uri=true"
+        url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true"
     engine = create_engine(url, module=sqlite_module(), connect_args=arguments)
     event.listen(engine, "connect", _pragmas(read_only))
     # a transaction that will write takes the lock at its start, so it waits instead of failing midway;

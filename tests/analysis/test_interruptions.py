@@ -70,12 +70,14 @@ def whole(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def only_digest(db: Path) -> str:
     """Of the one run in a store, which is sound and complete."""
-    engine = make_engine(db)
+    engine = make_engine(db, read_only=True)
     with Session(engine) as session:
         assert session.scalar(text("PRAGMA integrity_check")) == "ok"
         run = session.query(Run).one()
         assert run.status == "complete"
-        return digest(engine, run.id)
+        found = digest(engine, run.id)
+    engine.dispose()
+    return found
 
 
 def kill_and_resume(parts: Parts, folder: Path, kills: int, seed: int) -> tuple[str, int]:
@@ -158,9 +160,11 @@ def test_a_full_disk_is_said_plainly_and_the_run_resumes(
     assert status == 2, said
     assert "no space left" in said
     assert "Traceback" not in said
-    with make_engine(small_disk / "run.db").connect() as connection:
+    engine = make_engine(small_disk / "run.db", read_only=True)
+    with engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         assert connection.execute(text("SELECT count(*) FROM run")).scalar() == 0
+    engine.dispose()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     status, said = Worker(tmp_path / "cache", [*arguments, "--resume"]).ends()
     assert status == 0, said
