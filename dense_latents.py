@@ -34,7 +34,9 @@ def serve(
     db: Db = "dense-latents.db",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8000,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address others can reach, without login.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow an address others can reach, without login.")
+    ] = False,
     allowed_host: Annotated[list[str] | None, typer.Option(help="Further Host names to answer to.")] = None,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""

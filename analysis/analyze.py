@@ -57,7 +57,9 @@ def _run(reading: Reading, engine: Engine, console: Console) -> int:
         checkpoints.clear()
     for note in mended(reading):
         console.print(note)
-    dense = sum(int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels)
+    dense = sum(
+        int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
+    )
     console.print(
         f"run {run_id}: {result.counts['tokens']:,} tokens of {result.counts['documents']:,} documents,"
         f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {reading.config.db}"

@@ -144,7 +144,9 @@ def _peak() -> int:
 
 
 def _table(found: dict[str, Any]) -> Table:
-    title = f"{found['saes']} SAEs, {found['tokens']:,} tokens, model in {found['model_dtype']}, {found['threads']} threads"
+    title = (
+        f"{found['saes']} SAEs, {found['tokens']:,} tokens, model in {found['model_dtype']}, {found['threads']} threads"
+    )
     table = Table(title=title)
     table.add_column("")
     table.add_column("measured", justify="right")

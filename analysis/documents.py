@@ -23,6 +23,7 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import unit_hash
 
 BLOCK_CHARACTERS = 64_000_000
+_FEW = 3  # files of a folder that are named one by one
 _SUFFIXES = (".jsonl", ".txt", ".jsonl.gz", ".txt.gz")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # C0 and C1 controls but tab, newline, return; NUL among them
@@ -83,11 +84,9 @@ class Corpus:
 
     @property
     def name(self) -> str:
-        """The folder's or file's name without its suffixes."""
-        name = self.path.resolve().name
-        for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-            name = name.removesuffix(suffix)
-        return name
+        """The file's name without its suffixes; of a folder, its files' names where they are few, else its own."""
+        few = self.files if len(self.files) <= _FEW else [self.path.resolve()]
+        return " + ".join(_stem(path.name) for path in few)
 
     def documents(self) -> Iterator[Document]:
         """All non-empty documents in file order."""
@@ -131,9 +130,7 @@ class Corpus:
             )
         return digest.hexdigest()
 
-    def _records(
-        self, path: Path, report: ReadingReport | None
-    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def _records(self, path: Path, report: ReadingReport | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(name, raw text, labels) of every record of one file."""
         stem = path.name.removesuffix(".gz")
         if stem.endswith(".txt"):
@@ -160,6 +157,12 @@ class Corpus:
         if self.text_field in record:
             return f"'{self.text_field}' of type {type(record[self.text_field]).__name__}"
         return f"only {', '.join(map(repr, record)) or 'an empty object'}"[:200]
+
+
+def _stem(name: str) -> str:
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        name = name.removesuffix(suffix)
+    return name
 
 
 def _find_files(path: Path) -> list[Path]:

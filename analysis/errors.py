@@ -7,7 +7,7 @@ class UserError(Exception):
     """Bad input or a state the user can mend. The CLI prints it without a traceback, exit status 2."""
 
 
-class BadFile(UserError):
+class BadFile(UserError):  # noqa: N818 -- says what is wrong, and reads as it is raised
     """A file that cannot be used as it is.
 
     Args:

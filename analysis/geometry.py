@@ -39,7 +39,8 @@ STATISTICS = (
               "Length of the decoder direction.", "O", "common usage"),
     Statistic("promoted", "Promoted tokens", "logit", "tokens", "latent",
               "Tokens whose logit rises most per unit of decoder direction, straight through the final norm's gain and"
-              " the unembedding (no centring, the norm's scale left out).", "O", "the logit lens, common usage"),
+              " the unembedding, less the mean over all tokens (the norm's scale left out).",
+              "O", "the logit lens, common usage"),
     Statistic("suppressed", "Suppressed tokens", "logit", "tokens", "latent",
               "Tokens whose logit falls most, by the same measure.", "O", "the logit lens, common usage"),
 )  # fmt: skip
@@ -121,7 +122,9 @@ class Promoted(NamedTuple):
 
 
 def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: int = 20) -> Promoted:
-    """logits = W_U^T d for unit decoder directions, in blocks of latents.
+    """logits = W_U^T d for unit decoder directions, less their mean over the allowed tokens, in blocks of latents.
+
+    The mean is taken off because softmax does not see it: what is left says which tokens gain on the others.
 
     Args:
         decoder: [N, D]. unembedding: [D, vocab] with the final norm's gain folded in.
@@ -132,6 +135,7 @@ def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: in
     parts: list[tuple[Tensor, ...]] = []
     for rows in unit_rows(decoder).split(512):  # type: ignore[no-untyped-call]
         logits = rows @ narrow
+        logits -= logits.mean(dim=1, keepdim=True)
         high, low = logits.topk(min(k, logits.shape[1])), (-logits).topk(min(k, logits.shape[1]))
         parts.append((columns[high.indices], high.values, columns[low.indices], -low.values))
     return Promoted(*(torch.cat(column) for column in zip(*parts, strict=True)))

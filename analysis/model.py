@@ -106,9 +106,7 @@ class LanguageModel:
         return {hook: self._finish(kept[hook]) for hook in hooks}
 
     @torch.no_grad()
-    def token_losses(
-        self, ids: Tensor, attention: Tensor, replace: dict[str, Replace] | None = None
-    ) -> Tensor:
+    def token_losses(self, ids: Tensor, attention: Tensor, replace: dict[str, Replace] | None = None) -> Tensor:
         """Next-token cross-entropy, optionally with activations replaced at hook points.
 
         Args:
@@ -134,9 +132,7 @@ class LanguageModel:
         return folded.T[:, : self.vocab_size]
 
     def _forward(self, ids: Tensor, attention: Tensor) -> Any:
-        return self.module(
-            input_ids=ids.to(self.device), attention_mask=attention.to(self.device), use_cache=False
-        )
+        return self.module(input_ids=ids.to(self.device), attention_mask=attention.to(self.device), use_cache=False)
 
     def _finish(self, activation: Tensor) -> Tensor:
         activation = activation.float()

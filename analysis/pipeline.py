@@ -156,7 +156,7 @@ class Run:
             "documents": sorted(self.documents),
             "seconds": self.seconds_before + time.monotonic() - self._started,
         }
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for number, panel in enumerate(self.panels):
             named = _plan_tensors(panel.plan) | panel.state_dict()
             tensors |= {f"{number}:{name}": tensor for name, tensor in named.items()}
@@ -168,7 +168,9 @@ class Run:
         self.seconds_before = note["seconds"]
         for number, sae in enumerate(self.reading.saes):
             prefix = f"{number}:"
-            mine = {k.removeprefix(prefix): v.to(sae.decoder.device) for k, v in tensors.items() if k.startswith(prefix)}
+            mine = {
+                k.removeprefix(prefix): v.to(sae.decoder.device) for k, v in tensors.items() if k.startswith(prefix)
+            }
             panel = Panel(sae, _plan_from(mine), self.reading.settings)
             panel.load_state_dict(mine)
             self.panels.append(panel)
@@ -229,7 +231,9 @@ def check_detail(config: AnalyzeConfig, saes: list[LoadedSae]) -> None:
     layers = sorted({sae.layer for sae in saes})
     for layer, wanted in config.detail.items():
         if layer not in layers:
-            raise UserError(f"--detail {layer}:...: no --sae reads layer {layer}; they read {', '.join(map(str, layers))}")
+            raise UserError(
+                f"--detail {layer}:...: no --sae reads layer {layer}; they read {', '.join(map(str, layers))}"
+            )
         for sae in (sae for sae in saes if sae.layer == layer):
             for index in wanted:
                 if not 0 <= index < sae.n_latents:

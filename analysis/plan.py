@@ -116,9 +116,7 @@ def _cuts(size: Tensor) -> Tensor:
     return on.nanquantile(shares, dim=0).T.nan_to_num(torch.inf)
 
 
-def _pairs(
-    sae: LoadedSae, latents: Tensor, partner: Tensor, pilot: Pilot, ordinary: Tensor, pivot: Tensor
-) -> PairPlan:
+def _pairs(sae: LoadedSae, latents: Tensor, partner: Tensor, pilot: Pilot, ordinary: Tensor, pivot: Tensor) -> PairPlan:
     has = partner >= 0
     both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has].unique(dim=0)  # type: ignore[no-untyped-call]
     first, second = both[:, 0], both[:, 1]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from analysis import __version__
@@ -83,7 +83,7 @@ class _SaeRows:
         counts, edges = with_gap(histogram.counts, histogram.edges, sae.signed)
         scalars = Scalars(
             panel.density.summarise(), panel.moments.summarise(), geometry, bias_cosine(sae.decoder, sae.bias),
-            sae.decoder.norm(dim=1).double(), counts, edges, tokens.by_mass,
+            sae.decoder.norm(dim=1).double(), counts, edges, tokens,
         )  # fmt: skip
         self.latents = latent_rows(scalars, plan, reading.config.dense_threshold, words)
         self.profiles = [
@@ -115,8 +115,9 @@ class _SaeRows:
 
 
 def _insert(session: Session, table: type[Base], rows: Iterable[Row]) -> None:
+    statement = cast(Table, table.__table__).insert()  # the ORM's own insert costs twice as much a row
     for chunk in _chunks(rows):
-        session.execute(insert(table.__table__), chunk)
+        session.execute(statement, chunk)
 
 
 def _promoted(reading: Reading, sae: LoadedSae, words: list[str]) -> Any:
@@ -201,7 +202,8 @@ def _sae(session: Session, model: Model, sae: LoadedSae) -> Sae:
         model_id=model.id,
         hook_point=sae.hook_point,
         layer=sae.layer,
-        architecture=sae.architecture,
+        # sae-lens saves BatchTopK as JumpReLU: what it was trained as is what people call it
+        architecture=sae.details.get("metadata", {}).get("training_architecture") or sae.architecture,
         d_in=sae.d_in,
         n_latents=sae.n_latents,
         dtype=sae.dtype,

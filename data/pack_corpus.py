@@ -37,7 +37,12 @@ def moby_dick(tarball: Path) -> list[dict[str, Any]]:
         number = int(match.group(1))
         title = re.sub(r"^CHAPTER \d+\.\s*", "", head).rstrip(".")
         rows.append(
-            {"text": "\n\n".join(paragraphs), "work": "Moby Dick", "title": f"Moby Dick, chapter {number}: {title}", "chapter": number}
+            {
+                "text": "\n\n".join(paragraphs),
+                "work": "Moby Dick",
+                "title": f"Moby Dick, chapter {number}: {title}",
+                "chapter": number,
+            }
         )
     return sorted(rows, key=lambda row: row["chapter"])
 

@@ -45,7 +45,7 @@ class Sae(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     hook_point: Mapped[str] = mapped_column(String(120))
     layer: Mapped[int]
-    architecture: Mapped[str] = mapped_column(String(40))
+    architecture: Mapped[str] = mapped_column(String(40))  # as trained
     d_in: Mapped[int]
     n_latents: Mapped[int]
     dtype: Mapped[str] = mapped_column(String(20))

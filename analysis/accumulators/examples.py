@@ -119,9 +119,7 @@ class Examples(Accumulator):
             return size > 0
         return (size > 0) & ((size[..., None] > self.cuts).sum(-1) == kind - 1)
 
-    def _windows(
-        self, step: Step, mine: Tensor, serial: Tensor, latent: Tensor, column: Tensor
-    ) -> dict[str, Tensor]:
+    def _windows(self, step: Step, mine: Tensor, serial: Tensor, latent: Tensor, column: Tensor) -> dict[str, Tensor]:
         """Candidates in the layout of the state for r rows, k being the contexts of the batch.
 
         Args:

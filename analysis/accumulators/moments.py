@@ -99,9 +99,7 @@ class Moments(Accumulator):
         n, m = t["count"], count
         total = (n + m).clamp(min=1)
         delta = torch.where(m > 0, mean - t["mean"], torch.zeros_like(mean))
-        t["m3"] = (
-            t["m3"] + m3 + delta**3 * n * m * (n - m) / total**2 + 3 * delta * (n * m2 - m * t["m2"]) / total
-        )
+        t["m3"] = t["m3"] + m3 + delta**3 * n * m * (n - m) / total**2 + 3 * delta * (n * m2 - m * t["m2"]) / total
         t["m2"] = t["m2"] + m2 + delta**2 * n * m / total
         t["mean"] = t["mean"] + delta * m / total
         t["count"] = n + m

@@ -35,7 +35,7 @@ class TokenMatrix:
 
     def update(self, token: Tensor, acts: Tensor) -> None:
         """Add n tokens: ids [n] and activations [n, m]."""
-        self._rows(token.unique())
+        self._rows(torch.unique(token))
         rows = self.tensors["slot"][token]
         values = acts.double()
         self.tensors["sum"].index_add_(0, rows, values)

@@ -17,7 +17,7 @@ from store.arrays import pack
 
 def documents_of(corpus: Corpus, summaries: list[ExamplesSummary]) -> dict[int, Document]:
     """The documents the examples come from, read once more from the files."""
-    wanted = {int(index) for summary in summaries for index in summary.document.unique().tolist() if index >= 0}
+    wanted = {int(index) for summary in summaries for index in torch.unique(summary.document).tolist() if index >= 0}
     found: dict[int, Document] = {}
     for document in corpus.documents():
         if len(found) == len(wanted):

@@ -10,7 +10,7 @@ from torch import Tensor
 from analysis.accumulators.density import DensitySummary
 from analysis.accumulators.histogram import QUANTILES, quantiles
 from analysis.accumulators.moments import MomentsSummary
-from analysis.accumulators.top_tokens import TopTokens
+from analysis.accumulators.top_tokens import TopTokensSummary
 from analysis.geometry import Partners
 from analysis.plan import KINDS, Plan
 from analysis.rows.plain import Row, number, numbers
@@ -42,7 +42,7 @@ class Scalars(NamedTuple):
     decoder_norm: Tensor
     counts: Tensor  # [N, bins], with a bin for every edge pair
     edges: Tensor
-    by_mass: TopTokens
+    tokens: TopTokensSummary
 
 
 def latent_rows(s: Scalars, plan: Plan, threshold: float, words: list[str]) -> list[Row]:
@@ -71,7 +71,7 @@ def latent_rows(s: Scalars, plan: Plan, threshold: float, words: list[str]) -> l
         "decoder_norm": numbers(s.decoder_norm),
         "quantiles": _quantiles(s.counts, s.edges),
         "spark": sparks(s.counts),
-        "top_tokens": [[words[t] for t in row if t >= 0] for row in s.by_mass.token[:, :_TABLE_TOKENS].tolist()],
+        "top_tokens": _few_tokens(s.tokens, words),
     }
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     for index, row in enumerate(rows):
@@ -94,7 +94,7 @@ def sparks(counts: Tensor) -> list[list[int]]:
     bars.index_add_(1, place, narrow.double())
     tallest = bars.max(1, keepdim=True).values.clamp(min=1).log1p()
     heights = torch.where(bars > 0, 1 + (8 * bars.log1p() / tallest).round(), 0.0)
-    return heights.long().tolist()  # type: ignore[no-any-return]
+    return heights.long().tolist()
 
 
 def _detail(plan: Plan, latents: int) -> list[str | None]:
@@ -102,6 +102,13 @@ def _detail(plan: Plan, latents: int) -> list[str | None]:
     for index, kind in zip(plan.latents.tolist(), plan.kind.tolist(), strict=True):
         kinds[index] = KINDS[kind]
     return kinds
+
+
+def _few_tokens(tokens: TopTokensSummary, words: list[str]) -> list[list[str]]:
+    """The first by mean; by mass for a latent whose types all occur too rarely to have a mean."""
+    ranked = zip(tokens.by_mean.token.tolist(), tokens.by_mass.token.tolist(), strict=True)
+    chosen = (by_mean if by_mean[0] >= 0 else by_mass for by_mean, by_mass in ranked)
+    return [[words[token] for token in row[:_TABLE_TOKENS] if token >= 0] for row in chosen]
 
 
 def _index(values: Tensor) -> list[int | None]:

@@ -34,7 +34,9 @@ def pair_rows(first: Tensor, second: Tensor, joint: JointSummary, geometry: Part
 
 
 def _signal(joint: JointSummary, place: int) -> Row:
-    single = max(float(joint.r2_first[place]), float(joint.r2_second[place]), key=lambda value: -1 if value != value else value)
+    single = max(
+        float(joint.r2_first[place]), float(joint.r2_second[place]), key=lambda value: -1 if value != value else value
+    )
     return {
         "correlation": number(float(joint.correlation[place])),
         "r2": number(float(joint.r2[place])),

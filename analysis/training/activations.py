@@ -42,9 +42,7 @@ class ActivationCache:
         shape = (self.tokens, self.d_model)
         return np.memmap(path, dtype="<f2", mode=mode if path.exists() else "w+", shape=shape)  # type: ignore[call-overload,no-any-return]
 
-    def fill(
-        self, model: LanguageModel, stream: ContextStream, tell: Callable[[int], None] = lambda _n: None
-    ) -> None:
+    def fill(self, model: LanguageModel, stream: ContextStream, tell: Callable[[int], None] = lambda _n: None) -> None:
         """Run the model over the stream and write every counted token; goes on where it stopped.
 
         Raises:
@@ -93,9 +91,7 @@ def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Se
     return ActivationCache(folder, hooks, stream.tokens, model.d_model)
 
 
-def shuffled_batches(
-    rows: np.memmap, batch: int, seed: int, start: int = 0
-) -> Iterator[Tensor]:
+def shuffled_batches(rows: np.memmap, batch: int, seed: int, start: int = 0) -> Iterator[Tensor]:
     """Endless batches [batch, d_model] float32, in a new random order every epoch.
 
     Batch number i depends on `seed` and i alone, so training resumes at `start` with the same data.

@@ -38,9 +38,7 @@ def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dic
     return total.result()
 
 
-def _losses_with(
-    model: LanguageModel, hook: str, ids: Tensor, attention: Tensor, value: Tensor, clean: bool
-) -> Tensor:
+def _losses_with(model: LanguageModel, hook: str, ids: Tensor, attention: Tensor, value: Tensor, clean: bool) -> Tensor:
     return model.token_losses(ids, attention, None if clean else {hook: lambda _x: value})
 
 

@@ -14,7 +14,10 @@ from analysis.config import AnalyzeConfig
 from tests.analysis.tiny_models import D_MODEL, save_tiny
 from tests.planted import sae_folder
 
-WORDS = "the sea and sky of whales we sailed on under stars that night; no wind came. All hands slept".split()
+WORDS = (
+    *("the", "sea", "and", "sky", "of", "whales", "we", "sailed", "on", "under"),
+    *("stars", "that", "night;", "no", "wind", "came.", "All", "hands", "slept"),
+)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,12 @@ def test_densities_add_up_to_l0(store: Engine) -> None:
 
 def test_planted_pairs_and_duplicates_are_told_apart(store: Engine) -> None:
     latents = rows(store, Latent, 0)
-    assert [(latents[i].partner, latents[i].is_pair) for i in (0, 1, 2, 3)] == [(1, True), (0, True), (3, True), (2, True)]
+    assert [(latents[i].partner, latents[i].is_pair) for i in (0, 1, 2, 3)] == [
+        (1, True),
+        (0, True),
+        (3, True),
+        (2, True),
+    ]
     assert (latents[4].duplicate_of, latents[5].duplicate_of, latents[4].is_pair) == (5, 4, False)
     pairs = {(pair.positive, pair.negative): pair for pair in rows(store, Pair, 0) if pair.is_pair}
     assert {frozenset(pair) for pair in pairs} == {frozenset((0, 1)), frozenset((2, 3))}
@@ -146,9 +151,10 @@ def test_every_statistic_has_words_and_every_shown_value_a_statistic(store: Engi
 
 
 def test_no_json_in_the_store_holds_a_nan(store: Engine) -> None:
+    places = [("latent", "quantiles"), ("latent", "reasons"), ("profile", "data"), ("pair", "histogram")]
+    places += [("analysis", "density_curve"), ("run", "settings"), ("example", "labels")]
     with store.connect() as connection:
-        for table, column in (("latent", "quantiles"), ("latent", "reasons"), ("profile", "data"), ("pair", "histogram"),
-                              ("analysis", "density_curve"), ("run", "settings"), ("example", "labels")):  # fmt: skip
+        for table, column in places:
             for (found,) in connection.execute(text(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL")):
                 json.loads(found, parse_constant=pytest.fail)
 
@@ -172,7 +178,9 @@ def test_one_pass_for_all_layers_gives_the_rows_of_one_pass_for_each(parts: Part
     analyze(parts.config(tmp_path / "all.db"), QUIET)
     analyze(parts.config(tmp_path / "one.db", saes=[str(parts.saes[1])]), QUIET)
     both, alone = (rows(make_engine(tmp_path / name), Latent, 2) for name in ("all.db", "one.db"))
-    assert [(a.density, a.mean, a.max, a.top_tokens) for a in both] == [(a.density, a.mean, a.max, a.top_tokens) for a in alone]
+    assert [(a.density, a.mean, a.max, a.top_tokens) for a in both] == [
+        (a.density, a.mean, a.max, a.top_tokens) for a in alone
+    ]
 
 
 def test_a_second_run_adds_to_the_store(parts: Parts, tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_a_hundred_kills_change_nothing(parts: Parts, whole: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_with_130_and_can_be_resumed(parts: Parts, whole: str, tmp_path: Path, number: signal.Signals) -> None:
+def test_ctrl_c_ends_with_130_and_can_be_resumed(
+    parts: Parts, whole: str, tmp_path: Path, number: signal.Signals
+) -> None:
     db = tmp_path / "run.db"
     worker = Worker(tmp_path / "cache", parts.arguments(db, *EVERY_BATCH))
     assert worker.wait_beyond(0)

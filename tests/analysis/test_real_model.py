@@ -43,7 +43,7 @@ class Truth(NamedTuple):
     @property
     def ordinary(self) -> NDArray[np.bool_]:
         """[n]: not over six median norms, the median being the run's."""
-        return np.linalg.norm(self.x, axis=1) <= 6 * self.analysis.median_norm
+        return np.asarray(np.linalg.norm(self.x, axis=1) <= 6 * self.analysis.median_norm)
 
     def column(self, name: str) -> Array:
         """A column of the latents, NaN where it is NULL."""
@@ -106,15 +106,16 @@ def test_moments(truth: Truth) -> None:
 
 
 def test_largest_activations_and_mass(truth: Truth) -> None:
-    fired = truth.acts.any(0)
+    fired = np.asarray(truth.acts.any(0))
     np.testing.assert_allclose(truth.column("max")[fired], truth.acts.max(0)[fired], rtol=1e-6)
-    assert all(row.max is None for row, on in zip(truth.latents, fired, strict=True) if not on)
+    assert all(row.max is None for row, on in zip(truth.latents, fired.tolist(), strict=True) if not on)
     np.testing.assert_allclose(truth.column("mass_share"), truth.acts.sum(0) / truth.acts.sum(), rtol=1e-5, atol=1e-12)
 
 
 def test_histograms(truth: Truth) -> None:
     for index in np.flatnonzero(truth.acts.any(0)):
         row = truth.profiles[int(index), "histogram"]
+        assert row.values is not None
         on = truth.acts[:, index][truth.acts[:, index] != 0]
         edges = np.array(row.data["edges"])
         found, expected = np.cumsum(unpack(row.values)), np.cumsum(np.histogram(on, edges * (1 + 1e-9))[0])

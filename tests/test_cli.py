@@ -1,0 +1,93 @@
+"""The command line as a person meets it: a process, its exit status, what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.analyze import analyze
+from analysis.demo_parts import demo_tag
+from tests.analysis.conftest import Parts
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: str, cache: Path, limit: float = 240) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DENSE_LATENTS_CACHE": str(cache)}
+    command = [sys.executable, "-m", "dense_latents", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit, check=False)
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    found = run("--help", cache=tmp_path)
+    assert found.returncode == 0
+    assert all(name in found.stdout for name in ("analyze", "train-sae", "bench", "serve", "demo", "migrate"))
+
+
+def test_an_error_is_one_plain_line(parts: Parts, tmp_path: Path) -> None:
+    db = tmp_path / "none.db"
+    found = run(*parts.arguments(db, "--sae", str(tmp_path / "nowhere")), cache=tmp_path / "cache")
+    assert found.returncode == 2
+    assert found.stderr.count("\n") == 1
+    assert found.stderr.startswith("dense-latents: --sae ")
+    assert "nowhere" in found.stderr
+    assert not db.exists()
+
+
+def test_a_server_that_cannot_start_says_so_in_one_line(tmp_path: Path) -> None:
+    found = run("serve", "--db", str(tmp_path / "missing.db"), cache=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.startswith("dense-latents: ")
+    assert "missing.db does not exist" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_analyze_tells_how_far_it_is_and_where_the_rows_are(parts: Parts, tmp_path: Path) -> None:
+    db = tmp_path / "run.db"
+    found = run(*parts.arguments(db), cache=tmp_path / "cache")
+    assert found.returncode == 0, found.stderr
+    assert "6,000 of 6,000 tokens" in found.stdout
+    assert f"stored in {db}" in found.stdout
+
+
+def test_migrate_makes_an_empty_store(tmp_path: Path) -> None:
+    assert run("migrate", "--db", str(tmp_path / "new.db"), cache=tmp_path).returncode == 0
+    assert (tmp_path / "new.db").exists()
+
+
+def test_a_second_demo_starts_within_five_seconds(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
+    db = tmp_path / "demo.db"
+    analyze(parts.config(db, tokens=2000, tag=demo_tag(60_000)), Console(quiet=True))
+    started = time.monotonic()
+    found = run("demo", "--db", str(db), "--no-serve", cache=tmp_path / "nothing here")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == ""
+    assert time.monotonic() - started < 5
+
+
+def test_bench_gives_ratio_and_memory(parts: Parts, tmp_path: Path) -> None:
+    saes = [word for path in parts.saes for word in ("--sae", str(path))]
+    where = ["--model", str(parts.model), "--corpus", str(parts.corpus)]
+    found = run("bench", *where, *saes, "--tokens", "2000", "--json", cache=tmp_path)
+    assert found.returncode == 0, found.stderr
+    numbers = json.loads(found.stdout)
+    assert numbers["tokens"] == 2000
+    assert numbers["ratio"] == pytest.approx(
+        numbers["bare_tokens_per_second"] / numbers["pipeline_tokens_per_second"], rel=1e-6
+    )
+    assert numbers["memory_tokens"] == [2000, 16000]
+    assert all(peak > 50 for peak in numbers["memory_peak_mib"])
+
+
+def test_the_command_line_and_the_server_need_no_torch() -> None:
+    code = "import sys, dense_latents, app.main, app.cli; print([n for n in ('torch', 'numpy', 'transformers') if n in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
