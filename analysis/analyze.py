@@ -86,7 +86,7 @@ def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) ->
         if reading.config.resume:
             console.print("no checkpoint of this run: starting at the beginning")
         return
-    done = checkpoints.load()[0]["counts"]["tokens"]
+    done = checkpoints.note()["counts"]["tokens"]
     if reading.config.resume:
         console.print(f"going on from {done:,} tokens")
     else:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from analysis.errors import UserError
+
+_NOTE = "state.json"
+
+
+def _part(number: int) -> str:
+    return f"state-{number}.safetensors"
 
 
 class Checkpoints:
@@ -53,23 +59,35 @@ class Checkpoints:
 
     def exists(self) -> bool:
         """Whether there is something to resume from."""
-        return (self.folder / "now" / "state.json").exists()
+        return (self.folder / "now" / _NOTE).exists()
 
-    def save(self, note: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-        """Write a new checkpoint, then put it in the old one's place."""
+    def save(self, note: dict[str, Any], parts: Iterable[dict[str, Tensor]]) -> None:
+        """Write a new checkpoint, then put it in the old one's place.
+
+        Args:
+            parts: a file each; taken one at a time, so that only one is in memory twice.
+        """
         fresh = self.folder / "new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        # copies, since safetensors refuses tensors that share memory
-        apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        save_file(apart, fresh / "state.safetensors")
-        (fresh / "state.json").write_text(json.dumps(note))
+        for number, tensors in enumerate(parts):
+            # copies, since safetensors refuses tensors that share memory
+            apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+            save_file(apart, fresh / _part(number))
+        (fresh / _NOTE).write_text(json.dumps(note))
         self._swap(fresh)
 
-    def load(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """The last complete checkpoint."""
-        now = self.folder / "now"
-        return json.loads((now / "state.json").read_text()), load_file(now / "state.safetensors")
+    def note(self) -> dict[str, Any]:
+        """What the last complete checkpoint says of itself."""
+        found: dict[str, Any] = json.loads((self.folder / "now" / _NOTE).read_text())
+        return found
+
+    def parts(self) -> Iterator[dict[str, Tensor]]:
+        """Its parts, in order."""
+        number = 0
+        while (path := self.folder / "now" / _part(number)).exists():
+            yield load_file(path)
+            number += 1
 
     def clear(self) -> None:
         """Nothing left to resume."""

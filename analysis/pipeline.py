@@ -156,21 +156,14 @@ class Run:
             "documents": sorted(self.documents),
             "seconds": self.seconds_before + time.monotonic() - self._started,
         }
-        tensors: dict[str, Tensor] = {}
-        for number, panel in enumerate(self.panels):
-            named = _plan_tensors(panel.plan) | panel.state_dict()
-            tensors |= {f"{number}:{name}": tensor for name, tensor in named.items()}
-        self.checkpoints.save(note, tensors)
+        self.checkpoints.save(note, (_plan_tensors(panel.plan) | panel.state_dict() for panel in self.panels))
 
     def _restore(self) -> None:
-        note, tensors = self.checkpoints.load()
+        note = self.checkpoints.note()
         self.counts, self.documents = note["counts"], set(note["documents"])
         self.seconds_before = note["seconds"]
-        for number, sae in enumerate(self.reading.saes):
-            prefix = f"{number}:"
-            mine = {
-                k.removeprefix(prefix): v.to(sae.decoder.device) for k, v in tensors.items() if k.startswith(prefix)
-            }
+        for sae, saved in zip(self.reading.saes, self.checkpoints.parts(), strict=True):
+            mine = {name: tensor.to(sae.decoder.device) for name, tensor in saved.items()}
             panel = Panel(sae, _plan_from(mine), self.reading.settings)
             panel.load_state_dict(mine)
             self.panels.append(panel)
