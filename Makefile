@@ -38,22 +38,22 @@ clean:  ## remove .venv
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "expected Python 3.11 or newer; found $$($(PYTHON) --version). Try: make PYTHON=python3.11"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/server: .venv/made pyproject.toml constraints.txt
-	$(BIN)/pip install -qq -c constraints.txt -e .
+	@$(BIN)/pip install -qq -c constraints.txt -e .
 	@touch $@
 
 # torch goes first and by its exact version: a looser request may take a CUDA build of several GB
 .venv/analysis: .venv/made pyproject.toml constraints.txt
 	@echo "installing in .venv (a minute or two)"
-	$(BIN)/pip install -qq torch==2.13.0
-	$(BIN)/pip install -qq -c constraints.txt -e '.[analysis]'
+	@$(BIN)/pip install -qq torch==2.13.0
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[analysis]'
 	@touch $@ .venv/server
 
 .venv/dev: .venv/analysis
-	$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
 
 .venv/browser: tests/find-browser.sh

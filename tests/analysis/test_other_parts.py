@@ -51,3 +51,25 @@ def test_signed_latents_are_counted_on_both_sides(parts: Parts, tmp_path: Path) 
         both_sides += edges[0] < 0 < edges[-1]
     assert both_sides > 3
     assert any((latent.max or 0) < 0 for latent in latents.values())
+
+
+def test_latents_that_never_vary_have_no_shape_and_say_why(parts: Parts, tmp_path: Path) -> None:
+    rows = torch.zeros(4, D_MODEL)
+    rows[:, 0] = 1.0
+    encoder, bias = rows.clone(), torch.tensor([1.0, 2.0, -1e6, 0.0])  # always on, always on twice as far, never, ties
+    encoder[:3] = 0
+    decoder = torch.nn.functional.normalize(torch.randn(4, D_MODEL, generator=torch.Generator().manual_seed(2)), dim=1)
+    decoder[3] = 0
+    folder = sae_folder(tmp_path / "flat", encoder, decoder, bias, hook="blocks.1.hook_resid_post")
+    analyze(parts.config(tmp_path / "run.db", saes=[str(folder)], tokens=2000), Console(quiet=True))
+    with Session(make_engine(tmp_path / "run.db")) as session:
+        first, second, dead, lost = session.scalars(select(Latent).order_by(Latent.index))
+        named = {row.name for row in session.scalars(select(Profile).where(Profile.index == 3))}
+    assert (first.density, first.density_low, first.density_high) == (1, 1, 1)
+    assert (first.mean, first.std, second.max) == (1, 0, 2)
+    assert first.skewness is None
+    assert "same activation" in first.reasons["skewness"]
+    assert (dead.density, dead.mean, dead.mass_share) == (0, None, 0)
+    assert lost.antipodality is None
+    assert "antipodality" in lost.reasons
+    assert not named & {"promoted", "suppressed"}, "a latent that writes nothing promotes nothing"
