@@ -11,6 +11,7 @@ from analysis.accumulators.base import Statistic
 
 PAIR_CUT = 0.8
 _BLOCK = 1024
+_LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
 
 STATISTICS = (
     Statistic("antipodality", "Antipodality", "", "scalar", "latent",
@@ -130,12 +131,13 @@ def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: in
         decoder: [N, D]. unembedding: [D, vocab] with the final norm's gain folded in.
         allowed: [vocab] bool; special and empty tokens are False.
     """
-    columns = torch.nonzero(allowed.to(unembedding.device)).flatten()
-    narrow = unembedding[:, columns]
+    barred = ~allowed.to(unembedding.device)
+    kept = int(allowed.sum())
     parts: list[tuple[Tensor, ...]] = []
-    for rows in unit_rows(decoder).split(512):  # type: ignore[no-untyped-call]
-        logits = rows @ narrow
-        logits -= logits.mean(dim=1, keepdim=True)
-        high, low = logits.topk(min(k, logits.shape[1])), (-logits).topk(min(k, logits.shape[1]))
-        parts.append((columns[high.indices], high.values, columns[low.indices], -low.values))
+    for rows in unit_rows(decoder).split(_LOGIT_ROWS):  # type: ignore[no-untyped-call]
+        logits = (rows @ unembedding).masked_fill_(barred, 0.0)
+        logits -= logits.sum(dim=1, keepdim=True) / max(kept, 1)
+        high = logits.masked_fill_(barred, -torch.inf).topk(min(k, kept))
+        low = logits.masked_fill_(barred, torch.inf).topk(min(k, kept), largest=False)
+        parts.append((high.indices, high.values, low.indices, low.values))
     return Promoted(*(torch.cat(column) for column in zip(*parts, strict=True)))

@@ -201,7 +201,7 @@ class Run:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
             x = torch.cat([kept[sae.hook_point] for kept in pilot])
             asked = _asked(self.reading.config, sae)
-            plan = make_plan(sae, geometry, Pilot(x, sae.encode(x)), self.reading.config.dense_threshold, asked)
+            plan = make_plan(sae, geometry, Pilot(x, sae.encode), self.reading.config.dense_threshold, asked)
             self.panels.append(Panel(sae, plan, self.reading.settings))
 
     def update(self, batch: TokenBatch, kept: Kept) -> None:

@@ -6,6 +6,7 @@ included.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn ou
 CONTROLS = 32
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
+_PIECE = 1024  # pilot tokens encoded at once
 KINDS = ("dense", "partner", "control", "asked")
 
 
@@ -36,10 +38,24 @@ class Plan(NamedTuple):
 
 
 class Pilot(NamedTuple):
-    """All pilot tokens of one SAE: n tokens."""
+    """All pilot tokens of one SAE; encoded piece by piece, since n x N numbers may be too many."""
 
     x: Tensor  # [n, D]
-    acts: Tensor  # [n, N]
+    encode: Callable[[Tensor], Tensor]  # [piece, D] -> [piece, N]
+
+    def totals(self) -> tuple[Tensor, Tensor]:
+        """Firing tokens [N] int64 and summed |activation| [N] of every latent."""
+        totals = []
+        for piece in self.x.split(_PIECE):  # type: ignore[no-untyped-call]
+            acts = self.encode(piece)
+            totals.append(((acts != 0).sum(0), acts.abs().sum(0)))
+        fired, mass = zip(*totals, strict=True)
+        return torch.stack(fired).sum(0), torch.stack(mass).sum(0)
+
+    def columns(self, latents: Tensor) -> Tensor:
+        """Activations [n, len(latents)] of a few latents."""
+        pieces = self.x.split(_PIECE)  # type: ignore[no-untyped-call]
+        return torch.cat([self.encode(piece)[:, latents] for piece in pieces])
 
 
 def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor) -> Plan:
@@ -47,14 +63,16 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
 
     Args:
         geometry: partners from the weights.
-        pilot: activations of the first tokens.
+        pilot: the first tokens.
         threshold: density above which a latent is dense.
         asked: latents the user wants in detail, int64.
     """
-    fired = pilot.acts != 0
-    density = fired.double().mean(0)
-    latents, kind = _choose(density, pilot, geometry, threshold, asked)
+    fired, mass = pilot.totals()
+    latents, kind = _choose(fired, mass, len(pilot.x), geometry, threshold, asked)
     partner = near_partner(geometry)[latents]
+    first, second = _unordered(latents, partner)
+    acts = pilot.columns(torch.cat([latents, first, second]))
+    mine, a, b = acts.split([len(latents), len(first), len(second)], dim=1)  # type: ignore[no-untyped-call]
     norms = pilot.x.norm(dim=1)
     median = norms.median()
     ordinary = norms <= MASSIVE * median
@@ -63,10 +81,10 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
         latents,
         kind,
         torch.where(partner >= 0, partner, latents),
-        _cuts(pilot.acts[:, latents].abs()),
+        _cuts(mine.abs()),
         median,
         pivot,
-        _pairs(sae, latents, partner, pilot, ordinary, pivot),
+        _pairs(sae, first, second, a[ordinary], b[ordinary], pivot),
     )
 
 
@@ -76,13 +94,14 @@ def near_partner(geometry: Partners) -> Tensor:
 
 
 def _choose(
-    density: Tensor, pilot: Pilot, geometry: Partners, threshold: float, asked: Tensor
+    fired: Tensor, mass: Tensor, tokens: int, geometry: Partners, threshold: float, asked: Tensor
 ) -> tuple[Tensor, Tensor]:
+    density = fired.double() / tokens
     kind = torch.full_like(geometry.partner, -1)
     kind[asked] = KINDS.index("asked")
     dense = torch.nonzero(density > MARGIN * threshold).flatten()
     dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
-    kind[_controls(density, pilot, dense, threshold)] = KINDS.index("control")
+    kind[_controls(fired, mass, tokens, dense, threshold)] = KINDS.index("control")
     around = near_partner(geometry)[dense]
     kind[around[around >= 0]] = KINDS.index("partner")
     kind[dense] = KINDS.index("dense")
@@ -90,12 +109,12 @@ def _choose(
     return latents, kind[latents]
 
 
-def _controls(density: Tensor, pilot: Pilot, dense: Tensor, threshold: float) -> Tensor:
+def _controls(fired: Tensor, mass: Tensor, tokens: int, dense: Tensor, threshold: float) -> Tensor:
     """Sparse latents whose mean firing activation is nearest to a dense one's, each used once."""
-    sparse = torch.nonzero((density > 0) & (density < threshold / 4) & ((pilot.acts != 0).sum(0) >= 8)).flatten()
+    sparse = torch.nonzero((fired < tokens * threshold / 4) & (fired >= 8)).flatten()
     if not len(sparse):
         return sparse
-    level = pilot.acts.abs().sum(0) / (pilot.acts != 0).sum(0).clamp(min=1)
+    level = mass / fired.clamp(min=1)
     wanted = level[dense[:CONTROLS]] if len(dense) else level[sparse].sort().values[:: max(1, len(sparse) // CONTROLS)]
     distance = (level[sparse][None, :] - wanted[:CONTROLS, None]).abs()
     taken: list[int] = []
@@ -116,13 +135,18 @@ def _cuts(size: Tensor) -> Tensor:
     return on.nanquantile(shares, dim=0).T.nan_to_num(torch.inf)
 
 
-def _pairs(sae: LoadedSae, latents: Tensor, partner: Tensor, pilot: Pilot, ordinary: Tensor, pivot: Tensor) -> PairPlan:
+def _unordered(latents: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
+    """Each latent with its partner, once: (lower, higher) index, [q] each."""
     has = partner >= 0
-    both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has].unique(dim=0)  # type: ignore[no-untyped-call]
-    first, second = both[:, 0], both[:, 1]
-    decoder = sae.decoder.to(pilot.x.device)
-    norms = torch.stack([decoder[first].norm(dim=1), decoder[second].norm(dim=1)], 1)
-    direction = unit_rows(unit_rows(decoder[first]) - unit_rows(decoder[second]))
-    z = pilot.acts[ordinary][:, first] * norms[:, 0] - pilot.acts[ordinary][:, second] * norms[:, 1]
+    both = torch.stack([torch.minimum(latents, partner), torch.maximum(latents, partner)], 1)[has]
+    first, second = torch.unique(both, dim=0).T
+    return first, second
+
+
+def _pairs(sae: LoadedSae, first: Tensor, second: Tensor, a: Tensor, b: Tensor, pivot: Tensor) -> PairPlan:
+    """Directions and scales; `a` and `b` [n, q] are the two latents' activations on ordinary pilot tokens."""
+    norms = torch.stack([sae.decoder[first].norm(dim=1), sae.decoder[second].norm(dim=1)], 1)
+    direction = unit_rows(unit_rows(sae.decoder[first]) - unit_rows(sae.decoder[second]))
+    z = a * norms[:, 0] - b * norms[:, 1]
     spread = (z - z.mean(0)).square().mean(0).sqrt()  # std() warns where there is no pair
     return PairPlan(first, second, norms, direction, pivot, torch.where(spread > 0, spread, torch.ones_like(spread)))

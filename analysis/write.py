@@ -12,10 +12,12 @@ from typing import Any, TypeVar, cast
 import torch
 from sqlalchemy import Engine, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from analysis import __version__
 from analysis.accumulators import STATISTICS
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
+from analysis.documents import Document
 from analysis.geometry import STATISTICS as GEOMETRY
 from analysis.geometry import bias_cosine, promoted_tokens
 from analysis.panel import Panel
@@ -58,23 +60,26 @@ def write(engine: Engine, result: Result) -> int:
     """
     reading = result.reading
     words = reading.model.words()
-    # everything that takes time is made before the transaction, which holds the only writer's lock
+    lens = reading.model.unembedding(), _sayable(reading, words)
     documents = documents_of(reading.corpus, [panel.examples.summarise() for panel in result.panels])
-    parts = [_SaeRows(result, number_, words, documents) for number_ in range(len(result.panels))]
     with session_factory(engine)() as session, session.begin():
         _declare_statistics(session)
         model = _model(session, reading)
         run = _run(session, result, model.id, _corpus(session, reading).id)
-        for part in parts:
-            part.insert(session, run.id, _sae(session, model, part.panel.sae).id)
+        for place, panel in enumerate(result.panels):
+            # made one SAE at a time: the rows of all of them might not fit in memory
+            rows = _SaeRows(result, place, words, documents, lens)
+            rows.insert(session, run.id, _sae(session, model, panel.sae).id)
         session.execute(update(Run).where(Run.id == run.id).values(status="complete"))
         return run.id
 
 
 class _SaeRows:
-    """All rows of one SAE, made before the transaction starts."""
+    """All rows of one SAE. `lens` is the unembedding [D, vocab] and which tokens may be listed [vocab]."""
 
-    def __init__(self, result: Result, place: int, words: list[str], documents: dict[int, Any]) -> None:
+    def __init__(
+        self, result: Result, place: int, words: list[str], documents: dict[int, Document], lens: tuple[Tensor, Tensor]
+    ) -> None:
         reading, self.panel = result.reading, result.panels[place]
         panel, geometry = self.panel, result.geometry[place]
         sae, plan = panel.sae, panel.plan
@@ -89,7 +94,7 @@ class _SaeRows:
         self.profiles = [
             *histogram_rows(counts, edges),
             *token_rows(tokens, detail, words),
-            *promoted_rows(_promoted(reading, sae, words), detail, words),
+            *promoted_rows(promoted_tokens(sae.decoder, *lens, DETAIL_ITEMS), detail, words),
         ]
         for kind in POSITION_KINDS:
             self.profiles += position_rows(kind, plan.latents, panel.positions[kind].summarise())
@@ -120,11 +125,11 @@ def _insert(session: Session, table: type[Base], rows: Iterable[Row]) -> None:
         session.execute(statement, chunk)
 
 
-def _promoted(reading: Reading, sae: LoadedSae, words: list[str]) -> Any:
+def _sayable(reading: Reading, words: list[str]) -> Tensor:
+    """[vocab] bool: neither special nor empty."""
     allowed = torch.tensor([bool(word) for word in words])
     allowed[[token for token in reading.model.special_ids if token < len(words)]] = False
-    unembedding = reading.model.unembedding().to(sae.decoder.device)
-    return promoted_tokens(sae.decoder, unembedding, allowed, DETAIL_ITEMS)
+    return allowed
 
 
 def _layer_facts(panel: Panel, latents: list[Row]) -> Row:

@@ -222,7 +222,7 @@ def measure(sae: LoadedSae, world: World, pilot: int = 24, asked: Sequence[int] 
     assert sae.encoder is not None
     geometry = partners(sae.encoder, sae.decoder)
     first = world.x[:pilot][world.batch.mask[:pilot]]
-    plan = make_plan(sae, geometry, Pilot(first, sae.encode(first)), 0.1, torch.tensor(asked, dtype=torch.int64))
+    plan = make_plan(sae, geometry, Pilot(first, sae.encode), 0.1, torch.tensor(asked, dtype=torch.int64))
     panel = Panel(sae, plan, Settings(world.batch.ids.shape[1], batch, VOCAB, 0))
     for start in range(0, world.contexts, batch):
         part = world.part(start, min(start + batch, world.contexts))

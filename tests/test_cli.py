@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def run(*arguments: str, cache: Path, limit: float = 240) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"DENSE_LATENTS_CACHE": str(cache)}
     command = [sys.executable, "-m", "dense_latents", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=limit, check=False
+    )
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -62,7 +64,9 @@ def test_migrate_makes_an_empty_store(tmp_path: Path) -> None:
     assert (tmp_path / "new.db").exists()
 
 
-def test_a_second_demo_starts_within_five_seconds(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_demo_starts_within_five_seconds(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
     db = tmp_path / "demo.db"
     analyze(parts.config(db, tokens=2000, tag=demo_tag(60_000)), Console(quiet=True))
