@@ -10,6 +10,6 @@ COPY templates templates
 COPY static static
 COPY data data
 RUN pip install --no-cache-dir -c constraints.txt -e ".[$EXTRAS]"
-RUN useradd --create-home reader
+RUN useradd --create-home reader && mkdir /cache && chown reader /cache
 USER reader
 ENTRYPOINT ["dense-latents"]

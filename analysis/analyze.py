@@ -18,7 +18,7 @@ from analysis.errors import UserError
 from analysis.pipeline import Reading, analyse, prepare
 from analysis.write import find_complete, write
 from migrations.runner import upgrade
-from store.session import database_url, make_engine
+from store.session import database_url, make_engine, without_password
 
 
 def analyze(config: AnalyzeConfig, console: Console) -> int:
@@ -38,7 +38,8 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
         engine = make_engine(config.db)
         known = find_complete(engine, reading.key)
         if known is not None:
-            console.print(f"run {known.id} in {config.db} is this very run, finished {known.finished:%Y-%m-%d %H:%M}")
+            where = without_password(config.db)
+            console.print(f"run {known.id} in {where} is this very run, finished {known.finished:%Y-%m-%d %H:%M}")
             return known.id
         return _run(reading, engine, console)
 
@@ -60,9 +61,10 @@ def _run(reading: Reading, engine: Engine, console: Console) -> int:
     dense = sum(
         int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
     )
+    where = without_password(reading.config.db)
     console.print(
         f"run {run_id}: {result.counts['tokens']:,} tokens of {result.counts['documents']:,} documents,"
-        f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {reading.config.db}"
+        f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {where}"
     )
     return run_id
 
@@ -99,11 +101,13 @@ def _plain_words(config: AnalyzeConfig) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, NoSuchModuleError) as error:
-        raise UserError(f"--db {config.db}: expected a SQLite path or a database URL; found {error}") from error
+        raise UserError(f"--db: expected a SQLite path or a database URL; {error}") from error
     except OperationalError as error:
         raise UserError(_database(config, error)) from error
     except DatabaseError as error:
-        raise UserError(f"--db {config.db}: expected a SQLite database; found {error.orig}") from error
+        raise UserError(
+            f"--db {without_password(config.db)}: expected a SQLite database; found {error.orig}"
+        ) from error
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
             raise
@@ -112,8 +116,8 @@ def _plain_words(config: AnalyzeConfig) -> Iterator[None]:
 
 def _database(config: AnalyzeConfig, error: OperationalError) -> str:
     if "full" in str(error.orig):
-        return _full(config.db)
-    return f"--db {config.db}: cannot be written: {error.orig}"
+        return _full(without_password(config.db))
+    return f"--db {without_password(config.db)}: cannot be written: {error.orig}"
 
 
 def _full(where: object) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor
 from analysis import __version__
 from analysis.accumulators import STATISTICS
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
+from analysis.config import AnalyzeConfig
 from analysis.documents import Document
 from analysis.geometry import STATISTICS as GEOMETRY
 from analysis.geometry import bias_cosine, promoted_tokens
@@ -234,7 +235,7 @@ def _run(session: Session, result: Result, model_id: int, corpus_id: int) -> Run
         context=config.context,
         dense_threshold=config.dense_threshold,
         seed=config.seed,
-        settings=plain(asdict(config)) | {"model_dtype": reading.model.dtype_name},
+        settings=_settings(config) | {"model_dtype": reading.model.dtype_name},
         versions=_versions(),
         strip=plain(result.strip),
         seconds=result.seconds,
@@ -253,6 +254,13 @@ def _free(session: Session, column: Any, wanted: str, fingerprint: str) -> str:
     """`wanted`, or with a piece of the fingerprint where another row has that slug."""
     taken = session.scalar(select(column).where(column == wanted))
     return wanted if taken is None else f"{wanted}-{fingerprint[:8]}"
+
+
+def _settings(config: AnalyzeConfig) -> Row:
+    """What the run was asked for; not where it was stored, since a database URL may hold a password."""
+    found: Row = plain(asdict(config))
+    del found["db"]
+    return found
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from app.errors import ServeError
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
-from store.session import database_url, make_engine, sqlite_path
+from store.session import database_url, make_engine, sqlite_path, without_password
 
 MAGIC = b"SQLite format 3\0"
 
@@ -89,8 +89,8 @@ def check_database(db: str) -> None:
         found = current_revision(engine)
         engine.dispose()
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise ServeError(f"{path or _without_password(db)} cannot be read: {str(error).splitlines()[0]}") from error
-    _check_revision(path or _without_password(db), found, head_revision())
+        raise ServeError(f"{path or without_password(db)} cannot be read: {str(error).splitlines()[0]}") from error
+    _check_revision(path or without_password(db), found, head_revision())
 
 
 def _check_file(path: Path) -> None:
@@ -109,12 +109,6 @@ def _check_revision(name: object, found: str | None, expected: str) -> None:
     if found != expected:
         mend = "update dense-latents" if found > expected else f"run `dense-latents migrate --db {name}`"
         raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
-
-
-def _without_password(db: str) -> str:
-    from sqlalchemy.engine import make_url
-
-    return make_url(db).render_as_string(hide_password=True)
 
 
 def listen(host: str, port: int) -> socket.socket:

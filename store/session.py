@@ -21,6 +21,12 @@ def database_url(db: str | Path) -> str:
     return text if "://" in text else f"sqlite:///{text}"
 
 
+def without_password(db: str | Path) -> str:
+    """How `db` may be shown: a path as it is, a URL with its password hidden."""
+    text = str(db)
+    return make_url(text).render_as_string(hide_password=True) if "://" in text else text
+
+
 def sqlite_path(url: str) -> Path | None:
     """The file behind a SQLite URL; None for another database or memory."""
     parsed = make_url(url)

@@ -92,6 +92,7 @@ def test_bench_gives_ratio_and_memory(parts: Parts, tmp_path: Path) -> None:
 
 
 def test_the_command_line_and_the_server_need_no_torch() -> None:
-    code = "import sys, dense_latents, app.main, app.cli; print([n for n in ('torch', 'numpy', 'transformers') if n in sys.modules])"
+    names = "('torch', 'numpy', 'transformers', 'sae_lens')"
+    code = f"import sys, dense_latents, app.main, app.cli; print([n for n in {names} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
