@@ -77,7 +77,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in _WORKER or find_spec(error.name) is not None:
             raise
-        _fail(f"this command needs {error.name}: pip install 'dense-latents[analysis]'")
+        _fail(f"this command needs {error.name}: `make setup`, or pip install -c constraints.txt '.[analysis]'")
 
 
 def _fail(message: str) -> NoReturn:
