@@ -78,6 +78,7 @@ class Corpus:
         self.text_field = text_field
         self.files = _find_files(self.path)
         self.report = ReadingReport()
+        self._kept: list[Document] | None = []  # all of them, where they fit in one block
         self.sha256 = self._inspect()
         if self.report.documents == 0:
             raise UserError(f"{self.path}: expected at least one document; found none")
@@ -90,6 +91,9 @@ class Corpus:
 
     def documents(self) -> Iterator[Document]:
         """All non-empty documents in file order."""
+        if self._kept is not None:
+            yield from self._kept
+            return
         index = 0
         for path in self.files:
             for name, raw, labels in self._records(path, None):
@@ -122,6 +126,7 @@ class Corpus:
                 report.characters += len(text)
                 report.label_columns.update(labels.keys())
                 digest.update(json.dumps([name, text, labels], sort_keys=True, default=str).encode())
+                self._keep(Document(report.documents + report.empty_documents - 1, name, text, labels))
         if report.bad_lines:
             raise BadFile(
                 report.first_bad_line,
@@ -129,6 +134,12 @@ class Corpus:
                 f"{report.first_bad_found}; {report.bad_lines} such line(s) in all",
             )
         return digest.hexdigest()
+
+    def _keep(self, document: Document) -> None:
+        if self.report.characters >= BLOCK_CHARACTERS:
+            self._kept = None
+        elif self._kept is not None and document.text.strip():
+            self._kept.append(document)
 
     def _records(self, path: Path, report: ReadingReport | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(name, raw text, labels) of every record of one file."""

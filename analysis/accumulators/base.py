@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -28,7 +28,8 @@ class Statistic:
     source: str
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True)
+class Step:
     """All that an accumulator may see of one batch, for one SAE. n counted tokens, N latents, D d_in."""
 
     batch: TokenBatch
@@ -36,6 +37,14 @@ class Step(NamedTuple):
     x: Tensor  # [n, D] float32: what the SAE read
     acts: Tensor  # [n, N] float32
     firing: Firing
+    _columns: dict[tuple[int, int], Tensor] = field(default_factory=dict, compare=False)
+
+    def columns(self, latents: Tensor) -> Tensor:
+        """`acts[:, latents]`, cut out once for all accumulators that share the very same `latents`."""
+        key = (latents.data_ptr(), len(latents))
+        if key not in self._columns:
+            self._columns[key] = self.acts[:, latents]
+        return self._columns[key]
 
 
 class Accumulator(ABC):

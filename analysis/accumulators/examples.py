@@ -8,18 +8,22 @@ to choose from, at a sixteenth of the work.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from analysis.accumulators.base import Accumulator, Statistic, Step
+from analysis.accumulators.base import Accumulator, State, Statistic, Step
 from analysis.hashing import mix
 
 KINDS = ("top", "level1", "level2", "level3", "level4", "random", "off")
 BEFORE, AFTER = 40, 23
 DRAWS = 16  # tokens drawn by hash in each context, for the kinds that are not about the top
 WINDOW = BEFORE + 1 + AFTER
+
+_FACTS = ("score", "serial", "document", "start")
+_WINDOWS = ("tokens", "acts", "partner")
 
 STATISTICS = (
     Statistic("examples", "Examples", "activation", "tokens", "latent",
@@ -75,21 +79,27 @@ class Examples(Accumulator):
         """One candidate a context, latent and kind; then keep the best k."""
         if not len(self.latents):
             return
-        mine = _spread(step, step.acts[:, self.latents])  # [B, T, m]
+        mine = _spread(step, step.columns(self.latents))  # [B, T, m]
         serial = _spread(step, step.counted.serial[:, None])[..., 0].long()
         score, column = self._candidates(mine, serial, step.batch.mask.to(mine.device))  # [m, K, B]
-        worst = self.tensors["score"][..., -1:]
-        better = (torch.isfinite(score) & (score >= worst)).any(-1)
-        rows = torch.nonzero(better)  # few, once the best are found: only their windows are cut out
-        if len(rows):
-            latent, kind = rows.T
-            found = self._windows(step, mine, serial, latent, column[latent, kind])
-            self._keep(found | {"score": score[latent, kind]}, latent, kind)
+        better = (torch.isfinite(score) & (score >= self.tensors["score"][..., -1:])).any(-1)
+        latent, kind = torch.nonzero(better).T  # few, once the best are found
+        context = torch.arange(mine.shape[0], device=mine.device).expand(len(latent), -1)
+        focus = column[latent, kind]
+        facts = {
+            "score": score[latent, kind],
+            "serial": serial[context, focus],
+            "document": step.batch.document.to(mine.device)[context],
+            "start": step.batch.start.to(mine.device)[context],
+        }
+        self._keep(latent, kind, facts, lambda row, place: self._windows(step, latent[row], place, focus[row, place]))
 
     def merge(self, other: Self) -> None:
         """The best k of both."""
         latent, kind = torch.ones_like(self.tensors["score"][..., 0]).nonzero().T
-        self._keep({name: tensor[latent, kind] for name, tensor in other.tensors.items()}, latent, kind)
+        theirs = {name: tensor[latent, kind] for name, tensor in other.tensors.items()}
+        facts = {name: theirs[name] for name in _FACTS}
+        self._keep(latent, kind, facts, lambda row, place: {name: theirs[name][row, place] for name in _WINDOWS})
 
     def summarise(self) -> ExamplesSummary:
         """What was kept, best first."""
@@ -119,42 +129,45 @@ class Examples(Accumulator):
             return size > 0
         return (size > 0) & ((size[..., None] > self.cuts).sum(-1) == kind - 1)
 
-    def _windows(self, step: Step, mine: Tensor, serial: Tensor, latent: Tensor, column: Tensor) -> dict[str, Tensor]:
-        """Candidates in the layout of the state for r rows, k being the contexts of the batch.
-
-        Args:
-            latent: [r] int64: which of the m latents each row is about.
-            column: [r, B] int64: the focus in each context.
-        """
-        device = mine.device
-        row = torch.arange(mine.shape[0], device=device).expand_as(column)
-        reach = column[..., None] + torch.arange(-BEFORE, AFTER + 1, device=device)  # [r, B, WINDOW]
-        inside = (reach >= 0) & (reach < mine.shape[1])
-        reach = reach.clamp(0, mine.shape[1] - 1)
-        rows = row[..., None].expand_as(reach)
+    def _windows(self, step: Step, latent: Tensor, context: Tensor, focus: Tensor) -> State:
+        """Windows [e, WINDOW] around e tokens, by latent (one of the m), context and column."""
+        device = step.acts.device
+        width = step.batch.ids.shape[1]
+        reach = focus[:, None] + torch.arange(-BEFORE, AFTER + 1, device=device)
+        inside = (reach >= 0) & (reach < width)
+        reach, rows = reach.clamp(0, width - 1), context[:, None].expand_as(reach)
         inside &= step.batch.attention.to(device)[rows, reach]
-        which = latent[:, None, None].expand_as(reach)
-        token = torch.zeros(mine.shape[:2], dtype=torch.int64, device=device)
-        token[step.counted.row, step.counted.column] = torch.arange(len(step.acts), device=device)
         counted = inside & step.batch.mask.to(device)[rows, reach]
+        number = torch.zeros(step.batch.ids.shape, dtype=torch.int64, device=device)
+        number[step.counted.row, step.counted.column] = torch.arange(len(step.acts), device=device)
+        token = number[rows, reach]
         return {
-            "serial": serial[row, column],
-            "document": step.batch.document.to(device)[row],
-            "start": step.batch.start.to(device)[row],
             "tokens": torch.where(inside, step.batch.ids.to(device)[rows, reach], -1),
-            "acts": mine[rows, reach, which] * inside,
-            "partner": step.acts[token[rows, reach], self.partners[which]] * counted,
+            "acts": step.acts[token, self.latents[latent][:, None]] * counted,
+            "partner": step.acts[token, self.partners[latent][:, None]] * counted,
         }
 
-    def _keep(self, candidates: dict[str, Tensor], latent: Tensor, kind: Tensor) -> None:
-        """Fold candidates [r, ...] into the rows (latent, kind) of the state."""
-        both = {name: torch.cat([tensor[latent, kind], candidates[name]], 1) for name, tensor in self.tensors.items()}
+    def _keep(self, latent: Tensor, kind: Tensor, facts: State, windows: Callable[[Tensor, Tensor], State]) -> None:
+        """Fold candidates into the rows (latent, kind) of the state.
+
+        Args:
+            latent, kind: [r] int64, the rows.
+            facts: [r, c] each, of c candidates a row.
+            windows: (row [e], candidate [e]) -> windows [e, WINDOW]; asked only for those that are kept.
+        """
+        both = {name: torch.cat([self.tensors[name][latent, kind], found], 1) for name, found in facts.items()}
         order = both["serial"].sort(dim=1, stable=True).indices
         ranked = both["score"].gather(1, order).sort(dim=1, descending=True, stable=True).indices
-        best = order.gather(1, ranked)[..., : self.k]
-        for name, tensor in both.items():
-            index = best if tensor.dim() == 2 else best[..., None].expand(*best.shape, tensor.shape[-1])
-            self.tensors[name][latent, kind] = tensor.gather(1, index)
+        best = order.gather(1, ranked)[:, : self.k]
+        for name, values in both.items():
+            self.tensors[name][latent, kind] = values.gather(1, best)
+        row, place = torch.nonzero(best >= self.k).T
+        fresh = windows(row, best[row, place] - self.k)
+        old = best.clamp(max=self.k - 1)[..., None].expand(*best.shape, WINDOW)
+        for name in _WINDOWS:
+            kept = self.tensors[name][latent, kind].gather(1, old)
+            kept[row, place] = fresh[name]
+            self.tensors[name][latent, kind] = kept
 
 
 def _spread(step: Step, values: Tensor) -> Tensor:

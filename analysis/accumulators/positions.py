@@ -77,7 +77,7 @@ class Positions(Sums):
         index = counted.group[keep] * self.bins + place
         add_at(self.tensors["tokens"], index)
         flat = self.tensors["sum"].view(GROUPS * self.bins, -1)
-        flat.index_add_(0, index, step.acts[:, self.latents][keep].double())
+        flat.index_add_(0, index, step.columns(self.latents)[keep].double())
 
     def summarise(self) -> PositionSummary:
         """Means with their document-jackknife interval."""

@@ -91,7 +91,7 @@ class TokenTable(Accumulator):
         value = value.double()
         add_at(self.tensors["occurrences"], step.counted.token)
         add_at(self.tensors["mass"], latent, value.abs())
-        self.matrix.update(step.counted.token, step.acts[:, self.matrix.latents])
+        self.matrix.update(step.counted.token, step.columns(self.matrix.latents))
         mine = self.sparse[latent]
         token, latent, value = token[mine], latent[mine], value[mine]
         key = latent * self.vocab + step.counted.token[token]

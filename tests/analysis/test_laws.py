@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -268,7 +269,7 @@ def test_a_batch_of_one_token(name: str) -> None:
     assert len(step.counted.token) == 1
     alone = World(step.batch, world.x[1:2, :2], world.acts[1:2, :2], world.median_norm)
     accumulator = CASES[name].make()
-    accumulator.update(step._replace(batch=step.batch._replace(cursor=1)))
+    accumulator.update(replace(step, batch=step.batch._replace(cursor=1)))
     found = flat(accumulator.summarise())
     with np.errstate(all="ignore"):
         _agree(name, found, CASES[name].expected(alone), leave=CASES[name].of_batches)
