@@ -63,9 +63,15 @@ def demo(
 @cli.command("migrate")
 def migrate(db: Db = "dense-latents.db") -> None:
     """Bring a store to this version's schema; `analyze` and `demo` do so by themselves."""
-    from migrations.runner import upgrade
+    from sqlalchemy.exc import SQLAlchemyError
 
-    upgrade(db)
+    from migrations.runner import upgrade
+    from store.session import without_password
+
+    try:
+        upgrade(db)
+    except (SQLAlchemyError, OSError) as error:
+        raise UserError(f"--db {without_password(db)}: cannot be migrated: {getattr(error, 'orig', error)}") from error
 
 
 def main() -> None:

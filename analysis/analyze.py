@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from rich.console import Console
 from safetensors import SafetensorError
 from sqlalchemy import Engine
@@ -15,10 +16,12 @@ from analysis.checkpoint import Checkpoints
 from analysis.config import AnalyzeConfig
 from analysis.demo_parts import cache_folder
 from analysis.errors import UserError
-from analysis.pipeline import Reading, analyse, prepare
-from analysis.write import find_complete, write
-from migrations.runner import upgrade
-from store.session import database_url, make_engine, without_password
+from analysis.pipeline import Reading, Result, analyse, check_database, prepare
+from analysis.write import check_known, find_complete, write
+from migrations.runner import current_revision, head_revision, upgrade
+from store.session import database_url, make_engine, sqlite_path, without_password
+
+_PATIENCE_MS = 120_000  # a worker's rows are worth waiting for
 
 
 def analyze(config: AnalyzeConfig, console: Console) -> int:
@@ -33,20 +36,37 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
     """
     with _plain_words(config):
         console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
+        check_database(config)
         reading = prepare(config)
-        upgrade(database_url(config.db))
-        engine = make_engine(config.db)
-        known = find_complete(engine, reading.key)
-        if known is not None:
-            where = without_password(config.db)
-            console.print(f"run {known.id} in {where} is this very run, finished {known.finished:%Y-%m-%d %H:%M}")
-            return known.id
-        return _run(reading, engine, console)
+        _migrate(config.db)
+        engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
+        readers = make_engine(config.db, read_only=True)
+        check_known(readers, reading.saes)
+        return _known(readers, reading, console) or _run(reading, engine, readers, console)
 
 
-def _run(reading: Reading, engine: Engine, console: Console) -> int:
+def _migrate(db: str) -> None:
+    """Bring the store to the newest schema, if it is not there: another worker may be writing."""
+    path = sqlite_path(database_url(db))
+    there = path is not None and path.exists() and path.stat().st_size > 0
+    if not there or current_revision(make_engine(db, read_only=True)) != head_revision():
+        upgrade(db)
+
+
+def _known(readers: Engine, reading: Reading, console: Console) -> int | None:
+    known = find_complete(readers, reading.key)
+    if known is None:
+        return None
+    where = without_password(reading.config.db)
+    console.print(f"run {known.id} in {where} is this very run, finished {known.finished:%Y-%m-%d %H:%M}")
+    return known.id
+
+
+def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) -> int:
     checkpoints = Checkpoints(cache_folder() / "checkpoints", reading.key)
     with checkpoints.locked():
+        if (known := _known(readers, reading, console)) is not None:
+            return known  # another process finished it while this one was loading
         _tell_start(reading, checkpoints, console)
         try:
             result = analyse(reading, checkpoints, console)
@@ -56,7 +76,7 @@ def _run(reading: Reading, engine: Engine, console: Console) -> int:
         console.print("writing")
         run_id = write(engine, result)
         checkpoints.clear()
-    for note in mended(reading):
+    for note in (*mended(reading), *undetailed(result)):
         console.print(note)
     dense = sum(
         int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
@@ -80,6 +100,21 @@ def mended(reading: Reading) -> Iterator[str]:
     ):
         if count:
             yield f"{reading.corpus.path}: {count:,} {what}"
+
+
+def undetailed(result: Result) -> Iterator[str]:
+    """Dense latents that the first tokens did not show as such, and how to get their examples."""
+    for panel in result.panels:
+        dense = panel.density.summarise().density > result.reading.config.dense_threshold
+        dense[panel.plan.latents] = False
+        missing = torch.nonzero(dense).flatten().tolist()
+        if missing:
+            listed = ",".join(map(str, missing[:20]))
+            more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
+            yield (
+                f"{panel.sae.source}: {len(missing)} dense latents have no examples or profiles, since they were rare"
+                f" in the first tokens; --detail {panel.sae.layer}:{listed}{more} keeps them"
+            )
 
 
 def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) -> None:

@@ -58,14 +58,17 @@ class AnalyzeConfig:
             raise UserError(f"--tokens {self.tokens}: expected a positive number")
         if not 0 < self.dense_threshold < 1:
             raise UserError(f"--dense-threshold {self.dense_threshold}: expected a share between 0 and 1")
+        if self.contexts < 1:
+            raise UserError(f"--contexts {self.contexts}: expected a positive number")
         if self.context < 8:
             raise UserError(f"--context {self.context}: expected at least 8 tokens")
 
-    def key(self, model: str, corpus: str, saes: list[str], dtype: str) -> str:
+    def key(self, model: str, corpus: str, saes: list[tuple[str, str]], dtype: str) -> str:
         """Hash of all that fixes the numbers: the same key, the same rows.
 
         Args:
-            model, corpus, saes: their SHA-256.
+            model, corpus: their SHA-256.
+            saes: SHA-256 of the weights and of the configuration of each.
             dtype: of the model as loaded.
         """
         parts = [__version__, model, corpus, saes, dtype, self.tokens, self.dense_threshold, self.context]

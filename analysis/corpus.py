@@ -3,12 +3,13 @@
 A corpus is larger than most readings of it, and neighbouring contexts of one document say much
 the same. So the contexts to read are *sampled over all documents*. A document is cut into sections
 of some eight contexts, at a paragraph or sentence; a hash puts each section into a group, and each
-context of it into one of eight slots; a round reads one slot of one group. The number of groups
-makes a round about as long as the wanted share of the corpus, so that little is tokenised that is
-not read, and still most contexts come from different places. The choice depends on the seed and
-the number of tokens, never on batches or on how often we stopped.
+context of it into one of eight slots; a round reads one slot of one group, over the whole corpus.
+The number of groups makes a round about a quarter of what is wanted, so that little is tokenised
+that is not read, most contexts come from different places, and the files' order hardly matters.
+The choice depends on the seed and the number of tokens, never on batches or on how often we stopped.
 Cost: no context spans two sections, so one context in eight is shorter than it could be; and who
-reads everything has it tokenised eight times, at a thousandth of what the model costs.
+reads everything has it tokenised eight times. A corpus of more than one block is read from disk
+once a round.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from analysis.sections import Section, Tokenised, distances, paragraph_starts, p
 
 GROUPS = 64  # documents are hashed into so many groups; intervals are over groups
 SLOTS = 8  # rounds that share a section
+_ROUNDS = 4  # rounds that give what is wanted; only the last is cut off, wherever in the corpus it then is
 _SECTION_PER_TOKEN = 32  # characters of a section per token of a context: about eight contexts
 _SECTION_AT_LEAST = 2_000
 _TOGETHER = 64  # sections tokenised at once, in parallel
-_CHARACTERS_PER_TOKEN = 4.0  # only to guess the first round's share; any value gives a valid sample
+_CHARACTERS_PER_TOKEN = 4.0  # only to guess the rounds' length
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class ContextStream:
         batch: contexts per batch.
         tokens: stop once so many tokens are counted (the last context is cut to fit).
         seed: of the sample.
-        keep: which documents may be read, by index; all by default.
+        held_out: share of documents that are held out; only_held_out: read those instead of the rest.
         sentences: whether to find sentence starts (costs a little; training does not need them).
     """
 
@@ -149,8 +151,8 @@ class ContextStream:
                 yield from self._chosen(sections, slot)
 
     def _groups(self) -> int:
-        """Groups of sections: so many that one slot of one group is about the wanted share."""
-        return max(1, math.floor(1 / self._share() / SLOTS))
+        """Groups of sections: so many that one slot of one group is about a quarter of what is wanted."""
+        return math.ceil(_ROUNDS / self._share() / SLOTS)
 
     def _group(self, section: Section, groups: int) -> int:
         return int(unit_hash("section", self.seed, section.document.index, section.number) * groups)

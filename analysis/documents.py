@@ -23,6 +23,7 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import unit_hash
 
 BLOCK_CHARACTERS = 64_000_000
+_DEEPEST = 8  # levels of lists and objects in a label
 _FEW = 3  # files of a folder that are named one by one
 _SUFFIXES = (".jsonl", ".txt", ".jsonl.gz", ".txt.gz")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -233,13 +234,18 @@ def _clean(text: str, report: ReadingReport | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _plain(value: Any) -> Any:
-    """Labels whose strings are text: cleaned like the documents, since pages and exports show them."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Labels whose strings are text: cleaned like the documents, since pages and exports show them.
+
+    What is nested too deep to be a label is left out.
+    """
+    if depth > _DEEPEST:
+        return None
     if isinstance(value, str):
         return _clean(value, None)
     if isinstance(value, dict):
-        return {_clean(key, None): _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, list) else value
+        return {_clean(key, None): _plain(entry, depth + 1) for key, entry in value.items()}
+    return [_plain(entry, depth + 1) for entry in value] if isinstance(value, list) else value
 
 
 def _in_hashed_order(block: list[Document], seed: int) -> list[Document]:

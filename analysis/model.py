@@ -128,8 +128,9 @@ class LanguageModel:
     def unembedding(self) -> Tensor:
         """W_U with the final norm's gain folded in: [d_model, vocab] float32."""
         weight = self.module.get_output_embeddings().weight.detach().float()  # type: ignore[operator]
-        folded: Tensor = weight * hook_points.final_gain(self.module)
-        return folded.T[:, : self.vocab_size]
+        folded: Tensor = (weight * hook_points.final_gain(self.module)).T[:, : self.vocab_size]
+        # LayerNorm takes a direction's mean off before the gain, so it must not reach the logits here either
+        return folded - folded.mean(0) if hook_points.has_layer_norm(self.module) else folded
 
     def _forward(self, ids: Tensor, attention: Tensor) -> Any:
         return self.module(input_ids=ids.to(self.device), attention_mask=attention.to(self.device), use_cache=False)
@@ -207,7 +208,7 @@ def load_model(source: str, *, dtype: str = "auto", device: str = "auto", centre
         BadFile: a `.gguf` file that cannot be read.
     """
     torch_dtype = fast_dtype() if dtype == "auto" else _dtype(dtype)
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = _device(device)
     licence = None
     name = source
     if source == "demo":
@@ -228,6 +229,17 @@ def load_model(source: str, *, dtype: str = "auto", device: str = "auto", centre
     return LanguageModel(
         module.to(place), tokenizer, name=name, source=source, fingerprint=fingerprint, licence=licence, centred=centred
     )
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(f"--device {name}: expected auto, cpu or a cuda device of this machine; {first}") from error
+    return name
 
 
 def _dtype(name: str) -> torch.dtype:

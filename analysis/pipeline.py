@@ -27,6 +27,7 @@ from analysis.progress import progress_bar
 from analysis.rows.examples import title_of
 from analysis.rows.plain import plain
 from analysis.sae import LoadedSae, check_fits, load_sae
+from store.session import database_url, sqlite_path
 
 Tell = Callable[[int], None]
 Kept = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
@@ -88,6 +89,7 @@ def prepare(config: AnalyzeConfig) -> Reading:
     """
     saes = [load_sae(source) for source in config.saes]
     check_detail(config, saes)
+    check_apart(saes)
     corpus = Corpus(config.corpus, config.text_field)
     centred = {sae.centred for sae in saes}
     if len(centred) > 1:
@@ -95,10 +97,11 @@ def prepare(config: AnalyzeConfig) -> Reading:
     model = load_model(config.model, dtype=config.dtype, device=config.device, centred=centred.pop())
     for sae in saes:
         check_fits(sae, model.d_model, model.n_layers)
+    check_context(config, model)
     saes = sorted(saes, key=lambda sae: (sae.layer, sae.hook_point, sae.sha256))
     if model.device.type != "cpu":
         saes = [load_sae(sae.source, device=str(model.device)) for sae in saes]
-    key = config.key(model.fingerprint, corpus.sha256, [sae.sha256 for sae in saes], model.dtype_name)
+    key = config.key(model.fingerprint, corpus.sha256, [(sae.sha256, sae.settings) for sae in saes], model.dtype_name)
     return Reading(config, corpus, model, saes, key)
 
 
@@ -112,7 +115,7 @@ def analyse(reading: Reading, checkpoints: Checkpoints, console: Console) -> Res
     run = Run(reading, checkpoints)
     with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as tell:
         run.stream(tell)
-    strip, strip_acts = _strip(reading)
+    strip, strip_acts = _strip(reading, [panel.plan for panel in run.panels])
     seconds = run.seconds_before + time.monotonic() - started
     return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
 
@@ -179,7 +182,14 @@ class Run:
         """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
         kept = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
         mask = batch.mask.to(self.reading.model.device)
-        return {hook: activations[mask] for hook, activations in kept.items()}
+        counted = {hook: activations[mask] for hook, activations in kept.items()}
+        for hook, x in counted.items():
+            if not bool(torch.isfinite(x).all()):
+                raise UserError(
+                    f"{hook}: expected finite activations; found NaN or infinity with the model in"
+                    f" {self.reading.model.dtype_name}: try --dtype bfloat16 or --dtype float32"
+                )
+        return counted
 
     def _live(self) -> Iterator[tuple[TokenBatch, Kept]]:
         for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
@@ -215,6 +225,45 @@ class Run:
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
 
 
+def check_database(config: AnalyzeConfig) -> None:
+    """Refuse a database file that cannot be, before anything is loaded.
+
+    Raises:
+        UserError: a folder, or a folder that is not there.
+    """
+    path = sqlite_path(database_url(config.db))
+    if path is None:
+        return
+    if path.is_dir():
+        raise UserError(f"--db {path}: expected a file; found a folder")
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"--db {path}: expected a file in a folder that is there; found no {path.parent}")
+
+
+def check_context(config: AnalyzeConfig, model: LanguageModel) -> None:
+    """Refuse contexts longer than the model has positions.
+
+    Raises:
+        UserError: both numbers.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is not None and config.context > longest:
+        raise UserError(f"--context {config.context}: {model.name} has positions for {longest} tokens")
+
+
+def check_apart(saes: list[LoadedSae]) -> None:
+    """Refuse the same SAE under two names.
+
+    Raises:
+        UserError: both sources.
+    """
+    seen: dict[str, str] = {}
+    for sae in saes:
+        if sae.sha256 in seen:
+            raise UserError(f"--sae {sae.source}: the same weights as {seen[sae.sha256]}; give each SAE once")
+        seen[sae.sha256] = sae.source
+
+
 def check_detail(config: AnalyzeConfig, saes: list[LoadedSae]) -> None:
     """Refuse a --detail that names what is not there.
 
@@ -243,8 +292,8 @@ def _geometry(sae: LoadedSae) -> Partners:
     return partners(encoder, sae.decoder)
 
 
-def _strip(reading: Reading) -> tuple[dict[str, Any] | None, list[Tensor]]:
-    """One document from its start, and every SAE's activations [tokens, N] on it, on the CPU."""
+def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, list[Tensor]]:
+    """One document from its start, and the activations [tokens, m] of each SAE's detail latents on it, on the CPU."""
     stream = reading.stream()
     tokenised = stream.whole_document(STRIP_TOKENS)
     if tokenised is None:
@@ -259,7 +308,8 @@ def _strip(reading: Reading) -> tuple[dict[str, Any] | None, list[Tensor]]:
         "labels": plain(document.labels),
         "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
     }
-    return strip, [sae.encode(kept[sae.hook_point][mask]).cpu() for sae in reading.saes]
+    acts = (sae.encode(kept[sae.hook_point][mask]) for sae in reading.saes)
+    return strip, [found[:, plan.latents].cpu() for found, plan in zip(acts, plans, strict=True)]
 
 
 def _plan_tensors(plan: Plan) -> dict[str, Tensor]:

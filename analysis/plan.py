@@ -1,7 +1,8 @@
 """What the first tokens decide for one SAE: which latents get detail, which pairs, which scales.
 
-The pilot's numbers fix choices, never results: all statistics are over all tokens, the pilot's
-included.
+All statistics are over all tokens, the pilot's included. What the pilot fixes: who gets detail, the
+quartiles that part the levels of examples, the median norm that tells massive tokens, and the unit
+of a pair's signed axis.
 """
 
 from __future__ import annotations
@@ -101,17 +102,19 @@ def _choose(
     kind[asked] = KINDS.index("asked")
     dense = torch.nonzero(density > MARGIN * threshold).flatten()
     dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
-    kind[_controls(fired, mass, tokens, dense, threshold)] = KINDS.index("control")
     around = near_partner(geometry)[dense]
-    kind[around[around >= 0]] = KINDS.index("partner")
+    around = around[around >= 0]
+    kind[_controls(fired, mass, tokens, dense, around, threshold)] = KINDS.index("control")
+    kind[around] = KINDS.index("partner")
     kind[dense] = KINDS.index("dense")
     latents = torch.nonzero(kind >= 0).flatten()
     return latents, kind[latents]
 
 
-def _controls(fired: Tensor, mass: Tensor, tokens: int, dense: Tensor, threshold: float) -> Tensor:
-    """Sparse latents whose mean firing activation is nearest to a dense one's, each used once."""
+def _controls(fired: Tensor, mass: Tensor, tokens: int, dense: Tensor, partners: Tensor, threshold: float) -> Tensor:
+    """Sparse latents, no partners, whose mean firing activation is nearest to a dense one's, each used once."""
     sparse = torch.nonzero((fired < tokens * threshold / 4) & (fired >= 8)).flatten()
+    sparse = sparse[~torch.isin(sparse, partners)]
     if not len(sparse):
         return sparse
     level = mass / fired.clamp(min=1)

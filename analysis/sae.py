@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import warnings
@@ -55,6 +56,12 @@ class LoadedSae:
     def d_in(self) -> int:
         """Width of what it reads."""
         return self.decoder.shape[1]
+
+    @property
+    def settings(self) -> str:
+        """Hash of what besides the weights fixes its activations: architecture, k, hook point, input handling."""
+        keep = {name: value for name, value in self.details.items() if name not in ("metadata", "dtype")}
+        return hashlib.sha256(json.dumps([self.hook_point, self.centred, keep], sort_keys=True).encode()).hexdigest()
 
     @property
     def signed(self) -> bool:
@@ -299,8 +306,6 @@ def _check_finite(tensors: Iterator[tuple[str, Tensor]], source: str) -> None:
 
 
 def _state_hash(module: Any) -> str:
-    import hashlib
-
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(name.encode())

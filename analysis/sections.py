@@ -63,7 +63,8 @@ def paragraph_starts(tokenised: Tokenised) -> list[int]:
     if not _BLANK_LINE.search(text):
         return []
     first = [begin] if not text[:begin].strip() or _ENDS_BLANK.search(text, max(0, begin - 200), begin) else []
-    return [*first, *(match.end() for match in _BLANK_LINE.finditer(text, begin, tokenised.end))]
+    ends = (match.end() for match in _BLANK_LINE.finditer(text, begin, tokenised.end))
+    return [*first, *(end for end in ends if end < tokenised.end)]
 
 
 def sentence_starts(tokenised: Tokenised, start: int, stop: int) -> list[int]:

@@ -19,8 +19,9 @@ from analysis.accumulators import STATISTICS
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
 from analysis.config import AnalyzeConfig
 from analysis.documents import Document
+from analysis.errors import UserError
 from analysis.geometry import STATISTICS as GEOMETRY
-from analysis.geometry import bias_cosine, promoted_tokens
+from analysis.geometry import Promoted, bias_cosine, promoted_tokens
 from analysis.panel import Panel
 from analysis.pipeline import Reading, Result
 from analysis.rows.examples import documents_of, example_rows
@@ -50,6 +51,22 @@ def find_complete(engine: Engine, key: str) -> Run | None:
         return session.scalar(select(Run).where(Run.key == key, Run.status == "complete").order_by(Run.id.desc()))
 
 
+def check_known(engine: Engine, saes: list[LoadedSae]) -> None:
+    """Refuse weights that the store knows with another configuration: one page cannot stand for both.
+
+    Raises:
+        UserError: the SAE, and what the store has.
+    """
+    with session_factory(engine)() as session:
+        for sae in saes:
+            known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
+            if known is not None and known.details.get("settings_sha256") != sae.settings:
+                raise UserError(
+                    f"--sae {sae.source}: the store has these weights as {known.slug}, reading {known.hook_point},"
+                    f" with another cfg.json; use another --db"
+                )
+
+
 def write(engine: Engine, result: Result) -> int:
     """Store a run.
 
@@ -61,7 +78,9 @@ def write(engine: Engine, result: Result) -> int:
     """
     reading = result.reading
     words = reading.model.words()
+    # what takes longest is made before the transaction, which holds the only writer's lock
     lens = reading.model.unembedding(), _sayable(reading, words)
+    promoted = [promoted_tokens(panel.sae.decoder, *lens, DETAIL_ITEMS) for panel in result.panels]
     documents = documents_of(reading.corpus, [panel.examples.summarise() for panel in result.panels])
     with session_factory(engine)() as session, session.begin():
         _declare_statistics(session)
@@ -69,17 +88,17 @@ def write(engine: Engine, result: Result) -> int:
         run = _run(session, result, model.id, _corpus(session, reading).id)
         for place, panel in enumerate(result.panels):
             # made one SAE at a time: the rows of all of them might not fit in memory
-            rows = _SaeRows(result, place, words, documents, lens)
+            rows = _SaeRows(result, place, words, documents, promoted[place])
             rows.insert(session, run.id, _sae(session, model, panel.sae).id)
         session.execute(update(Run).where(Run.id == run.id).values(status="complete"))
         return run.id
 
 
 class _SaeRows:
-    """All rows of one SAE. `lens` is the unembedding [D, vocab] and which tokens may be listed [vocab]."""
+    """All rows of one SAE."""
 
     def __init__(
-        self, result: Result, place: int, words: list[str], documents: dict[int, Document], lens: tuple[Tensor, Tensor]
+        self, result: Result, place: int, words: list[str], documents: dict[int, Document], promoted: Promoted
     ) -> None:
         reading, self.panel = result.reading, result.panels[place]
         panel, geometry = self.panel, result.geometry[place]
@@ -95,7 +114,7 @@ class _SaeRows:
         self.profiles = [
             *histogram_rows(counts, edges),
             *token_rows(tokens, detail, words),
-            *promoted_rows(promoted_tokens(sae.decoder, *lens, DETAIL_ITEMS), detail, words),
+            *promoted_rows(promoted, detail, words),
         ]
         for kind in POSITION_KINDS:
             self.profiles += position_rows(kind, plan.latents, panel.positions[kind].summarise())
@@ -148,7 +167,7 @@ def _layer_facts(panel: Panel, latents: list[Row]) -> Row:
         "dense_mass_share": sum(shares) if whole.l0 > 0 else None,
         "massive_share": 1 - whole.ordinary / max(whole.tokens, 1),
         "median_norm": float(panel.plan.median_norm),
-        "density_curve": [number(density, 4) for density in densities],
+        "density_curve": densities,
         "summary": {
             "n_detail": len(panel.plan.latents),
             "dense_in_pairs": sum(row["is_pair"] for row in dense),
@@ -215,7 +234,7 @@ def _sae(session: Session, model: Model, sae: LoadedSae) -> Sae:
         dtype=sae.dtype,
         source=sae.source,
         neuronpedia_id=sae.neuronpedia_id,
-        details=plain(sae.details),
+        details=plain(sae.details) | {"settings_sha256": sae.settings},
         training=plain(sae.training),
     )
     return _added(session, row)

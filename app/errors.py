@@ -12,6 +12,7 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -69,8 +70,13 @@ def plain_words(error: RequestValidationError) -> tuple[int, str]:
 ErrorPage = Callable[[Request, int, str], Response]
 
 
-def install(app: FastAPI, page: ErrorPage) -> None:
-    """Teach `app` to answer errors; `page` renders one for people."""
+def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
+    """Teach `app` to answer errors.
+
+    Args:
+        page: renders one for people.
+        always: headers of every answer; a crash is answered outside the gate, which sets them on all others.
+    """
 
     def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
         if request.url.path.startswith("/api"):
@@ -88,10 +94,15 @@ def install(app: FastAPI, page: ErrorPage) -> None:
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
-        return answer(request, 500, "The server failed on this page; its log says why.")
+        return answer(request, 500, "The server failed on this page; its log says why.", always)
+
+    async def on_busy(request: Request, error: Exception) -> Response:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+        return answer(request, 503, "The database is busy; try again in a moment.", {"Retry-After": "5"})
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(OperationalError, on_busy)
     app.add_exception_handler(Exception, on_crash)
 
 

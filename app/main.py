@@ -14,7 +14,7 @@ from app import assets, caching, errors
 from app.pages import ErrorPage
 from app.rendering import Renderer
 from app.routes import api, docs, home, latents, methods, pairs, saes, static
-from app.security import Gate
+from app.security import HEADERS, Gate
 from app.settings import Settings
 from store.session import make_engine, session_factory
 
@@ -47,7 +47,7 @@ def _install(app: FastAPI) -> None:
     for part in PAGES:
         app.include_router(part.router, include_in_schema=False)
     app.add_exception_handler(caching.NotModified, caching.not_modified)
-    errors.install(app, error_page)
+    errors.install(app, error_page, HEADERS)
 
 
 def error_page(request: Request, status: int, detail: str) -> Response:

@@ -44,8 +44,11 @@ def sqlite_module() -> Any:
     return pysqlite3
 
 
-def make_engine(db: str | Path, *, read_only: bool = False) -> Engine:
+def make_engine(db: str | Path, *, read_only: bool = False, wait_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     """An engine for `db`. Readers of a SQLite file get `mode=ro` connections.
+
+    Args:
+        wait_ms: how long a SQLite writer waits for another's lock.
 
     Raises:
         sqlalchemy.exc.ArgumentError: `db` is no URL that SQLAlchemy knows.
@@ -53,16 +56,16 @@ def make_engine(db: str | Path, *, read_only: bool = False) -> Engine:
     url = database_url(db)
     if make_url(url).get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
-    return _sqlite_engine(url, read_only)
+    return _sqlite_engine(url, read_only, wait_ms)
 
 
-def _sqlite_engine(url: str, read_only: bool) -> Engine:
+def _sqlite_engine(url: str, read_only: bool, wait_ms: int) -> Engine:
     path = sqlite_path(url)
-    arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    arguments: dict[str, Any] = {"timeout": wait_ms / 1000, "check_same_thread": False}
     if path is not None and read_only:
         url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true"
     engine = create_engine(url, module=sqlite_module(), connect_args=arguments)
-    event.listen(engine, "connect", _pragmas(read_only))
+    event.listen(engine, "connect", _pragmas(read_only, wait_ms))
     # a transaction that will write takes the lock at its start, so it waits instead of failing midway;
     # a reader's sees one state of the database from its first statement to its last
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
@@ -70,12 +73,12 @@ def _sqlite_engine(url: str, read_only: bool) -> Engine:
     return engine
 
 
-def _pragmas(read_only: bool) -> Callable[[Any, Any], None]:
+def _pragmas(read_only: bool, wait_ms: int) -> Callable[[Any, Any], None]:
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, not the driver
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute(f"PRAGMA busy_timeout = {wait_ms}")
         if not read_only:
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")

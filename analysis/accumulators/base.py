@@ -37,14 +37,15 @@ class Step:
     x: Tensor  # [n, D] float32: what the SAE read
     acts: Tensor  # [n, N] float32
     firing: Firing
-    _columns: dict[tuple[int, int], Tensor] = field(default_factory=dict, compare=False)
+    _columns: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)
 
     def columns(self, latents: Tensor) -> Tensor:
         """`acts[:, latents]`, cut out once for all accumulators that share the very same `latents`."""
-        key = (latents.data_ptr(), len(latents))
-        if key not in self._columns:
-            self._columns[key] = self.acts[:, latents]
-        return self._columns[key]
+        key = latents.data_ptr()
+        known = self._columns.get(key)
+        if known is None or len(known[0]) != len(latents):
+            known = self._columns[key] = (latents, self.acts[:, latents])  # held, so that its address stays its own
+        return known[1]
 
 
 class Accumulator(ABC):

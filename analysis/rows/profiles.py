@@ -73,9 +73,9 @@ def position_rows(kind: str, latents: Tensor, summary: PositionSummary) -> Itera
 
 
 def strip_rows(latents: Tensor, acts: Tensor) -> Iterator[Row]:
-    """Activations on one whole document; `acts` [tokens, N]."""
-    for index in latents.tolist():
-        yield {"index": index, "name": "strip", "data": {}, "values": pack(acts[:, index], "f4")}
+    """Activations [tokens, m] on one whole document of the m latents."""
+    for place, index in enumerate(latents.tolist()):
+        yield {"index": index, "name": "strip", "data": {}, "values": pack(acts[:, place], "f4")}
 
 
 def _token_items(table: TopTokens, detail: set[int], words: list[str]) -> Iterator[list[Row]]:

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass
 from app.errors import BadFilter
 
 MAX_ID = 2**31 - 1
+_LARGEST = 2**62  # no column holds more, and no database's integers do
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,5 @@ def _sound(made: Cursor) -> bool:
     ids = (made.analysis_id, made.index)
     whole = all(type(number) is int and 0 <= number <= MAX_ID for number in ids)
     value = made.value
-    number = type(value) in {int, float} and math.isfinite(value) and abs(value) < 1e300 if value is not None else True
+    number = value is None or (type(value) in {int, float} and abs(value) < _LARGEST and math.isfinite(value))
     return whole and number and isinstance(made.sort, str) and isinstance(made.descending, bool)

@@ -57,6 +57,20 @@ def find_run(session: Session, run: int | None) -> RunInfo | None:
     return _info(*row) if row else None
 
 
+def run_to_browse(session: Session, slug: str | None, run: int | None) -> RunInfo | None:
+    """The run asked for; else the newest one that holds this SAE, where one is named; else the newest.
+
+    Raises:
+        NotFound: `run` names no complete run.
+    """
+    if run is None and slug:
+        try:
+            return run_of_sae(session, slug, None)
+        except NotFound:
+            return find_run(session, None)
+    return find_run(session, run)
+
+
 def run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
     """The run asked for, or the newest complete one that holds this SAE.
 

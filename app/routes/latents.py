@@ -43,7 +43,11 @@ def browse(
     limit: parse.Limit = 50,
 ) -> HTMLResponse:
     """Latents by filter and sort; dense ones unless asked otherwise."""
-    terms, shown, by = list_terms(session), runs.find_run(session, run), parse.order(sort or "density", order)
+    terms, shown, by = (
+        list_terms(session),
+        runs.run_to_browse(session, asked.sae, run),
+        parse.order(sort or "density", order),
+    )
     if shown is None:
         return render(EmptyPage("Nothing analysed yet", "latents", terms, ""))
     wanted = asked if dense else replace(asked, dense=True)
