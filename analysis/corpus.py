@@ -35,7 +35,6 @@ _ROUNDS = 4  # rounds that give what is wanted; only the last is cut off, wherev
 _SECTION_PER_TOKEN = 32  # characters of a section per token of a context: about eight contexts
 _SECTION_AT_LEAST = 2_000
 _TOGETHER = 64  # sections tokenised at once, in parallel
-_CHARACTERS_PER_TOKEN = 4.0  # only to guess the rounds' length
 
 
 @dataclass(frozen=True)
@@ -140,8 +139,11 @@ class ContextStream:
         return self._collate(contexts, cursor)
 
     def _share(self) -> float:
-        wanted = 1.05 * self.tokens * _CHARACTERS_PER_TOKEN
-        return min(1.0, wanted / max(1, self.corpus.report.characters))
+        """About the share of the corpus that is wanted, by the first sections' characters per token."""
+        first = self._tokenise(list(itertools.islice(self._sections(), _TOGETHER)))
+        characters, tokens = sum(t.end - t.begins[0] for t in first if t.ids), sum(len(t.ids) for t in first)
+        wanted = self.tokens * characters / max(1, tokens)
+        return min(1.0, max(wanted, 1.0) / max(1, self.corpus.report.characters))
 
     def _contexts(self) -> Iterator[Context]:
         groups = self._groups()

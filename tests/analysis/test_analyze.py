@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
@@ -236,3 +239,44 @@ def test_a_file_that_is_no_database_is_refused(parts: Parts, tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"notes.txt.*expected a SQLite database"):
         analyze(parts.config(db), QUIET)
     assert db.read_text().startswith("my notes")
+
+
+def test_the_same_sae_under_two_names_is_refused_before_anything_runs(parts: Parts, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(parts.saes[0], copy)
+    with pytest.raises(UserError, match=r"copy.*same weights as|same weights as.*copy"):
+        analyze(parts.config(tmp_path / "none.db", saes=[str(parts.saes[0]), str(copy)]), QUIET)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_known_weights_with_another_configuration_are_refused(parts: Parts, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(parts.saes[0], copy)
+    config = json.loads((copy / "cfg.json").read_text())
+    (copy / "cfg.json").write_text(json.dumps(config | {"k": 3}))
+    analyze(parts.config(tmp_path / "run.db", saes=[str(parts.saes[0])], tokens=1000), QUIET)
+    with pytest.raises(UserError, match=r"another cfg\.json"):
+        analyze(parts.config(tmp_path / "run.db", saes=[str(copy)], tokens=1000), QUIET)
+
+
+def test_a_model_that_gives_nan_is_named_with_its_hook_and_a_way_out(parts: Parts, tmp_path: Path) -> None:
+    model = tmp_path / "broken"
+    shutil.copytree(parts.model, model)
+    weights = load_file(model / "model.safetensors")
+    weights["model.layers.1.mlp.down_proj.weight"][0, 0] = float("nan")
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"blocks\.2\.hook_resid_post.*--dtype"):
+        analyze(parts.config(tmp_path / "run.db", model=str(model)), QUIET)
+
+
+def test_a_worker_waits_for_another_that_is_writing(parts: Parts, tmp_path: Path) -> None:
+    db = tmp_path / "busy.db"
+    analyze(parts.config(db, tokens=1000), QUIET)
+    writer = make_engine(db).connect()
+    writer.execute(text("UPDATE run SET seconds = seconds"))
+    timer = threading.Timer(7, writer.close)
+    timer.start()
+    try:
+        assert analyze(parts.config(db, tokens=1000, seed=5), QUIET) == 2
+    finally:
+        timer.join()

@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import documents
 from analysis.batches import TokenBatch
 from analysis.corpus import ContextStream
 from analysis.documents import Corpus
@@ -272,3 +273,16 @@ def test_the_strip_is_the_beginning_of_a_long_document_else(tmp_path: Path) -> N
     assert found.begins[0] == 0
     batch = stream.collate(stream.contexts_of(found, 100))
     assert batch.ids[batch.mask].tolist() == found.ids[:100]
+
+
+def test_a_corpus_of_several_blocks_is_sampled_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "BLOCK_CHARACTERS", 200_000)
+    for number in range(4):
+        lines = [json.dumps({"text": f"file {number} " + "word after word. " * 200}) for _ in range(100)]
+        (tmp_path / f"{number}.jsonl").write_text("\n".join(lines))
+    corpus, files = Corpus(tmp_path), Counter[int]()
+    for seed in range(4):
+        for batch in stream_of(corpus, tokens=20_000, seed=seed).batches():
+            files.update((batch.document // 100).tolist())
+    assert set(files) == {0, 1, 2, 3}
+    assert all(0.17 < count / files.total() < 0.33 for count in files.values()), files
