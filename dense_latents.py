@@ -81,6 +81,8 @@ def main() -> None:
     except (UserError, ServeError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
+        if error.name == "psycopg":
+            _fail("a PostgreSQL database needs psycopg: pip install -c constraints.txt '.[postgres]'")
         if error.name not in _WORKER or find_spec(error.name) is not None:
             raise
         _fail(f"this command needs {error.name}: `make setup`, or pip install -c constraints.txt '.[analysis]'")

@@ -17,6 +17,7 @@ from analysis.config import AnalyzeConfig
 from analysis.demo_parts import cache_folder
 from analysis.errors import UserError
 from analysis.pipeline import Reading, Result, analyse, check_database, prepare
+from analysis.sae import slugify
 from analysis.write import check_known, find_complete, write
 from migrations.runner import current_revision, head_revision, upgrade
 from store.session import database_url, make_engine, sqlite_path, without_password
@@ -41,7 +42,9 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
         _migrate(config.db)
         engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
         readers = make_engine(config.db, read_only=True)
-        check_known(readers, reading.saes)
+        check_known(readers, reading.saes, reading.model.fingerprint)
+        for note in strangers(reading):
+            console.print(note)
         return _known(readers, reading, console) or _run(reading, engine, readers, console)
 
 
@@ -76,7 +79,7 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         console.print("writing")
         run_id = write(engine, result)
         checkpoints.clear()
-    for note in (*mended(reading), *undetailed(result)):
+    for note in (*mended(reading), *cut_short(result), *undetailed(result)):
         console.print(note)
     dense = sum(
         int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
@@ -87,6 +90,13 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {where}"
     )
     return run_id
+
+
+def cut_short(result: Result) -> Iterator[str]:
+    """Whether the text ran out."""
+    wanted, found = result.reading.config.tokens, result.counts["tokens"]
+    if found < wanted:
+        yield f"{result.reading.corpus.path}: the text ended after {found:,} of {wanted:,} tokens"
 
 
 def mended(reading: Reading) -> Iterator[str]:
@@ -115,6 +125,15 @@ def undetailed(result: Result) -> Iterator[str]:
                 f"{panel.sae.source}: {len(missing)} dense latents have no examples or profiles, since they were rare"
                 f" in the first tokens; --detail {panel.sae.layer}:{listed}{more} keeps them"
             )
+
+
+def strangers(reading: Reading) -> Iterator[str]:
+    """SAEs whose metadata name another model: the same width is no sign that they belong together."""
+    for sae in reading.saes:
+        made_for = str(sae.details.get("metadata", {}).get("model_name") or "")
+        names = {slugify(part).rsplit("/", 1)[-1] for part in (reading.model.name, reading.model.source)}
+        if made_for and slugify(made_for.rsplit("/", 1)[-1]) not in names:
+            yield f"{sae.source}: made for {made_for}, as its metadata say; reading {reading.model.name}"
 
 
 def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) -> None:

@@ -51,8 +51,11 @@ def find_complete(engine: Engine, key: str) -> Run | None:
         return session.scalar(select(Run).where(Run.key == key, Run.status == "complete").order_by(Run.id.desc()))
 
 
-def check_known(engine: Engine, saes: list[LoadedSae]) -> None:
-    """Refuse weights that the store knows with another configuration: one page cannot stand for both.
+def check_known(engine: Engine, saes: list[LoadedSae], fingerprint: str) -> None:
+    """Refuse weights that the store knows with another configuration or model: one page cannot stand for both.
+
+    Args:
+        fingerprint: of the model.
 
     Raises:
         UserError: the SAE, and what the store has.
@@ -60,10 +63,14 @@ def check_known(engine: Engine, saes: list[LoadedSae]) -> None:
     with session_factory(engine)() as session:
         for sae in saes:
             known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
-            if known is not None and known.details.get("settings_sha256") != sae.settings:
+            if known is None:
+                continue
+            model = session.get_one(Model, known.model_id)
+            same = known.details.get("settings_sha256") == sae.settings
+            if not same or model.fingerprint != fingerprint:
                 raise UserError(
-                    f"--sae {sae.source}: the store has these weights as {known.slug}, reading {known.hook_point},"
-                    f" with another cfg.json; use another --db"
+                    f"--sae {sae.source}: the store has these weights as {known.slug}, reading {known.hook_point} of"
+                    f" {model.name}, with another {'model' if same else 'cfg.json'}; use another --db"
                 )
 
 
@@ -117,7 +124,7 @@ class _SaeRows:
             *promoted_rows(promoted, detail, words),
         ]
         for kind in POSITION_KINDS:
-            self.profiles += position_rows(kind, plan.latents, panel.positions[kind].summarise())
+            self.profiles += position_rows(kind, plan.latents, panel.positions[kind].summarise(), sae.signed)
         if result.strip is not None:
             self.profiles += strip_rows(plan.latents, result.strip_acts[place])
         special = reading.model.special_ids

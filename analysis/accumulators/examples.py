@@ -27,9 +27,10 @@ _WINDOWS = ("tokens", "acts", "partner")
 
 STATISTICS = (
     Statistic("examples", "Examples", "activation", "tokens", "latent",
-              "Stretches of 64 tokens, at most one a context: the highest activations; four levels, the quarters of"
-              " the firing activations from low to high; firing tokens at random; and tokens at random where the"
-              " latent is off. Snippets mislead for latents that fire on half of all tokens: see the whole document.",
+              "Stretches of at most 64 tokens, at most one a context: the highest activations, massive tokens left out"
+              " (the same few would be every latent's); four levels, the quarters of the firing activations from low"
+              " to high; firing tokens at random; and tokens at random where the latent is off. Snippets mislead for"
+              " latents that fire on half of all tokens: see the whole document.",
               "O", "our own"),
 )  # fmt: skip
 
@@ -81,7 +82,8 @@ class Examples(Accumulator):
             return
         mine = _spread(step, step.columns(self.latents))  # [B, T, m]
         serial = _spread(step, step.counted.serial[:, None])[..., 0].long()
-        score, column = self._candidates(mine, serial, step.batch.mask.to(mine.device))  # [m, K, B]
+        ordinary = _spread(step, step.counted.ordinary[:, None])[..., 0]
+        score, column = self._candidates(mine, serial, step.batch.mask.to(mine.device), ordinary)  # [m, K, B]
         better = (torch.isfinite(score) & (score >= self.tensors["score"][..., -1:])).any(-1)
         latent, kind = torch.nonzero(better).T  # few, once the best are found
         context = torch.arange(mine.shape[0], device=mine.device).expand(len(latent), -1)
@@ -106,9 +108,9 @@ class Examples(Accumulator):
         t = self.tensors
         return ExamplesSummary(*(t[name].clone() for name in ExamplesSummary._fields))
 
-    def _candidates(self, mine: Tensor, serial: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    def _candidates(self, mine: Tensor, serial: Tensor, counted: Tensor, ordinary: Tensor) -> tuple[Tensor, Tensor]:
         """The best token of each context by latent and kind: score (-inf: none) and column, [m, K, B] each."""
-        top = torch.where(mine != 0, mine.abs(), -torch.inf).max(1)
+        top = torch.where((mine != 0) & ordinary[..., None], mine.abs(), -torch.inf).max(1)
         found = [(top.values, top.indices)]
         for salt, kinds in ((0, (1, 2, 3, 4)), (1, (5,)), (2, (6,))):
             chance = torch.where(counted, mix(serial, self.seed * 16 + salt), -1.0)

@@ -69,7 +69,7 @@ def latent_rows(s: Scalars, plan: Plan, threshold: float, words: list[str]) -> l
         "duplicate_of": _index(s.geometry.duplicate_of),
         "cos_bias": numbers(s.cos_bias),
         "decoder_norm": numbers(s.decoder_norm),
-        "quantiles": _quantiles(s.counts, s.edges),
+        "quantiles": _quantiles(s.counts, s.edges, s.moments.max),
         "spark": sparks(s.counts),
         "top_tokens": _few_tokens(s.tokens, words),
     }
@@ -115,7 +115,8 @@ def _index(values: Tensor) -> list[int | None]:
     return [value if value >= 0 else None for value in values.tolist()]
 
 
-def _quantiles(counts: Tensor, edges: Tensor) -> list[dict[str, float | None] | None]:
+def _quantiles(counts: Tensor, edges: Tensor, largest: Tensor) -> list[dict[str, float | None] | None]:
     names = [str(share) for share in QUANTILES]
-    rows = quantiles(counts, edges).tolist()
+    # interpolated in its bin, a quantile may come out beyond the largest activation: it cannot be
+    rows = torch.minimum(quantiles(counts, edges), largest.abs()[:, None]).tolist()
     return [dict(zip(names, map(number, row), strict=True)) if row[0] == row[0] else None for row in rows]

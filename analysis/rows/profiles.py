@@ -61,13 +61,16 @@ def promoted_rows(found: Promoted, detail: set[int], words: list[str]) -> Iterat
             yield {"index": index, "name": name, "data": {"items": items}, "values": None}
 
 
-def position_rows(kind: str, latents: Tensor, summary: PositionSummary) -> Iterator[Row]:
+def position_rows(kind: str, latents: Tensor, summary: PositionSummary, signed: bool) -> Iterator[Row]:
     """Mean, low, high and tokens by distance; nothing where no token's distance is known."""
     if not bool(summary.tokens.any()):
         return
     tokens = summary.tokens.double()
+    # a mean without an interval, from a single group of documents, would look like an effect
+    mean = torch.where(summary.low.isnan(), torch.nan, summary.mean)
+    low = summary.low if signed else summary.low.clamp(min=0)
     for number_, index in enumerate(latents.tolist()):
-        values = torch.stack([summary.mean[number_], summary.low[number_], summary.high[number_], tokens]).cpu()
+        values = torch.stack([mean[number_], low[number_], summary.high[number_], tokens]).cpu()
         data = {"edges": summary.edges.tolist()}
         yield {"index": index, "name": f"position_{kind}", "data": data, "values": pack(values, "f8")}
 

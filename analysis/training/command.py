@@ -160,7 +160,9 @@ def _finish(
 ) -> None:
     """Measure the SAE as it lies on disk, and write the report and the hash of the weights."""
     sae = load_sae(str(folder), device=str(model.device))
-    stream = _stream(config, corpus, model, config.report_tokens, only_held_out=True)
+    tokens = min(config.report_tokens, max(2_000, config.tokens // 10))
+    console.print(f"measuring {slug_part(sae)} on {tokens:,} tokens of held-out documents")
+    stream = _stream(config, corpus, model, tokens, only_held_out=True)
     measured = evaluate(model, sae, stream)
     report = training | {"held_out": measured, "model": model.name, "corpus": corpus.name}
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n")

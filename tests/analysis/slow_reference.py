@@ -285,7 +285,7 @@ def _best(
     candidates: dict[int, tuple[float, int, Token]] = {}
     drawn = _drawn(data, seed * 16 + max(0, kind - 4))
     for token, row in zip(data.tokens, data.acts, strict=True):
-        if kind > 0 and token not in drawn:
+        if token not in drawn if kind > 0 else not token.ordinary:
             continue
         size = abs(row[latent])
         serial = _serial(token)
