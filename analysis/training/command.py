@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +126,24 @@ def _train_all(
 ) -> None:
     todo = {hook: folder for hook, folder in folders.items() if not (folder / REPORT).exists()}
     threads = max(1, (os.cpu_count() or 1) // config.jobs)
-    with ProcessPoolExecutor(config.jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(config.jobs, get_context("spawn"), _leave_ctrl_c_to_the_parent) as pool:
         futures = {}
         for hook, folder in todo.items():
             metadata = _metadata(config, model, corpus, hook)
             futures[pool.submit(_job, config.recipe, cache, hook, folder, metadata, device, threads)] = hook
-        for future in as_completed(futures):
-            hook = futures[future]
-            _finish(config, model, corpus, folders[hook], future.result(), console)
+        try:
+            for future in as_completed(futures):
+                hook = futures[future]
+                _finish(config, model, corpus, folders[hook], future.result(), console)
+        except KeyboardInterrupt:
+            console.print("stopped; the same command goes on from the last checkpoint")
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _job(
