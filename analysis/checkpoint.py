@@ -65,15 +65,14 @@ class Checkpoints:
         """Write a new checkpoint, then put it in the old one's place.
 
         Args:
-            parts: a file each; taken one at a time, so that only one is in memory twice.
+            parts: a file each, of tensors that share no memory; taken one at a time, so that only one
+                is in memory twice.
         """
         fresh = self.folder / "new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         for number, tensors in enumerate(parts):
-            # copies, since safetensors refuses tensors that share memory
-            apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-            save_file(apart, fresh / _part(number))
+            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, fresh / _part(number))
         (fresh / _NOTE).write_text(json.dumps(note))
         self._swap(fresh)
 

@@ -19,7 +19,7 @@ from analysis.accumulators.positions import Positions
 from analysis.accumulators.reconstruction import Reconstruction
 from analysis.accumulators.top_tokens import TokenTable
 from analysis.batches import Counted, Firing, TokenBatch
-from analysis.plan import MASSIVE, Plan
+from analysis.plan import KINDS, MASSIVE, Plan
 from analysis.sae import LoadedSae
 
 
@@ -48,7 +48,8 @@ class Panel:
         self.density = Density(latents, device)
         self.moments = Moments(latents, device)
         self.histogram = Histogram(latents, sae.signed, device)
-        self.tokens = TokenTable(latents, settings.vocab, plan.latents, signed=sae.signed, device=device)
+        exact = plan.latents[plan.kind != KINDS.index("control")]  # controls are sparse: the pruned table is enough
+        self.tokens = TokenTable(latents, settings.vocab, exact, signed=sae.signed, device=device)
         self.positions = {kind: Positions(kind, plan.latents, settings.context, device) for kind in POSITION_KINDS}
         self.examples = Examples(plan.latents, plan.partners, plan.cuts, seed=settings.seed, device=device)
         self.joint = Joint(plan.pairs)

@@ -314,7 +314,8 @@ def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, 
 
 def _plan_tensors(plan: Plan) -> dict[str, Tensor]:
     flat = {f"plan/{name}": tensor for name, tensor in plan._asdict().items() if name != "pairs"}
-    return flat | {f"pairs/{name}": tensor for name, tensor in plan.pairs._asdict().items()}
+    named = flat | {f"pairs/{name}": tensor for name, tensor in plan.pairs._asdict().items()}
+    return {name: tensor.clone() for name, tensor in named.items()}  # some are one tensor under two names
 
 
 def _plan_from(tensors: dict[str, Tensor]) -> Plan:

@@ -1,6 +1,6 @@
 """Which token types a latent fires on: sums per (latent, token type), exact while they fit.
 
-A full table would be latents x vocabulary. Latents with detail get exact sums over all types that
+A full table would be latents x vocabulary. Dense latents and their partners get exact sums over all types that
 occur (`TokenMatrix`). For all others a sorted sparse table of what occurred is kept, pruned to the
 heaviest `capacity` types of a latent when it outgrows its room: until the first pruning its numbers
 are exact; after it, a latent's `error` bounds the mass that any missing type may have.
