@@ -22,7 +22,7 @@ from analysis.geometry import Partners, partners
 from analysis.interrupts import gentle_stop
 from analysis.model import LanguageModel, load_model
 from analysis.panel import Panel, Settings
-from analysis.plan import Pilot, Plan, make_plan
+from analysis.plan import NUMBERS, Pilot, Plan, make_plan
 from analysis.progress import progress_bar
 from analysis.rows.examples import title_of
 from analysis.rows.plain import plain
@@ -211,7 +211,13 @@ class Run:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
             x = torch.cat([kept[sae.hook_point] for kept in pilot])
             asked = _asked(self.reading.config, sae)
-            plan = make_plan(sae, geometry, Pilot(x, sae.encode), self.reading.config.dense_threshold, asked)
+            plan = make_plan(
+                sae,
+                geometry,
+                Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents)),
+                self.reading.config.dense_threshold,
+                asked,
+            )
             self.panels.append(Panel(sae, plan, self.reading.settings))
 
     def update(self, batch: TokenBatch, kept: Kept) -> None:

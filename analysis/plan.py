@@ -22,7 +22,7 @@ MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn ou
 CONTROLS = 32
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
-_PIECE = 1024  # pilot tokens encoded at once
+NUMBERS = 1 << 25  # activations of the pilot in memory at once: 128 MB
 KINDS = ("dense", "partner", "control", "asked")
 
 
@@ -43,11 +43,12 @@ class Pilot(NamedTuple):
 
     x: Tensor  # [n, D]
     encode: Callable[[Tensor], Tensor]  # [piece, D] -> [piece, N]
+    piece: int = 1024  # tokens encoded at once
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Firing tokens [N] int64 and summed |activation| [N] of every latent."""
         totals = []
-        for piece in self.x.split(_PIECE):  # type: ignore[no-untyped-call]
+        for piece in self.x.split(self.piece):  # type: ignore[no-untyped-call]
             acts = self.encode(piece)
             totals.append(((acts != 0).sum(0), acts.abs().sum(0)))
         fired, mass = zip(*totals, strict=True)
@@ -55,7 +56,7 @@ class Pilot(NamedTuple):
 
     def columns(self, latents: Tensor) -> Tensor:
         """Activations [n, len(latents)] of a few latents."""
-        pieces = self.x.split(_PIECE)  # type: ignore[no-untyped-call]
+        pieces = self.x.split(self.piece)  # type: ignore[no-untyped-call]
         return torch.cat([self.encode(piece)[:, latents] for piece in pieces])
 
 
