@@ -100,6 +100,7 @@ def bench(
     sae: Annotated[list[str] | None, typer.Option(help="As in analyze; the shipped SAEs where none is given.")] = None,
     corpus: Texts = "demo",
     tokens: Annotated[int, typer.Option(help="N: timed tokens. Memory is measured at N and at 8 N.")] = 16_384,
+    context: Annotated[int, typer.Option(help="Tokens per context, BOS included.")] = 256,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     memory: Annotated[bool, typer.Option(help="Measure memory too (two more processes).")] = True,
     dtype: Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")] = "auto",
@@ -111,7 +112,12 @@ def bench(
     from analysis.demo_parts import demo_saes
 
     saes = sae or [str(folder) for folder in demo_saes()]
-    run(AnalyzeConfig(model, saes, _corpus(corpus), tokens, dtype=dtype, device=device), console, json, memory)
+    run(
+        AnalyzeConfig(model, saes, _corpus(corpus), tokens, context=context, dtype=dtype, device=device),
+        console,
+        json,
+        memory,
+    )
 
 
 def train_sae(

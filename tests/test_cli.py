@@ -80,7 +80,7 @@ def test_a_second_demo_starts_within_five_seconds(
 def test_bench_gives_ratio_and_memory(parts: Parts, tmp_path: Path) -> None:
     saes = [word for path in parts.saes for word in ("--sae", str(path))]
     where = ["--model", str(parts.model), "--corpus", str(parts.corpus)]
-    found = run("bench", *where, *saes, "--tokens", "2000", "--json", cache=tmp_path)
+    found = run("bench", *where, *saes, "--tokens", "2000", "--context", "48", "--json", cache=tmp_path)
     assert found.returncode == 0, found.stderr
     numbers = json.loads(found.stdout)
     assert numbers["tokens"] == 2000
