@@ -23,6 +23,7 @@ from tests.analysis.conftest import Parts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EVERY_BATCH = ("--checkpoint-seconds", "0", "--tokens", "16000")
+FEW_BATCHES = 800  # tokens: a batch has 376
 
 
 class Worker:
@@ -81,17 +82,20 @@ def only_digest(db: Path) -> str:
 
 
 def kill_and_resume(parts: Parts, folder: Path, kills: int, seed: int) -> tuple[str, int]:
-    """Kill a run so often, each time at a random moment after it got further; then let it end."""
+    """Kill a run so often, each time a little further on, at a random moment; then let it end.
+
+    The place is drawn in tokens, not in seconds: a fast machine would else be through before the first kill.
+    """
     draw = random.Random(seed)
     db, done, killed = folder / "run.db", 0, 0
     while True:
         worker = Worker(folder / "cache", parts.arguments(db, *EVERY_BATCH, "--resume"))
-        if killed < kills and worker.wait_beyond(done):
-            time.sleep(draw.uniform(0, 0.3))
+        if killed < kills and worker.wait_beyond(done + draw.randrange(FEW_BATCHES)):
+            time.sleep(draw.uniform(0, 0.02))
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGKILL)
-                killed += 1
             worker.process.communicate()
+            killed += worker.process.returncode == -signal.SIGKILL
             done = worker.tokens()
             continue
         status, said = worker.ends()

@@ -1,0 +1,69 @@
+"""What the classes look at: a fair sample of whole contexts, and every signal on its tokens.
+
+The sample is bounded (`AnalyzeConfig.class_tokens`), so memory does not grow with the text; a corpus no
+larger than it is looked at whole. A signal is the projection of what the SAE reads on a unit direction:
+of a latent's decoder, or of a random one, which is the chance level of all that is said of latents.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Sample(NamedTuple):
+    """n counted tokens of C whole contexts, flat; contexts one after the other, each in reading order."""
+
+    token: Tensor  # [n] int64: vocabulary id
+    context: Tensor  # [n] int64: 0 to C - 1
+    column: Tensor  # [n] int64: position in the context, BOS being 0
+    paragraph: Tensor  # [n] int64: tokens since the start of the paragraph, -1 unknown
+    sentence: Tensor  # [n] int64: tokens since the start of the sentence, -1 unknown
+    begin: Tensor  # [n] int64: character of the document at which the token begins
+    document: Tensor  # [C] int64: index of each context's document in the corpus
+    group: Tensor  # [C] int64: which of the 64 groups of documents
+
+    @property
+    def documents(self) -> int:
+        """How many different documents."""
+        return len(torch.unique(self.document))
+
+
+class Signals(NamedTuple):
+    """The signals of one SAE on a sample: m latents with detail first, then r random directions; q = m + r."""
+
+    sample: Sample
+    latents: Tensor  # [m] int64
+    values: Tensor  # [n, q] float32: u . (x - mean of x), u the unit direction
+    on: Tensor  # [n, m] bool: the latent fires
+    ordinary: Tensor  # [n] bool: not a massive token of this layer
+    directions: Tensor  # [q, D] float32: unit vectors
+
+    @property
+    def random(self) -> int:
+        """How many random directions."""
+        return self.values.shape[1] - len(self.latents)
+
+    def kept(self) -> Signals:
+        """The same without massive tokens, which would rule every rank of the tails and every mean."""
+        if bool(self.ordinary.all()):
+            return self
+        keep = torch.nonzero(self.ordinary).flatten()
+        s = self.sample
+        flat = (column[keep] for column in (s.token, s.context, s.column, s.paragraph, s.sentence, s.begin))
+        return Signals(
+            Sample(*flat, s.document, s.group),
+            self.latents,
+            self.values[keep],
+            self.on[keep],
+            self.ordinary[keep],
+            self.directions,
+        )
+
+
+def sum_by(index: Tensor, values: Tensor, size: int) -> Tensor:
+    """Sums [size, ...] of `values` [n, ...] by `index` [n], float64."""
+    total = torch.zeros(size, *values.shape[1:], dtype=torch.float64, device=values.device)
+    return total.index_add_(0, index, values.double())
