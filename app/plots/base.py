@@ -1,0 +1,29 @@
+"""What all figures share: the house's colours, axes and margins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Figure = dict[str, Any]
+
+INK, DIM, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--p", "--n", "--z"
+BANDS = {POSITIVE: "--p-band", NEGATIVE: "--n-band"}
+STEPS = ("--step0", "--step1", "--step2", "--step3", "--step4")
+COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, *BANDS.values(), *STEPS)
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with its title; zooming is off, so that scrolling a page over a plot scrolls."""
+    return {"title": {"text": title}, "fixedrange": True, **more}
+
+
+def figure(data: list[dict[str, Any]], height: int, x: dict[str, Any], y: dict[str, Any], **layout: Any) -> Figure:
+    """A figure with the house's margins."""
+    shared = {
+        "height": height,
+        "showlegend": False,
+        "margin": {"l": 56, "r": 12, "t": 8, "b": 44},
+        "xaxis": x,
+        "yaxis": y,
+    }
+    return {"data": data, "layout": {**shared, **layout}}
