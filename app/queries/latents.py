@@ -9,7 +9,9 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.queries.classes import has_class, has_one
 from app.queries.cursor import Cursor
+from app.queries.labels import goes_with
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo
 from store.tables import Analysis, Latent, Sae
@@ -46,6 +48,12 @@ class Filters:
     borderline: bool | None = None
     detail: str | None = None
     """One of DETAILS, "any" (examples were kept) or "none"."""
+    of_class: str | None = None
+    """A class it has; "any": one of the six; "unmeasured": none was measured."""
+    alone: bool | None = None
+    """It has exactly one of the six classes, or several."""
+    label: str | None = None
+    """Name of a label of the user's that it goes with."""
     q: str | None = None
     """Part of a top token, without regard to case."""
 
@@ -206,7 +214,14 @@ def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnEleme
         parts.append(Latent.duplicate_of.is_not(None) if filters.duplicate else Latent.duplicate_of.is_(None))
     parts += _bounds(Latent.density, filters.min_density, filters.max_density)
     parts += _bounds(Latent.antipodality, filters.min_antipodality, filters.max_antipodality)
+    parts += _functions(run, filters)
     return and_(*parts, _detail(filters.detail), _token(session, filters.q))
+
+
+def _functions(run: RunInfo, filters: Filters) -> list[ColumnElement[bool]]:
+    parts = [] if filters.of_class is None else [has_class(filters.of_class)]
+    parts += [] if filters.alone is None else [has_one(filters.alone)]
+    return parts if filters.label is None else [*parts, goes_with(run, filters.label)]
 
 
 def _bounds(column: Any, low: float | None, high: float | None) -> list[ColumnElement[bool]]:

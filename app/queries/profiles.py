@@ -115,6 +115,15 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def cleaned(value: Any) -> Any:
+    """Evidence as it may go into JSON: SQLite would keep a NaN that no page could send."""
+    if isinstance(value, dict):
+        return {str(key): cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [cleaned(inner) for inner in value]
+    return finite(value) if isinstance(value, float) else value
+
+
 def _histogram(row: Profile | None) -> Histogram | None:
     if row is None or row.values is None:
         return None

@@ -12,8 +12,10 @@ from pydantic import WithJsonSchema
 from app.deps import MAX_ID
 from app.errors import BadFilter
 from app.queries import cursor as cursors
+from app.queries.classes import CLASSES, UNEXPLAINED, UNMEASURED
 from app.queries.latents import DETAILS, SORTS, Filters, Order
 
+FUNCTIONS = (*CLASSES, UNEXPLAINED, "any", UNMEASURED)
 ASCENDING = {"index", "layer"}
 MAX_LIMIT = 500
 
@@ -44,6 +46,21 @@ Kept = Annotated[
     str | None,
     Query(max_length=200, description="Why examples were kept; any: they were; none: they were not."),
     WithJsonSchema({"type": "string", "enum": ["", *DETAILS, "any", "none"]}),
+]
+Function = Annotated[
+    str | None,
+    Query(
+        alias="class",
+        max_length=200,
+        description="A class the latent has (yes or likely); any: one of the six; unmeasured: none was measured.",
+    ),
+    WithJsonSchema({"type": "string", "enum": ["", *FUNCTIONS]}),
+]
+Alone = Annotated[Flag, Query(description="true: it has exactly one of the six classes; false: several; any.")]
+Named = Annotated[
+    str | None,
+    Query(max_length=200, description="Name of a label of the corpus that the latent goes with (see /api/v1/labels)."),
+    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
 ]
 Part = Annotated[
     str | None,
@@ -100,6 +117,9 @@ def latent_filters(
     duplicate: Yes = None,
     borderline: Yes = None,
     detail: Kept = None,
+    of_class: Function = None,
+    alone: Alone = None,
+    label: Named = None,
     q: Part = None,
 ) -> Filters:
     """Filters within one SAE; a dependency, so pages and API read the same."""
@@ -113,7 +133,10 @@ def latent_filters(
         duplicate=flag(duplicate),
         borderline=flag(borderline),
         detail=_detail(detail),
-        q=_part(q),
+        of_class=_function(of_class),
+        alone=flag(alone),
+        label=_part("label", label),
+        q=_part("q", q),
     )
 
 
@@ -141,7 +164,13 @@ def _detail(text: str | None) -> str | None:
     return text or None
 
 
-def _part(text: str | None) -> str | None:
+def _function(text: str | None) -> str | None:
+    if text and text not in FUNCTIONS:
+        raise BadFilter(f"unknown class '{text[:60]}'; choose one of {', '.join(FUNCTIONS)}")
+    return text or None
+
+
+def _part(name: str, text: str | None) -> str | None:
     if text and "\0" in text:
-        raise BadFilter("q holds a NUL character; no token does")
+        raise BadFilter(f"{name} holds a NUL character; none of ours does")
     return text or None
