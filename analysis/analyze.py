@@ -15,8 +15,12 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, Oper
 from analysis.checkpoint import Checkpoints
 from analysis.config import AnalyzeConfig
 from analysis.demo_parts import cache_folder
+from analysis.documents import Document
 from analysis.errors import UserError
+from analysis.evidence import Decisions, decide, sampled_documents
 from analysis.pipeline import Reading, Result, analyse, check_database, prepare
+from analysis.progress import progress_bar
+from analysis.rows.examples import documents_of
 from analysis.sae import slugify
 from analysis.write import check_known, find_complete, write
 from migrations.runner import current_revision, head_revision, upgrade
@@ -76,8 +80,9 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         except KeyboardInterrupt:
             console.print("stopped; the same command with --resume goes on from here")
             raise
+        documents, decisions = _decided(result, console)
         console.print("writing")
-        run_id = write(engine, result)
+        run_id = write(engine, result, documents, decisions)
         checkpoints.clear()
     for note in (*mended(reading), *cut_short(result), *undetailed(result)):
         console.print(note)
@@ -90,6 +95,17 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {where}"
     )
     return run_id
+
+
+def _decided(result: Result, console: Console) -> tuple[dict[int, Document], Decisions | None]:
+    """The documents that are needed again, and what the classes say."""
+    reading, panels = result.reading, result.panels
+    sampled = sampled_documents(panels) if reading.config.classes else set()
+    documents = documents_of(reading.corpus, [panel.examples.summarise() for panel in panels], sampled)
+    if not reading.config.classes:
+        return documents, None
+    with progress_bar(console, "classes", len(panels), "SAEs") as tell:
+        return documents, decide(reading.model, panels, documents, reading.config.cuts, reading.config.seed, tell)
 
 
 def cut_short(result: Result) -> Iterator[str]:

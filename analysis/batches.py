@@ -22,6 +22,7 @@ class TokenBatch(NamedTuple):
     group: Tensor  # [B] int64: which of the 64 groups of documents
     paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
     sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
+    begin: Tensor  # [B, T] int64: character of the document at which the token begins, -1 before and after the text
     lead: int  # columns before each context's first own token: 1 with BOS, else 0
     cursor: int  # contexts emitted up to and including this batch
 
@@ -35,6 +36,7 @@ class Counted(NamedTuple):
     group: Tensor  # [n] int64
     paragraph: Tensor  # [n] int64
     sentence: Tensor  # [n] int64
+    begin: Tensor  # [n] int64: character of the document at which the token begins
     serial: Tensor  # [n] int64: a name of this token (document, character of its context, column)
     ordinary: Tensor  # [n] bool: not a massive token (norm at most 6 x the median of its layer)
 

@@ -30,6 +30,11 @@ def analyze(
         list[str] | None, typer.Option(help="LAYER:INDEX[,INDEX ...]: further latents with examples and profiles.")
     ] = None,
     text_field: Annotated[str, typer.Option(help="Column of a .jsonl that holds the text.")] = "text",
+    classes: Annotated[
+        bool, typer.Option("--classes/--no-classes", help="Say what each dense latent does; hold your labels against it.")
+    ] = True,
+    class_tokens: Annotated[int, typer.Option(help="Tokens of the sample for classes and labels.")] = 65_536,
+    cut: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: what a class must reach; see /methods.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")] = False,
     contexts: Annotated[int, typer.Option(help="Contexts per batch.")] = 8,
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0,
@@ -37,7 +42,7 @@ def analyze(
     device: Device = "auto",
 ) -> None:
     """Read text through a model and its SAEs once, and store what every latent does."""
-    from analysis.config import AnalyzeConfig, parse_detail
+    from analysis.config import AnalyzeConfig, parse_cuts, parse_detail
 
     config = AnalyzeConfig(
         model=model,
@@ -53,6 +58,9 @@ def analyze(
         text_field=text_field,
         dtype=dtype,
         device=device,
+        classes=classes,
+        class_tokens=class_tokens,
+        cuts=parse_cuts(cut or []),
         resume=resume,
         checkpoint_seconds=checkpoint_seconds,
     )

@@ -4,10 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from analysis import __version__
 from analysis.errors import UserError
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What a latent must reach to be given a class; set before anything was measured, never tuned to find more."""
+
+    documents: int = 64
+    """Fewer documents than this, and nothing that rests on text is labelled: slow noise looks like an effect."""
+    position_rho: float = 0.4
+    """|Spearman| of the signal with the distance from a boundary (reported about the paper)."""
+    position_partial: float = 0.2
+    """The same with the other two distances held fixed."""
+    content_auc: float = 0.75
+    """AUC of content words against the rest (reported about the paper)."""
+    content_types_auc: float = 0.625
+    """The same with one vote for each token type: half the way from chance to the cut."""
+    component_cos: float = 0.75
+    """|cosine| with the first principal component (reported about the paper)."""
+    component_ratio: float = 1.2
+    """Variance of the first component over that of the second; below, the first is not a direction of its own."""
+    component_stability: float = 0.9
+    """|cosine| of the first component of one half of the documents with that of the other."""
+    null_alpha: float = 0.2
+    """Share of a decoder direction's length in the quietest directions of the unembedding (reported, for d = 2304)."""
+    null_chance: float = 3.0
+    """Times what a random direction has there by chance; the larger of both cuts holds."""
+    null_directions: int = 10
+    """How many of the quietest directions."""
+    alphabet_share: float = 0.9
+    """Share of the 100 most promoted (or suppressed) tokens with one first letter (reported about the paper)."""
+    alphabet_depth: float = 0.8
+    """Only layers beyond this share of the depth are labelled."""
+    binding_half_life: float = 16.0
+    """Tokens after which the autocorrelation, token noise apart, has fallen to half."""
+    binding_within: float = 0.65
+    """AUC, within a document, of telling a stretch's pole from its words."""
+    binding_across: float = 0.6
+    """The same over documents must stay below: above, it is a fixed concept."""
+    q: float = 0.05
+    """False discovery rate (Benjamini-Hochberg) of the classes that make a test."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +86,24 @@ class AnalyzeConfig:
     """Go on from the last checkpoint of the same run."""
     checkpoint_seconds: float = 60.0
     """Time between checkpoints."""
+    classes: bool = True
+    """Say what each dense latent does, and hold the corpus' own labels against it."""
+    class_tokens: int = 65_536
+    """Tokens of the sample that classes and labels are measured on; the whole text where it is no larger."""
+    controls: int = 32
+    """Sparse latents that get the same detail as dense ones."""
+    random_directions: int = 64
+    """Random directions whose largest score is the chance level."""
+    pool: int = 512
+    """Sparse latents a dense signal is tried to be rebuilt from."""
+    cuts: Cuts = field(default_factory=Cuts)
+    """Of the classes."""
     tag: str = ""
     """Stored with the run; the demo finds its own run by it."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.cuts, dict):  # as it comes out of JSON
+            object.__setattr__(self, "cuts", Cuts(**self.cuts))
         if not self.saes:
             raise UserError("analyze: expected at least one --sae")
         if len(set(self.saes)) != len(self.saes):
@@ -60,6 +114,9 @@ class AnalyzeConfig:
             raise UserError(f"--dense-threshold {self.dense_threshold}: expected a share between 0 and 1")
         if self.contexts < 1:
             raise UserError(f"--contexts {self.contexts}: expected a positive number")
+        for name, least in (("class_tokens", 1), ("controls", 0), ("random_directions", 1), ("pool", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected at least {least}")
         if self.context < 8:
             raise UserError(f"--context {self.context}: expected at least 8 tokens")
 
@@ -73,7 +130,32 @@ class AnalyzeConfig:
         """
         parts = [__version__, model, corpus, saes, dtype, self.tokens, self.dense_threshold, self.context]
         parts += [self.contexts, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
+        parts += [self.controls]
+        if self.classes:
+            parts += [self.class_tokens, self.random_directions, self.pool, asdict(self.cuts)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def parse_cuts(items: list[str]) -> Cuts:
+    """`position_rho=0.3` and so on -> the cuts with these changed.
+
+    Raises:
+        UserError: unknown name, or no number.
+    """
+    cuts = Cuts()
+    known = {each.name: type(getattr(cuts, each.name)) for each in fields(Cuts)}
+    for item in items:
+        name, _, text = item.partition("=")
+        if name not in known:
+            raise UserError(f"--cut {item}: unknown cut '{name}'; choose one of {', '.join(known)}")
+        try:
+            value = known[name](text)
+        except ValueError:
+            raise UserError(f"--cut {item}: expected {name}=NUMBER, e.g. {name}={getattr(cuts, name)}") from None
+        if not value > 0:
+            raise UserError(f"--cut {item}: expected a number above 0")
+        cuts = replace(cuts, **{name: value})
+    return cuts
 
 
 def parse_detail(items: list[str]) -> dict[int, list[int]]:

@@ -47,6 +47,7 @@ class Context:
     document: Document
     start: int
     ids: list[int]
+    begins: list[int]
     paragraph: list[int]
     sentence: list[int]
 
@@ -195,6 +196,7 @@ class ContextStream:
             tokenised.document,
             begins[start],
             tokenised.ids[start:stop],
+            begins[start:stop],
             distances(begins, paragraphs, start, stop),
             distances(begins, sentences, start, stop),
         )
@@ -211,6 +213,7 @@ class ContextStream:
                     context.document,
                     context.start,
                     context.ids[:stop],
+                    context.begins[:stop],
                     context.paragraph[:stop],
                     context.sentence[:stop],
                 )
@@ -236,6 +239,7 @@ class ContextStream:
             group=torch.tensor([group_of(context.document.index) for context in contexts]),
             paragraph=_padded([skip + context.paragraph for context in contexts], width, -1),
             sentence=_padded([skip + context.sentence for context in contexts], width, -1),
+            begin=_padded([skip + context.begins for context in contexts], width, -1),
             lead=len(lead),
             cursor=cursor,
         )

@@ -41,11 +41,15 @@ def mix(key: Tensor, salt: int) -> Tensor:
     Returns:
         float32 tensor of the same shape; 24 bits, so exact in float32.
     """
+    return _shift(mix_bits(key, salt), 40).to(torch.float32) / 2.0**24
+
+
+def mix_bits(key: Tensor, salt: int) -> Tensor:
+    """All 64 bits of the same hash, as int64: different keys never collide (splitmix64 is a bijection)."""
     z = key + _signed(0x9E3779B97F4A7C15 * (2 * salt + 1))
     z = (z ^ _shift(z, 30)) * _signed(0xBF58476D1CE4E5B9)
     z = (z ^ _shift(z, 27)) * _signed(0x94D049BB133111EB)
-    z = z ^ _shift(z, 31)
-    return _shift(z, 40).to(torch.float32) / 2.0**24
+    return z ^ _shift(z, 31)
 
 
 def _signed(value: int) -> int:

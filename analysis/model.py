@@ -132,6 +132,12 @@ class LanguageModel:
         # LayerNorm takes a direction's mean off before the gain, so it must not reach the logits here either
         return folded - folded.mean(0) if hook_points.has_layer_norm(self.module) else folded
 
+    def embedding(self, ids: Tensor) -> Tensor:
+        """What the model puts in for token ids [n]: [n, d_model] float32."""
+        table = self.module.get_input_embeddings().weight.detach()  # type: ignore[operator]
+        found: Tensor = table[ids.to(table.device)].float()
+        return found
+
     def _forward(self, ids: Tensor, attention: Tensor) -> Any:
         return self.module(input_ids=ids.to(self.device), attention_mask=attention.to(self.device), use_cache=False)
 

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, State, Step
+from analysis.accumulators.contexts import Contexts, room_for
+from analysis.accumulators.covariance import Covariance
 from analysis.accumulators.density import Density
 from analysis.accumulators.examples import Examples
 from analysis.accumulators.histogram import Histogram
 from analysis.accumulators.joint import Joint
+from analysis.accumulators.mixture import Mixture
 from analysis.accumulators.moments import Moments
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
 from analysis.accumulators.positions import Positions
@@ -30,6 +33,7 @@ class Settings(NamedTuple):
     contexts: int  # per batch
     vocab: int
     seed: int
+    class_tokens: int = 0  # size of the sample the classes look at; 0: no classes
 
 
 class Panel:
@@ -54,6 +58,7 @@ class Panel:
         self.examples = Examples(plan.latents, plan.partners, plan.cuts, seed=settings.seed, device=device)
         self.joint = Joint(plan.pairs)
         self.reconstruction = Reconstruction(sae.decode, plan.pivot, settings.contexts)
+        self.classes = _class_accumulators(sae, plan, settings) if settings.class_tokens else None
 
     def update(self, batch: TokenBatch, x: Tensor) -> None:
         """One batch.
@@ -77,7 +82,8 @@ class Panel:
             "examples": self.examples,
             "joint": self.joint,
         }
-        return named | {f"position_{kind}": positions for kind, positions in self.positions.items()}
+        named |= {f"position_{kind}": positions for kind, positions in self.positions.items()}
+        return named if self.classes is None else named | self.classes._asdict()
 
     def state_dict(self) -> State:
         """Every tensor of every accumulator, as `accumulator/tensor`."""
@@ -97,6 +103,24 @@ class Panel:
                 yield f"{name}/{key}", tensor
 
 
+class ClassAccumulators(NamedTuple):
+    """What the classes are decided from."""
+
+    sample: Contexts
+    covariance: Covariance
+    mixture: Mixture
+
+
+def _class_accumulators(sae: LoadedSae, plan: Plan, settings: Settings) -> ClassAccumulators:
+    directions = plan.directions(sae.decoder)
+    room = room_for(settings.class_tokens, settings.context)
+    return ClassAccumulators(
+        Contexts(plan.latents, directions, plan.pivot, room, settings.seed),
+        Covariance(plan.pivot, settings.seed),
+        Mixture(plan.pool, directions[: len(plan.latents)], plan.pivot, settings.seed),
+    )
+
+
 def counted_tokens(batch: TokenBatch, x: Tensor, median_norm: Tensor) -> Counted:
     """The counted tokens of a batch, flat; `x` [n, D] tells the massive ones from the rest."""
     device = x.device
@@ -110,6 +134,7 @@ def counted_tokens(batch: TokenBatch, x: Tensor, median_norm: Tensor) -> Counted
         group=batch.group.to(device)[row],
         paragraph=batch.paragraph.to(device)[mask],
         sentence=batch.sentence.to(device)[mask],
+        begin=batch.begin.to(device)[mask],
         serial=(document << 41) + (start << 12) + column,
         ordinary=x.norm(dim=1) <= MASSIVE * median_norm,
     )

@@ -22,7 +22,7 @@ from analysis.geometry import Partners, partners
 from analysis.interrupts import gentle_stop
 from analysis.model import LanguageModel, load_model
 from analysis.panel import Panel, Settings
-from analysis.plan import NUMBERS, Pilot, Plan, make_plan
+from analysis.plan import NUMBERS, Draw, Pilot, Plan, make_plan
 from analysis.progress import progress_bar
 from analysis.rows.examples import title_of
 from analysis.rows.plain import plain
@@ -52,7 +52,17 @@ class Reading:
     @property
     def settings(self) -> Settings:
         """Sizes for the accumulators."""
-        return Settings(self.config.context, self.config.contexts, self.model.vocab_size, self.config.seed)
+        config = self.config
+        tokens = config.class_tokens if config.classes else 0
+        return Settings(config.context, config.contexts, self.model.vocab_size, config.seed, tokens)
+
+    @property
+    def draw(self) -> Draw:
+        """What the plans are asked to draw."""
+        config = self.config
+        if not config.classes:
+            return Draw(config.controls, seed=config.seed)
+        return Draw(config.controls, config.random_directions, config.pool, config.seed)
 
     def stream(self) -> ContextStream:
         """The text as batches."""
@@ -217,6 +227,7 @@ class Run:
                 Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents)),
                 self.reading.config.dense_threshold,
                 asked,
+                self.reading.draw,
             )
             self.panels.append(Panel(sae, plan, self.reading.settings))
 

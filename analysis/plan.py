@@ -1,8 +1,8 @@
 """What the first tokens decide for one SAE: which latents get detail, which pairs, which scales.
 
 All statistics are over all tokens, the pilot's included. What the pilot fixes: who gets detail, the
-quartiles that part the levels of examples, the median norm that tells massive tokens, and the unit
-of a pair's signed axis.
+quartiles that part the levels of examples, the median norm that tells massive tokens, the unit of a
+pair's signed axis, and which sparse latents a dense signal is tried to be rebuilt from.
 """
 
 from __future__ import annotations
@@ -36,6 +36,21 @@ class Plan(NamedTuple):
     median_norm: Tensor  # [] float32
     pivot: Tensor  # [D] float32: mean of x over ordinary tokens
     pairs: PairPlan
+    random: Tensor  # [r, D] float32: random unit vectors, the chance level of the classes; r = 0 without classes
+    pool: Tensor  # [c] int64: sparse latents a dense signal may be a sum of
+
+    def directions(self, decoder: Tensor) -> Tensor:
+        """[m + r, D] unit vectors whose projections are the signals: the detail latents', then the random ones."""
+        return torch.cat([unit_rows(decoder[self.latents]), self.random])
+
+
+class Draw(NamedTuple):
+    """How many of what a plan is asked to draw, besides what the text decides."""
+
+    controls: int = CONTROLS
+    random: int = 0
+    pool: int = 0
+    seed: int = 0
 
 
 class Pilot(NamedTuple):
@@ -59,8 +74,23 @@ class Pilot(NamedTuple):
         pieces = self.x.split(self.piece)  # type: ignore[no-untyped-call]
         return torch.cat([self.encode(piece)[:, latents] for piece in pieces])
 
+    def correlations(self, signals: Tensor) -> Tensor:
+        """Correlation [N, s] of every latent's activation with s signals [n, s]; 0 where one does not vary."""
+        off = signals - signals.mean(0)
+        cross, total, squares = [], [], []
+        for piece, mine in zip(self.x.split(self.piece), off.split(self.piece), strict=True):  # type: ignore[no-untyped-call]
+            acts = self.encode(piece)
+            cross.append(acts.T @ mine)
+            total.append(acts.double().sum(0))
+            squares.append(acts.double().square().sum(0))
+        spread = torch.stack(squares).sum(0) - torch.stack(total).sum(0).square() / max(1, len(off))
+        scale = (spread.clamp(min=0)[:, None] * off.double().square().sum(0)).sqrt()
+        return torch.where(scale > 0, torch.stack(cross).sum(0) / scale, 0.0).float()
 
-def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor) -> Plan:
+
+def make_plan(
+    sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor, draw: Draw = Draw()
+) -> Plan:
     """Choose detail latents and pairs.
 
     Args:
@@ -68,9 +98,10 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
         pilot: the first tokens.
         threshold: density above which a latent is dense.
         asked: latents the user wants in detail, int64.
+        draw: numbers of sparse controls, random directions and sparse latents for the mixture.
     """
     fired, mass = pilot.totals()
-    latents, kind = _choose(fired, mass, len(pilot.x), geometry, threshold, asked)
+    latents, kind = _choose(fired, mass, len(pilot.x), geometry, threshold, asked, draw.controls)
     partner = near_partner(geometry)[latents]
     first, second = _unordered(latents, partner)
     acts = pilot.columns(torch.cat([latents, first, second]))
@@ -87,7 +118,33 @@ def make_plan(sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float
         median,
         pivot,
         _pairs(sae, first, second, a[ordinary], b[ordinary], pivot),
+        random_directions(draw, sae.decoder),
+        _pool(sae, pilot, ordinary, latents[kind <= KINDS.index("partner")], fired, threshold, draw.pool),
     )
+
+
+def random_directions(draw: Draw, decoder: Tensor) -> Tensor:
+    """[r, D] unit vectors, uniform on the sphere; `draw.seed` alone fixes them."""
+    generator = torch.Generator().manual_seed(draw.seed)
+    return unit_rows(torch.randn(draw.random, decoder.shape[1], generator=generator)).to(decoder.device)
+
+
+def _pool(
+    sae: LoadedSae, pilot: Pilot, ordinary: Tensor, dense: Tensor, fired: Tensor, threshold: float, size: int
+) -> Tensor:
+    """The sparse latents that go with some dense signal most: each signal's first choice, then each one's second ..."""
+    sparse = (fired > 0) & (fired <= threshold * len(pilot.x))
+    sparse[dense] = False
+    if not size or not len(dense) or not bool(sparse.any()):
+        return dense.new_zeros(0)
+    known = pilot._replace(x=pilot.x[ordinary])
+    strength = known.correlations(known.x @ unit_rows(sae.decoder[dense]).T).abs()
+    strength[~sparse] = -1.0
+    best = strength.topk(min(size, int(sparse.sum())), dim=0).indices.flatten()  # by rank, then by signal
+    order = torch.unique(best, return_inverse=True)[1]
+    first = torch.full((int(order.max()) + 1,), len(best), device=best.device)
+    first.scatter_reduce_(0, order, torch.arange(len(best), device=best.device), "amin")
+    return best[first.sort().values[:size]].sort().values
 
 
 def near_partner(geometry: Partners) -> Tensor:
@@ -96,7 +153,7 @@ def near_partner(geometry: Partners) -> Tensor:
 
 
 def _choose(
-    fired: Tensor, mass: Tensor, tokens: int, geometry: Partners, threshold: float, asked: Tensor
+    fired: Tensor, mass: Tensor, tokens: int, geometry: Partners, threshold: float, asked: Tensor, controls: int
 ) -> tuple[Tensor, Tensor]:
     density = fired.double() / tokens
     kind = torch.full_like(geometry.partner, -1)
@@ -105,22 +162,25 @@ def _choose(
     dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
     around = near_partner(geometry)[dense]
     around = around[around >= 0]
-    kind[_controls(fired, mass, tokens, dense, around, threshold)] = KINDS.index("control")
+    kind[_controls(fired, mass, tokens, dense, around, threshold, controls)] = KINDS.index("control")
     kind[around] = KINDS.index("partner")
     kind[dense] = KINDS.index("dense")
     latents = torch.nonzero(kind >= 0).flatten()
     return latents, kind[latents]
 
 
-def _controls(fired: Tensor, mass: Tensor, tokens: int, dense: Tensor, partners: Tensor, threshold: float) -> Tensor:
+def _controls(
+    fired: Tensor, mass: Tensor, tokens: int, dense: Tensor, partners: Tensor, threshold: float, count: int
+) -> Tensor:
     """Sparse latents, no partners, whose mean firing activation is nearest to a dense one's, each used once."""
     sparse = torch.nonzero((fired < tokens * threshold / 4) & (fired >= 8)).flatten()
     sparse = sparse[~torch.isin(sparse, partners)]
     if not len(sparse):
         return sparse
     level = mass / fired.clamp(min=1)
-    wanted = level[dense[:CONTROLS]] if len(dense) else level[sparse].sort().values[:: max(1, len(sparse) // CONTROLS)]
-    distance = (level[sparse][None, :] - wanted[:CONTROLS, None]).abs()
+    wanted = level[dense] if len(dense) else level[sparse].sort().values[:: max(1, len(sparse) // max(1, count))]
+    wanted = wanted.repeat(-(-count // len(wanted)))[:count] if len(dense) else wanted[:count]
+    distance = (level[sparse][None, :] - wanted[:, None]).abs()
     taken: list[int] = []
     for row in distance:
         row[taken] = torch.inf

@@ -67,3 +67,29 @@ def sum_by(index: Tensor, values: Tensor, size: int) -> Tensor:
     """Sums [size, ...] of `values` [n, ...] by `index` [n], float64."""
     total = torch.zeros(size, *values.shape[1:], dtype=torch.float64, device=values.device)
     return total.index_add_(0, index, values.double())
+
+
+def position_design(sample: Sample) -> Tensor:
+    """[n, b] float32: one-hot columns of binned distance from the start of context, paragraph and sentence.
+
+    Unknown distances have a bin of their own. What is linear in these is what position explains.
+    """
+    parts = [_binned(distance) for distance in (sample.column, sample.paragraph, sample.sentence)]
+    return torch.cat([part[:, part.any(0)] for part in parts], 1)
+
+
+def residual(values: Tensor, design: Tensor) -> Tensor:
+    """`values` [n, q] less what is linear in `design` [n, b] (an intercept is in it, as its one-hot parts sum to 1)."""
+    inner = (design.T @ design).double()
+    outer = (design.T @ values).double()
+    # parts that each sum to 1 make the system singular by design: the least solution
+    weight = torch.linalg.pinv(inner, hermitian=True) @ outer
+    return values - design @ weight.float()
+
+
+_EDGES = torch.tensor([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024])
+
+
+def _binned(distance: Tensor) -> Tensor:
+    place = torch.bucketize(distance, _EDGES.to(distance.device), right=True)  # 0: unknown
+    return torch.nn.functional.one_hot(place, len(_EDGES) + 1).float()

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar, cast
+from typing import cast
 
-import torch
 from sqlalchemy import Engine, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
-from torch import Tensor
 
-from analysis import __version__
 from analysis.accumulators import STATISTICS
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
-from analysis.config import AnalyzeConfig
+from analysis.chains import STATISTICS as CHAINS
+from analysis.classes import STATISTICS as CLASSES
 from analysis.documents import Document
+from analysis.entities import added, corpus_row, model_row, run_row, sae_row
 from analysis.errors import UserError
+from analysis.evidence import Decided, Decisions, sayable
 from analysis.geometry import STATISTICS as GEOMETRY
 from analysis.geometry import Promoted, bias_cosine, promoted_tokens
+from analysis.labels import STATISTICS as LABELS
 from analysis.panel import Panel
-from analysis.pipeline import Reading, Result
-from analysis.rows.examples import documents_of, example_rows
+from analysis.pipeline import Result
+from analysis.rows.classes import chain_rows, score_rows
+from analysis.rows.examples import example_rows
+from analysis.rows.labels import association_row, label_row
 from analysis.rows.latents import Scalars, latent_rows
 from analysis.rows.pairs import pair_rows
-from analysis.rows.plain import Row, number, plain
+from analysis.rows.plain import Row, number
 from analysis.rows.profiles import (
     DETAIL_ITEMS,
     histogram_rows,
@@ -37,12 +37,26 @@ from analysis.rows.profiles import (
     token_rows,
     with_gap,
 )
-from analysis.sae import LoadedSae, slug_part, slugify
+from analysis.sae import LoadedSae
 from store.session import session_factory
-from store.tables import Analysis, Base, Corpus, Example, Latent, Model, Pair, Profile, Run, Sae, Statistic
+from store.tables import (
+    Analysis,
+    Association,
+    Base,
+    Chain,
+    Example,
+    Label,
+    Latent,
+    Model,
+    Pair,
+    Profile,
+    Run,
+    Sae,
+    Score,
+    Statistic,
+)
 
 _CHUNK = 2000  # rows per statement
-_Row = TypeVar("_Row", bound=Base)
 
 
 def find_complete(engine: Engine, key: str) -> Run | None:
@@ -74,8 +88,12 @@ def check_known(engine: Engine, saes: list[LoadedSae], fingerprint: str) -> None
                 )
 
 
-def write(engine: Engine, result: Result) -> int:
+def write(engine: Engine, result: Result, documents: dict[int, Document], decisions: Decisions | None) -> int:
     """Store a run.
+
+    Args:
+        documents: those of the examples, by index.
+        decisions: what is said of the latents; None where the run was asked for without classes.
 
     Returns:
         the run's id.
@@ -86,17 +104,19 @@ def write(engine: Engine, result: Result) -> int:
     reading = result.reading
     words = reading.model.words()
     # what takes longest is made before the transaction, which holds the only writer's lock
-    lens = reading.model.unembedding(), _sayable(reading, words)
+    lens = reading.model.unembedding(), sayable(reading.model, words)
     promoted = [promoted_tokens(panel.sae.decoder, *lens, DETAIL_ITEMS) for panel in result.panels]
-    documents = documents_of(reading.corpus, [panel.examples.summarise() for panel in result.panels])
     with session_factory(engine)() as session, session.begin():
         _declare_statistics(session)
-        model = _model(session, reading)
-        run = _run(session, result, model.id, _corpus(session, reading).id)
+        model = model_row(session, reading)
+        run = run_row(session, result, model.id, corpus_row(session, reading).id)
+        analyses = []
         for place, panel in enumerate(result.panels):
             # made one SAE at a time: the rows of all of them might not fit in memory
             rows = _SaeRows(result, place, words, documents, promoted[place])
-            rows.insert(session, run.id, _sae(session, model, panel.sae).id)
+            analyses.append(rows.insert(session, run.id, sae_row(session, model, panel.sae).id))
+        if decisions is not None:
+            _insert_decisions(session, run.id, analyses, result.panels, decisions)
         session.execute(update(Run).where(Run.id == run.id).values(status="complete"))
         return run.id
 
@@ -132,8 +152,8 @@ class _SaeRows:
         joint = panel.joint.summarise()
         self.pairs = list(pair_rows(plan.pairs.first, plan.pairs.second, joint, geometry))
 
-    def insert(self, session: Session, run_id: int, sae_id: int) -> None:
-        """Insert all, foreign keys filled in."""
+    def insert(self, session: Session, run_id: int, sae_id: int) -> int:
+        """Insert all, foreign keys filled in; the analysis' id."""
         analysis = Analysis(run_id=run_id, sae_id=sae_id, **_layer_facts(self.panel, self.latents))
         session.add(analysis)
         session.flush()
@@ -144,19 +164,33 @@ class _SaeRows:
             (Pair, self.pairs),
         ):
             _insert(session, table, ({**row, "analysis_id": analysis.id} for row in rows))
+        return analysis.id
+
+
+def _insert_decisions(
+    session: Session, run_id: int, analyses: list[int], panels: list[Panel], decisions: Decisions
+) -> None:
+    """Scores, chains and labels: after all SAEs, since chains lead from one to the next."""
+    labels = [added(session, Label(run_id=run_id, **label_row(column))).id for column in decisions.columns]
+    for analysis, panel, decided in zip(analyses, panels, decisions.saes, strict=True):
+        for table, rows in (
+            (Score, score_rows(panel.plan.latents, decided.scores)),
+            (Chain, chain_rows(decided.chains, analyses)),
+            (Association, _association_rows(panel, decided, labels)),
+        ):
+            _insert(session, table, ({**row, "analysis_id": analysis} for row in rows))
+
+
+def _association_rows(panel: Panel, decided: Decided, labels: list[int]) -> Iterator[Row]:
+    for index, mine in zip(panel.plan.latents.tolist(), decided.associations, strict=True):
+        for label, found in zip(labels, mine, strict=True):
+            yield association_row(found) | {"index": index, "label_id": label}
 
 
 def _insert(session: Session, table: type[Base], rows: Iterable[Row]) -> None:
     statement = cast(Table, table.__table__).insert()  # the ORM's own insert costs twice as much a row
     for chunk in _chunks(rows):
         session.execute(statement, chunk)
-
-
-def _sayable(reading: Reading, words: list[str]) -> Tensor:
-    """[vocab] bool: neither special nor empty."""
-    allowed = torch.tensor([bool(word) for word in words])
-    allowed[[token for token in reading.model.special_ids if token < len(words)]] = False
-    return allowed
 
 
 def _layer_facts(panel: Panel, latents: list[Row]) -> Row:
@@ -184,119 +218,9 @@ def _layer_facts(panel: Panel, latents: list[Row]) -> Row:
 
 def _declare_statistics(session: Session) -> None:
     session.execute(delete(Statistic))
-    rows = [asdict(statistic) | {"position": place} for place, statistic in enumerate((*STATISTICS, *GEOMETRY))]
+    declared = (*STATISTICS, *GEOMETRY, *CHAINS, *CLASSES, *LABELS)
+    rows = [asdict(statistic) | {"position": place} for place, statistic in enumerate(declared)]
     session.execute(insert(Statistic), rows)
-
-
-def _model(session: Session, reading: Reading) -> Model:
-    model = reading.model
-    known = session.scalar(select(Model).where(Model.fingerprint == model.fingerprint))
-    if known is not None:
-        return known
-    row = Model(
-        slug=_free(session, Model.slug, slugify(model.name), model.fingerprint),
-        name=model.name,
-        fingerprint=model.fingerprint,
-        source=model.source,
-        licence=model.licence,
-        family=model.family,
-        n_layers=model.n_layers,
-        d_model=model.d_model,
-        vocab_size=model.vocab_size,
-    )
-    return _added(session, row)
-
-
-def _corpus(session: Session, reading: Reading) -> Corpus:
-    corpus = reading.corpus
-    known = session.scalar(select(Corpus).where(Corpus.sha256 == corpus.sha256))
-    if known is not None:
-        return known
-    row = Corpus(
-        name=corpus.name,
-        sha256=corpus.sha256,
-        documents=corpus.report.documents,
-        characters=corpus.report.characters,
-        licence=None,
-        report=plain(corpus.report.as_dict()),
-        label_columns=sorted(corpus.report.label_columns),
-    )
-    return _added(session, row)
-
-
-def _sae(session: Session, model: Model, sae: LoadedSae) -> Sae:
-    known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
-    if known is not None:
-        return known
-    row = Sae(
-        slug=_free(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),
-        sha256=sae.sha256,
-        model_id=model.id,
-        hook_point=sae.hook_point,
-        layer=sae.layer,
-        # sae-lens saves BatchTopK as JumpReLU: what it was trained as is what people call it
-        architecture=sae.details.get("metadata", {}).get("training_architecture") or sae.architecture,
-        d_in=sae.d_in,
-        n_latents=sae.n_latents,
-        dtype=sae.dtype,
-        source=sae.source,
-        neuronpedia_id=sae.neuronpedia_id,
-        details=plain(sae.details) | {"settings_sha256": sae.settings},
-        training=plain(sae.training),
-    )
-    return _added(session, row)
-
-
-def _run(session: Session, result: Result, model_id: int, corpus_id: int) -> Run:
-    reading, counts = result.reading, result.counts
-    config = reading.config
-    run = Run(
-        key=reading.key,
-        status="writing",
-        model_id=model_id,
-        corpus_id=corpus_id,
-        tokens=counts["tokens"],
-        masked_tokens=counts["masked"],
-        documents=counts["documents"],
-        context=config.context,
-        dense_threshold=config.dense_threshold,
-        seed=config.seed,
-        settings=_settings(config) | {"model_dtype": reading.model.dtype_name},
-        versions=_versions(),
-        strip=plain(result.strip),
-        seconds=result.seconds,
-        finished=datetime.now(UTC).replace(tzinfo=None),
-    )
-    return _added(session, run)
-
-
-def _added(session: Session, row: _Row) -> _Row:
-    session.add(row)
-    session.flush()
-    return row
-
-
-def _free(session: Session, column: Any, wanted: str, fingerprint: str) -> str:
-    """`wanted`, or with a piece of the fingerprint where another row has that slug."""
-    taken = session.scalar(select(column).where(column == wanted))
-    return wanted if taken is None else f"{wanted}-{fingerprint[:8]}"
-
-
-def _settings(config: AnalyzeConfig) -> Row:
-    """What the run was asked for; not where it was stored, since a database URL may hold a password."""
-    found: Row = plain(asdict(config))
-    del found["db"]
-    return found
-
-
-def _versions() -> dict[str, str]:
-    found = {"dense-latents": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "sae-lens"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

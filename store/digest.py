@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, select
 from sqlalchemy.orm import Session
 
-from store.tables import Analysis, Base, Example, Latent, Pair, Profile, Run, Sae
+from store.tables import Analysis, Association, Base, Chain, Example, Label, Latent, Pair, Profile, Run, Sae, Score
 
 _OF_THE_RUN = ("key", "status", "tokens", "masked_tokens", "documents", "context", "dense_threshold", "seed", "strip")
 
@@ -31,8 +31,9 @@ def digest(engine: Engine, run_id: int) -> str:
         ).all()
         for analysis_id, sha256 in sorted(analyses, key=lambda pair: pair[1]):
             _add(found, sha256)
-            for table in (Analysis, Latent, Profile, Example, Pair):
+            for table in (Analysis, Latent, Profile, Example, Pair, Score, Chain):
                 _add_rows(found, session, table, analysis_id)
+            _add_associations(found, session, analysis_id)
     return found.hexdigest()
 
 
@@ -40,10 +41,20 @@ def _add_rows(found: Any, session: Session, model: type[Base], analysis_id: int)
     table = model.__table__
     assert isinstance(table, Table)
     column = table.c.id if model is Analysis else table.c.analysis_id
-    left_out = {"id", "analysis_id", "run_id", "sae_id"}
+    left_out = {"id", "analysis_id", "other_analysis_id", "run_id", "sae_id"}
     columns = [part for part in table.c if part.name not in left_out]
     order = [part for part in table.primary_key if part.name not in left_out]
     for row in session.execute(select(*columns).where(column == analysis_id).order_by(*order)):
+        _add(found, list(row))
+
+
+def _add_associations(found: Any, session: Session, analysis_id: int) -> None:
+    """Labels go by their name, since their ids are the database's own."""
+    own = [part for part in Association.__table__.c if part.name not in {"analysis_id", "label_id"}]
+    labels = [part for part in Label.__table__.c if part.name not in {"id", "run_id"}]
+    statement = select(*labels, *own).join(Label, Label.id == Association.label_id)
+    statement = statement.where(Association.analysis_id == analysis_id).order_by(Label.name, Association.index)
+    for row in session.execute(statement):
         _add(found, list(row))
 
 

@@ -124,6 +124,7 @@ def _law_batch(random: torch.Generator, contexts: int, width: int) -> TokenBatch
         group=torch.tensor([group_of(int(d)) for d in document]),
         paragraph=paragraph,
         sentence=sentence.clamp(min=-1),
+        begin=torch.where(attention & (column > 0), start[:, None] * 5 + column * 5, -1),
         lead=1,
         cursor=contexts,
     )
@@ -258,6 +259,7 @@ def text_world(seed: int, d: int, documents: int = 96, chunks: int = 2, width: i
         group=torch.tensor([group_of(int(d)) for d in document]),
         paragraph=torch.cat([unknown, paragraph], 1),
         sentence=torch.cat([unknown, sentence], 1),
+        begin=torch.cat([unknown, torch.arange(room).expand(contexts, room) * 5], 1),
         lead=1,
         cursor=contexts,
     )

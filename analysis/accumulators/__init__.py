@@ -1,6 +1,18 @@
 """The statistics, one file each; `STATISTICS` is the registry that /methods is written from."""
 
-from analysis.accumulators import density, examples, histogram, joint, moments, positions, reconstruction, top_tokens
+from analysis.accumulators import (
+    contexts,
+    covariance,
+    density,
+    examples,
+    histogram,
+    joint,
+    mixture,
+    moments,
+    positions,
+    reconstruction,
+    top_tokens,
+)
 
 STATISTICS = (
     *density.STATISTICS,
@@ -11,6 +23,9 @@ STATISTICS = (
     *examples.STATISTICS,
     *joint.STATISTICS,
     *reconstruction.STATISTICS,
+    *contexts.STATISTICS,
+    *covariance.STATISTICS,
+    *mixture.STATISTICS,
 )
 
 __all__ = ["STATISTICS"]

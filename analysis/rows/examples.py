@@ -15,9 +15,10 @@ from analysis.rows.plain import Row, plain
 from store.arrays import pack
 
 
-def documents_of(corpus: Corpus, summaries: list[ExamplesSummary]) -> dict[int, Document]:
-    """The documents the examples come from, read once more from the files."""
-    wanted = {int(index) for summary in summaries for index in torch.unique(summary.document).tolist() if index >= 0}
+def documents_of(corpus: Corpus, summaries: list[ExamplesSummary], more: set[int]) -> dict[int, Document]:
+    """The documents the examples come from, and some more by index, read once more from the files."""
+    shown = {int(index) for summary in summaries for index in torch.unique(summary.document).tolist() if index >= 0}
+    wanted = shown | more
     found: dict[int, Document] = {}
     for document in corpus.documents():
         if len(found) == len(wanted):

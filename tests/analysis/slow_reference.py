@@ -263,11 +263,15 @@ def _signed_histogram(a: Array, b: Array, sd: float) -> Array:
 
 def unit(key: int, salt: int) -> float:
     """splitmix64 of a key, top 24 bits, in whole numbers."""
+    return (_bits(key, salt) >> 40) / 2**24
+
+
+def _bits(key: int, salt: int) -> int:
     mask = (1 << 64) - 1
     z = (key + 0x9E3779B97F4A7C15 * (2 * salt + 1)) & mask
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-    return ((z ^ (z >> 31)) >> 40) / 2**24
+    return z ^ (z >> 31)
 
 
 def examples(world: World, latents: list[int], partners: list[int], cuts: Array, k: int, seed: int) -> Numbers:
@@ -327,3 +331,79 @@ def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) 
         "acts": [0.0 if row is None else row[latent] for row in rows],
         "partner": [0.0 if row is None else row[partner] for row in rows],
     }
+
+
+# --- what the classes look at ---------------------------------------------------------------------
+
+
+def contexts(
+    world: World, latents: list[int], directions: Array, pivot: Array, slots: int, seed: int
+) -> Numbers:
+    """The contexts with the smallest hashes, in the order of their documents, token by token."""
+    data = dense(world)
+    start = world.batch.start.tolist()
+    places = {token.context: (token.document, start[token.context]) for token in data.tokens}
+    kept = sorted(places, key=lambda context: _bits(_place(*places[context]), seed) & ((1 << 63) - 1))[:slots]
+    kept.sort(key=lambda context: places[context])
+    rows = [row for context in kept for row, token in enumerate(data.tokens) if token.context == context]
+    tokens = [data.tokens[row] for row in rows]
+    begin = world.batch.begin
+    return {
+        "sample.token": np.array([token.id for token in tokens]),
+        "sample.context": np.array([kept.index(token.context) for token in tokens]),
+        "sample.column": np.array([token.column for token in tokens]),
+        "sample.paragraph": np.array([token.paragraph for token in tokens]),
+        "sample.sentence": np.array([token.sentence for token in tokens]),
+        "sample.begin": np.array([int(begin[token.context, token.column]) for token in tokens]),
+        "sample.document": np.array([places[context][0] for context in kept]),
+        "sample.group": np.array([int(world.batch.group[context]) for context in kept]),
+        "latents": np.array(latents),
+        "values": (data.x[rows] - pivot) @ directions.astype(np.float64).T,
+        "on": data.acts[rows][:, latents] != 0,
+        "ordinary": np.array([token.ordinary for token in tokens], dtype=bool),
+        "directions": directions,
+    }
+
+
+def covariance(world: World, seed: int) -> Numbers:
+    """Two halves of the drawn contexts' ordinary tokens."""
+    halves = _halves(world, seed)
+    data = dense(world)
+    return {
+        "tokens": np.array([len(rows) for rows in halves]),
+        "mean": np.array([data.x[rows].mean(0) if rows else np.full(data.x.shape[1], np.nan) for rows in halves]),
+        "covariance": np.array([_second(data.x[rows], data.x[rows]) for rows in halves]),
+    }
+
+
+def mixture(world: World, pool: list[int], directions: Array, seed: int) -> Numbers:
+    """The same for pool latents and signals."""
+    halves = _halves(world, seed)
+    data = dense(world)
+    acts, signals = data.acts[:, pool], data.x @ directions.astype(np.float64).T
+    return {
+        "tokens": np.array([len(rows) for rows in halves]),
+        "pool": np.array([_second(acts[rows], acts[rows]) for rows in halves]),
+        "cross": np.array([_second(acts[rows], signals[rows]) for rows in halves]),
+        "signal": np.array([np.diag(_second(signals[rows], signals[rows])) for rows in halves]),
+    }
+
+
+def _halves(world: World, seed: int) -> list[list[int]]:
+    """Rows of the ordinary tokens of the drawn contexts, by half of the groups of documents."""
+    data, start = dense(world), world.batch.start.tolist()
+    found: list[list[int]] = [[], []]
+    for row, token in enumerate(data.tokens):
+        if token.ordinary and unit(_place(token.document, start[token.context]), seed * 64 + 41) < 0.5:
+            found[token.group >= 32].append(row)
+    return found
+
+
+def _second(a: Array, b: Array) -> Array:
+    if not len(a):
+        return np.full((a.shape[1], b.shape[1]), np.nan)
+    return (a - a.mean(0)).T @ (b - b.mean(0)) / len(a)
+
+
+def _place(document: int, start: int) -> int:
+    return (document << 41) + (start << 12)

@@ -24,10 +24,13 @@ from torch import Tensor
 
 from analysis import accumulators
 from analysis.accumulators.base import Accumulator, State, Sums
+from analysis.accumulators.contexts import Contexts, Room
+from analysis.accumulators.covariance import Covariance
 from analysis.accumulators.density import Density
 from analysis.accumulators.examples import Examples
 from analysis.accumulators.histogram import Histogram
 from analysis.accumulators.joint import Joint, PairPlan
+from analysis.accumulators.mixture import Mixture
 from analysis.accumulators.moments import Moments
 from analysis.accumulators.positions import Positions
 from analysis.accumulators.reconstruction import EVERY, Reconstruction
@@ -45,6 +48,8 @@ CUTS = np.array(
     [[np.inf] * 3, [0.3, 0.3, 0.3], [1.0, 1.0, 2.0], [0.3, 0.7, 1.2], [40.0, 70.0, 120.0], [0.0, 1e-5, 1.0]]
 )
 DECODER = np.random.default_rng(0).standard_normal((LATENTS, D)).astype(np.float32)
+DIRECTIONS = np.random.default_rng(2).standard_normal((9, D)).astype(np.float32)
+POOL = [1, 3, 4, 6]
 BATCH = 2  # contexts per batch where the cut matters
 
 
@@ -131,6 +136,26 @@ CASES: dict[str, Case] = {
         lambda world: slow.reconstruction(world, DECODER, _decoded_contexts(world)),
         loose={"fvu": 1e-5},
         of_batches=("fvu",),
+    ),
+    **{
+        f"{slots} contexts": Case(
+            lambda slots=slots: Contexts(
+                torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, Room(slots, WIDTH), 3
+            ),
+            lambda world, slots=slots: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), slots, 3),
+            loose={"values": 1e-4},
+        )
+        for slots in (5, 60)
+    },
+    "covariance": Case(
+        lambda: Covariance(PLAN.pivot, 3),
+        lambda world: slow.covariance(world, 3),
+        loose={"covariance": 1e-4, "mean": 1e-5},
+    ),
+    "mixture": Case(
+        lambda: Mixture(torch.tensor(POOL), torch.from_numpy(DIRECTIONS), PLAN.pivot, 3),
+        lambda world: slow.mixture(world, POOL, DIRECTIONS, 3),
+        loose=dict.fromkeys(("pool", "cross", "signal"), 1e-4),
     ),
 }
 each_case = pytest.mark.parametrize("name", CASES)

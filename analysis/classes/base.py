@@ -1,0 +1,176 @@
+"""What a class is: evidence -> score, cut, chance, control, label and one plain sentence.
+
+A class is a file with `STATISTIC` (its declaration, for /methods) and `judge(evidence) -> list[Finding]`,
+one finding for each detail latent. What holds for all: a label needs the score to reach its cut *and* to
+exceed what every one of the random directions reaches on the same text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.accumulators.base import Statistic
+from analysis.accumulators.covariance import Covariance
+from analysis.accumulators.mixture import MixtureSummary
+from analysis.config import Cuts
+from analysis.ranks import Order
+from analysis.signals import Signals
+from analysis.tags import Tags
+
+YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one class says of one latent; numbers are NaN where there are none."""
+
+    label: str
+    words: str
+    score: float = math.nan
+    cut: float = math.nan
+    chance: float = math.nan
+    control: float = math.nan
+    p: float = math.nan
+    q: float = math.nan
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """The latent has this class, as far as it was measured."""
+        return self.label in (YES, LIKELY)
+
+
+def unmeasured(why: str, count: int) -> list[Finding]:
+    """The same reason for every latent."""
+    return [Finding(UNMEASURED, why) for _ in range(count)]
+
+
+class Lens(NamedTuple):
+    """What the model's output end is, shared by all layers."""
+
+    unembedding: Tensor  # [D, vocab] float32, the final norm's gain folded in
+    quiet: Tensor  # [D, D] float64: directions of the residual stream by falling effect on the logits, columns
+    words: list[str]  # of every vocabulary id
+    sayable: Tensor  # [vocab] bool: neither special, byte, unused nor empty
+    layers: int  # of the model
+
+
+Embedding = Callable[[Tensor], Tensor]  # token ids [n] -> what the model puts in for them [n, D]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the classes may look at, for one SAE. m latents with detail, r random directions, q = m + r.
+
+    `signals` is without massive tokens; `tags` has one entry for each of its tokens.
+    """
+
+    layer: int
+    signals: Signals
+    tags: Tags
+    covariance: Covariance
+    mixture: MixtureSummary
+    pool: Tensor  # [c] int64: latents of `mixture`
+    lens: Lens
+    embedding: Embedding
+    cuts: Cuts
+    _memory: list[Tensor] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def count(self) -> int:
+        """m."""
+        return len(self.signals.latents)
+
+    @property
+    def documents(self) -> int:
+        """Documents in the sample."""
+        return self.signals.sample.documents
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """[q, n] float32: the signals, one a row."""
+        return self.signals.values.T.contiguous()
+
+    @cached_property
+    def order(self) -> Order:
+        """The signals sorted, for ranks within parts of the sample."""
+        return Order(self.rows)
+
+    @cached_property
+    def ranks(self) -> Tensor:
+        """[q, n] float32: average ranks of the signals."""
+        return self.order.ranks()
+
+    def ranks_of(self, keep: Tensor) -> Tensor:
+        """[q, kept] float32: average ranks within the tokens of `keep` [n] bool. The last answer is remembered."""
+        if bool(keep.all()):
+            return self.ranks
+        if not (self._memory and torch.equal(self._memory[0], keep)):
+            self._memory[:] = keep, self.order.ranks(keep)[:, keep]
+        return self._memory[1]
+
+    @cached_property
+    def group(self) -> Tensor:
+        """[n] int64: group of documents of each token."""
+        return self.signals.sample.group[self.signals.sample.context]
+
+    def too_few_documents(self) -> str:
+        """Why nothing that rests on text can be labelled; empty where it can."""
+        found, needed = self.documents, self.cuts.documents
+        if found >= needed:
+            return ""
+        return f"Not measured: {found} documents were read and {needed} are needed, since slow noise looks like an effect in few."
+
+    def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """[q, ...] -> of the latents [m, ...], of the random directions [r, ...]."""
+        return values[: self.count], values[self.count :]
+
+
+def largest(values: Tensor) -> float:
+    """Largest |value| that is a number; NaN where there is none."""
+    known = values[~values.isnan()]
+    return float(known.abs().max()) if len(known) else math.nan
+
+
+def beats(score: float, cut: float, chance: float) -> bool:
+    """Reaches the cut and exceeds chance, where chance is known."""
+    return score >= cut and not score <= chance
+
+
+def rounded(values: Any, digits: int = 4) -> Any:
+    """Tensor -> nested lists of rounded numbers, None where not finite."""
+    if isinstance(values, Tensor):
+        values = values.tolist()
+    if isinstance(values, list | tuple):
+        return [rounded(value, digits) for value in values]
+    if isinstance(values, float):
+        return float(f"{values:.{digits}g}") if math.isfinite(values) else None
+    return values
+
+
+Judge = Callable[[Evidence], list[Finding]]
+
+
+class Class(NamedTuple):
+    """A class and how it is decided."""
+
+    statistic: Statistic
+    judge: Judge
+
+
+def declared(name: str, title: str, definition: str, grade: str, source: str) -> Statistic:
+    """A class's declaration."""
+    return Statistic(name, title, "", "class", "class", definition, grade, source)
+
+
+def signed(value: float) -> str:
+    """+0.31 or −0.31, as people write it."""
+    return f"{value:+.2f}".replace("-", "\u2212")
+

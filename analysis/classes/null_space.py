@@ -1,0 +1,99 @@
+"""Null-space: the decoder direction lies where the unembedding hardly looks, so it moves no token's logit directly."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, rounded
+
+SWEEP = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
+DRAWN = 1000  # random directions: free here, since no text is involved
+_BLOCK = 8192  # vocabulary columns at once
+
+STATISTIC = declared(
+    "null_space", "Null space",
+    "α: share of the length of the latent's decoder direction that lies in the 10 directions of the residual stream"
+    " to which the unembedding, the final norm's gain folded in, is least sensitive (its smallest singular values,"
+    " uncentred; for LayerNorm models without the all-ones direction, which the norm removes). Label: α of at least"
+    " 0.2 and of at least three times chance, √(10/d), and above all of 1,000 random directions. Whether such a latent"
+    " regulates entropy is another question, which takes an ablation.",
+    "R", "α > 0.2 at d = 2304: reported about Sun et al. 2025; the cut for other widths, chance and sweep: our own",
+)  # fmt: skip
+
+
+def sensitive_directions(unembedding: Tensor, layer_norm: bool) -> Tensor:
+    """Left singular vectors of W_U by falling singular value.
+
+    Args:
+        unembedding: [D, vocab] float32.
+        layer_norm: the final norm subtracts the mean, so the all-ones direction reaches no logit and is left out.
+
+    Returns:
+        [D, D] float64 columns, [D, D - 1] where it is left out.
+    """
+    gram = torch.zeros(len(unembedding), len(unembedding), dtype=torch.float64, device=unembedding.device)
+    for block in unembedding.split(_BLOCK, dim=1):  # type: ignore[no-untyped-call]
+        gram += block.double() @ block.double().T
+    if layer_norm:
+        gram += torch.ones_like(gram) * (2 * torch.trace(gram) / len(gram))  # to the front, to be cut off
+    vectors = torch.linalg.eigh(gram).eigenvectors.flip(1)
+    return vectors[:, 1:] if layer_norm else vectors
+
+
+class Share(NamedTuple):
+    """Share of each direction's length in the k quietest directions, by k of `sweep`."""
+
+    sweep: list[int]
+    alpha: Tensor  # [m, k] float64
+    random: Tensor  # [DRAWN, k] float64
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """One finding for each latent."""
+    cuts, width = evidence.cuts, evidence.lens.quiet.shape[1]
+    cut = max(cuts.null_alpha, cuts.null_chance * (cuts.null_directions / width) ** 0.5)
+    if cut >= 1:
+        why = f"Not measured: of {width} directions, chance alone puts too much into any {cuts.null_directions}."
+        return [Finding(UNMEASURED, why) for _ in range(evidence.count)]
+    share = shares(evidence)
+    at = share.sweep.index(cuts.null_directions)
+    chance = float(share.random[:, at].max())
+    band = torch.quantile(share.random, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
+    common = {"k": share.sweep, "chance_low": rounded(band[0]), "chance_high": rounded(band[1]), "at": share.sweep[at]}
+    return [_finding(row, at, cut, chance, common) for row in share.alpha]
+
+
+def shares(evidence: Evidence) -> Share:
+    """Of the detail latents and of random directions."""
+    quiet = evidence.lens.quiet
+    wanted = {*SWEEP, evidence.cuts.null_directions}
+    sweep = sorted(k for k in wanted if k < quiet.shape[1])
+    generator = torch.Generator().manual_seed(0)
+    random = torch.randn(DRAWN, len(quiet), generator=generator, dtype=torch.float64).to(quiet.device)
+    directions = evidence.signals.directions[: evidence.count].double()
+    return Share(sweep, alphas(directions, quiet, sweep), alphas(random, quiet, sweep))
+
+
+def alphas(directions: Tensor, quiet: Tensor, sweep: list[int]) -> Tensor:
+    """[m, k] float64: share of each direction's length (within the span of `quiet`) in the last k columns."""
+    squares = (directions @ quiet).square()
+    tail = squares.flip(1).cumsum(1)
+    whole = tail[:, -1:].clamp(min=1e-300)
+    return (tail[:, [k - 1 for k in sweep]] / whole).sqrt()
+
+
+def _finding(row: Tensor, at: int, cut: float, chance: float, common: dict[str, Any]) -> Finding:
+    alpha = float(row[at])
+    holds = beats(alpha, cut, chance)
+    typical = (common["chance_low"][at] + common["chance_high"][at]) / 2
+    words = (
+        f"Writes where the unembedding hardly looks: {alpha:.0%} of its length, {alpha / typical:.1f} times chance."
+        if holds
+        else f"Does not hide from the unembedding: {alpha:.0%} of its length is in the quiet directions, chance gives"
+        f" about {typical:.0%}."
+    )
+    data = common | {"alpha": rounded(row)}
+    return Finding(YES if holds else NO, words, score=alpha, cut=cut, chance=chance, data=data)

@@ -1,0 +1,130 @@
+"""From what was accumulated to what is said: every class, every label and every chain, for all SAEs of a run.
+
+Done once a run, on the bounded sample; nothing reads the text through the model again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.chains import Link, chains
+from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
+from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens
+from analysis.classes.null_space import sensitive_directions
+from analysis.config import Cuts
+from analysis.documents import Document
+from analysis.hook_points import has_layer_norm
+from analysis.labels import Association, LabelColumn, associate, label_columns
+from analysis.model import LanguageModel
+from analysis.panel import ClassAccumulators, Panel
+from analysis.signals import Signals
+from analysis.tags import Tags, tag_sample
+
+Tell = Callable[[int], None]
+
+
+class Decided(NamedTuple):
+    """What is said of the detail latents of one SAE, in the order of the plan."""
+
+    scores: dict[str, list[Finding]]  # class or `mixture` -> one for each latent
+    chains: list[Link]
+    associations: list[list[Association]]  # of each latent, in the order of the run's columns
+
+
+class Decisions(NamedTuple):
+    """Of a whole run."""
+
+    columns: list[LabelColumn]
+    saes: list[Decided]
+
+
+def sampled_documents(panels: list[Panel]) -> set[int]:
+    """Indices of the documents whose text the classes need again."""
+    return {int(index) for panel in panels[:1] for index in torch.unique(_sample(panel).sample.document)}
+
+
+def decide(
+    model: LanguageModel, panels: list[Panel], documents: Mapping[int, Document], cuts: Cuts, seed: int, tell: Tell
+) -> Decisions:
+    """All classes, chains and labels of a run.
+
+    Args:
+        documents: those of the sample, by index.
+        tell: called with 1 after each SAE.
+    """
+    lens = lens_of(model)
+    samples = [_sample(panel) for panel in panels]
+    tags = tag_sample(samples[0].sample, documents)  # all SAEs see the same contexts
+    columns = label_columns(samples[0].sample, documents)
+    decided = []
+    for panel, signals, links in zip(panels, samples, chains(samples, [p.sae for p in panels]), strict=True):
+        evidence = evidence_of(model, panel, signals, tags, lens, cuts)
+        mine = evidence.signals.values[:, : evidence.count]
+        labels = associate(columns, evidence.signals.sample, mine, seed)
+        decided.append(Decided(judge_all(evidence), links, labels))
+        tell(1)
+    return Decisions(columns, decided)
+
+
+def judge_all(evidence: Evidence) -> dict[str, list[Finding]]:
+    """Every class, the remainder and the mixture, by name."""
+    found = {each.statistic.name: each.judge(evidence) for each in CLASSES}
+    rest = [remainder([column[n] for column in found.values()]) for n in range(evidence.count)]
+    return found | {UNEXPLAINED.name: rest, MIXTURE.statistic.name: MIXTURE.judge(evidence)}
+
+
+def remainder(findings: list[Finding]) -> Finding:
+    """Whether none of the classes holds."""
+    if any(finding.holds for finding in findings):
+        return Finding(NO, "At least one class holds.")
+    names = [
+        each.statistic.title.lower()
+        for each, finding in zip(CLASSES, findings, strict=True)
+        if finding.label == UNMEASURED
+    ]
+    missing = f" Not measured: {', '.join(names)}." if names else ""
+    return Finding(YES, f"None of the {len(findings)} classes holds.{missing}")
+
+
+def lens_of(model: LanguageModel) -> Lens:
+    """The model's output end."""
+    unembedding, words = model.unembedding(), model.words()
+    quiet = sensitive_directions(unembedding, has_layer_norm(model.module))
+    return Lens(unembedding, quiet, words, sayable(model, words), model.n_layers)
+
+
+def sayable(model: LanguageModel, words: list[str]) -> Tensor:
+    """[vocab] bool: neither special nor empty."""
+    allowed = torch.tensor([bool(word) for word in words])
+    allowed[[token for token in model.special_ids if token < len(words)]] = False
+    return allowed
+
+
+def evidence_of(model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Cuts) -> Evidence:
+    """One SAE's evidence; massive tokens of its layer are left out here, once."""
+    found = accumulators(panel)
+    return Evidence(
+        layer=panel.sae.layer,
+        signals=signals.kept(),
+        tags=tags._replace(values=tags.values[signals.ordinary]),
+        covariance=found.covariance,
+        mixture=found.mixture.summarise(),
+        pool=panel.plan.pool,
+        lens=lens,
+        embedding=model.embedding,
+        cuts=cuts,
+    )
+
+
+def accumulators(panel: Panel) -> ClassAccumulators:
+    """The panel's, which are there unless a run was asked for without classes."""
+    assert panel.classes is not None
+    return panel.classes
+
+
+def _sample(panel: Panel) -> Signals:
+    return accumulators(panel).sample.summarise()
