@@ -75,6 +75,13 @@ def count(value: int | None) -> str:
     return NONE if value is None else minus(f"{value:,}")
 
 
+def rate(name: str, value: float | None) -> str:
+    """("q", 0.0312) -> "q 0.03"; smaller than one in a thousand says no more than that; empty where there is none."""
+    if value is None:
+        return ""
+    return f"{name} < 0.001" if value < 0.001 else f"{name} {number(value, 2)}"
+
+
 def minus(text: str) -> str:
     """A hyphen in front of digits -> a minus sign."""
     return text.replace("-", MINUS)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.compose.facts import Fact
+from app.compose.functions import ClassRow, Mixture
+from app.compose.labels import AssociationRow, LabelSection
 from app.compose.text import Cell, Group
+from app.parts import TokenList, View
 from app.plots import CurveInfo, Figure
+from app.queries.chains import ChainInfo
+from app.queries.classes import ScoreInfo
 from app.queries.latents import Filters, LatentInfo, Order
 from app.queries.pairs import PairInfo
-from app.queries.profiles import TokenItem
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo
 from app.queries.statistics import Term
@@ -31,38 +34,6 @@ class Page:
     """Statistics by name: tooltips and headings take their words from here."""
     pin: str
     """Query string that keeps a pinned run in links: "run=3", or empty."""
-
-
-@dataclass(frozen=True)
-class View:
-    """A plot among others one can switch between, with its text alternative."""
-
-    name: str
-    title: str
-    figure: Figure
-    summary: str
-    """What the plot shows, in words and numbers."""
-    head: tuple[str, ...]
-    """Column heads of the table of its numbers."""
-    rows: Sequence[tuple[str, ...]]
-    """The numbers, as shown."""
-
-
-@dataclass(frozen=True)
-class TokenList:
-    """Tokens with a bar each."""
-
-    title: str
-    term: str
-    side: str
-    """Colour of the bars: p, n, or z where it belongs to no pole."""
-    items: list[TokenItem]
-    values: list[float]
-    """Bar lengths, 0 to 100."""
-    labels: list[str]
-    """Values as shown."""
-    missing: str
-    """Why the list is empty."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +64,21 @@ class HomePage(Page):
     """Latents above each density, one line an SAE."""
     counts: CurveInfo
     """The numbers of `curve`, for the threshold's slider."""
+    functions: Figure | None
+    """Dense latents by class and layer; None where the run measured no classes."""
+    functions_words: str
+    """The same in words."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A class, and how many dense latents of each SAE have it."""
+
+    name: str
+    title: str
+    cells: list[tuple[int, str]]
+    """Count and address of the list of them, an SAE each."""
+    total: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +94,18 @@ class LayersPage(Page):
     """One small bar chart a measure."""
     densities: dict[str, list[int]]
     """By SAE slug: bar heights 0 to 24 of the latents in each quarter of a decade of density."""
+    paired: dict[int, int]
+    """By analysis: dense latents that belong to an antipodal pair."""
+    stack: Figure | None
+    """Dense latents by class and layer, each once; None where the run measured no classes."""
+    stack_words: str
+    """The same in words."""
+    class_table: list[ClassLine]
+    """Dense latents of each class in each SAE, in all their classes."""
+    flow: View | None
+    """Chains from layer to layer."""
+    panels: list[tuple[SaeInfo, Figure]]
+    """Density and antipodality of each SAE's latents."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +136,12 @@ class BrowsePage(Page):
     """Sortable heads by name."""
     latents: list[LatentInfo]
     """This page's rows."""
+    classes: dict[tuple[int, int], list[ScoreInfo]]
+    """By (analysis, index): the classes it has."""
+    labels: list[str]
+    """Choices of the label filter."""
+    class_choices: list[tuple[str, str]]
+    """Choices of the class filter: value and words."""
     total: int
     """Latents that pass the filters."""
     next: str
@@ -163,6 +167,8 @@ class SaePage(Page):
     """Its antipodal pairs, best first."""
     densest: list[LatentInfo]
     """Its densest latents."""
+    classes: dict[tuple[int, int], list[ScoreInfo]]
+    """By (analysis, index): the classes they have."""
     training: list[tuple[str, str]]
     """The training report beside the weights: name, value."""
     details: list[tuple[str, str]]
@@ -212,6 +218,20 @@ class LatentPageView(Page):
     """The next rarer one."""
     support: int | None
     """Occurrences a token type needs to be ranked by mean."""
+    functions: list[ClassRow]
+    """What it does: a row a class, those that hold first."""
+    function_words: str
+    """The same in a sentence; empty where nothing was measured."""
+    unmeasured: str
+    """Why there are no rows."""
+    mixture: Mixture | None
+    """Whether it is a sum of sparse latents."""
+    labels: list[AssociationRow]
+    """The user's labels, those it goes with first."""
+    chain: dict[str, ChainInfo]
+    """Its continuation by side, next and previous."""
+    chain_classes: dict[tuple[int, int], list[ScoreInfo]]
+    """What those do."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +261,23 @@ class PairPage(Page):
     """Its name."""
     sides: list[tuple[Group, Group]]
     """Examples of the same kind, positive beside negative."""
+    functions: list[tuple[ClassRow | None, ClassRow | None]]
+    """What the two do: a row a class, positive beside negative."""
+
+
+@dataclass(frozen=True)
+class LabelsPage(Page):
+    """The user's labels against dense latents."""
+
+    template = "labels/labels.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
+    sections: list[LabelSection]
+    """A label each, with the latents that go with it most."""
+    missing: str
+    """Why there are none."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +289,8 @@ class MethodsPage(Page):
     """Statistics of latents, pairs and SAEs."""
     grades: dict[str, str]
     """What P, R and O mean."""
+    cuts: list[tuple[str, str]]
+    """Cuts of the run's classes: name, value."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,82 @@ class SaeOut(BaseModel):
     median_norm: float
 
 
+class ClassOut(BaseModel):
+    """What one class says of one latent. A null number was not measured; `words` says why."""
+
+    label: str = Field(
+        description="yes, likely (a part is not measured yet), no, unmeasured; of the mixture: sum, aggregate, own"
+    )
+    score: float | None = Field(description="What is compared with the cut")
+    cut: float | None = Field(description="What the score must reach: a setting of the run")
+    chance: float | None = Field(description="What the largest of 64 random directions reaches on the same text")
+    control: float | None = Field(description="The same measure where it must not hold; see the class's definition")
+    p: float | None = Field(description="Where a test is made")
+    q: float | None = Field(description="p after Benjamini-Hochberg over the SAE's latents with detail")
+    words: str = Field(description="One plain sentence")
+    data: dict[str, Any] | None = Field(description="The evidence; null in lists")
+
+
+class ChainOut(BaseModel):
+    """A latent's continuation in a neighbouring analysed layer."""
+
+    side: str = Field(description="next or previous")
+    sae: str
+    layer: int
+    index: int
+    url: str
+    correlation: float = Field(description="Of the two signals on the same tokens")
+    cosine: float | None = Field(description="Of the two decoder directions; null where they cannot be compared")
+
+
+class LabelGroupOut(BaseModel):
+    """A value of a category."""
+
+    value: str
+    documents: int | None
+
+
+class ConfoundOut(BaseModel):
+    """Another label that goes with this one."""
+
+    name: str
+    strength: float | None = Field(description="0 to 1")
+    measure: str | None
+    words: str
+
+
+class LabelOut(BaseModel):
+    """A column of the corpus that the run's signals were held against."""
+
+    name: str
+    kind: str = Field(description="category, number or boolean")
+    of: str = Field(description="document, or token: spans of characters")
+    measure: str = Field(description="eta2, spearman or auc")
+    documents: int = Field(description="That have a value and were read")
+    groups: list[LabelGroupOut] = Field(description="Of a category, most frequent first")
+    confounds: list[ConfoundOut] = Field(description="Other labels it goes with, strongest first")
+    reason: str | None = Field(description="Why it was not measured")
+    dense_latents: dict[str, int] = Field(description="By SAE: dense latents that go with it")
+
+
+class AssociationOut(BaseModel):
+    """One label against one latent's signal."""
+
+    label: str
+    measure: str
+    verdict: str = Field(description="yes, no, unmeasured")
+    effect: float | None = Field(description="The label's measure, on document means of the signal")
+    low: float | None = Field(description="95 % interval over documents")
+    high: float | None
+    conditional: float | None = Field(description="The effect after token identity and position are taken out")
+    held_out: float | None = Field(description="Cross-validated over documents: R² for eta2, else the measure itself")
+    p: float | None = Field(description="Of `conditional`, by permuting documents")
+    q: float | None = Field(description="p after Benjamini-Hochberg over latents and labels of the SAE")
+    words: str
+    confounds: list[str] = Field(description="What else differs where the label differs")
+    data: dict[str, Any]
+
+
 class LatentOut(BaseModel):
     """One latent in one run. A null number has its reason in `reasons`."""
 
@@ -97,7 +173,8 @@ class LatentOut(BaseModel):
     detail: str | None = Field(
         description="Why examples were kept: dense, partner, control, asked; null: they were not"
     )
-    classes: dict[str, Any] = Field(description="Name to score, cut, control, label")
+    classes: dict[str, ClassOut] = Field(description="By name; empty where they were not measured")
+    mixture: ClassOut | None = Field(description="Whether its signal is a sum of sparse latents")
     effects: dict[str, Any]
     verdict: str | None
     category: str | None
@@ -135,6 +212,8 @@ class LatentDetailOut(LatentOut):
     top_tokens_mass: list[TokenItem]
     positions: dict[str, Series]
     examples: list[ExampleOut]
+    chains: list[ChainOut]
+    labels: list[AssociationOut]
 
 
 class PairOut(BaseModel):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.compose import lists, views
+from app.compose import functions, lists, views
 from app.compose.facts import latent_facts
+from app.compose.labels import association_row
 from app.compose.text import groups_of, paint_of, strip_of
 from app.pages import LatentPageView
-from app.queries import examples, latents, pairs, profiles, runs, saes
+from app.queries import chains, class_counts, classes, examples, labels, latents, pairs, profiles, runs, saes
 from app.queries.latents import LatentInfo
 from app.queries.pairs import PairInfo
 from app.queries.profiles import Profiles
@@ -64,6 +65,9 @@ def latent_page(
     before, after = latents.neighbours(session, it.latent)
     near = latents.find_some(session, sae, latents.duplicates(session, it.latent))
     positions, missing = views.positions(it.latent, it.profiles, _side(it))
+    scores = classes.find_scores(session, sae.analysis_id, [index]).get(index, {})
+    tallies = class_counts.tallies(session, sae.analysis_id)
+    chain = chains.find_chains(session, sae.analysis_id, index)
     return LatentPageView(
         title=f"Latent {index} · {sae.slug}",
         nav="latents",
@@ -88,7 +92,25 @@ def latent_page(
         before=before,
         after=after,
         support=it.profiles.support,
+        functions=functions.class_rows(scores, tallies),
+        function_words=functions.sentence(scores),
+        unmeasured="" if scores else why_unmeasured(it.latent, bool(tallies)),
+        mixture=functions.mixture_of(scores),
+        labels=[association_row(found) for found in labels.associations_of(session, sae.analysis_id, index)],
+        chain=chain,
+        chain_classes=classes.classes_of(session, [(step.analysis_id, step.index) for step in chain.values()]),
     )
+
+
+def why_unmeasured(latent: LatentInfo, others: bool) -> str:
+    """Why a latent has no classes; `others` says whether latents of the same SAE have."""
+    if not others:
+        return "This run was analysed before classes were measured, or without them; analyse again to see what it does."
+    if latent.detail is None:
+        return (
+            "Classes are measured for dense latents, their partners and a sample of sparse ones; this is none of them."
+        )
+    return "No class was measured for this latent."
 
 
 def _side(it: Loaded) -> str:

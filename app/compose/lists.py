@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.formats import percent, signed
-from app.pages import TokenList
+from app.parts import TokenList
 from app.queries.latents import LatentInfo
 from app.queries.profiles import Profiles, TokenItem
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from app.compose import lists, views
+from app.compose import functions, lists, views
 from app.compose.facts import pair_facts
 from app.compose.text import Group, groups_of, paint_of, strip_of
 from app.errors import NotFound
-from app.pages import PairPage, View
-from app.queries import examples, latents, pairs, profiles, runs, saes
+from app.pages import PairPage
+from app.parts import View
+from app.queries import class_counts, classes, examples, latents, pairs, profiles, runs, saes
 from app.queries.statistics import Term
 
 KINDS = ("top", "level2", "random")
@@ -44,6 +45,7 @@ def pair_page(
         strip=strip_of(tokens, found[0].strip, found[1].strip, paints[0]),
         strip_document=document,
         sides=_sides(groups),
+        functions=_functions(session, sae, pair),
     )
 
 
@@ -58,6 +60,21 @@ def measured_pair(session: Session, sae: saes.SaeInfo, first: int, second: int) 
         hint = f"Pairs are measured for latents with detail: dense-latents analyze --detail {sae.layer}:{first}."
         raise NotFound(f"{first} and {second} of SAE '{sae.slug}' were not measured as a pair. {hint}")
     return pair
+
+
+def _functions(
+    session: Session, sae: saes.SaeInfo, pair: pairs.PairInfo
+) -> list[tuple[functions.ClassRow | None, functions.ClassRow | None]]:
+    """A row a class that either pole has a score of; those that hold for either first."""
+    found = classes.find_scores(session, sae.analysis_id, [pair.positive, pair.negative])
+    tallies = class_counts.tallies(session, sae.analysis_id) if found else {}
+    both = [
+        {row.name: row for row in functions.class_rows(found.get(index, {}), tallies)}
+        for index in (pair.positive, pair.negative)
+    ]
+    names = [name for name in (*classes.CLASSES, classes.UNEXPLAINED) if any(name in rows for rows in both)]
+    lines = [(both[0].get(name), both[1].get(name)) for name in names]
+    return sorted(lines, key=lambda line: not any(row is not None and row.holds for row in line))
 
 
 def _positions(both: list[latents.LatentInfo], found: list[profiles.Profiles]) -> list[View]:

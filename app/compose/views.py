@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app import plots
 from app.formats import count, number
-from app.pages import View
+from app.parts import View
 from app.queries.latents import LatentInfo
 from app.queries.pairs import PairInfo
 from app.queries.profiles import Histogram, Profiles, Series

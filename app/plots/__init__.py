@@ -6,6 +6,7 @@ them. Colours are names of CSS variables ("--p"); static/plots.js puts the theme
 
 from __future__ import annotations
 
+from app.plots import classes, flow, functions
 from app.plots.base import BANDS, COLOURS, DIM, INK, NEGATIVE, NEITHER, POSITIVE, STEPS, Figure, axis, figure
 from app.plots.latent import (
     Bars,
@@ -22,6 +23,7 @@ from app.plots.overview import (
     CurveInfo,
     curve_figure,
     curve_info,
+    density_bars,
     density_heights,
     layers_figure,
     scatter_figure,
@@ -42,10 +44,14 @@ __all__ = [
     "SignedInfo",
     "axis",
     "bars_of",
+    "classes",
     "curve_figure",
     "curve_info",
+    "density_bars",
     "density_heights",
     "figure",
+    "flow",
+    "functions",
     "histogram_figure",
     "layers_figure",
     "mirrored_figure",

@@ -7,9 +7,10 @@ from typing import Any
 Figure = dict[str, Any]
 
 INK, DIM, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--p", "--n", "--z"
-BANDS = {POSITIVE: "--p-band", NEGATIVE: "--n-band"}
+BANDS = {INK: "--ink-band", POSITIVE: "--p-band", NEGATIVE: "--n-band"}
 STEPS = ("--step0", "--step1", "--step2", "--step3", "--step4")
-COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, *BANDS.values(), *STEPS)
+CARD, SOFT, EDGE = "--card", "--soft", "--edge"
+COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, CARD, SOFT, EDGE, *BANDS.values(), *STEPS)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -27,3 +28,8 @@ def figure(data: list[dict[str, Any]], height: int, x: dict[str, Any], y: dict[s
         "yaxis": y,
     }
     return {"data": data, "layout": {**shared, **layout}}
+
+
+def as_text(text: str) -> str:
+    """A string for an axis or a hover: plotly reads a little markup there, and tokens are text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

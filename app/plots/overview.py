@@ -105,9 +105,15 @@ def _step(place: int, steps: int) -> str:
 DECADES = [10 ** (step / 4) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %
 
 
-def density_heights(descending: list[float]) -> list[int]:
-    """Bar heights 0 to 24 of log counts, a bar for each quarter of a decade of density; rarer ones are in the first."""
+def density_bars(descending: list[float]) -> list[tuple[float, float, int]]:
+    """(from, to, latents) of each quarter of a decade of density; rarer ones are in the first."""
     above = _counts_above(descending, [0.0, *DECADES[1:-1], 1.0])
     counts = [many - few for many, few in pairwise(above)]
+    return list(zip(DECADES[:-1], DECADES[1:], counts, strict=True))
+
+
+def density_heights(descending: list[float]) -> list[int]:
+    """Bar heights 0 to 24 of log counts, a bar for each quarter of a decade of density; rarer ones are in the first."""
+    counts = [count for _low, _high, count in density_bars(descending)]
     most = math.log1p(max(counts, default=0)) or 1
     return [math.ceil(24 * math.log1p(count) / most) for count in counts]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.queries.profiles import cleaned, finite
 from app.queries.runs import RunInfo
-from store.tables import Analysis, Association, Label, Latent, Sae
+from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
 
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
 
@@ -66,6 +66,12 @@ class AssociationInfo:
 def list_labels(session: Session, run: RunInfo) -> list[LabelInfo]:
     """The run's labels in the order of its corpus' columns."""
     return [_label(row) for row in session.scalars(select(Label).where(Label.run_id == run.id).order_by(Label.id))]
+
+
+def corpus_columns(session: Session, run: RunInfo) -> list[str]:
+    """Columns of the run's corpus that could be labels, measured or not."""
+    columns = session.scalar(select(Corpus.label_columns).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id))
+    return [str(column.get("name", column) if isinstance(column, dict) else column) for column in columns or []]
 
 
 def label_names(session: Session, run: RunInfo) -> list[str]:

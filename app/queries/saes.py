@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, defer
 
 from app.queries.runs import RunInfo
@@ -73,6 +73,17 @@ def density_curves(session: Session, run: RunInfo) -> dict[str, list[float]]:
     """By SAE slug: all its densities, descending."""
     statement = select(Sae.slug, Analysis.density_curve).join(Sae, Sae.id == Analysis.sae_id)
     return {row.slug: row.density_curve for row in session.execute(statement.where(Analysis.run_id == run.id))}
+
+
+def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
+    """By analysis: dense latents that belong to an antipodal pair."""
+    statement = (
+        select(Latent.analysis_id, func.count())
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .where(Analysis.run_id == run.id, Latent.is_dense, Latent.is_pair)
+        .group_by(Latent.analysis_id)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def training_report(session: Session, slug: str) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from app import schemas
+from app import answers, schemas
 from app.caching import Fresh
 from app.compose.pair import measured_pair
 from app.deps import Index, RunId, SessionDep, Slug
 from app.openapi import description
-from app.queries import examples, latents, profiles, runs, saes
+from app.queries import chains, classes, examples, labels, latents, profiles, runs, saes
 from app.queries.latents import LatentInfo
 from app.queries.runs import RunInfo
 from app.queries.statistics import list_terms
@@ -54,6 +54,16 @@ def list_statistics(session: SessionDep) -> list[schemas.StatisticOut]:
     return [schemas.StatisticOut(**asdict(term)) for term in list_terms(session).values()]
 
 
+@router.get("/labels")
+def list_labels(session: SessionDep, run: RunId = None) -> list[schemas.LabelOut]:
+    """The corpus' labels of a run, and how many dense latents go with each."""
+    shown = runs.find_run(session, run)
+    counts = labels.counts_by_sae(session, shown) if shown else {}
+    return (
+        [answers.of_label(one, counts.get(one.id, {})) for one in labels.list_labels(session, shown)] if shown else []
+    )
+
+
 @router.get("/saes/{slug:path}/latents/{index}")
 def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> schemas.LatentDetailOut:
     """One latent with its profiles and examples."""
@@ -61,15 +71,18 @@ def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None)
     latent = latents.find_latent(session, saes.find_sae(session, shown, slug), index)
     found = profiles.find_profiles(session, latent.analysis_id, index)
     texts = examples.find_examples(session, latent.analysis_id, index)
+    scores = classes.find_scores(session, latent.analysis_id, [index]).get(index, {})
     more: dict[str, Any] = {
+        **answers.of_scores(scores, evidence=True),
+        "chains": answers.of_chains(chains.find_chains(session, latent.analysis_id, index)),
+        "labels": [answers.of_association(one) for one in labels.associations_of(session, latent.analysis_id, index)],
         "histogram": found.histogram,
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
+        "examples": [schemas.ExampleOut(**asdict(text)) for text in texts],
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
-    return schemas.LatentDetailOut(
-        **_fields(latent, shown), **tokens, **more, examples=[schemas.ExampleOut(**asdict(text)) for text in texts]
-    )
+    return schemas.LatentDetailOut(**_fields(latent, shown), **tokens, **more)
 
 
 @router.get("/saes/{slug:path}/latents")
@@ -87,7 +100,7 @@ def list_latents(
     shown, by = runs.run_of_sae(session, slug, run), parse.order(sort or "density", order)
     wanted = latents.Filters(**{**asdict(asked), "sae": slug})
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
-    items = [schemas.LatentOut(**_fields(item, shown), **tokens) for item, tokens in _with_tokens(session, found.items)]
+    items = [schemas.LatentOut(**_fields(item, shown), **more) for item, more in _with_more(session, found.items)]
     return schemas.LatentPageOut(items=items, next=found.next.encode() if found.next else None, total=found.total)
 
 
@@ -110,10 +123,19 @@ def get_sae(session: SessionDep, slug: Slug, run: RunId = None) -> schemas.SaeOu
 def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
     own = {name: value for name, value in asdict(latent).items() if name not in {"top_tokens", "spark", "slug"}}
     place = {"sae": latent.slug, "run": run.id, "url": f"/saes/{latent.slug}/latents/{latent.index}"}
-    # the classes and effects arrive with their measurements; their place in the answer is promised now
-    return {**own, **place, "classes": {}, "effects": {}, "verdict": None, "category": None}
+    # effects and verdicts arrive with their measurements; their place in the answer is promised now
+    return {**own, **place, "effects": {}, "verdict": None, "category": None}
 
 
-def _with_tokens(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
+def _with_more(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
+    """Token lists and classes of a page of one SAE's latents."""
     found = profiles.token_lists(session, [(item.analysis_id, item.index) for item in items], LISTS)
-    return [(item, {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}) for item in items]
+    scores = classes.find_scores(session, items[0].analysis_id, [item.index for item in items]) if items else {}
+    return [
+        (
+            item,
+            {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}
+            | answers.of_scores(scores.get(item.index, {}), evidence=False),
+        )
+        for item in items
+    ]

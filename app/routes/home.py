@@ -1,4 +1,4 @@
-"""Models and runs, and the three overviews."""
+"""Models and runs, and the overviews."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from fastapi.responses import HTMLResponse
 
 from app import plots
 from app.caching import Fresh
+from app.compose.layers import stack_words
 from app.deps import RendererDep, RunId, SessionDep
-from app.pages import EmptyPage, HomePage, LayersPage
-from app.queries import runs, saes
+from app.links import pin_of
+from app.pages import EmptyPage, HomePage
+from app.queries import class_counts, runs, saes
 from app.queries.statistics import list_terms
-from app.routes.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -24,6 +25,7 @@ def home(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLRes
         return render(EmptyPage("Nothing analysed yet", "home", terms, ""))
     found, points = saes.list_saes(session, shown), saes.scatter_points(session, shown)
     info = plots.curve_info(saes.density_curves(session, shown), shown.dense_threshold)
+    groups = class_counts.profile(session, shown) if class_counts.measured(session, shown) else {}
     page = HomePage(
         title="Overview",
         nav="home",
@@ -37,26 +39,7 @@ def home(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLRes
         shown=len(points),
         curve=plots.curve_figure(info, found),
         counts=info,
-    )
-    return render(page)
-
-
-@router.get("/layers")
-def layers(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLResponse:
-    """The run's SAEs side by side."""
-    terms, shown = list_terms(session), runs.find_run(session, run)
-    if shown is None:
-        return render(EmptyPage("Nothing analysed yet", "layers", terms, ""))
-    found = saes.list_saes(session, shown)
-    curves = saes.density_curves(session, shown)
-    page = LayersPage(
-        title="Layers",
-        nav="layers",
-        terms=terms,
-        pin=pin_of(run),
-        run=shown,
-        saes=found,
-        charts=plots.layers_figure(found, pin_of(run)),
-        densities={slug: plots.density_heights(curve) for slug, curve in curves.items()},
+        functions=plots.functions.stack_figure(found, groups, pin_of(run), small=True) if groups else None,
+        functions_words=stack_words(found, groups),
     )
     return render(page)

@@ -11,12 +11,12 @@ from fastapi.responses import HTMLResponse
 from app.caching import Fresh
 from app.compose.latent import latent_page
 from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.links import link, pin_of
 from app.pages import BrowsePage, Column, EmptyPage
-from app.queries import latents, runs, saes
+from app.queries import classes, labels, latents, runs, saes
 from app.queries.latents import Filters, Order
 from app.queries.statistics import list_terms
 from app.routes import filters as parse
-from app.routes.links import link, pin_of
 
 router = APIRouter(dependencies=[Fresh])
 LABELS = {
@@ -28,6 +28,13 @@ LABELS = {
     "max": "max",
     "mass_share": "mass",
 }
+CHOICES = [
+    ("", "any or none"),
+    ("any", "explained: any of the six"),
+    *classes.CLASSES.items(),
+    (classes.UNEXPLAINED, "unexplained"),
+    (classes.UNMEASURED, "not measured"),
+]
 
 
 @router.get("/latents")
@@ -52,7 +59,7 @@ def browse(
         return render(EmptyPage("Nothing analysed yet", "latents", terms, ""))
     wanted = asked if dense else replace(asked, dense=True)
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
-    query = {**asdict(wanted), "dense": _dense(wanted), "run": run, "limit": None if limit == 50 else limit}
+    query = _query(wanted) | {"run": run, "limit": None if limit == 50 else limit}
     page = BrowsePage(
         title="Latents",
         nav="latents",
@@ -64,12 +71,21 @@ def browse(
         order=by,
         columns=_columns(query, by),
         latents=found.items,
+        classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in found.items]),
+        labels=labels.label_names(session, shown),
+        class_choices=CHOICES,
         total=found.total,
         next=link("/latents", {**query, **_sorted(by), "cursor": found.next.encode()}) if found.next else "",
         first=link("/latents", {**query, **_sorted(by)}) if cursor else "",
         densest=max((latent.density_high or latent.density for latent in found.items), default=1.0) or 1.0,
     )
     return render(page)
+
+
+def _query(wanted: Filters) -> dict[str, object]:
+    """Filters under their names in an address."""
+    held: dict[str, object] = asdict(wanted)
+    return {**held, "class": held.pop("of_class"), "dense": _dense(wanted)}
 
 
 def _dense(wanted: Filters) -> str | None:

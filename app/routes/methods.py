@@ -7,20 +7,36 @@ from fastapi.responses import HTMLResponse
 
 from app.caching import Fresh
 from app.deps import RendererDep, RunId, SessionDep
+from app.formats import number
+from app.links import pin_of
 from app.pages import MethodsPage
+from app.queries import runs
+from app.queries.class_counts import cuts_of
 from app.queries.statistics import GRADES, list_terms
-from app.routes.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
-OF = {"latent": "Of a latent", "pair": "Of a pair", "sae": "Of an SAE"}
+OF = {
+    "class": "Classes: what a latent does",
+    "latent": "Of a latent",
+    "pair": "Of a pair",
+    "sae": "Of an SAE",
+    "label": "Labels of the user's own",
+}
 
 
 @router.get("/methods")
 def methods(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLResponse:
     """Definitions, units and sources, as the worker declared them."""
-    terms = list_terms(session)
+    terms, shown = list_terms(session), runs.find_run(session, run)
     kinds = dict.fromkeys([*OF, *(term.of for term in terms.values())])
     groups = [(OF.get(kind, f"Of {kind}"), [term for term in terms.values() if term.of == kind]) for kind in kinds]
-    return render(
-        MethodsPage("Methods", "methods", terms, pin_of(run), [group for group in groups if group[1]], GRADES)
+    page = MethodsPage(
+        title="Methods",
+        nav="methods",
+        terms=terms,
+        pin=pin_of(run),
+        groups=[group for group in groups if group[1]],
+        grades=GRADES,
+        cuts=[(name, number(cut)) for name, cut in cuts_of(session, shown).items()] if shown else [],
     )
+    return render(page)

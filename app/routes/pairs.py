@@ -8,9 +8,9 @@ from fastapi.responses import HTMLResponse
 from app.caching import Fresh
 from app.compose.pair import measured_pair, pair_page
 from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.links import pin_of
 from app.queries import runs, saes
 from app.queries.statistics import list_terms
-from app.routes.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
 

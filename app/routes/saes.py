@@ -12,10 +12,10 @@ from app.caching import Fresh
 from app.compose.facts import sae_facts
 from app.deps import RendererDep, RunId, SessionDep, Slug
 from app.formats import number
+from app.links import pin_of
 from app.pages import SaePage
-from app.queries import latents, pairs, runs, saes
+from app.queries import classes, latents, pairs, runs, saes
 from app.queries.statistics import list_terms
-from app.routes.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -27,6 +27,7 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
     found = saes.find_sae(session, shown, slug)
     by = latents.Order("density", descending=True)
     details, training = saes.training_report(session, slug)
+    densest = latents.list_latents(session, shown, latents.Filters(sae=slug), by, None, 12).items
     page = SaePage(
         title=slug,
         nav="layers",
@@ -36,7 +37,8 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
         sae=found,
         facts=sae_facts(found),
         pairs=pairs.list_pairs(session, found.analysis_id),
-        densest=latents.list_latents(session, shown, latents.Filters(sae=slug), by, None, 12).items,
+        densest=densest,
+        classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in densest]),
         training=flat(training or {}),
         details=flat(details),
     )

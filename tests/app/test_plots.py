@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import plots
 from app.compose.latent import latent_page
 from app.compose.pair import measured_pair, pair_page
-from app.pages import View
+from app.parts import View
 from app.queries import runs, saes
 from app.queries.profiles import Histogram, Series
 from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS

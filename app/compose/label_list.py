@@ -1,0 +1,49 @@
+"""The labels page: each label of the corpus with the dense latents that go with it most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from app.compose.labels import LabelSection, association_row, confounds_of
+from app.links import link
+from app.pages import LabelsPage
+from app.queries import labels, runs, saes
+from app.queries.statistics import Term
+
+
+def labels_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LabelsPage:
+    """The page of a run."""
+    found, known = saes.list_saes(session, run), labels.list_labels(session, run)
+    counts = labels.counts_by_sae(session, run) if known else {}
+    strongest = labels.strongest(session, run) if known else {}
+    return LabelsPage(
+        title="Labels",
+        nav="labels",
+        terms=terms,
+        pin=pin,
+        run=run,
+        saes=found,
+        sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, []), pin) for one in known],
+        missing="" if known else _why(labels.corpus_columns(session, run)),
+    )
+
+
+def _section(
+    label: labels.LabelInfo,
+    found: list[saes.SaeInfo],
+    counts: Mapping[str, int],
+    strongest: list[labels.AssociationInfo],
+    pin: str,
+) -> LabelSection:
+    cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
+    rows = [association_row(one) for one in strongest]
+    return LabelSection(label, confounds_of(label), cells, sum(count for count, _href in cells), rows)
+
+
+def _why(columns: list[str]) -> str:
+    if columns:
+        named = ", ".join(columns[:8])
+        return f"This run did not measure the labels of its corpus ({named}); analyse again, with classes, to see them."
+    return ""

@@ -1,0 +1,41 @@
+"""Parts that several pages are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.plots.base import Figure
+from app.queries.profiles import TokenItem
+
+
+@dataclass(frozen=True)
+class View:
+    """A plot among others one can switch between, with its text alternative."""
+
+    name: str
+    title: str
+    figure: Figure
+    summary: str
+    """What the plot shows, in words and numbers."""
+    head: tuple[str, ...]
+    """Column heads of the table of its numbers."""
+    rows: Sequence[tuple[str, ...]]
+    """The numbers, as shown."""
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """Tokens with a bar each."""
+
+    title: str
+    term: str
+    side: str
+    """Colour of the bars: p, n, or z where it belongs to no pole."""
+    items: list[TokenItem]
+    values: list[float]
+    """Bar lengths, 0 to 100."""
+    labels: list[str]
+    """Values as shown."""
+    missing: str
+    """Why the list is empty."""

@@ -1,0 +1,136 @@
+"""The flow of chains: dense latents in columns by layer and bands by class, joined to their continuations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
+
+from app.plots.base import CARD, DIM, INK, SOFT, Figure, axis, figure
+from app.plots.functions import NAMES, place_of
+from app.queries.chains import Step
+from app.queries.classes import GROUPS, UNEXPLAINED, UNMEASURED, Key
+from app.queries.saes import SaeInfo
+
+
+class Place(NamedTuple):
+    """Where a dense latent stands in the flow."""
+
+    x: int
+    y: float
+
+
+class FlowInfo(NamedTuple):
+    """Dense latents in columns by layer and bands by class, and their steps to the next column."""
+
+    places: dict[Key, Place]
+    groups: dict[Key, str]
+    bands: list[tuple[str, float, float]]
+    """Group with the lower and upper end of its band: the same height in every column, so a level line stays."""
+    steps: list[Step]
+    """Those whose both ends are drawn."""
+
+
+LEVELS = ((0.9, 1.01, 1.3, 0.75), (0.7, 0.9, 1.1, 0.4), (0.4, 0.7, 0.9, 0.18))
+"""|correlation| from, to, then width and opacity of a line."""
+LEAST = LEVELS[-1][0]
+GAP = 0.25  # of a band's own height: bands stay apart however many latents there are
+
+
+def flow_info(saes: list[SaeInfo], groups: Mapping[Key, str], steps: list[Step]) -> FlowInfo:
+    """Lay out: bands as high as their fullest column, latents spread evenly within, densest on top."""
+    column = {sae.analysis_id: place for place, sae in enumerate(saes)}
+    members: dict[tuple[str, int], list[Key]] = {}
+    for key, group in groups.items():
+        members.setdefault((group, key[0]), []).append(key)
+    bands: list[tuple[str, float, float]] = []
+    places: dict[Key, Place] = {}
+    top = 0.0
+    for group in GROUPS:
+        most = max((len(members.get((group, sae.analysis_id), [])) for sae in saes), default=0)
+        if not most:
+            continue
+        high = max(3.0, most)
+        bands.append((group, top - high, top))
+        for sae in saes:
+            own = members.get((group, sae.analysis_id), [])
+            middle = top - high / 2 + (len(own) - 1) / 2
+            places |= {key: Place(column[sae.analysis_id], middle - n) for n, key in enumerate(own)}
+        top -= high + max(2.0, GAP * high)
+    drawn = [
+        step
+        for step in steps
+        if (step.analysis_id, step.index) in places
+        and (step.other_analysis_id, step.other) in places
+        and abs(step.correlation) >= LEAST
+    ]
+    return FlowInfo(places, dict(groups), bands, drawn)
+
+
+def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
+    """Lines from each dense latent to its continuation; stronger lines are better correlated."""
+    lines = [_lines(info, *level) for level in LEVELS[::-1]]
+    dots = _stations(info, saes, pin)
+    x = axis("layer", tickvals=list(range(len(saes))), ticktext=[place_of(sae, saes) for sae in saes], showgrid=False,
+             zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
+    middles = [(low + high) / 2 for _group, low, high in info.bands]
+    names = [NAMES[group].replace(" ", "<br>") for group, _low, _high in info.bands]
+    y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False)
+    plain = [
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.8, "y1": high + 0.8, "fillcolor": SOFT,
+         "line": {"width": 0}, "layer": "below"}
+        for _group, low, high in info.bands
+    ]  # fmt: skip
+    return figure([*(part for part in lines if part["x"]), dots], 560, x, y, shapes=plain, hovermode="closest")
+
+
+def flow_counts(info: FlowInfo, saes: list[SaeInfo]) -> list[tuple[str, str, int, int, float | None]]:
+    """Each two neighbouring columns: from, to, steps drawn, those that stay in their band, median |correlation|."""
+    rows = []
+    for first, second in pairwise(saes):
+        own = [step for step in info.steps if (step.analysis_id, step.other_analysis_id) == _ids(first, second)]
+        stay = sum(info.groups[step.analysis_id, step.index] == info.groups[_end(step)] for step in own)
+        middle = median(abs(step.correlation) for step in own) if own else None
+        rows.append((place_of(first, saes), place_of(second, saes), len(own), stay, middle))
+    return rows
+
+
+def _ids(first: SaeInfo, second: SaeInfo) -> Key:
+    return first.analysis_id, second.analysis_id
+
+
+def _end(step: Step) -> Key:
+    return step.other_analysis_id, step.other
+
+
+def _lines(info: FlowInfo, low: float, high: float, width: float, opacity: float) -> dict[str, Any]:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for step in info.steps:
+        if low <= abs(step.correlation) < high:
+            start = info.places[step.analysis_id, step.index]
+            end = info.places[step.other_analysis_id, step.other]
+            x += [start.x, end.x, None]
+            y += [start.y, end.y, None]
+    return {
+        "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "opacity": opacity,
+        "line": {"color": INK, "width": width}, "name": f"|correlation| {low} to {min(high, 1)}",
+    }  # fmt: skip
+
+
+def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
+    query = f"?{pin}" if pin else ""
+    by_id = {sae.analysis_id: sae for sae in saes}
+    keys = list(info.places)
+    return {
+        "type": "scatter", "mode": "markers", "x": [info.places[key].x for key in keys],
+        "y": [info.places[key].y for key in keys],
+        "customdata": [
+            [f"/saes/{by_id[one].slug}/latents/{index}{query}", by_id[one].layer, index, NAMES[info.groups[one, index]]]
+            for one, index in keys
+        ],
+        "marker": {"color": [DIM if info.groups[key] in {UNEXPLAINED, UNMEASURED} else INK for key in keys],
+                   "symbol": "square", "size": 5, "line": {"width": 0.5, "color": CARD}},
+        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
+    }  # fmt: skip
