@@ -79,7 +79,7 @@ def rate(name: str, value: float | None) -> str:
     """("q", 0.0312) -> "q 0.03"; smaller than one in a thousand says no more than that; empty where there is none."""
     if value is None:
         return ""
-    return f"{name} < 0.001" if value < 0.001 else f"{name} {number(value, 2)}"
+    return f"{name} < 0.001" if value < 0.001 else f"{name} {value:.2g}"
 
 
 def minus(text: str) -> str:

@@ -68,6 +68,8 @@ class HomePage(Page):
     """Dense latents by class and layer; None where the run measured no classes."""
     functions_words: str
     """The same in words."""
+    legend: list[tuple[str, str]]
+    """Groups of `functions` with their names."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class LayersPage(Page):
     """Dense latents by class and layer, each once; None where the run measured no classes."""
     stack_words: str
     """The same in words."""
+    legend: list[tuple[str, str]]
+    """Groups of `stack` with their names."""
     class_table: list[ClassLine]
     """Dense latents of each class in each SAE, in all their classes."""
     flow: View | None

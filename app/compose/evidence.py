@@ -87,7 +87,7 @@ def distances(score: ScoreInfo) -> list[tuple[str, ...]]:
     for kind, held in part(score.data, "kinds").items():
         values = held if isinstance(held, dict) else {}
         if values.get("reason") or one(values, "rho") is None:
-            rows.append((kind, str(values.get("reason") or "not measured"), "", "", "", ""))
+            rows.append((f"{kind}: {values.get('reason') or 'not measured'}", "", "", "", "", ""))
             continue
         span = _span(one(values, "low"), one(values, "high"))
         rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]

@@ -54,6 +54,8 @@ class PartRow:
 
     index: int
     share: float
+    length: float
+    """Of its bar, 0 to 100: the largest part has the full one."""
     weight: str
     shown: str
 
@@ -85,7 +87,7 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
     numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
     against = [f"{name} {form(held)}" for name, held in numbers if held is not None]
     rows = distances(score) if score.name == "position" else []
-    head = ("distance from start of", "ρ", "95 % interval", "without the others", "from token 5 on", "chance")
+    head = ("from the start of", "ρ", "95 % interval", "without the others", "from token 5 on", "chance")
     return ClassRow(
         name=score.name,
         title=score.title,
@@ -222,11 +224,13 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
     if score is None:
         return None
     readable = score.label in {"sum", "aggregate"}  # of a signal of its own the parts would explain nothing
-    parts = [_part(item) for item in items(score.data, "latents") if isinstance(item.get("index"), int) and readable]
+    held = [item for item in items(score.data, "latents") if isinstance(item.get("index"), int) and readable]
+    most = max((one(item, "share") or 0.0 for item in held), default=0.0) or 1.0
+    parts = [_part(item, most) for item in held]
     r2 = one(score.data, "r2") if score.score is None else score.score
     spread, pool = one(score.data, "participation"), one(score.data, "pool")
-    beside = f"spread over about {number(spread, 2)} of {number(pool)} sparse latents tried" if spread else ""
-    covered = percent(min(1.0, sum(item.share for item in parts) / 100)) if parts else ""
+    beside = f"spread over about {spread:.0f} of {pool or 0:.0f} sparse latents tried" if spread and readable else ""
+    covered = percent(min(1.0, sum(item.share for item in parts))) if parts else ""
     return Mixture(
         score.label,
         MIXTURES.get(score.label, score.label),
@@ -238,7 +242,7 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
     )
 
 
-def _part(item: dict[str, Any]) -> PartRow:
-    share = one(item, "share") or 0.0
-    length = round(100 * max(0.0, min(1.0, share)), 1)
-    return PartRow(int(item["index"]), length, signed(one(item, "weight")), percent(share))
+def _part(item: dict[str, Any], most: float) -> PartRow:
+    share = max(0.0, min(1.0, one(item, "share") or 0.0))
+    length = round(min(100.0, 100 * share / most), 1)
+    return PartRow(int(item["index"]), share, length, signed(one(item, "weight")), percent(share))

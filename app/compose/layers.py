@@ -39,6 +39,7 @@ def layers_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin
         paired=saes.dense_in_pairs(session, run),
         stack=plots.functions.stack_figure(found, groups, pin) if known else None,
         stack_words=stack_words(found, groups),
+        legend=plots.functions.legend(groups),
         class_table=class_table(found, class_counts.class_counts(session, run), groups, pin) if known else [],
         flow=_flow(session, run, found, pin) if known else None,
         panels=_panels(found, saes.scatter_points(session, run), curves, pin),

@@ -35,37 +35,45 @@ class FlowInfo(NamedTuple):
 LEVELS = ((0.9, 1.01, 1.3, 0.75), (0.7, 0.9, 1.1, 0.4), (0.4, 0.7, 0.9, 0.18))
 """|correlation| from, to, then width and opacity of a line."""
 LEAST = LEVELS[-1][0]
-GAP = 0.25  # of a band's own height: bands stay apart however many latents there are
+GAP = 0.025  # of the whole height, between bands
+SMALLEST = 0.06  # of the whole height: a band must hold its name
 
 
 def flow_info(saes: list[SaeInfo], groups: Mapping[Key, str], steps: list[Step]) -> FlowInfo:
-    """Lay out: bands as high as their fullest column, latents spread evenly within, densest on top."""
-    column = {sae.analysis_id: place for place, sae in enumerate(saes)}
+    """Lay out: bands as high as their fullest column, latents stacked in the middle of it, densest on top."""
     members: dict[tuple[str, int], list[Key]] = {}
     for key, group in groups.items():
         members.setdefault((group, key[0]), []).append(key)
-    bands: list[tuple[str, float, float]] = []
+    bands = _bands({group: _most(members, group) for group in GROUPS})
     places: dict[Key, Place] = {}
-    top = 0.0
-    for group in GROUPS:
-        most = max((len(members.get((group, sae.analysis_id), [])) for sae in saes), default=0)
-        if not most:
-            continue
-        high = max(3.0, most)
-        bands.append((group, top - high, top))
-        for sae in saes:
+    for group, low, high in bands:
+        for column, sae in enumerate(saes):
             own = members.get((group, sae.analysis_id), [])
-            middle = top - high / 2 + (len(own) - 1) / 2
-            places |= {key: Place(column[sae.analysis_id], middle - n) for n, key in enumerate(own)}
-        top -= high + max(2.0, GAP * high)
-    drawn = [
-        step
-        for step in steps
-        if (step.analysis_id, step.index) in places
-        and (step.other_analysis_id, step.other) in places
-        and abs(step.correlation) >= LEAST
-    ]
+            top = (low + high + len(own) - 1) / 2
+            places |= {key: Place(column, top - n) for n, key in enumerate(own)}
+    drawn = [step for step in steps if _ends(step) <= places.keys() and abs(step.correlation) >= LEAST]
     return FlowInfo(places, dict(groups), bands, drawn)
+
+
+def _most(members: Mapping[tuple[str, int], list[Key]], group: str) -> int:
+    """Latents of a group in its fullest column."""
+    return max((len(own) for (name, _column), own in members.items() if name == group), default=0)
+
+
+def _bands(most: Mapping[str, int]) -> list[tuple[str, float, float]]:
+    """From the top down; empty ones are left out."""
+    whole, top = max(1, sum(most.values())), 0.0
+    made = []
+    for group, count in most.items():
+        if count:
+            high = max(count, SMALLEST * whole)
+            made.append((group, top - high, top))
+            top -= high + GAP * whole
+    return made
+
+
+def _ends(step: Step) -> set[Key]:
+    return {(step.analysis_id, step.index), _end(step)}
 
 
 def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
@@ -76,9 +84,9 @@ def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
              zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
     middles = [(low + high) / 2 for _group, low, high in info.bands]
     names = [NAMES[group].replace(" ", "<br>") for group, _low, _high in info.bands]
-    y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False)
+    y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False, showline=False)
     plain = [
-        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.8, "y1": high + 0.8, "fillcolor": SOFT,
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.5, "y1": high + 0.5, "fillcolor": SOFT,
          "line": {"width": 0}, "layer": "below"}
         for _group, low, high in info.bands
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 Colour means the two poles everywhere in this product, so seven classes cannot have seven colours. They get
 the ink in five steps, and every second one is hatched: neighbours in a stack differ in both, in light, in
-dark, in print and for any eye. What is unexplained is paper with an outline, what was not measured is fainter.
+dark, in print and for any eye. What is unexplained is paper with an outline, what was not measured is dotted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.plots.base import CARD, EDGE, INK, NEITHER, SOFT, STEPS, Figure, axis, figure
+from app.plots.base import CARD, EDGE, INK, NEITHER, STEPS, Figure, axis, figure
 from app.queries.classes import GROUPS, SEVERAL, TITLES, UNEXPLAINED, UNMEASURED
 from app.queries.saes import Point, SaeInfo
 
@@ -26,7 +26,7 @@ FILLS: dict[str, tuple[str, str, str]] = {
     "principal_component": (STEPS[3], CARD, "x"),
     SEVERAL: (STEPS[0], "", ""),
     UNEXPLAINED: (CARD, "", ""),
-    UNMEASURED: (SOFT, "", ""),
+    UNMEASURED: (EDGE, CARD, "."),
 }
 
 
@@ -39,17 +39,21 @@ def group_query(group: str) -> str:
 
 def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
     """Dense latents by layer, each counted once; below them, unless small, the L0 of the same SAEs."""
-    shown = [group for group in GROUPS if any(groups.get(sae.analysis_id, {}).get(group) for sae in saes)]
-    bars = [_stacked(group, saes, groups, pin) for group in shown]
+    bars = [_stacked(group, saes, groups, pin) for group, _name in legend(groups)]
     x = axis("layer", type="category", showgrid=False)
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
-    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28, "showlegend": True, "legend": legend}
+    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28}
     if small:
-        return figure(bars, 300, x, axis("dense latents", nticks=4), **more)
+        return figure(bars, 240, x, axis("dense latents", nticks=4), **more)
     below = axis("L0", domain=[0, 0.17], nticks=3, rangemode="tozero", anchor="x")
     bars.append(_l0(saes, pin))
     above = axis("dense latents", domain=[0.25, 1], nticks=6)
-    return figure(bars, 520, {**x, "anchor": "y2"}, above, yaxis2=below, **more)
+    return figure(bars, 450, {**x, "anchor": "y2"}, above, yaxis2=below, **more)
+
+
+def legend(groups: Mapping[int, Mapping[str, int]]) -> list[tuple[str, str]]:
+    """(group, name) of those that occur, from the bottom of the stack up; the page draws it, so that it wraps."""
+    held = {name for counts in groups.values() for name, count in counts.items() if count}
+    return [(group, NAMES[group]) for group in GROUPS if group in held]
 
 
 def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, 
 
 def _fill(group: str) -> dict[str, Any]:
     ink, paper, shape = FILLS[group]
-    made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink in {CARD, SOFT} else CARD}}
+    made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink == CARD else CARD}}
     if shape:
         hatch = {"shape": shape, "fgcolor": ink, "bgcolor": paper, "size": 6, "solidity": 0.35, "fillmode": "replace"}
         made |= {"pattern": hatch, "line": {"width": 1, "color": ink}}

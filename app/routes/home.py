@@ -41,5 +41,6 @@ def home(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLRes
         counts=info,
         functions=plots.functions.stack_figure(found, groups, pin_of(run), small=True) if groups else None,
         functions_words=stack_words(found, groups),
+        legend=plots.functions.legend(groups),
     )
     return render(page)

@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse
 
 from app.caching import Fresh
 from app.deps import RendererDep, RunId, SessionDep
-from app.formats import number
 from app.links import pin_of
 from app.pages import MethodsPage
 from app.queries import runs
@@ -37,6 +36,6 @@ def methods(session: SessionDep, render: RendererDep, run: RunId = None) -> HTML
         pin=pin_of(run),
         groups=[group for group in groups if group[1]],
         grades=GRADES,
-        cuts=[(name, number(cut)) for name, cut in cuts_of(session, shown).items()] if shown else [],
+        cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, shown).items()] if shown else [],
     )
     return render(page)

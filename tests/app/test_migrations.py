@@ -9,11 +9,12 @@ from pathlib import Path
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, inspect, text
 
 from migrations import runner
 from store.session import make_engine
 from store.tables import Base
+from tests.app.world import build
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +51,31 @@ def test_migrating_twice_keeps_the_rows(store: str) -> None:
     runner.upgrade(store)
     with make_engine(store, read_only=True).connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM latent")).scalar() == 160
+
+
+def test_a_filled_store_of_the_first_release_goes_up_and_keeps_its_rows(tmp_path: Path) -> None:
+    old = build(tmp_path / "old.db", revision="0001")
+    engine = make_engine(old)
+    tables = sorted(set(inspect(engine).get_table_names()) - {"alembic_version"})
+    assert "score" not in tables
+    before = _rows(engine, tables)
+    runner.upgrade(old)
+    assert _rows(engine, tables) == before
+    assert {table: len(rows) for table, rows in before.items()}["latent"] == 160
+    assert _rows(engine, ["score", "chain", "label", "association"]) == {
+        "score": [],
+        "chain": [],
+        "label": [],
+        "association": [],
+    }
+
+
+def _rows(engine: Engine, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return {
+            name: sorted((tuple(row) for row in connection.execute(text(f'SELECT * FROM "{name}"'))), key=repr)
+            for name in tables
+        }
 
 
 def test_of_starters_at_once_all_find_the_schema(tmp_path: Path) -> None:

@@ -33,9 +33,14 @@ DENSITIES = {POSITIVE: 0.381, NEGATIVE: 0.25, TWIN: 0.2, ORIGINAL: 0.3, DEAD: 0.
 STRIP = [*HOSTILE, " of", " sea", ".", " Whale"]
 
 
-def build(path: Path | str) -> str:
-    """Write the store into a file or a URL; returns it. Run 2 is the newest complete one, run 3 is not complete."""
-    upgrade(str(path))
+def build(path: Path | str, revision: str = "head") -> str:
+    """Write the store into a file or a URL; returns it. Run 2 is the newest complete one, run 3 is not complete.
+
+    Run 1 is an old one: it measured no classes. At an old `revision` run 2 did not either.
+    """
+    from tests.app.world_classes import write_classes
+
+    upgrade(str(path), revision)
     engine = make_engine(path)
     with session_factory(engine)() as session:
         _parts(session)
@@ -43,6 +48,8 @@ def build(path: Path | str) -> str:
         _analysis(session, 1, 1, 1)
         for layer in range(3):
             _analysis(session, 10 + layer, 2, 1 + layer)
+        if revision == "head":
+            write_classes(session)
         session.commit()
     engine.dispose()
     return str(path)
@@ -72,7 +79,7 @@ def _parts(session: Session) -> None:
             characters=9000,
             licence=None,
             report={},
-            label_columns=[],
+            label_columns=["party", HOSTILE[0]],
         )
     )
     session.flush()
@@ -115,7 +122,7 @@ def _run(number: int, status: str) -> Run:
         context=64,
         dense_threshold=0.1,
         seed=0,
-        settings={},
+        settings={"cuts": {"position_rho": 0.4, "q": 0.05}} if number == 2 else {},
         versions={"torch": "2"},
         seconds=97.4,
         strip={"document": "Moby Dick <i>1</i>", "labels": {}, "tokens": STRIP},
@@ -125,14 +132,23 @@ def _run(number: int, status: str) -> Run:
 
 def _statistics(session: Session) -> None:
     for position, (name, of) in enumerate(
-        [("density", "latent"), ("antipodality", "latent"), ("max", "latent"), ("r2", "pair"), ("fvu", "sae")]
+        [
+            ("density", "latent"),
+            ("antipodality", "latent"),
+            ("max", "latent"),
+            ("r2", "pair"),
+            ("fvu", "sae"),
+            ("position", "class"),
+            ("unexplained", "class"),
+            ("conditional", "label"),
+        ]
     ):
         session.add(
             Statistic(
                 name=name,
                 title=name.title(),
                 unit="share of tokens" if name == "density" else "",
-                kind="scalar",
+                kind="class" if of == "class" else "scalar",
                 of=of,
                 definition=f"What {name} means.",
                 grade="POR"[position % 3],
