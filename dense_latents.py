@@ -12,7 +12,7 @@ from analysis import cli as worker
 from analysis.errors import UserError
 from app.errors import ServeError
 
-_WORKER = {"torch", "sae_lens", "transformers", "syntok", "gguf", "numpy", "safetensors"}
+_WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
 
 cli = typer.Typer(
     name="dense-latents",
@@ -27,6 +27,7 @@ Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 cli.command("analyze")(worker.analyze)
 cli.command("train-sae")(worker.train_sae)
 cli.command("bench")(worker.bench)
+cli.command("calibrate")(worker.calibrate)
 
 
 @cli.command("serve")

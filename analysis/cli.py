@@ -108,6 +108,7 @@ def bench(
     sae: Annotated[list[str] | None, typer.Option(help="As in analyze; the shipped SAEs where none is given.")] = None,
     corpus: Texts = "demo",
     tokens: Annotated[int, typer.Option(help="N: timed tokens. Memory is measured at N and at 8 N.")] = 16_384,
+    classes: Annotated[bool, typer.Option("--classes", help="With classes, labels and chains.")] = False,
     context: Annotated[int, typer.Option(help="Tokens per context, BOS included.")] = 256,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     memory: Annotated[bool, typer.Option(help="Measure memory too (two more processes).")] = True,
@@ -121,11 +122,46 @@ def bench(
 
     saes = sae or [str(folder) for folder in demo_saes()]
     run(
-        AnalyzeConfig(model, saes, _corpus(corpus), tokens, context=context, dtype=dtype, device=device),
+        AnalyzeConfig(
+            model, saes, _corpus(corpus), tokens, context=context, dtype=dtype, device=device, classes=classes
+        ),
         console,
         json,
         memory,
     )
+
+
+def calibrate(
+    model: Models = "demo",
+    sae: Annotated[list[str] | None, typer.Option(help="As in analyze; the shipped SAEs where none is given.")] = None,
+    corpus: Texts = "demo",
+    tokens: Annotated[int, typer.Option(help="Tokens to read.")] = 60_000,
+    directions: Annotated[int, typer.Option(help="Random directions tried for each SAE.")] = 192,
+    controls: Annotated[int, typer.Option(help="Sparse latents tried for each SAE.")] = 192,
+    seed: Annotated[int, typer.Option(help="Of sample and directions.")] = 0,
+    cut: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: what a class must reach; see /methods.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    dtype: Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")] = "auto",
+    device: Device = "auto",
+) -> None:
+    """How often each class is given to random directions and sparse latents, where it should not be."""
+    from analysis.calibrate import calibrate as run
+    from analysis.config import AnalyzeConfig, parse_cuts
+    from analysis.demo_parts import demo_saes
+
+    saes = sae or [str(folder) for folder in demo_saes()]
+    config = AnalyzeConfig(
+        model,
+        saes,
+        _corpus(corpus),
+        tokens,
+        controls=controls,
+        seed=seed,
+        cuts=parse_cuts(cut or []),
+        dtype=dtype,
+        device=device,
+    )
+    run(config, directions, console, json)
 
 
 def train_sae(

@@ -32,7 +32,7 @@ class Decided(NamedTuple):
 
     scores: dict[str, list[Finding]]  # class or `mixture` -> one for each latent
     chains: list[Link]
-    associations: list[list[Association]]  # of each latent, in the order of the run's columns
+    associations: list[list[Association]]  # of each of the run's columns: one for each latent; none if refused
 
 
 class Decisions(NamedTuple):

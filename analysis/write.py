@@ -182,8 +182,9 @@ def _insert_decisions(
 
 
 def _association_rows(panel: Panel, decided: Decided, labels: list[int]) -> Iterator[Row]:
-    for index, mine in zip(panel.plan.latents.tolist(), decided.associations, strict=True):
-        for label, found in zip(labels, mine, strict=True):
+    latents = panel.plan.latents.tolist()
+    for label, column in zip(labels, decided.associations, strict=True):
+        for index, found in zip(latents, column, strict=False):  # none at all of a column that was refused
             yield association_row(found) | {"index": index, "label_id": label}
 
 

@@ -14,7 +14,7 @@ from analysis.geometry import promoted_tokens
 from analysis.ranks import benjamini_hochberg
 
 TOP = 100
-_UNUSED = re.compile(r"^(\[|<)?[|_ ]*(unused|reserved)[\w |]*(\]|>)?$|^<\|.*\|>$", re.IGNORECASE)
+_UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)
 SIDES = ("promoted", "suppressed")
 
 STATISTIC = declared(
