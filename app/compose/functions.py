@@ -147,7 +147,8 @@ def _binding(score: ScoreInfo) -> tuple[str, str]:
     if _in_tokens(score):
         text = f"AUC {fixed(within)} within, {fixed(across)} across documents" if within is not None else ""
         return f"half-life {number(score.score)} tokens", text
-    return f"AUC {fixed(score.score)}", f"half-life {number(half)} tokens" if half is not None else ""
+    lasting = f"; half-life {number(half)} tokens" if half is not None else ""
+    return f"AUC {fixed(score.score)}", f"within a document{lasting}"
 
 
 def _null(score: ScoreInfo) -> tuple[str, str]:

@@ -107,9 +107,7 @@ def why_unmeasured(latent: LatentInfo, others: bool) -> str:
     if not others:
         return "This run was analysed before classes were measured, or without them; analyse again to see what it does."
     if latent.detail is None:
-        return (
-            "Classes are measured for dense latents, their partners and a sample of sparse ones; this is none of them."
-        )
+        return "Classes are measured where examples are kept: dense latents, their partners, a sample of sparse ones."
     return "No class was measured for this latent."
 
 

@@ -100,12 +100,13 @@ def panel_figure(sae: SaeInfo, points: list[Point], densities: list[tuple[float,
         densities: (from, to, latents) of each bar.
     """
     more = f"&{pin}" if pin else ""
+    # bars hold what is above their lower end; the filter holds both ends
     known = [bar for bar in densities if bar[1] > 0.01]
     bars = {
         "type": "bar", "yaxis": "y2", "x": [math.sqrt(low * high) for low, high, _n in known],
         "width": [(high - low) * 0.92 for low, high, _n in known], "y": [count or None for _low, _high, count in known],
         "customdata": [
-            [f"/latents?sae={sae.slug}&dense=any&min_density={low:.5g}&max_density={high:.5g}{more}",
+            [f"/latents?sae={sae.slug}&dense=any&min_density={low * 1.000001:.7g}&max_density={high:.7g}{more}",
              f"{100 * low:.2g} to {100 * high:.2g} %"]
             for low, high, _n in known
         ],

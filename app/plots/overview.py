@@ -102,11 +102,11 @@ def _step(place: int, steps: int) -> str:
     return STEPS[round(4 * place / max(1, steps - 1))]
 
 
-DECADES = [10 ** (step / 4) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %
+DECADES = [round(10 ** (step / 4), 6) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %
 
 
 def density_bars(descending: list[float]) -> list[tuple[float, float, int]]:
-    """(from, to, latents) of each quarter of a decade of density; rarer ones are in the first."""
+    """(above, up to, latents) of each quarter of a decade of density; rarer ones are in the first."""
     above = _counts_above(descending, [0.0, *DECADES[1:-1], 1.0])
     counts = [many - few for many, few in pairwise(above)]
     return list(zip(DECADES[:-1], DECADES[1:], counts, strict=True))

@@ -85,7 +85,7 @@ def browse(
 def _query(wanted: Filters) -> dict[str, object]:
     """Filters under their names in an address."""
     held: dict[str, object] = asdict(wanted)
-    return {**held, "class": held.pop("of_class"), "dense": _dense(wanted)}
+    return {"class": held.pop("of_class"), **held, "dense": _dense(wanted)}
 
 
 def _dense(wanted: Filters) -> str | None:
