@@ -44,6 +44,15 @@ async function copyLink(event) {
 
 for (const button of document.querySelectorAll("[data-copy-link]")) button.addEventListener("click", copyLink);
 
+// a link to a folded row unfolds it
+function unfold() {
+  const row = location.hash && document.getElementById(location.hash.slice(1));
+  if (row instanceof HTMLDetailsElement) row.open = true;
+}
+
+addEventListener("hashchange", unfold);
+unfold();
+
 // empty fields are no filters: they stay out of the address, which then is a short link
 for (const form of document.querySelectorAll("[data-filters]")) {
   form.addEventListener("submit", () => {

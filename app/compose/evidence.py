@@ -101,18 +101,26 @@ def runs(score: ScoreInfo) -> View | None:
     edges, observed, shuffled = known(held, "edges"), numbers(held, "observed"), numbers(held, "shuffled")
     if not edges or not observed:
         return None
-    ends = edges if len(edges) > len(observed) else [*edges, 2 * edges[-1]]
+    is_open = len(edges) <= len(observed)  # the last bin holds all longer runs
+    ends = [*edges, 2 * edges[-1]] if is_open else edges
     mean, chance = one(score.data, "mean_run"), one(score.data, "mean_run_shuffled")
     summary = (
         f"Stretches of text on one side: {number(mean)} tokens on average, {number(chance)} when the tokens of each"
         " document are shuffled (dotted)."
     )
     rows = [
-        (f"{number(a)} to {number(b)}", number(real), number(by_chance))
+        (_whole(a, b, is_open and b == ends[-1]), number(real), number(by_chance))
         for (a, b), real, by_chance in zip(pairwise(ends), observed, shuffled or [None] * len(observed), strict=False)
     ]
     figure = plots.runs_figure(ends, observed, shuffled)
     return View("runs", "run lengths", figure, summary, ("tokens", "runs", "shuffled"), rows)
+
+
+def _whole(low: float, high: float, is_open: bool) -> str:
+    """A bin of whole numbers from `low` to below `high`."""
+    if is_open:
+        return f"{low:.0f} or more"
+    return f"{low:.0f}" if high - low <= 1 else f"{low:.0f} to {high - 1:.0f}"
 
 
 def quiet(score: ScoreInfo) -> View | None:

@@ -148,6 +148,8 @@ def _binding(score: ScoreInfo) -> tuple[str, str]:
         text = f"AUC {fixed(within)} within, {fixed(across)} across documents" if within is not None else ""
         return f"half-life {number(score.score)} tokens", text
     lasting = f"; half-life {number(half)} tokens" if half is not None else ""
+    if score.data.get("beyond") is True and known(score.data, "lags"):
+        lasting = f"; half-life beyond {known(score.data, 'lags')[-1]:.0f} tokens"
     return f"AUC {fixed(score.score)}", f"within a document{lasting}"
 
 

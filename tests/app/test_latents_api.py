@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.queries.classes import CLASSES
 from tests.app.world import CONTROL, DEAD, EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, WIDTH
+from tests.app.world_classes import EVIDENCE, LABELS
 
 LIST = f"/api/v1/saes/{SLUGS[1]}/latents"
 PROMISED = {
@@ -28,6 +30,7 @@ PROMISED = {
     "is_pair",
     "duplicate_of",
     "classes",
+    "mixture",
     "effects",
     "verdict",
     "category",
@@ -61,6 +64,43 @@ def test_a_list_item_has_the_same_fields(client: TestClient) -> None:
     assert items[0]["promoted"][0]["logit"] == 1.5
 
 
+def test_a_latent_says_what_it_does_with_its_evidence(client: TestClient) -> None:
+    made = client.get(f"{LIST}/{POSITIVE}").json()
+    assert list(made["classes"]) == [*CLASSES, "unexplained"]
+    position = made["classes"]["position"]
+    assert (position["label"], position["score"], position["cut"], position["q"]) == ("yes", 0.62, 0.4, 0.0312)
+    assert position["data"] == EVIDENCE["position"]
+    assert (made["mixture"]["label"], made["mixture"]["data"]["pool"]) == ("sum", 30)
+    assert [(step["side"], step["sae"], step["cosine"]) for step in made["chains"]] == [
+        ("previous", SLUGS[0], 0.66),
+        ("next", SLUGS[2], None),
+    ]
+    party = next(one for one in made["labels"] if one["label"] == "party")
+    assert (party["verdict"], party["effect"], party["measure"]) == ("yes", 0.4, "eta2")
+    assert party["confounds"] == [f"Party goes with {LABELS[1]}."]
+
+
+def test_a_list_has_classes_without_their_evidence(client: TestClient) -> None:
+    first, second = client.get(f"{LIST}?limit=2").json()["items"]
+    assert first["classes"]["context_binding"]["label"] == "likely"
+    assert {one["data"] for one in first["classes"].values()} == {None}
+    assert second["classes"]["unexplained"]["label"] == "yes"
+
+
+def test_an_old_run_has_no_classes(client: TestClient) -> None:
+    made = client.get(f"/api/v1/saes/{SLUGS[0]}/latents/{POSITIVE}?run=1").json()
+    assert (made["classes"], made["mixture"], made["chains"], made["labels"]) == ({}, None, [], [])
+    assert client.get("/api/v1/labels?run=1").json() == []
+
+
+def test_labels_say_how_many_latents_go_with_them(client: TestClient) -> None:
+    made = client.get("/api/v1/labels").json()
+    assert [one["name"] for one in made] == list(LABELS)
+    assert made[0]["dense_latents"] == dict.fromkeys(SLUGS, 1)
+    assert made[0]["confounds"][0]["strength"] == 0.81
+    assert made[3]["reason"] == "only 31 documents have a value; 64 are needed"
+
+
 def test_a_dead_latent_gives_reasons_in_place_of_numbers(client: TestClient) -> None:
     made = client.get(f"{LIST}/{DEAD}").json()
     assert made["density"] == 0.0
@@ -86,6 +126,11 @@ def test_a_dead_latent_gives_reasons_in_place_of_numbers(client: TestClient) -> 
         ("q=_ord7", []),
         ("q=%22%2C", []),
         ("max_density=0", [DEAD]),
+        ("class=position", [POSITIVE, NEGATIVE]),
+        ("class=any&alone=false", [POSITIVE]),
+        ("class=unmeasured&dense=true", [TWIN, EDGE]),
+        ("label=party", [POSITIVE]),
+        ("label=%3Cscript%3Ealert(1)%3C/script%3E", [POSITIVE]),
     ],
 )
 def test_a_filter_keeps_exactly_what_it_names(client: TestClient, query: str, expected: list[int]) -> None:
@@ -130,6 +175,9 @@ def test_sorted_values_ascend_and_nulls_come_last(client: TestClient) -> None:
         ("cursor=%00", "none of this list's"),
         ("detail=all", "choose one of dense, "),
         ("q=%00", "NUL"),
+        ("label=%00", "label holds a NUL"),
+        ("class=noun", "choose one of position, "),
+        ("alone=two", "alone"),
         ("run=99999999999999999999", "run"),
         ("run=-1", "run"),
         ("dense=maybe", "dense"),

@@ -27,7 +27,11 @@ ALL = [
     "/",
     "/?run=1",
     "/layers",
+    "/layers?run=1",
+    "/labels",
+    "/labels?run=1",
     "/latents",
+    "/latents?class=position&alone=true&label=party",
     "/latents?dense=any&limit=7",
     "/latents?q=script",
     "/latents?q=nothing-has-this",
@@ -231,7 +235,7 @@ def test_an_empty_store_says_what_to_run(tmp_path_factory: pytest.TempPathFactor
     path = str(tmp_path_factory.mktemp("empty") / "empty.db")
     upgrade(path)
     client = TestClient(create_app(Settings(db=path)), base_url="http://127.0.0.1")
-    for address in ("/", "/layers", "/latents"):
+    for address in ("/", "/layers", "/latents", "/labels"):
         assert "dense-latents analyze" in words(page(client, address))
     assert client.get("/methods").status_code == 200
 

@@ -23,6 +23,9 @@ PAIR = f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"
 ALL = [
     "/",
     "/layers",
+    "/layers?run=1",
+    "/labels",
+    "/labels?run=1",
     "/latents",
     "/latents?dense=any&q=nothing-has-this",
     SAE,
@@ -123,13 +126,15 @@ def test_page_is_quiet_and_fits_a_phone(visit: Open, path: str) -> None:
             assert plot.locator("svg.main-svg").count() > 0
 
 
-@pytest.mark.parametrize("path", [LATENT, PAIR, "/latents", SAE, "/latents?q=%3Cscript%3Ealert(1)"])
+@pytest.mark.parametrize("path", [LATENT, PAIR, "/latents", "/labels", SAE, "/latents?q=%3Cscript%3Ealert(1)"])
 def test_hostile_tokens_are_text(visit: Open, path: str) -> None:
     page = visit().go(path)
     assert page.locator("main img").count() == 0
     assert page.locator("script:not([src]):not([type='application/json'])").count() == 0
     shown = page.evaluate("[...document.querySelectorAll('bdi')].map(n => n.textContent)")
-    if "q=" not in path:
+    if path == "/labels":
+        assert {HOSTILE[0], HOSTILE[1], HOSTILE[3]} <= set(shown)
+    elif "q=" not in path:
         assert set(HOSTILE[:3]) <= set(shown)
     assert not page.evaluate("[...document.querySelectorAll('bdi')].some(n => n.children.length)")
 
@@ -218,6 +223,65 @@ def test_every_histogram_view_is_drawn_when_chosen(visit: Open) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator("#activation-latent")).to_be_visible()
     expect(page.locator("#activation-pair")).to_be_hidden()
+
+
+def test_a_class_opens_to_its_evidence(visit: Open) -> None:
+    for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}):
+        page = visit(**options).go(LATENT)
+        assert page.locator("details.fn[open]").count() == 1
+        expect(page.locator("#fn-position-profile svg.main-svg").first).to_be_visible()
+        for row in page.locator("details.fn:not([open])").all():
+            assert row.locator("svg.main-svg").count() == 0
+        for name in ("context_binding-runs", "null_space-sweep", "alphabet-letters", "content_word-roc"):
+            page.click(f"#fn-{name.split('-')[0]} > summary")
+            expect(page.locator(f"#fn-{name} svg.main-svg").first).to_be_visible()
+        page.locator("#fn-principal_component > summary").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#fn-principal_component-components .point").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth")
+
+
+def test_a_chip_leads_to_its_row(visit: Open) -> None:
+    page = visit().go(LATENT)
+    page.click("p.chips a:has-text('context binding')")
+    expect(page.locator("#fn-context_binding")).to_be_in_viewport()
+    assert page.locator("#fn-context_binding[open]").count() == 1
+
+
+def test_a_bar_of_the_stack_leads_to_its_latents(visit: Open) -> None:
+    page = visit().go("/layers")
+    bar = page.locator("#stack .point").first
+    box = bar.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/latents?sae=*class=position*")
+    assert page.locator("[data-open]").count() == 1
+
+
+def test_a_square_of_the_flow_leads_to_its_latent(visit: Open) -> None:
+    page = visit().go("/layers")
+    page.locator("#flow").scroll_into_view_if_needed()
+    box = page.locator("#flow .point").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/latents/*")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_chips_and_confounds_can_be_read(visit: Open, scheme: str) -> None:
+    page = visit(color_scheme=scheme).go(LATENT)
+    for kind in ("fn-yes", "fn-likely", "fn-none", "v-no", "v-unmeasured", "v-own"):
+        ink, paper = page.evaluate(
+            """kind => { const n = document.createElement('span'); n.className = `chip ${kind}`;
+            document.querySelector('.card').append(n); const s = getComputedStyle(n);
+            const p = s.backgroundColor === 'rgba(0, 0, 0, 0)' ? getComputedStyle(n.closest('.card')).backgroundColor
+              : s.backgroundColor; const both = [s.color, p].map(c => c.match(/\\d+/g).map(Number)); n.remove();
+            return both }""",
+            kind,
+        )
+        assert _contrast(ink, paper) >= 4.5, (kind, ink, paper)
 
 
 def test_the_threshold_moves_counts_and_links(visit: Open) -> None:
@@ -316,6 +380,8 @@ def test_pages_can_be_read_without_javascript(visit: Open, path: str) -> None:
         expect(part).to_be_hidden()
     for panel in page.locator(".panel").all():
         expect(panel).to_be_visible()
+    for row in page.locator("details.fn:not([open]) > summary").all():
+        row.click()
     for table in page.locator("figure.plot details").all():
         table.locator("summary").click()
         expect(table.locator("table")).to_be_visible()

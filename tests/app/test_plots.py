@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from app import plots
 from app.compose.latent import latent_page
+from app.compose.layers import layers_page
 from app.compose.pair import measured_pair, pair_page
 from app.parts import View
-from app.queries import runs, saes
+from app.queries import class_counts, runs, saes
+from app.queries.classes import CLASSES
 from app.queries.profiles import Histogram, Series
 from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
 
@@ -24,7 +26,7 @@ def views_of(session: Session, index: int) -> list[View]:
     """All plots of a latent's page."""
     run = runs.run_of_sae(session, SLUGS[1], None)
     page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, {}, "")
-    return [*page.histograms, *page.positions]
+    return [*page.histograms, *page.positions, *(view for row in page.functions for view in row.views)]
 
 
 def figures(session: Session) -> list[plots.Figure]:
@@ -37,6 +39,11 @@ def figures(session: Session) -> list[plots.Figure]:
     assert pair.histogram
     made = [view.figure for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
     made += [view.figure for view in (pair.histogram, *pair.positions)]
+    layers = layers_page(session, run, {}, "run=2")
+    assert layers.stack
+    assert layers.flow
+    made += [layers.stack, layers.flow.figure, *(panel for _sae, panel in layers.panels)]
+    made.append(plots.functions.stack_figure(found, class_counts.profile(session, run), "", small=True))
     made += [plots.scatter_figure(saes.scatter_points(session, run), "run=2"), plots.curve_figure(info, found)]
     return made + [chart for _title, chart in plots.layers_figure(found, "")]
 
@@ -67,7 +74,7 @@ def test_a_dead_latent_has_no_plot(session: Session) -> None:
 
 def test_views_of_a_pairs_latent_are_three_and_of_another_one(session: Session) -> None:
     assert [view.name for view in views_of(session, POSITIVE)][:3] == ["pair", "latent", "mirrored"]
-    assert [view.name for view in views_of(session, CONTROL)] == ["latent", "context", "sentence"]
+    assert [view.name for view in views_of(session, CONTROL)][:3] == ["latent", "context", "sentence"]
 
 
 def test_a_view_tells_its_numbers_in_words(session: Session) -> None:
@@ -75,6 +82,32 @@ def test_a_view_tells_its_numbers_in_words(session: Session) -> None:
     assert pair.summary == "0 is on for 49 tokens, 1 for 37, neither for 11."
     assert own.summary.startswith("55 tokens with an activation from 1.50 to 6.00")
     assert own.rows == [("1.50", "30"), ("3.00", "20"), ("6.00", "5")]
+
+
+def test_every_class_has_its_plot(session: Session) -> None:
+    names = [view.name for view in views_of(session, POSITIVE)][5:]
+    assert names == ["profile", "runs", "sweep", "letters", "roc", "tags", "components"]
+
+
+def test_runs_are_told_by_whole_lengths(session: Session) -> None:
+    (runs_view,) = [view for view in views_of(session, POSITIVE) if view.name == "runs"]
+    assert [row[0] for row in runs_view.rows] == ["1", "2 to 3", "4 to 7"]
+    # a logarithmic axis has no place for none; steps need the last count twice
+    observed = runs_view.figure["data"][1]
+    assert (observed["x"], observed["y"]) == ([1, 2, 4, 8], [30, 20, None, None])
+
+
+def test_tokens_on_an_axis_are_text(session: Session) -> None:
+    made = {view.name: view.figure["data"][0] for view in views_of(session, POSITIVE)}
+    assert made["letters"]["x"] == ["none", "&lt;b&gt;", "t"]
+    assert made["letters"]["marker"]["color"] == ["--z", "--ink", "--z"]
+    assert made["tags"]["y"] == ["NOUN", "&lt;img&gt;"]
+
+
+def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:
+    six = [plots.functions.FILLS[name] for name in CLASSES]
+    assert len(set(six)) == 6
+    assert [bool(hatch) for _ink, _paper, hatch in six] == [False, True] * 3
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
