@@ -19,27 +19,28 @@ from analysis.ranks import auc, correlation, midranks
 FOLDS = 5
 
 
+Bounds = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # value and half width [m] -> low and high [m]
+
+
 class Measure(NamedTuple):
-    """One measure: its value [m], its values without each document [m, D], the scale on which errors are even."""
+    """One measure: its value [m], its values without each document [m, D], its interval from an error."""
 
     value: Callable[[Tensor, Tensor], Tensor]
     without: Callable[[Tensor, Tensor], Tensor]
-    even: Callable[[Tensor], Tensor]
-    back: Callable[[Tensor], Tensor]
+    bounds: Bounds
     held_out: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def interval(measure: Measure, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """95 % by the jackknife over documents, on the measure's even scale: low and high [m]."""
-    return jackknife(measure.even(measure.value(x, y)), measure.even(measure.without(x, y)), measure.back)
+    """95 % by the jackknife over documents: low and high [m]."""
+    return measure.bounds(measure.value(x, y), half_width(measure.without(x, y)))
 
 
-def jackknife(value: Tensor, without: Tensor, back: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Low and high [m] from the value [m] and the values without each of D documents [m, D]."""
+def half_width(without: Tensor) -> Tensor:
+    """Of a 95 % interval [m], from the values without each of D documents [m, D]."""
     n = without.shape[1]
     error = ((n - 1) / n * (without - without.mean(1, keepdim=True)).square().sum(1)).sqrt()
-    wide = student(n - 1) * error
-    return back(value - wide), back(value + wide)
+    return student(n - 1) * error
 
 
 def student(freedom: int) -> float:
@@ -74,8 +75,14 @@ def spearman_without(x: Tensor, y: Tensor) -> Tensor:
     return torch.where(aa * bb > 0, ab / (aa * bb).clamp(min=1e-30).sqrt(), 0.0)
 
 
-def _fisher(value: Tensor) -> Tensor:
-    return value.clamp(-1 + 1e-9, 1 - 1e-9).atanh()
+def correlation_bounds(value: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
+    """On Fisher's scale, where errors are even; the error is taken there by its slope at the value.
+
+    A jackknife on that scale would not do: near 1, one document less can be 1 exactly, which is infinite there.
+    """
+    value = value.clamp(-1 + 1e-9, 1 - 1e-9)
+    middle, wide = value.atanh(), wide / (1 - value.square())
+    return (middle - wide).tanh(), (middle + wide).tanh()
 
 
 def spearman_held_out(x: Tensor, y: Tensor, fold: Tensor) -> Tensor:
@@ -121,14 +128,10 @@ def auc_without(x: Tensor, y: Tensor) -> Tensor:
     return (above[:, true].sum(1, keepdim=True) - above) / pairs
 
 
-def auc_even(value: Tensor) -> Tensor:
-    """AUC on Fisher's scale, chance 0."""
-    return _fisher(2 * value - 1)
-
-
-def auc_back(value: Tensor) -> Tensor:
-    """Fisher's scale as AUC."""
-    return (value.tanh() + 1) / 2
+def auc_bounds(value: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
+    """As of the correlation 2 AUC - 1."""
+    low, high = correlation_bounds(2 * value - 1, 2 * wide)
+    return (low + 1) / 2, (high + 1) / 2
 
 
 def auc_held_out(x: Tensor, y: Tensor, fold: Tensor) -> Tensor:
@@ -210,18 +213,15 @@ def _drawn_means(x: Tensor, y: Tensor, groups: int) -> Tensor:
     return torch.where(counts > 0, sums / (counts + k[:, None]), 0.0)
 
 
-def _same(value: Tensor) -> Tensor:
-    return value
-
-
-def _share(value: Tensor) -> Tensor:
-    return value.clamp(0.0, 1.0)
+def share_bounds(value: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
+    """As it is, within 0 and 1."""
+    return (value - wide).clamp(min=0.0), (value + wide).clamp(max=1.0)
 
 
 OF = {
-    "spearman": Measure(spearman, spearman_without, _fisher, torch.tanh, spearman_held_out),
-    "auc": Measure(boolean_auc, auc_without, auc_even, auc_back, auc_held_out),
-    "eta2": Measure(eta2, eta2_without, _same, _share, eta2_held_out),
+    "spearman": Measure(spearman, spearman_without, correlation_bounds, spearman_held_out),
+    "auc": Measure(boolean_auc, auc_without, auc_bounds, auc_held_out),
+    "eta2": Measure(eta2, eta2_without, share_bounds, eta2_held_out),
 }
 
 

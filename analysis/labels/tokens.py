@@ -121,8 +121,7 @@ def auc_of(sums: Sums) -> Tensor:
 
 def auc_interval(sums: Sums) -> tuple[Tensor, Tensor]:
     """95 % over documents, their tokens' ranks kept: low and high [m]."""
-    value, without = measures.auc_even(auc_of(sums)), measures.auc_even(0.5 + sums.gap_without())
-    return measures.jackknife(value, without, measures.auc_back)
+    return measures.auc_bounds(auc_of(sums), measures.half_width(sums.gap_without()))
 
 
 def held_out(sums: Sums, fold: Tensor) -> Tensor:
@@ -138,7 +137,8 @@ def side_interval(sums: Sums, within: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Mean of one side's tokens, with its 95 % interval over documents: [m] each."""
     of, counts = (sums.within, sums.tokens_within) if within else (sums.outside, sums.tokens_outside)
     value = of.sum(1) / counts.sum()
-    return (value, *measures.jackknife(value, sums.mean_without(within), lambda same: same))
+    wide = measures.half_width(sums.mean_without(within))
+    return value, value - wide, value + wide
 
 
 def shift_null(tokens: Tokens, marked: Tensor, random: np.random.Generator) -> tuple[Tensor, Null] | None:
