@@ -74,7 +74,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
 
 
 def as_latents(signals: Signals, count: int) -> Signals:
-    """The last `count` random directions put behind the latents, as if they were some; they "fire" on 30 % of tokens."""
+    """The last `count` random directions put behind the latents, as if they were some; they "fire" on 30 %."""
     m, q = len(signals.latents), signals.values.shape[1]
     order = torch.tensor([*range(m), *range(q - count, q), *range(m, q - count)])
     values = signals.values[:, order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,10 +19,10 @@ PREFER = 0.95  # a continuation of the same sign is taken if it is nearly as str
 
 STATISTICS = (
     Statistic("chain", "Chain", "", "scalar", "latent",
-              "The latent of the next (previous) analysed layer whose signal correlates most with this one's on the same"
-              " tokens, massive ones of either layer left out; of two equally strong ones that of the same sign. Only"
-              " latents with detail are looked at. The cosine of the two decoder directions stands beside it where both"
-              " are read from the same kind of hook point.",
+              "The latent of the next (previous) analysed layer whose signal correlates most with this one's on the"
+              " same tokens, massive ones of either layer left out; of two equally strong ones that of the same sign."
+              " Only latents with detail are looked at. The cosine of the two decoder directions stands beside it where"
+              " both are read from the same kind of hook point.",
               "O", "our own"),
 )  # fmt: skip
 
@@ -29,7 +30,7 @@ STATISTICS = (
 class Link(NamedTuple):
     """One latent's continuation."""
 
-    index: int
+    latent: int
     side: str
     sae: int  # place of the other SAE in the run
     other: int
@@ -59,7 +60,7 @@ def _neighbours(saes: Sequence[LoadedSae], side: str) -> list[tuple[int, int]]:
     """(place, place of an SAE of the neighbouring layer): of several there, the first at the same kind of hook."""
     layers = sorted({sae.layer for sae in saes}, reverse=side == "previous")
     pairs = []
-    for layer, following in zip(layers, layers[1:], strict=False):
+    for layer, following in itertools.pairwise(layers):
         there = [place for place, sae in enumerate(saes) if sae.layer == following]
         for place in (place for place, sae in enumerate(saes) if sae.layer == layer):
             kind = _kind(saes[place])

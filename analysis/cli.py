@@ -31,7 +31,8 @@ def analyze(
     ] = None,
     text_field: Annotated[str, typer.Option(help="Column of a .jsonl that holds the text.")] = "text",
     classes: Annotated[
-        bool, typer.Option("--classes/--no-classes", help="Say what each dense latent does; hold your labels against it.")
+        bool,
+        typer.Option("--classes/--no-classes", help="Say what each dense latent does; hold your labels against it."),
     ] = True,
     class_tokens: Annotated[int, typer.Option(help="Tokens of the sample for classes and labels.")] = 65_536,
     cut: Annotated[list[str] | None, typer.Option(help="NAME=VALUE: what a class must reach; see /methods.")] = None,

@@ -25,7 +25,7 @@ class Cuts:
     content_types_auc: float = 0.625
     """The same with one vote for each token type: half the way from chance to the cut."""
     content_firing_auc: float = 0.55
-    """The same of firing itself, (TPR + TNR) / 2: a sparse latent's direction may lean on content, its firing cannot."""
+    """The same of firing itself, (TPR + TNR) / 2: a sparse latent's direction may lean on content, its firing not."""
     component_cos: float = 0.75
     """|cosine| with the first principal component (reported about the paper)."""
     component_ratio: float = 1.2

@@ -53,6 +53,9 @@ class Draw(NamedTuple):
     seed: int = 0
 
 
+PLAIN = Draw()
+
+
 class Pilot(NamedTuple):
     """All pilot tokens of one SAE; encoded piece by piece, since n x N numbers may be too many."""
 
@@ -89,7 +92,7 @@ class Pilot(NamedTuple):
 
 
 def make_plan(
-    sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor, draw: Draw = Draw()
+    sae: LoadedSae, geometry: Partners, pilot: Pilot, threshold: float, asked: Tensor, draw: Draw = PLAIN
 ) -> Plan:
     """Choose detail latents and pairs.
 

@@ -70,7 +70,7 @@ def standard(rows: Tensor) -> Tensor:
     """
     rows = rows.float()
     off = rows - rows.mean(1, keepdim=True, dtype=torch.float64).float()
-    return off / off.norm(dim=1, keepdim=True)
+    return torch.nn.functional.normalize(off, dim=1, eps=0.0)
 
 
 def sums_over(group: Tensor, rows: Tensor, groups: int) -> Tensor:

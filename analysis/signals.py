@@ -52,9 +52,9 @@ class Signals(NamedTuple):
             return self
         keep = torch.nonzero(self.ordinary).flatten()
         s = self.sample
-        flat = (column[keep] for column in (s.token, s.context, s.column, s.paragraph, s.sentence, s.begin))
+        flat = {name: getattr(s, name)[keep] for name in Sample._fields if name not in ("document", "group")}
         return Signals(
-            Sample(*flat, s.document, s.group),
+            s._replace(**flat),
             self.latents,
             self.values[keep],
             self.on[keep],
@@ -84,7 +84,8 @@ def residual(values: Tensor, design: Tensor) -> Tensor:
     outer = (design.T @ values).double()
     # parts that each sum to 1 make the system singular by design: the least solution
     weight = torch.linalg.pinv(inner, hermitian=True) @ outer
-    return values - design @ weight.float()
+    left: Tensor = values - design @ weight.float()
+    return left
 
 
 _EDGES = torch.tensor([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024])

@@ -30,8 +30,8 @@ def sample_of(world: World, keep: Tensor | None = None) -> Sample:
     batch = world.batch
     mask = batch.mask if keep is None else batch.mask & keep
     context, column = torch.nonzero(mask, as_tuple=True)
-    flat = (part[mask] for part in (batch.paragraph, batch.sentence, batch.begin))
-    return Sample(batch.ids[mask], context, column, *flat, batch.document, batch.group)
+    paragraph, sentence, begin = (part[mask] for part in (batch.paragraph, batch.sentence, batch.begin))
+    return Sample(batch.ids[mask], context, column, paragraph, sentence, begin, batch.document, batch.group)
 
 
 def long_world(seed: int, documents: int = 96, chunks: int = 2) -> World:

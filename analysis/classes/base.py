@@ -126,7 +126,10 @@ class Evidence:
         found, needed = self.documents, self.cuts.documents
         if found >= needed:
             return ""
-        return f"Not measured: {found} documents were read and {needed} are needed, since slow noise looks like an effect in few."
+        return (
+            f"Not measured: {found} documents were read and {needed} are needed, since in few of them slow noise looks"
+            " like an effect."
+        )
 
     def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """[q, ...] -> of the latents [m, ...], of the random directions [r, ...]."""
@@ -173,4 +176,3 @@ def declared(name: str, title: str, definition: str, grade: str, source: str) ->
 def signed(value: float) -> str:
     """+0.31 or −0.31, as people write it."""
     return f"{value:+.2f}".replace("-", "\u2212")
-

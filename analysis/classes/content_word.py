@@ -23,8 +23,8 @@ STATISTIC = declared(
     " by the latent's signal; 0.5 is chance. A signal that is low on content words and high on the rest counts the"
     " same, its side is said. Label: at least 0.75, above every random direction, q below 5 %; with one vote for each"
     " token type instead of each token, at least 0.625 on the same side (a list of frequent words passes the first and"
-    " not the second); and firing itself goes along, (TPR + TNR) / 2 of at least 0.55. Control: the AUC over types. Intervals over documents (jackknife of 64 groups). Sub-tokens"
-    " get the tag of their word. English only.",
+    " not the second); and firing itself goes along, (TPR + TNR) / 2 of at least 0.55. Control: the AUC over types."
+    " Intervals over documents (jackknife of 64 groups). Sub-tokens get the tag of their word. English only.",
     "R", "AUC > 0.75: reported about Sun et al. 2025; types, chance and tests: our own",
 )  # fmt: skip
 
@@ -56,9 +56,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     q = benjamini_hochberg(areas.p[:, -1]), benjamini_hochberg(areas.p[:, :-1])
     chance = float((random - 0.5).abs().max()) + 0.5 if len(random) else math.nan
     share = torch.bincount(tag[known], minlength=len(UNIVERSAL)) / int(known.sum())
-    return [
-        _finding(evidence, areas, q, types, firing, share, chance, number) for number in range(evidence.count)
-    ]
+    return [_finding(evidence, areas, q, types, firing, share, chance, number) for number in range(evidence.count)]
 
 
 def _why(evidence: Evidence, known: Tensor) -> str:
@@ -81,9 +79,7 @@ def _areas(ranks: Tensor, tag: Tensor, group: Tensor) -> Areas:
 
 def _over_types(evidence: Evidence, known: Tensor, content: Tensor) -> Tensor:
     """[m] float64: AUC with one vote for each token type, its mean signal against its usual tag."""
-    types, inverse, counts = torch.unique(
-        evidence.signals.sample.token[known], return_inverse=True, return_counts=True
-    )
+    types, inverse, counts = torch.unique(evidence.signals.sample.token[known], return_inverse=True, return_counts=True)
     usual = sum_by(inverse, content[known].double(), len(types)) / counts > 0.5
     voting = counts >= SUPPORT
     means = sum_by(inverse, evidence.signals.values[known][:, : evidence.count], len(types)) / counts[:, None]
@@ -140,15 +136,13 @@ def _why_not(evidence: Evidence, score: float, control: float, fires: float, cha
 def _data(
     evidence: Evidence, areas: Areas, q: Tensor, by_type: float, firing: float, share: Tensor, number: int
 ) -> dict[str, Any]:
+    columns = {"auc": areas.auc, "low": areas.low, "high": areas.high, "q": q}
     tags = [
-        {
-            "tag": name, "auc": rounded(float(areas.auc[number, place])), "low": rounded(float(areas.low[number, place])),
-            "high": rounded(float(areas.high[number, place])), "q": rounded(float(q[number, place])),
-            "share": rounded(float(share[place])),
-        }
+        {"tag": name, "share": rounded(float(share[place]))}
+        | {key: rounded(float(part[number, place])) for key, part in columns.items()}
         for place, name in enumerate(UNIVERSAL)
         if float(share[place]) > 0
-    ]  # fmt: skip
+    ]
     return {
         "auc": rounded(float(areas.auc[number, -1])),
         "low": rounded(float(areas.low[number, -1])),

@@ -113,7 +113,8 @@ def run_starts(side: Tensor, context: Tensor) -> Tensor:
 def _first_of(context: Tensor) -> Tensor:
     """[n]: where each token's context begins."""
     _, inverse, sizes = torch.unique_consecutive(context, return_inverse=True, return_counts=True)
-    return (sizes.cumsum(0) - sizes)[inverse]
+    first: Tensor = (sizes.cumsum(0) - sizes)[inverse]
+    return first
 
 
 def _expected_runs(side: Tensor, context: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -186,7 +187,9 @@ def _finding(
     within, across, shifted = (float(part[number]) for part in (b.within, b.across, b.shifted))
     if math.isnan(within) or math.isnan(float(a.z[number])):
         return unmeasured("Not measured: the signal does not vary.", 1)[0]
-    lasts = float(q[number]) < cuts.q and float(a.z[number]) > 0 and float(a.half_life[number]) >= cuts.binding_half_life
+    lasts = (
+        float(q[number]) < cuts.q and float(a.z[number]) > 0 and float(a.half_life[number]) >= cuts.binding_half_life
+    )
     apart = within >= cuts.binding_within and not within <= chance and float(b.within_low[number]) > shifted
     free = across < cuts.binding_across
     return Finding(
@@ -219,16 +222,18 @@ def _words(a: Persistence, b: Separation, number: int, lasts: bool, apart: bool,
 
 
 def _data(a: Persistence, b: Separation, number: int) -> dict[str, Any]:
-    life = float(a.half_life[number])
-    return {
-        "half_life": rounded(life), "beyond": not math.isfinite(life), "lags": list(LAGS), "acf": rounded(a.acf[number]),
-        "runs": {
-            "edges": list(RUN_EDGES), "observed": a.observed[number].tolist(), "shuffled": a.expected[number].tolist(),
-        },
-        "mean_run": rounded(float(a.run[number])), "mean_run_shuffled": rounded(float(a.shuffled[number])),
-        "runs_z": rounded(float(a.z[number])), "within": rounded(float(b.within[number])),
-        "within_low": rounded(float(b.within_low[number])), "within_high": rounded(float(b.within_high[number])),
-        "within_control": rounded(float(b.shifted[number])), "across": rounded(float(b.across[number])),
-        "across_low": rounded(float(b.across_low[number])), "across_high": rounded(float(b.across_high[number])),
-        "chunks": b.chunks, "documents": b.documents,
+    numbers = {
+        "half_life": a.half_life, "mean_run": a.run, "mean_run_shuffled": a.shuffled, "runs_z": a.z,
+        "within": b.within, "within_low": b.within_low, "within_high": b.within_high, "within_control": b.shifted,
+        "across": b.across, "across_low": b.across_low, "across_high": b.across_high,
     }  # fmt: skip
+    named = {name: rounded(float(part[number])) for name, part in numbers.items()}
+    runs = {"observed": a.observed[number].tolist(), "shuffled": a.expected[number].tolist()}
+    return named | {
+        "beyond": not math.isfinite(float(a.half_life[number])),
+        "lags": list(LAGS),
+        "acf": rounded(a.acf[number]),
+        "runs": {"edges": list(RUN_EDGES), **runs},
+        "chunks": b.chunks,
+        "documents": b.documents,
+    }

@@ -39,7 +39,7 @@ def sensitive_directions(unembedding: Tensor, layer_norm: bool) -> Tensor:
         gram += block.double() @ block.double().T
     if layer_norm:
         gram += torch.ones_like(gram) * (2 * torch.trace(gram) / len(gram))  # to the front, to be cut off
-    vectors = torch.linalg.eigh(gram).eigenvectors.flip(1)
+    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors.flip(1)
     return vectors[:, 1:] if layer_norm else vectors
 
 

@@ -162,7 +162,9 @@ def _partial(evidence: Evidence, name: str, names: list[str], known: dict[str, T
     """From the correlations of ranks on the tokens whose distances are all known."""
     sample = evidence.signals.sample
     mine = known[name]
-    others = [other for other in names if other != name and float((known[other] & mine).sum()) >= LEAST * float(mine.sum())]
+    others = [
+        other for other in names if other != name and float((known[other] & mine).sum()) >= LEAST * float(mine.sum())
+    ]
     keep = mine.clone()
     for other in others:
         keep &= known[other]

@@ -46,9 +46,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     cosines = directions @ found.vectors.T
     chance = largest(cosines[evidence.count :, 0])
     uncentred = (directions @ found.uncentred).abs()
-    return [
-        _finding(evidence, found, cosines[n], float(uncentred[n]), chance, why) for n in range(evidence.count)
-    ]
+    return [_finding(evidence, found, cosines[n], float(uncentred[n]), chance, why) for n in range(evidence.count)]
 
 
 def components(covariance: Covariance) -> Components | None:
@@ -121,6 +119,7 @@ def _finding(
     most = abs(float(cosines[best]))
     words = f"Not along the first principal component (|cos| {score:.2f})."
     if best and most > score:
-        words = f"Not along the first principal component (|cos| {score:.2f}); nearest to number {best + 1} ({most:.2f})."
+        words = (
+            f"Not along the first principal component (|cos| {score:.2f}); nearest to number {best + 1} ({most:.2f})."
+        )
     return Finding(NO, words, **numbers)  # type: ignore[arg-type]
-

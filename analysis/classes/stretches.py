@@ -99,7 +99,7 @@ def _words(token: Tensor, stretch: Tensor, count: int, embedding: Embedding) -> 
 
 def _unit(words: Tensor) -> Tensor:
     off = words - words.mean(0)
-    return off / off.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    return torch.nn.functional.normalize(off, dim=1)
 
 
 def _from_others(kernel: Tensor, allowed: Tensor, signal: Tensor) -> Tensor:

@@ -25,6 +25,6 @@ def chain_rows(links: list[Link], analyses: list[int]) -> Iterator[Row]:
     """One row a latent and side; `analyses` are the ids of the run's SAEs, in order."""
     for link in links:
         yield {
-            "index": link.index, "side": link.side, "other_analysis_id": analyses[link.sae], "other": link.other,
+            "index": link.latent, "side": link.side, "other_analysis_id": analyses[link.sae], "other": link.other,
             "correlation": number(link.correlation), "cosine": None if link.cosine is None else number(link.cosine),
         }  # fmt: skip

@@ -336,9 +336,7 @@ def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) 
 # --- what the classes look at ---------------------------------------------------------------------
 
 
-def contexts(
-    world: World, latents: list[int], directions: Array, pivot: Array, slots: int, seed: int
-) -> Numbers:
+def contexts(world: World, latents: list[int], directions: Array, pivot: Array, slots: int, seed: int) -> Numbers:
     """The contexts with the smallest hashes, in the order of their documents, token by token."""
     data = dense(world)
     start = world.batch.start.tolist()
@@ -402,7 +400,8 @@ def _halves(world: World, seed: int) -> list[list[int]]:
 def _second(a: Array, b: Array) -> Array:
     if not len(a):
         return np.full((a.shape[1], b.shape[1]), np.nan)
-    return (a - a.mean(0)).T @ (b - b.mean(0)) / len(a)
+    found: Array = (a - a.mean(0)).T @ (b - b.mean(0)) / len(a)
+    return found
 
 
 def _place(document: int, start: int) -> int:

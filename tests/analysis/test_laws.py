@@ -98,6 +98,15 @@ def _position_case(kind: str) -> Case:
     )
 
 
+def _contexts_case(slots: int) -> Case:
+    """Fewer slots than the world has contexts, or more."""
+    return Case(
+        lambda: Contexts(torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, Room(slots, WIDTH), 3),
+        lambda world: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), slots, 3),
+        loose={"values": 1e-4},
+    )
+
+
 CASES: dict[str, Case] = {
     "density": Case(lambda: Density(LATENTS), slow.density, loose={"low": 1e-4, "high": 1e-4}),
     "moments": Case(lambda: Moments(LATENTS), slow.moments),
@@ -137,16 +146,8 @@ CASES: dict[str, Case] = {
         loose={"fvu": 1e-5},
         of_batches=("fvu",),
     ),
-    **{
-        f"{slots} contexts": Case(
-            lambda slots=slots: Contexts(
-                torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, Room(slots, WIDTH), 3
-            ),
-            lambda world, slots=slots: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), slots, 3),
-            loose={"values": 1e-4},
-        )
-        for slots in (5, 60)
-    },
+    "5 contexts": _contexts_case(5),
+    "60 contexts": _contexts_case(60),
     "covariance": Case(
         lambda: Covariance(PLAN.pivot, 3),
         lambda world: slow.covariance(world, 3),

@@ -24,7 +24,15 @@ def words(seed: int) -> list[str]:
     for number in range(6000):
         letter = string.ascii_lowercase[int(torch.randint(0, 26, (1,), generator=random))]
         form = number % 5
-        made.append((f"{letter}{number}x", f" {letter}{number}", f"▁{letter.upper()}{number}", f" {letter.upper()}ab", f"{number}.")[form])
+        made.append(
+            (
+                f"{letter}{number}x",
+                f" {letter}{number}",
+                f"▁{letter.upper()}{number}",
+                f" {letter.upper()}ab",
+                f"{number}.",
+            )[form]
+        )
     return made
 
 
@@ -35,7 +43,9 @@ def lens_with_letter(seed: int, letter: str, strength: float = 4.0) -> Lens:
     mine = torch.tensor([alphabet.first_letter(name) == letter for name in names])
     table = lens.unembedding.clone()
     table[:2] = 0.1 * table[:2]
-    table[0, mine] += strength * torch.rand(int(mine.sum()), generator=torch.Generator().manual_seed(seed)).clamp(min=0.2)
+    table[0, mine] += strength * torch.rand(int(mine.sum()), generator=torch.Generator().manual_seed(seed)).clamp(
+        min=0.2
+    )
     table[1, mine] -= strength
     return lens._replace(unembedding=table)
 
@@ -44,7 +54,9 @@ def judged(lens: Lens, layer: int = 3, latents: int = 4) -> list[Finding]:
     values = torch.randn(len(SAMPLE.token), latents, generator=torch.Generator().manual_seed(0))
     made = evidence(SAMPLE, values)
     directions = torch.cat([torch.eye(D)[:latents], made.signals.directions[latents:]])
-    return alphabet.judge(evidence(SAMPLE, values, signals=made.signals._replace(directions=directions), lens=lens, layer=layer))
+    return alphabet.judge(
+        evidence(SAMPLE, values, signals=made.signals._replace(directions=directions), lens=lens, layer=layer)
+    )
 
 
 @seeds
@@ -69,7 +81,17 @@ def test_before_the_last_layers_it_is_computed_but_not_labelled(seed: int) -> No
 
 @pytest.mark.parametrize(
     ("word", "letter"),
-    [(" Sea", "s"), ("▁sea", "s"), ("Ġsea", "ġ"), ("'s", "s"), ("12", ""), (" ", ""), ("Über", "ü"), ("ß", "s"), ("", "")],
+    [
+        (" Sea", "s"),
+        ("▁sea", "s"),
+        ("Ġsea", "ġ"),
+        ("'s", "s"),
+        ("12", ""),
+        (" ", ""),
+        ("Über", "ü"),
+        ("ß", "s"),
+        ("", ""),
+    ],
 )
 def test_first_letters(word: str, letter: str) -> None:
     """Readable tokens have no Ġ: the vocabulary has already turned it into a space."""

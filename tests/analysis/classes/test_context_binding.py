@@ -1,4 +1,4 @@
-"""Context binding: a signal whose side the document decides is likely one; concepts, noise and short memories are not."""
+"""Context binding: a signal whose side the document decides is likely one; concepts and noise are not."""
 
 from __future__ import annotations
 

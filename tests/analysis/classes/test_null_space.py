@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analysis.classes import null_space
+from analysis.classes.base import Finding
 from analysis.geometry import unit_rows
 from analysis.signals import Sample
 from tests.planted import text_world
@@ -15,7 +16,7 @@ seeds = pytest.mark.parametrize("seed", range(5))
 SAMPLE = sample_of(text_world(0, 2, 4))
 
 
-def judged(sample: Sample, directions: torch.Tensor, unembedding: torch.Tensor, seed: int = 0) -> list[null_space.Finding]:
+def judged(sample: Sample, directions: torch.Tensor, unembedding: torch.Tensor, seed: int = 0) -> list[Finding]:
     values = torch.randn(len(sample.token), len(directions), generator=torch.Generator().manual_seed(seed))
     made = evidence(sample, values)
     signals = made.signals._replace(directions=torch.cat([directions, directions[:1]]))
