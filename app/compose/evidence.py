@@ -12,7 +12,21 @@ from app.plots import classes as plots
 from app.queries.classes import ScoreInfo
 
 Data = dict[str, Any]
-CONTENT = {"NOUN", "VERB", "ADJ", "ADV"}
+TAGS = {
+    "NOUN": "noun",
+    "VERB": "verb",
+    "ADJ": "adjective",
+    "ADV": "adverb",
+    "PRON": "pronoun",
+    "DET": "determiner",
+    "ADP": "preposition",
+    "NUM": "number",
+    "CONJ": "conjunction",
+    "PRT": "particle",
+    ".": "punctuation",
+    "X": "other",
+}
+"""The universal tags in words."""
 
 
 def views_of(score: ScoreInfo) -> list[View]:
@@ -186,7 +200,7 @@ def tags(score: ScoreInfo) -> View | None:
     if not found:
         return None
     found = sorted(found, key=lambda tag: -(one(tag, "auc") or 0.0))
-    names = [str(tag.get("tag")) for tag in found]
+    names = [TAGS.get(str(tag.get("tag")), str(tag.get("tag"))) for tag in found]
     auc = [one(tag, "auc") or 0.0 for tag in found]
     low, high = [one(tag, "low") for tag in found], [one(tag, "high") for tag in found]
     rows = [
@@ -195,9 +209,9 @@ def tags(score: ScoreInfo) -> View | None:
     ]
     summary = (
         "Each part of speech against all other words; 0.5 is chance, lines are 95 % intervals over documents."
-        f" {', '.join(name for name in names if name in CONTENT)} count as content words."
+        " Nouns, verbs, adjectives and adverbs count as content words."
     )
-    head = ("tag", "AUC", "95 % interval", "q", "share of tokens")
+    head = ("part of speech", "AUC", "95 % interval", "q", "share of tokens")
     return View("tags", "parts of speech", plots.tags_figure(names, auc, low, high), summary, head, rows)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.compose.evidence import items, one
+from app.compose.evidence import items, numbers, one
 from app.formats import fixed, rate
 from app.queries.labels import AssociationInfo, LabelInfo
 
@@ -41,7 +41,10 @@ class AssociationRow:
     holds: bool
     effect: str
     span: str
+    chance: str
+    """What the measure gives where nothing goes with anything, if that is stored."""
     conditional: str
+    conditional_span: str
     held_out: str
     q: str
     words: str
@@ -79,7 +82,9 @@ def association_row(found: AssociationInfo) -> AssociationRow:
         holds=found.verdict == "yes",
         effect=_with(sign, found.effect),
         span=_span(found.low, found.high),
+        chance="" if (chance := one(found.data, "chance")) is None else f"chance {fixed(chance)}",
         conditional=_with(sign, found.conditional),
+        conditional_span=_ends(numbers(found.data, "conditional_interval")),
         held_out=_with(held, found.held_out),
         q=rate("q", found.q),
         words=found.words,
@@ -90,11 +95,16 @@ def association_row(found: AssociationInfo) -> AssociationRow:
 
 
 def _with(sign: str, value: float | None) -> str:
-    return "" if value is None else f"{sign} {fixed(value)}"
+    plus = "+" if sign == "ρ" and value is not None and value > 0 else ""
+    return "" if value is None else f"{sign} {plus}{fixed(value)}"
 
 
 def _span(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{fixed(low)} to {fixed(high)}"
+
+
+def _ends(interval: list[float | None]) -> str:
+    return _span(*interval) if len(interval) == 2 else ""
 
 
 def confounds_of(label: LabelInfo) -> list[str]:

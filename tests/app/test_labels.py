@@ -47,7 +47,8 @@ def test_the_strongest_are_sorted_by_what_is_left_of_the_effect(session: Session
 
 def test_the_latent_page_says_effect_interval_and_confounds(client: TestClient) -> None:
     shown = words(page(client, LATENT))
-    for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", "q &lt; 0.001", "ρ −0.50", "AUC 0.80", "Party goes with"):
+    conditional = ("q &lt; 0.001", "chance 0.02", "0.30 to 0.50")
+    for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", *conditional, "ρ −0.50", "AUC 0.80", "Party goes with"):
         assert part in shown, part
 
 

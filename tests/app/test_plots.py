@@ -101,7 +101,7 @@ def test_tokens_on_an_axis_are_text(session: Session) -> None:
     made = {view.name: view.figure["data"][0] for view in views_of(session, POSITIVE)}
     assert made["letters"]["x"] == ["none", "&lt;b&gt;", "t"]
     assert made["letters"]["marker"]["color"] == ["--z", "--ink", "--z"]
-    assert made["tags"]["y"] == ["NOUN", "&lt;img&gt;"]
+    assert made["tags"]["y"] == ["noun", "&lt;img&gt;"]
 
 
 def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:

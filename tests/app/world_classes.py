@@ -165,7 +165,7 @@ def _association(key: int, index: int, label: int) -> Association:
         p=0.001,
         q=0.0004 if holds else 0.6,
         words=f"Label {label} and latent {index}: {'they go together' if holds else 'nothing'}. {HOSTILE[0]}",
-        data={"means": means if label == 1 else []},
+        data={"means": means, "chance": 0.02, "conditional_interval": [0.3, 0.5]} if label == 1 else {},
     )
 
 
