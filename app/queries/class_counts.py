@@ -65,7 +65,7 @@ def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
         .where(Analysis.run_id == run.id, Latent.is_dense)
-        .group_by(Latent.analysis_id, group)
+        .group_by(Latent.analysis_id, "group_name")
     )
     found: dict[int, dict[str, int]] = {}
     for analysis_id, name, count in session.execute(statement):

@@ -30,7 +30,7 @@ LABELS = {
 }
 CHOICES = [
     ("", "any or none"),
-    ("any", "explained: any of the six"),
+    ("any", "any of the six"),
     *classes.CLASSES.items(),
     (classes.UNEXPLAINED, "unexplained"),
     (classes.UNMEASURED, "not measured"),
