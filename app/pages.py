@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from app.compose.facts import Fact
 from app.compose.functions import ClassRow, Mixture
 from app.compose.labels import AssociationRow, LabelSection
 from app.compose.text import Cell, Group
-from app.parts import TokenList, View
+from app.parts import ClassLine, Column, Operation, TokenList, View
 from app.plots import CurveInfo, Figure
 from app.queries.chains import ChainInfo
 from app.queries.classes import ScoreInfo
@@ -73,17 +73,6 @@ class HomePage(Page):
 
 
 @dataclass(frozen=True)
-class ClassLine:
-    """A class, and how many dense latents of each SAE have it."""
-
-    name: str
-    title: str
-    cells: list[tuple[int, str]]
-    """Count and address of the list of them, an SAE each."""
-    total: int
-
-
-@dataclass(frozen=True)
 class LayersPage(Page):
     """The run's SAEs side by side."""
 
@@ -110,17 +99,6 @@ class LayersPage(Page):
     """Chains from layer to layer."""
     panels: list[tuple[SaeInfo, Figure]]
     """Density and antipodality of each SAE's latents."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A sortable table head."""
-
-    name: str
-    label: str
-    href: str
-    active: str
-    """"ascending", "descending" or empty, as aria-sort wants it."""
 
 
 @dataclass(frozen=True)
@@ -295,18 +273,6 @@ class MethodsPage(Page):
     """What P, R and O mean."""
     cuts: list[tuple[str, str]]
     """Cuts of the run's classes: name, value."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One call of the API."""
-
-    path: str
-    summary: str
-    description: str
-    parameters: list[dict[str, Any]]
-    answer: str
-    """Name of the answer's schema."""
 
 
 @dataclass(frozen=True)

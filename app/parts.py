@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from app.plots.base import Figure
 from app.queries.profiles import TokenItem
@@ -39,3 +40,37 @@ class TokenList:
     """Values as shown."""
     missing: str
     """Why the list is empty."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A class, and how many dense latents of each SAE have it."""
+
+    name: str
+    title: str
+    cells: list[tuple[int, str]]
+    """Count and address of the list of them, an SAE each."""
+    total: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """A sortable table head."""
+
+    name: str
+    label: str
+    href: str
+    active: str
+    """"ascending", "descending" or empty, as aria-sort wants it."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the API."""
+
+    path: str
+    summary: str
+    description: str
+    parameters: list[dict[str, Any]]
+    answer: str
+    """Name of the answer's schema."""

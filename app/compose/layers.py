@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app import plots
 from app.formats import count, fixed, percent
 from app.links import link
-from app.pages import ClassLine, LayersPage
-from app.parts import View
+from app.pages import LayersPage
+from app.parts import ClassLine, View
 from app.queries import chains, class_counts, runs, saes
 from app.queries.classes import CLASSES, UNEXPLAINED, UNMEASURED
 from app.queries.saes import Point, SaeInfo

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from app.caching import Fresh
 from app.deps import RendererDep, SessionDep
 from app.openapi import description
-from app.pages import ApiDocsPage, Operation
+from app.pages import ApiDocsPage
+from app.parts import Operation
 from app.queries.statistics import list_terms
 
 router = APIRouter(dependencies=[Fresh])

@@ -12,7 +12,8 @@ from app.caching import Fresh
 from app.compose.latent import latent_page
 from app.deps import Index, RendererDep, RunId, SessionDep, Slug
 from app.links import link, pin_of
-from app.pages import BrowsePage, Column, EmptyPage
+from app.pages import BrowsePage, EmptyPage
+from app.parts import Column
 from app.queries import classes, labels, latents, runs, saes
 from app.queries.latents import Filters, Order
 from app.queries.statistics import list_terms
