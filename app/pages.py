@@ -203,7 +203,7 @@ class LatentPageView(Page):
     functions: list[ClassRow]
     """What it does: a row a class, those that hold first."""
     function_words: str
-    """The same in a sentence; empty where nothing was measured."""
+    """The same in a sentence, with the label it goes with most; empty where nothing was measured."""
     unmeasured: str
     """Why there are no rows."""
     mixture: Mixture | None

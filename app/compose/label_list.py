@@ -12,6 +12,9 @@ from app.pages import LabelsPage
 from app.queries import labels, runs, saes
 from app.queries.statistics import Term
 
+SHOWN = 8  # latents of a label
+NEAREST = 2  # where none goes with it: what came nearest
+
 
 def labels_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LabelsPage:
     """The page of a run."""
@@ -38,7 +41,8 @@ def _section(
     pin: str,
 ) -> LabelSection:
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
-    rows = [association_row(one) for one in strongest]
+    holding = [one for one in strongest if one.verdict == "yes"][:SHOWN]
+    rows = [association_row(one) for one in holding or strongest[:NEAREST]]
     return LabelSection(label, confounds_of(label), cells, sum(count for count, _href in cells), rows)
 
 

@@ -125,6 +125,16 @@ def _means(found: AssociationInfo) -> tuple[list[MeanRow], float]:
     return [_mean(item, scaled) for item in held], scaled(0.0)
 
 
+def label_sentence(found: list[AssociationInfo]) -> str:
+    """The label that predicts best in documents kept out, in plain words; empty where none holds."""
+    held = [one for one in found if one.verdict == "yes"]
+    if not held:
+        return ""
+    best = max(held, key=lambda one: abs(one.held_out or 0.0))
+    sign = "+" if best.label.measure == "spearman" and (best.effect or 0) > 0 else ""
+    return f"It goes with the label {best.label.name} ({best.label.sign} {sign}{fixed(best.effect)})."
+
+
 def _mean(item: dict[str, Any], scaled: Callable[[float], float]) -> MeanRow:
     mean, low, high, documents = (one(item, name) for name in ("mean", "low", "high", "documents"))
     at = mean or 0.0

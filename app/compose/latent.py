@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.compose import functions, lists, views
 from app.compose.facts import latent_facts
-from app.compose.labels import association_row
+from app.compose.labels import association_row, label_sentence
 from app.compose.text import groups_of, paint_of, strip_of
 from app.pages import LatentPageView
 from app.queries import chains, class_counts, classes, examples, labels, latents, pairs, profiles, runs, saes
@@ -68,6 +68,8 @@ def latent_page(
     scores = classes.find_scores(session, sae.analysis_id, [index]).get(index, {})
     tallies = class_counts.tallies(session, sae.analysis_id)
     chain = chains.find_chains(session, sae.analysis_id, index)
+    associations = labels.associations_of(session, sae.analysis_id, index)
+    said = [functions.sentence(scores), label_sentence(associations)]
     return LatentPageView(
         title=f"Latent {index} · {sae.slug}",
         nav="latents",
@@ -93,10 +95,10 @@ def latent_page(
         after=after,
         support=it.profiles.support,
         functions=functions.class_rows(scores, tallies),
-        function_words=functions.sentence(scores),
+        function_words=" ".join(text for text in said if text),
         unmeasured="" if scores else why_unmeasured(it.latent, bool(tallies)),
         mixture=functions.mixture_of(scores),
-        labels=[association_row(found) for found in labels.associations_of(session, sae.analysis_id, index)],
+        labels=[association_row(found) for found in associations],
         chain=chain,
         chain_classes=classes.classes_of(session, [(step.analysis_id, step.index) for step in chain.values()]),
     )

@@ -55,7 +55,7 @@ def stack_words(found: list[SaeInfo], groups: Groups) -> str:
         return ""
     explained = total - left - unknown
     words = f"Of {count(total)} dense latents in {len(found)} SAEs, {count(explained)} ({percent(explained / total)})"
-    rest = f"; {count(unknown)} were not measured" if unknown else ""
+    rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
     return f"{words} have at least one of the six functions, {count(left)} have none{rest}."
 
 

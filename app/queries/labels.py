@@ -87,9 +87,10 @@ def associations_of(session: Session, analysis_id: int, index: int) -> list[Asso
 
 
 def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list[AssociationInfo]]:
-    """By label: the dense latents that go with it most, by the conditional effect."""
+    """By label: the dense latents that go with it, then the others, each by the conditional effect."""
     size = func.abs(Association.conditional - case((Label.measure == "auc", 0.5), else_=0.0))
-    order = (size.is_(None), size.desc(), Association.analysis_id, Association.index)
+    first = case((Association.verdict == "yes", 0), else_=1)
+    order = (first, size.is_(None), size.desc(), Association.analysis_id, Association.index)
     place = func.row_number().over(partition_by=Association.label_id, order_by=order).label("place")
     ranked = (
         select(Association.analysis_id, Association.index, Association.label_id, place)
