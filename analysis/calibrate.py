@@ -21,6 +21,7 @@ from analysis.classes import CLASSES
 from analysis.classes.base import UNMEASURED
 from analysis.config import AnalyzeConfig
 from analysis.evidence import accumulators, evidence_of, lens_of, sampled_documents
+from analysis.panel import Panel
 from analysis.pipeline import Run, prepare
 from analysis.plan import KINDS
 from analysis.progress import progress_bar
@@ -39,7 +40,7 @@ def calibrate(config: AnalyzeConfig, directions: int, console: Console, as_json:
         config: `controls` sparse latents an SAE are tried.
         directions: random directions an SAE that are tried, besides those that are the chance level.
     """
-    found = rates(config, directions, console)
+    found = rates(config, directions, Console(stderr=True) if as_json else console)
     if as_json:
         print(json.dumps(found, indent=1))
     else:
@@ -60,7 +61,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
     for panel in run.panels:
         signals = accumulators(panel).sample.summarise()
         tags = tags or tag_sample(signals.sample, documents)
-        groups = [KINDS[kind] for kind in panel.plan.kind.tolist()] + ["random"] * directions
+        groups = _groups(panel, config.dense_threshold) + ["random"] * directions
         tried = as_latents(signals, directions)
         evidence = evidence_of(reading.model, panel, tried, tags, lens, config.cuts)
         for each in CLASSES:
@@ -71,6 +72,15 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
                     row[1] += finding.label != UNMEASURED
                     row[2] += finding.label == UNMEASURED
     return {"tokens": run.counts["tokens"], "saes": len(run.panels), "classes": _named(counts)}
+
+
+def _groups(panel: Panel, threshold: float) -> list[str]:
+    """What each latent with detail is: dense over all tokens read, a sparse control, or neither."""
+    dense = (panel.density.summarise().density[panel.plan.latents] > threshold).tolist()
+    kinds = (KINDS[kind] for kind in panel.plan.kind.tolist())
+    return [
+        "dense" if is_dense else kind if kind == "control" else "" for is_dense, kind in zip(dense, kinds, strict=True)
+    ]
 
 
 def as_latents(signals: Signals, count: int) -> Signals:

@@ -82,6 +82,13 @@ def rate(name: str, value: float | None) -> str:
     return f"{name} < 0.001" if value < 0.001 else f"{name} {value:.2g}"
 
 
+def whole(value: float | None) -> str:
+    """For what is counted: 247.0 -> "247"; a bin's middle may be "20.5"."""
+    if value is None:
+        return NONE
+    return minus(f"{value:,.0f}") if float(value).is_integer() else minus(f"{value:,.1f}")
+
+
 def minus(text: str) -> str:
     """A hyphen in front of digits -> a minus sign."""
     return text.replace("-", MINUS)

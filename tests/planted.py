@@ -22,7 +22,7 @@ from analysis.batches import TokenBatch
 from analysis.corpus import group_of
 from analysis.geometry import Partners, partners
 from analysis.panel import Panel, Settings, counted_tokens, firing_list
-from analysis.plan import Pilot, Plan, make_plan
+from analysis.plan import Draw, Pilot, Plan, make_plan
 from analysis.sae import LoadedSae
 
 BOS = 0
@@ -223,8 +223,9 @@ def measure(sae: LoadedSae, world: World, pilot: int = 24, asked: Sequence[int] 
     assert sae.encoder is not None
     geometry = partners(sae.encoder, sae.decoder)
     first = world.x[:pilot][world.batch.mask[:pilot]]
-    plan = make_plan(sae, geometry, Pilot(first, sae.encode), 0.1, torch.tensor(asked, dtype=torch.int64))
-    panel = Panel(sae, plan, Settings(world.batch.ids.shape[1], batch, VOCAB, 0))
+    wanted = torch.tensor(asked, dtype=torch.int64)
+    plan = make_plan(sae, geometry, Pilot(first, sae.encode), 0.1, wanted, Draw(random=4, pool=4))
+    panel = Panel(sae, plan, Settings(world.batch.ids.shape[1], batch, VOCAB, 0, class_tokens=4000))
     for start in range(0, world.contexts, batch):
         part = world.part(start, min(start + batch, world.contexts))
         x = world.x[start : start + batch, : part.ids.shape[1]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from app.formats import count, fixed, number, percent, signed
+from app.formats import count, fixed, number, percent, rate, signed, whole
 from app.parts import View
 from app.plots import classes as plots
 from app.queries.classes import ScoreInfo
@@ -14,16 +14,20 @@ from app.queries.classes import ScoreInfo
 Data = dict[str, Any]
 TAGS = {
     "NOUN": "noun",
+    "PROPN": "proper noun",
     "VERB": "verb",
+    "AUX": "auxiliary",
     "ADJ": "adjective",
     "ADV": "adverb",
     "PRON": "pronoun",
     "DET": "determiner",
     "ADP": "preposition",
+    "CCONJ": "conjunction",
+    "PART": "particle",
     "NUM": "number",
-    "CONJ": "conjunction",
-    "PRT": "particle",
-    ".": "punctuation",
+    "INTJ": "interjection",
+    "SYM": "symbol",
+    "PUNCT": "punctuation",
     "X": "other",
 }
 """The universal tags in words."""
@@ -81,7 +85,7 @@ def position(score: ScoreInfo) -> View | None:
     low, high, tokens = (numbers(held, name) or [None] * len(mean) for name in ("low", "high", "tokens"))
     middle = [(a + b - 1) / 2 for a, b in pairwise(edges)]
     rows = [
-        (number(at), signed(value), f"{signed(a)} to {signed(b)}" if a is not None else "", number(n))
+        (whole(at), signed(value), f"{signed(a)} to {signed(b)}" if a is not None else "", whole(n))
         for at, value, a, b, n in zip(middle, mean, low, high, tokens, strict=False)
     ]
     summary = f"Mean of the signal by tokens from the start of the {kind}, in its standard deviations; 95 % interval."
@@ -123,14 +127,14 @@ def runs(score: ScoreInfo) -> View | None:
         " document are shuffled (dotted)."
     )
     rows = [
-        (_whole(a, b, is_open and b == ends[-1]), number(real), number(by_chance))
+        (_lengths(a, b, is_open and b == ends[-1]), whole(real), whole(by_chance))
         for (a, b), real, by_chance in zip(pairwise(ends), observed, shuffled or [None] * len(observed), strict=False)
     ]
     figure = plots.runs_figure(ends, observed, shuffled)
     return View("runs", "run lengths", figure, summary, ("tokens", "runs", "shuffled"), rows)
 
 
-def _whole(low: float, high: float, is_open: bool) -> str:
+def _lengths(low: float, high: float, is_open: bool) -> str:
     """A bin of whole numbers from `low` to below `high`."""
     if is_open:
         return f"{low:.0f} or more"
@@ -147,7 +151,7 @@ def quiet(score: ScoreInfo) -> View | None:
     cut = None if at is None or score.cut is None else (at, score.cut)
     gap: list[float | None] = [None] * len(k)
     rows = [
-        (number(place), fixed(value), _span(a, b))
+        (whole(place), fixed(value), _span(a, b))
         for place, value, a, b in zip(k, alpha, low or gap, high or gap, strict=False)
     ]
     summary = (
@@ -168,7 +172,7 @@ def letters(score: ScoreInfo) -> View | None:
     letter = str(score.data.get("letter") or "")
     side = str(score.data.get("side") or "promoted")
     cut = None if score.cut is None else score.cut * of
-    summary = f"First letters of the {number(of)} most {side} tokens; “none” begins with no letter. Dotted: the cut."
+    summary = f"First letters of the {whole(of)} most {side} tokens; “none” begins with no letter. Dotted: the cut."
     rows = [(name, count(n)) for name, n in counted]
     figure = plots.letters_figure([name for name, _n in counted], [n for _name, n in counted], cut, letter)
     return View("letters", "first letters", figure, summary, ("letter", "tokens"), rows)
@@ -204,7 +208,7 @@ def tags(score: ScoreInfo) -> View | None:
     auc = [one(tag, "auc") or 0.0 for tag in found]
     low, high = [one(tag, "low") for tag in found], [one(tag, "high") for tag in found]
     rows = [
-        (name, fixed(area), _span(a, b), number(one(tag, "q"), 2), percent(one(tag, "share")))
+        (name, fixed(area), _span(a, b), rate("", one(tag, "q")).strip(), percent(one(tag, "share")))
         for name, area, a, b, tag in zip(names, auc, low, high, found, strict=True)
     ]
     summary = (

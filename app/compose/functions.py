@@ -87,7 +87,7 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
     numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
     against = [f"{name} {form(held)}" for name, held in numbers if held is not None]
     rows = distances(score) if score.name == "position" else []
-    head = ("from the start of", "ρ", "95 % interval", "without the others", "from token 5 on", "chance")
+    head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
     return ClassRow(
         name=score.name,
         title=score.title,
@@ -147,7 +147,7 @@ def _binding(score: ScoreInfo) -> tuple[str, str]:
     if _in_tokens(score):
         text = f"AUC {fixed(within)} within, {fixed(across)} across documents" if within is not None else ""
         return f"half-life {number(score.score)} tokens", text
-    lasting = f"; half-life {number(half)} tokens" if half is not None else ""
+    lasting = f"; half-life {number(half, 2)} tokens" if half is not None else ""
     if score.data.get("beyond") is True and known(score.data, "lags"):
         lasting = f"; half-life beyond {known(score.data, 'lags')[-1]:.0f} tokens"
     return f"AUC {fixed(score.score)}", f"within a document{lasting}"

@@ -13,7 +13,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from rich.console import Console
 
 from analysis.config import AnalyzeConfig
