@@ -20,7 +20,7 @@ from analysis.checkpoint import Checkpoints
 from analysis.classes import CLASSES
 from analysis.classes.base import UNMEASURED
 from analysis.config import AnalyzeConfig
-from analysis.evidence import accumulators, evidence_of, lens_of, sampled_documents
+from analysis.evidence import evidence_of, lens_of, sampled, sampled_documents
 from analysis.panel import Panel
 from analysis.pipeline import Run, prepare
 from analysis.plan import KINDS
@@ -59,7 +59,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
     tags, lens = None, lens_of(reading.model)
     counts: dict[str, Any] = {each.statistic.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
     for panel in run.panels:
-        signals = accumulators(panel).sample.summarise()
+        signals = sampled(panel)
         tags = tags or tag_sample(signals.sample, documents)
         groups = _groups(panel, config.dense_threshold) + ["random"] * directions
         tried = as_latents(signals, directions)

@@ -1,6 +1,6 @@
 """From what was accumulated to what is said: every class, every label and every chain, for all SAEs of a run.
 
-Done once a run, on the bounded sample; nothing reads the text through the model again.
+Done once a run, on the bounded sample and on the CPU; nothing reads the text through the model again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from analysis.accumulators.covariance import Covariance
+from analysis.accumulators.mixture import MixtureSummary
 from analysis.chains import Link, chains
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens
@@ -21,7 +23,7 @@ from analysis.hook_points import has_layer_norm
 from analysis.labels import Association, LabelColumn, associate, label_columns
 from analysis.model import LanguageModel
 from analysis.panel import ClassAccumulators, Panel
-from analysis.signals import Signals
+from analysis.signals import Sample, Signals
 from analysis.tags import Tags, tag_sample
 
 Tell = Callable[[int], None]
@@ -44,7 +46,7 @@ class Decisions(NamedTuple):
 
 def sampled_documents(panels: list[Panel]) -> set[int]:
     """Indices of the documents whose text the classes need again."""
-    return {int(index) for panel in panels[:1] for index in torch.unique(_sample(panel).sample.document)}
+    return {int(index) for panel in panels[:1] for index in torch.unique(sampled(panel).sample.document)}
 
 
 def decide(
@@ -57,7 +59,7 @@ def decide(
         tell: called with 1 after each SAE.
     """
     lens = lens_of(model)
-    samples = [_sample(panel) for panel in panels]
+    samples = [sampled(panel) for panel in panels]
     tags = tag_sample(samples[0].sample, documents)  # all SAEs see the same contexts
     columns = label_columns(samples[0].sample, documents)
     decided = []
@@ -92,7 +94,7 @@ def remainder(findings: list[Finding]) -> Finding:
 
 def lens_of(model: LanguageModel) -> Lens:
     """The model's output end."""
-    unembedding, words = model.unembedding(), model.words()
+    unembedding, words = model.unembedding().cpu(), model.words()
     quiet = sensitive_directions(unembedding, has_layer_norm(model.module))
     return Lens(unembedding, quiet, words, sayable(model, words), model.n_layers)
 
@@ -111,11 +113,11 @@ def evidence_of(model: LanguageModel, panel: Panel, signals: Signals, tags: Tags
         layer=panel.sae.layer,
         signals=signals.kept(),
         tags=tags._replace(values=tags.values[signals.ordinary]),
-        covariance=found.covariance,
-        mixture=found.mixture.summarise(),
-        pool=panel.plan.pool,
+        covariance=_on_cpu(found.covariance),
+        mixture=MixtureSummary(*(part.cpu() for part in found.mixture.summarise())),
+        pool=panel.plan.pool.cpu(),
         lens=lens,
-        embedding=model.embedding,
+        embedding=lambda ids: model.embedding(ids).cpu(),
         cuts=cuts,
     )
 
@@ -126,5 +128,14 @@ def accumulators(panel: Panel) -> ClassAccumulators:
     return panel.classes
 
 
-def _sample(panel: Panel) -> Signals:
-    return accumulators(panel).sample.summarise()
+def sampled(panel: Panel) -> Signals:
+    """The panel's signals on the sample, massive tokens still in, on the CPU."""
+    found = accumulators(panel).sample.summarise()
+    sample = Sample(*(part.cpu() for part in found.sample))
+    return Signals(sample, *(part.cpu() for part in found[1:]))
+
+
+def _on_cpu(covariance: Covariance) -> Covariance:
+    made = Covariance(covariance.pivot.cpu(), covariance.seed)
+    made.load_state_dict(covariance.state_dict())
+    return made

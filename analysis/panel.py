@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from analysis.accumulators.base import Accumulator, State, Step
-from analysis.accumulators.contexts import Contexts, room_for
+from analysis.accumulators.contexts import Contexts
 from analysis.accumulators.covariance import Covariance
 from analysis.accumulators.density import Density
 from analysis.accumulators.examples import Examples
@@ -113,9 +113,9 @@ class ClassAccumulators(NamedTuple):
 
 def _class_accumulators(sae: LoadedSae, plan: Plan, settings: Settings) -> ClassAccumulators:
     directions = plan.directions(sae.decoder)
-    room = room_for(settings.class_tokens, settings.context)
+    tokens = max(settings.class_tokens, settings.context)  # room for one context at least
     return ClassAccumulators(
-        Contexts(plan.latents, directions, plan.pivot, room, settings.seed),
+        Contexts(plan.latents, directions, plan.pivot, tokens, settings.seed),
         Covariance(plan.pivot, settings.seed),
         Mixture(plan.pool, directions[: len(plan.latents)], plan.pivot, settings.seed),
     )

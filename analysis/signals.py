@@ -37,7 +37,7 @@ class Signals(NamedTuple):
     sample: Sample
     latents: Tensor  # [m] int64
     values: Tensor  # [n, q] float32: u . (x - mean of x), u the unit direction
-    on: Tensor  # [n, m] bool: the latent fires
+    on: Tensor  # [n, m] bool: the latent fires, on the positive side if it has two
     ordinary: Tensor  # [n] bool: not a massive token of this layer
     directions: Tensor  # [q, D] float32: unit vectors
 

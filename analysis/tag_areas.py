@@ -26,7 +26,7 @@ from analysis.checkpoint import Checkpoints
 from analysis.config import AnalyzeConfig, Cuts
 from analysis.demo_parts import demo_corpus, demo_saes
 from analysis.documents import Document
-from analysis.evidence import accumulators, sampled_documents
+from analysis.evidence import sampled, sampled_documents
 from analysis.pipeline import Run, prepare
 from analysis.plan import KINDS
 from analysis.progress import progress_bar
@@ -85,10 +85,10 @@ def compare(config: AnalyzeConfig, first: Tagging, second: Tagging, console: Con
     found: dict[int, list[Difference]] = {}
     a = b = torch.zeros(0, dtype=torch.int64)
     for panel in run.panels:
-        signals = accumulators(panel).sample.summarise()
+        signals = sampled(panel)
         if not len(a):  # all SAEs see the same tokens
             a, b = first(signals.sample, documents), second(signals.sample, documents)
-        dense = panel.plan.kind == KINDS.index("dense")
+        dense = panel.plan.kind.cpu() == KINDS.index("dense")
         keep = signals.ordinary
         found[panel.sae.layer] = differences(signals.kept(), dense, a[keep], b[keep], config.cuts.content_auc)
     return found

@@ -1,13 +1,14 @@
 """A bounded sample of whole contexts with every signal on their tokens: what the classes look at.
 
-Kept are the contexts with the smallest hash of their place, so the sample is fair, shards merge to the
-same one, and a resumed run keeps the same. Its room is taken at the start and never grows. Cost: a
-signal is float32 on each token of the sample, 25 MB for 100 signals on 65,536 tokens.
+Kept are the contexts with the smallest hash of their place, as many as have room for their tokens, so the
+sample is fair, shards merge to the same one, and a resumed run keeps the same. The room is counted in
+tokens, since a corpus of short texts has many contexts; it is taken at the start and never grows. Cost:
+a signal is float32 on each token of the sample, 25 MB for 100 signals on 65,536 tokens.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from analysis.signals import Sample, Signals
 
 _FREE = torch.iinfo(torch.int64).max
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")
+_FACTS = ("document", "start", "group", "length")
+_ROWS = (*_PLACES, "ordinary", "on", "values")
 
 STATISTICS = (
     Statistic("class_sample", "Sample of the classes", "tokens", "scalar", "sae",
@@ -27,63 +30,64 @@ STATISTICS = (
 )  # fmt: skip
 
 
-class Room(NamedTuple):
-    """Size of the sample."""
-
-    contexts: int
-    width: int  # columns of a context, BOS included
-
-
 class Contexts(Accumulator):
-    """The sampled contexts, one slot each.
+    """The sampled contexts: those with the smallest keys, as many as fit.
 
     Args:
         latents: the m latents with detail, int64.
         directions: [q, D] unit vectors: the latents' decoder directions, then random ones.
         pivot: [D]: the mean of x over ordinary tokens of the pilot.
-        room: how many contexts, and how wide.
+        tokens: how many fit; at least those of one context.
         seed: of the hash.
     """
 
-    def __init__(self, latents: Tensor, directions: Tensor, pivot: Tensor, room: Room, seed: int = 0) -> None:
+    def __init__(self, latents: Tensor, directions: Tensor, pivot: Tensor, tokens: int, seed: int = 0) -> None:
         device = directions.device
         self.latents, self.directions, self.pivot = latents.to(device), directions, pivot
-        self.room, self.seed = room, seed
-        slots, flat = (room.contexts,), (room.contexts, room.width)
+        self.room, self.seed = tokens, seed
         whole = {"dtype": torch.int64, "device": device}
         self.tensors = {
-            "key": torch.full(slots, _FREE, **whole),  # type: ignore[call-overload]
-            "document": torch.full(slots, -1, **whole),  # type: ignore[call-overload]
-            "start": torch.full(slots, -1, **whole),  # type: ignore[call-overload]
-            "group": torch.full(slots, -1, **whole),  # type: ignore[call-overload]
-            **{name: torch.full(flat, -1, dtype=torch.int32, device=device) for name in _PLACES},
-            "ordinary": torch.full(flat, False, device=device),
+            "bound": torch.full((1,), _FREE, **whole),  # type: ignore[call-overload]  # smallest key ever given up
+            "key": torch.full((tokens,), _FREE, **whole),  # type: ignore[call-overload]  # a slot a context
+            **{name: torch.full((tokens,), -1, **whole) for name in _FACTS},  # type: ignore[call-overload]
+            "slot": torch.full((tokens,), -1, **whole),  # type: ignore[call-overload]  # a row a token; -1 is free
+            **{name: torch.full((tokens,), -1, dtype=torch.int32, device=device) for name in _PLACES},
+            "ordinary": torch.full((tokens,), False, device=device),
             # filled, not merely reserved: what a run will need is taken at its start
-            "on": torch.full((*flat, len(latents)), False, device=device),
-            "values": torch.full((*flat, len(directions)), 0.0, device=device),
+            "on": torch.full((tokens, len(latents)), False, device=device),
+            "values": torch.full((tokens, len(directions)), 0.0, device=device),
         }
 
     def update(self, step: Step) -> None:
-        """Put the contexts with the smallest keys into the slots of those with the largest."""
+        """Keep the contexts with the smallest keys of those there are and those that come."""
         device = step.x.device
-        lines = torch.unique(step.counted.row)
-        document, start = (part.to(device)[lines] for part in (step.batch.document, step.batch.start))
-        key = mix_bits((document << 41) + (start << 12), self.seed).bitwise_and(_FREE)
-        slot, chosen = self._slots(key)
+        lines, lengths = torch.unique(step.counted.row, return_counts=True)
+        facts = [part.to(device)[lines] for part in (step.batch.document, step.batch.start, step.batch.group)]
+        key = mix_bits((facts[0] << 41) + (facts[1] << 12), self.seed).bitwise_and(_FREE)
+        slot, chosen = self._admit(key, lengths, [*facts, lengths])
         if not len(slot):
             return
-        t, line = self.tensors, lines[chosen]
-        t["key"][slot], t["document"][slot], t["start"][slot] = key[chosen], document[chosen], start[chosen]
-        t["group"][slot] = step.batch.group.to(device)[line]
-        self._write(step, slot, line)
+        target = torch.full((step.batch.ids.shape[0],), -1, dtype=torch.int64, device=device)
+        target[lines[chosen]] = slot
+        counted = step.counted
+        mine = torch.nonzero(target[counted.row] >= 0).flatten()
+        rows: State = {name: getattr(counted, name)[mine].int() for name in _PLACES}
+        rows |= {"slot": target[counted.row[mine]], "ordinary": counted.ordinary[mine]}
+        rows |= {"on": step.columns(self.latents)[mine] > 0, "values": (step.x[mine] - self.pivot) @ self.directions.T}
+        self._put(rows)
 
     def merge(self, other: Self) -> None:
         """The smallest keys of both."""
         theirs = other.tensors
         held = torch.nonzero(theirs["key"] < _FREE).flatten()
-        slot, chosen = self._slots(theirs["key"][held])
-        for name, tensor in self.tensors.items():
-            tensor[slot] = theirs[name][held[chosen]]
+        facts = [theirs[name][held] for name in _FACTS]
+        self.tensors["bound"] = torch.minimum(self.tensors["bound"], theirs["bound"])
+        slot, chosen = self._admit(theirs["key"][held], theirs["length"][held], facts)
+        target = torch.full_like(theirs["key"], -1)
+        target[held[chosen]] = slot
+        used = torch.nonzero(theirs["slot"] >= 0).flatten()
+        mine = used[target[theirs["slot"][used]] >= 0]
+        self._put({name: theirs[name][mine] for name in _ROWS} | {"slot": target[theirs["slot"][mine]]})
 
     def summarise(self) -> Signals:
         """All tokens of the sample, contexts by document and place."""
@@ -91,53 +95,70 @@ class Contexts(Accumulator):
         held = torch.nonzero(t["key"] < _FREE).flatten()
         for name in ("start", "document"):
             held = held[t[name][held].argsort(stable=True)]
-        context, column = torch.nonzero(t["token"][held] >= 0, as_tuple=True)
-        flat = held[context], column
-        token, places, paragraph, sentence, begin = (t[name][flat].long() for name in _PLACES)
+        rows, context = self._rows(held)
+        token, column, paragraph, sentence, begin = (t[name][rows].long() for name in _PLACES)
         sample = Sample(
-            token, context, places, paragraph, sentence, begin, t["document"][held].clone(), t["group"][held].clone()
+            token, context, column, paragraph, sentence, begin, t["document"][held].clone(), t["group"][held].clone()
         )
-        return Signals(sample, self.latents, t["values"][flat], t["on"][flat], t["ordinary"][flat], self.directions)
+        return Signals(sample, self.latents, t["values"][rows], t["on"][rows], t["ordinary"][rows], self.directions)
 
     def state_dict(self) -> State:
-        """Slots in use only, by key: which slot a context sits in is nobody's business."""
-        order = self.tensors["key"].argsort(stable=True)
-        used = order[: int((self.tensors["key"] < _FREE).sum())]
-        return {name: tensor[used] for name, tensor in self.tensors.items()}
+        """Contexts by key with their tokens: where they sit is nobody's business."""
+        t = self.tensors
+        held = t["key"].argsort(stable=True)[: int((t["key"] < _FREE).sum())]
+        rows, context = self._rows(held)
+        facts = {name: t[name][held] for name in ("key", *_FACTS)}
+        return facts | {name: t[name][rows] for name in _ROWS} | {"slot": context, "bound": t["bound"].clone()}
 
     def load_state_dict(self, state: State) -> None:
-        """Into the first slots; what stood here is forgotten."""
-        count = len(state["key"])
+        """Into the first slots and rows; what stood here is forgotten."""
         self.tensors["key"].fill_(_FREE)
+        self.tensors["slot"].fill_(-1)
         for name, tensor in self.tensors.items():
-            tensor[:count] = state[name].to(tensor.device)
+            tensor[: len(state[name])] = state[name].to(tensor.device)
 
-    def _slots(self, key: Tensor) -> tuple[Tensor, Tensor]:
-        """Slots that are given up, and which of the new keys take them."""
-        held = self.tensors["key"]
-        kept = torch.cat([held, key]).sort(stable=True).indices[: len(held)]
-        chosen = kept[kept >= len(held)] - len(held)
+    def _rows(self, held: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the tokens of some contexts, context by context in reading order, and each one's place in `held`."""
+        t = self.tensors
+        place = torch.full_like(t["key"], -1)
+        place[held] = torch.arange(len(held), device=held.device)
+        used = torch.nonzero(t["slot"] >= 0).flatten()
+        used = used[t["column"][used].argsort(stable=True)]
+        context = place[t["slot"][used]]
+        order = context.argsort(stable=True)
+        return used[order], context[order]
+
+    def _admit(self, key: Tensor, length: Tensor, facts: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Give up what has larger keys, take in what has smaller ones: their slots, and which of the new they are.
+
+        Once a context did not fit, none with a larger key is taken, however short: the sample stays fair, and
+        that of merged shards is the same.
+        """
+        t = self.tensors
+        held = torch.nonzero(t["key"] < _FREE).flatten()
+        ordered, order = torch.cat([t["key"][held], key]).sort(stable=True)
+        whole = torch.cat([t["length"][held], length])[order].cumsum(0)
+        fits = (whole <= self.room) & (ordered < t["bound"])
+        t["bound"] = torch.cat([t["bound"], ordered[~fits]]).amin(0, keepdim=True)
+        kept = order[fits]
         lost = torch.ones_like(held, dtype=torch.bool)
         lost[kept[kept < len(held)]] = False
-        chosen = chosen[key[chosen] < _FREE].sort().values
-        return torch.nonzero(lost).flatten()[: len(chosen)], chosen
+        chosen = (kept[kept >= len(held)] - len(held)).sort().values
+        self._drop(held[lost])
+        slot = torch.nonzero(t["key"] == _FREE).flatten()[: len(chosen)]
+        t["key"][slot] = key[chosen]
+        for name, values in zip(_FACTS, facts, strict=True):
+            t[name][slot] = values[chosen]
+        return slot, chosen
 
-    def _write(self, step: Step, slot: Tensor, line: Tensor) -> None:
-        counted = step.counted
-        target = torch.full((step.batch.ids.shape[0],), -1, dtype=torch.int64, device=slot.device)
-        target[line] = slot
-        mine = torch.nonzero(target[counted.row] >= 0).flatten()
-        at = target[counted.row[mine]], counted.column[mine]
-        t = self.tensors
-        for name, empty in (*((name, -1) for name in _PLACES), ("ordinary", False), ("on", False), ("values", 0.0)):
-            t[name][slot] = empty
-        for name in _PLACES:
-            t[name][at] = getattr(counted, name)[mine].int()
-        t["ordinary"][at] = counted.ordinary[mine]
-        t["on"][at] = step.columns(self.latents)[mine] != 0
-        t["values"][at] = (step.x[mine] - self.pivot) @ self.directions.T
+    def _drop(self, slots: Tensor) -> None:
+        gone = torch.zeros_like(self.tensors["key"], dtype=torch.bool)
+        gone[slots] = True
+        self.tensors["key"][slots] = _FREE
+        used = torch.nonzero(self.tensors["slot"] >= 0).flatten()
+        self.tensors["slot"][used[gone[self.tensors["slot"][used]]]] = -1
 
-
-def room_for(tokens: int, width: int, lead: int = 1) -> Room:
-    """Room for about so many tokens."""
-    return Room(max(1, -(-tokens // max(1, width - lead))), width)
+    def _put(self, rows: State) -> None:
+        free = torch.nonzero(self.tensors["slot"] < 0).flatten()[: len(rows["slot"])]
+        for name, values in rows.items():
+            self.tensors[name][free] = values

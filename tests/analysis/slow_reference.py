@@ -336,12 +336,14 @@ def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) 
 # --- what the classes look at ---------------------------------------------------------------------
 
 
-def contexts(world: World, latents: list[int], directions: Array, pivot: Array, slots: int, seed: int) -> Numbers:
+def contexts(world: World, latents: list[int], directions: Array, pivot: Array, room: int, seed: int) -> Numbers:
     """The contexts with the smallest hashes, in the order of their documents, token by token."""
     data = dense(world)
     start = world.batch.start.tolist()
     places = {token.context: (token.document, start[token.context]) for token in data.tokens}
-    kept = sorted(places, key=lambda context: _bits(_place(*places[context]), seed) & ((1 << 63) - 1))[:slots]
+    kept = sorted(places, key=lambda context: _bits(_place(*places[context]), seed) & ((1 << 63) - 1))
+    while sum(token.context in kept for token in data.tokens) > room:
+        kept.pop()
     kept.sort(key=lambda context: places[context])
     rows = [row for context in kept for row, token in enumerate(data.tokens) if token.context == context]
     tokens = [data.tokens[row] for row in rows]
@@ -357,7 +359,7 @@ def contexts(world: World, latents: list[int], directions: Array, pivot: Array, 
         "sample.group": np.array([int(world.batch.group[context]) for context in kept]),
         "latents": np.array(latents),
         "values": (data.x[rows] - pivot) @ directions.astype(np.float64).T,
-        "on": data.acts[rows][:, latents] != 0,
+        "on": data.acts[rows][:, latents] > 0,
         "ordinary": np.array([token.ordinary for token in tokens], dtype=bool),
         "directions": directions,
     }

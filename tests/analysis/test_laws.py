@@ -24,7 +24,7 @@ from torch import Tensor
 
 from analysis import accumulators
 from analysis.accumulators.base import Accumulator, State, Sums
-from analysis.accumulators.contexts import Contexts, Room
+from analysis.accumulators.contexts import Contexts
 from analysis.accumulators.covariance import Covariance
 from analysis.accumulators.density import Density
 from analysis.accumulators.examples import Examples
@@ -98,11 +98,11 @@ def _position_case(kind: str) -> Case:
     )
 
 
-def _contexts_case(slots: int) -> Case:
-    """Fewer slots than the world has contexts, or more."""
+def _contexts_case(tokens: int) -> Case:
+    """Less room than the world has tokens, or more."""
     return Case(
-        lambda: Contexts(torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, Room(slots, WIDTH), 3),
-        lambda world: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), slots, 3),
+        lambda: Contexts(torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, tokens, 3),
+        lambda world: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), tokens, 3),
         loose={"values": 1e-4},
     )
 
@@ -146,8 +146,8 @@ CASES: dict[str, Case] = {
         loose={"fvu": 1e-5},
         of_batches=("fvu",),
     ),
-    "5 contexts": _contexts_case(5),
-    "60 contexts": _contexts_case(60),
+    "contexts, some": _contexts_case(50),
+    "contexts, all": _contexts_case(600),
     "covariance": Case(
         lambda: Covariance(PLAN.pivot, 3),
         lambda world: slow.covariance(world, 3),
