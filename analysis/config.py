@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from analysis import __version__
@@ -15,7 +16,7 @@ class Cuts:
     """What a latent must reach to be given a class; set before anything was measured, never tuned to find more."""
 
     documents: int = 64
-    """Fewer documents than this, and nothing that rests on text is labelled: slow noise looks like an effect."""
+    """With fewer, no label of position, context binding or content words: slow noise looks like an effect."""
     position_rho: float = 0.4
     """|Spearman| of the signal with the distance from a boundary (reported about the paper)."""
     position_partial: float = 0.2
@@ -154,7 +155,7 @@ def parse_cuts(items: list[str]) -> Cuts:
             value = known[name](text)
         except ValueError:
             raise UserError(f"--cut {item}: expected {name}=NUMBER, e.g. {name}={getattr(cuts, name)}") from None
-        if not value > 0:
+        if not 0 < value < math.inf:
             raise UserError(f"--cut {item}: expected a number above 0")
         cuts = replace(cuts, **{name: value})
     return cuts

@@ -160,7 +160,7 @@ class Corpus:
                         report.first_bad_line, report.first_bad_found = f"{path}:{number}", self._found(record)
                 continue
             text = record.pop(self.text_field)
-            yield f"{stem.removesuffix('.jsonl')}:{number}", text, _plain(record)
+            yield f"{stem.removesuffix('.jsonl')}:{number}", text, _moved(_plain(record), text)
 
     def _found(self, record: Any) -> str:
         """What a bad line holds, in words."""
@@ -246,6 +246,29 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {_clean(key, None): _plain(entry, depth + 1) for key, entry in value.items()}
     return [_plain(entry, depth + 1) for entry in value] if isinstance(value, list) else value
+
+
+def _moved(labels: dict[str, Any], raw: str) -> dict[str, Any]:
+    """Character spans in labels, counted in the text as it came, counted in the text as it is cleaned."""
+    if len(raw) == len(_clean(raw, None)):
+        return labels
+    return {name: [_span(item, raw) for item in v] if isinstance(v, list) else v for name, v in labels.items()}
+
+
+def _span(item: Any, raw: str) -> Any:
+    """One span, as `{"start", "end", "label"}` or `[start, end, label]`; anything else as it is."""
+    if isinstance(item, dict):
+        return item | {key: _place(item[key], raw) for key in ("start", "end") if key in item}
+    if isinstance(item, list) and len(item) == 3:
+        return [*(_place(value, raw) for value in item[:2]), item[2]]
+    return item
+
+
+def _place(value: Any, raw: str) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return value
+    # a cut between the two halves of a line end counts it as one already
+    return len(_clean(raw[:value].removesuffix("\r") + ("\n" if raw[:value].endswith("\r") else ""), None))
 
 
 def _in_hashed_order(block: list[Document], seed: int) -> list[Document]:

@@ -129,7 +129,7 @@ def _settings(config: AnalyzeConfig) -> Row:
 
 def _versions() -> dict[str, str]:
     found = {"dense-latents": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "sae-lens"):
+    for package in ("torch", "transformers", "sae-lens", "syntok", "textblob"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -89,6 +89,8 @@ def remainder(findings: list[Finding]) -> Finding:
         if finding.label == UNMEASURED
     ]
     missing = f" Not measured: {', '.join(names)}." if names else ""
+    if len(names) >= len(findings) / 2:  # too little was looked at to call the rest unexplained
+        return Finding(UNMEASURED, f"Too few of the classes could be measured to say.{missing}")
     return Finding(YES, f"None of the {len(findings)} classes holds.{missing}")
 
 

@@ -80,15 +80,17 @@ class Pilot(NamedTuple):
     def correlations(self, signals: Tensor) -> Tensor:
         """Correlation [N, s] of every latent's activation with s signals [n, s]; 0 where one does not vary."""
         off = signals - signals.mean(0)
-        cross, total, squares = [], [], []
+        latents = self.encode(self.x[:1]).shape[1]
+        cross = torch.zeros(latents, off.shape[1], device=off.device)
+        total, squares = (torch.zeros(latents, dtype=torch.float64, device=off.device) for _ in range(2))
         for piece, mine in zip(self.x.split(self.piece), off.split(self.piece), strict=True):  # type: ignore[no-untyped-call]
             acts = self.encode(piece)
-            cross.append(acts.T @ mine)
-            total.append(acts.double().sum(0))
-            squares.append(acts.double().square().sum(0))
-        spread = torch.stack(squares).sum(0) - torch.stack(total).sum(0).square() / max(1, len(off))
-        scale = (spread.clamp(min=0)[:, None] * off.double().square().sum(0)).sqrt()
-        return torch.where(scale > 0, torch.stack(cross).sum(0) / scale, 0.0).float()
+            cross += acts.T @ mine
+            total += acts.double().sum(0)
+            squares += acts.double().square().sum(0)
+        spread = (squares - total.square() / max(1, len(off))).clamp(min=0).sqrt().float()
+        scale = spread[:, None] * off.norm(dim=0)
+        return torch.where(scale > 0, cross / scale, 0.0)
 
 
 def make_plan(

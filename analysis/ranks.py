@@ -118,7 +118,8 @@ def grouped_auc(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """AUC of each signal for sets of tags, with a standard error over groups of documents, and one ROC curve.
 
-    The AUC is exact; its error comes from leaving out each group once, with ranks in `bins` equal parts.
+    The AUC is exact; its error comes from leaving out each group once, with ranks in `bins` equal parts, and is NaN
+    where fewer than five groups hold the set.
 
     Args:
         ranks: [m, n]. tag: [n] int64, 0 to T - 1. sets: [k, T] bool; the curve is that of the last.
@@ -136,11 +137,15 @@ def grouped_auc(
         used = counts.sum((2, 3)) > 0  # [rows, groups]
         count = used.sum(1, keepdim=True).double()
         off = torch.where(used[..., None], without - _binned_auc(total, sets), 0.0)
-        errors.append(((count - 1) / count * off.square().nan_to_num().sum(1)).sqrt())
+        # a tag that stands in a few groups only: leaving them out says nothing of how it varies
+        holding = ((counts.sum(2) @ sets.T.float()) > 0).sum(1)  # [rows, k]
+        error = ((count - 1) / count * off.square().nan_to_num().sum(1)).sqrt()
+        errors.append(torch.where(holding >= FEWEST_GROUPS, error, torch.nan))
         curves.append(_curve(total[:, 0].double(), sets[-1], points))
     return found, torch.cat(errors), torch.cat(curves)
 
 
+FEWEST_GROUPS = 5  # of documents that must hold a tag for its AUC to have an error
 _ROWS = 16  # signals whose counts by group, rank and tag are in memory at once
 
 

@@ -27,8 +27,8 @@ class Sample(NamedTuple):
 
     @property
     def documents(self) -> int:
-        """How many different documents."""
-        return len(torch.unique(self.document))
+        """How many different documents have a token here."""
+        return len(torch.unique(self.document[torch.unique(self.context)]))
 
 
 class Signals(NamedTuple):

@@ -31,9 +31,14 @@ def digest(engine: Engine, run_id: int) -> str:
         ).all()
         for analysis_id, sha256 in sorted(analyses, key=lambda pair: pair[1]):
             _add(found, sha256)
-            for table in (Analysis, Latent, Profile, Example, Pair, Score, Chain):
+            for table in (Analysis, Latent, Profile, Example, Pair, Score):
                 _add_rows(found, session, table, analysis_id)
+            _add_chains(found, session, analysis_id)
             _add_associations(found, session, analysis_id)
+        for label in session.scalars(select(Label).where(Label.run_id == run_id).order_by(Label.name)):
+            _add(
+                found, [label.name, label.kind, label.of, label.documents, label.groups, label.reason, label.confounds]
+            )
     return found.hexdigest()
 
 
@@ -41,10 +46,19 @@ def _add_rows(found: Any, session: Session, model: type[Base], analysis_id: int)
     table = model.__table__
     assert isinstance(table, Table)
     column = table.c.id if model is Analysis else table.c.analysis_id
-    left_out = {"id", "analysis_id", "other_analysis_id", "run_id", "sae_id"}
+    left_out = {"id", "analysis_id", "run_id", "sae_id"}
     columns = [part for part in table.c if part.name not in left_out]
     order = [part for part in table.primary_key if part.name not in left_out]
     for row in session.execute(select(*columns).where(column == analysis_id).order_by(*order)):
+        _add(found, list(row))
+
+
+def _add_chains(found: Any, session: Session, analysis_id: int) -> None:
+    """The SAE a chain leads to goes by its weights' hash."""
+    own = [part for part in Chain.__table__.c if part.name not in {"analysis_id", "other_analysis_id"}]
+    statement = select(*own, Sae.sha256).join(Analysis, Analysis.id == Chain.other_analysis_id)
+    statement = statement.join(Sae, Sae.id == Analysis.sae_id).where(Chain.analysis_id == analysis_id)
+    for row in session.execute(statement.order_by(Chain.index, Chain.side)):
         _add(found, list(row))
 
 

@@ -17,7 +17,8 @@ CLASSES = tuple(
 )
 UNEXPLAINED = declared(
     "unexplained", "Unexplained",
-    "None of the six classes holds, whether because it was measured and does not, or because it could not be measured.",
+    "None of the six classes holds. Those that could not be measured are named; where half of them could not, nothing"
+    " is said.",
     "R", "reported about Sun et al. 2025, who explain less than half of the dense latents",
 )  # fmt: skip
 MIXTURE = Class(mixture.STATISTIC, mixture.judge)

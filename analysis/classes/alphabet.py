@@ -147,6 +147,8 @@ def _words(side: str, letter: str, count: int, pure: bool, eligible: bool) -> st
     verb = "promotes" if side == "promoted" else "suppresses"
     if pure and eligible:
         return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”."
+    if count > TOP // 2 and not pure:
+        return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”: short of the cut, or mere chance."
     if pure:
         return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”, but the output is layers away."
     return f"The tokens it {verb} most share no first letter: {count} of {TOP} begin with “{letter}”."

@@ -123,6 +123,8 @@ class Evidence:
 
     def too_few_documents(self) -> str:
         """Why nothing that rests on text can be labelled; empty where it can."""
+        if not len(self.signals.values):
+            return "Not measured: no ordinary token is in the sample."
         found, needed = self.documents, self.cuts.documents
         if found >= needed:
             return ""

@@ -31,8 +31,9 @@ STATISTIC = declared(
     " to half of its value at one token; and (B) its side depends on the text: within a document, stretches of 32"
     " tokens at its two poles are told apart by their words (AUC of at least 0.65, from other, not neighbouring"
     " stretches of that document, and above every random direction and above the same with the signal shifted along"
-    " the document), but what was learnt from other documents does not tell them apart (AUC below 0.6). Both high"
-    " means a fixed concept. Control: the AUC across documents. The label is likely, not yes, until steering moves the"
+    " the document), but what was learnt from other documents does not tell them apart (AUC below 0.6, its interval"
+    " below that of the first). Both high means a fixed concept. Part of speech is taken out where it can be tagged."
+    " Control: the AUC across documents. The label is likely, not yes, until steering moves the"
     " text: that is not measured yet.",
     "R", "long blocks, middle layers, steering: reported about Sun et al. 2025; A, B and their cuts: our own",
 )  # fmt: skip
@@ -169,7 +170,7 @@ def half_life(acf: Tensor) -> Tensor:
     """
     lags = torch.tensor(LAGS, dtype=torch.float64).log2()
     goal = acf[:, :1] / 2
-    below = (acf <= goal) | acf.isnan()
+    below = acf <= goal  # lags longer than the contexts are unknown, and not below
     below[:, 0] = False
     first = torch.where(below.any(1), below.double().argmax(1), len(LAGS))
     right = first.clamp(max=len(LAGS) - 1)
@@ -191,7 +192,8 @@ def _finding(
         float(q[number]) < cuts.q and float(a.z[number]) > 0 and float(a.half_life[number]) >= cuts.binding_half_life
     )
     apart = within >= cuts.binding_within and not within <= chance and float(b.within_low[number]) > shifted
-    free = across < cuts.binding_across
+    # not for want of data: what other documents tell must be less than what its own does, surely
+    free = across < cuts.binding_across and float(b.across_high[number]) < float(b.within_low[number])
     return Finding(
         LIKELY if lasts and apart and free else NO,
         _words(a, b, number, lasts, apart, free),

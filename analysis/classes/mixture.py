@@ -23,6 +23,7 @@ STATISTIC = declared(
     "Share of the variance of the signal that a ridge regression on the activations of up to 512 sparse latents of the"
     " same SAE explains in documents it was not fitted on (both halves in turn, mean). The pool holds those that go"
     " with some dense signal most in the first tokens; dense latents, partners and the latent itself are not in it."
+    " That choice sees some of the tokens it is tested on, so with little text the share flatters."
     f" From {R2_CUT} on, the participation ratio of the latents' contributions (β² times variance) tells a readable"
     f" sum (up to {FEW:.0f}) from a messy aggregate; below, it is a signal of its own.",
     "O", "our own",
@@ -66,7 +67,7 @@ def fit(moments: MixtureSummary, itself: Tensor) -> Fit:
 def _one_way(moments: MixtureSummary, train: int, itself: Tensor) -> tuple[Tensor, Tensor]:
     test = 1 - train
     # scales of the whole, so that both halves speak of the same units; a latent that never fired has none
-    spread = torch.diagonal(moments.pool.sum(0)).clamp(min=0).sqrt()
+    spread = torch.diagonal(moments.pool.mean(0)).clamp(min=0).sqrt()
     scale = torch.where(spread > 0, 1 / spread.clamp(min=1e-300), 0.0)
     gram, other = (moments.pool[half] * scale[:, None] * scale for half in (train, test))
     cross, goal = (moments.cross[half] * scale[:, None] for half in (train, test))

@@ -55,7 +55,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     """One finding for each latent."""
     cuts, width = evidence.cuts, evidence.lens.quiet.shape[1]
     cut = max(cuts.null_alpha, cuts.null_chance * (cuts.null_directions / width) ** 0.5)
-    if cut >= 1:
+    if cut >= 1 or cuts.null_directions >= width:
         why = f"Not measured: of {width} directions, chance alone puts too much into any {cuts.null_directions}."
         return [Finding(UNMEASURED, why) for _ in range(evidence.count)]
     share = shares(evidence)

@@ -16,6 +16,7 @@ from analysis.ranks import benjamini_hochberg, correlation, midranks, normal_tai
 from analysis.signals import Sample, sum_by
 
 WEIRD = 4  # first positions of a context, where everything is unusual
+SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts
 LEAST = 0.1  # share of tokens whose distance must be known for a kind to be held fixed in the others
 
 STATISTIC = declared(
@@ -169,7 +170,23 @@ def _partial(evidence: Evidence, name: str, names: list[str], known: dict[str, T
     for other in others:
         keep &= known[other]
     goal = torch.stack([midranks(distances(sample, part)[keep].float()) for part in (name, *others)])
-    return partial_correlation(correlation(evidence.ranks_of(keep), goal), correlation(goal, goal))
+    goal = goal[_apart(goal)]
+    return partial_correlation(correlation(evidence.ranks_of(keep), goal), _among(goal))
+
+
+def _apart(goal: Tensor) -> list[int]:
+    """The first distance and those others that are not one of those taken already under another name."""
+    among = _among(goal)
+    kept = [0]
+    for other in range(1, len(goal)):
+        if float(among[other, kept].abs().max()) < SAME:
+            kept.append(other)
+    return kept
+
+
+def _among(goal: Tensor) -> Tensor:
+    """Correlations [k, k] of the distances' ranks in float64: what is nearly singular must not be so by rounding."""
+    return torch.corrcoef(goal.double()).view(len(goal), len(goal))
 
 
 def partial_correlation(outer: Tensor, inner: Tensor) -> Tensor:
@@ -186,7 +203,7 @@ def partial_correlation(outer: Tensor, inner: Tensor) -> Tensor:
     whole[:, 0, 1:] = whole[:, 1:, 0] = outer
     whole[:, 1:, 1:] = inner
     unknown = whole.isnan().flatten(1).any(1)
-    inverse = torch.linalg.pinv(whole.nan_to_num(), hermitian=True)
+    inverse = torch.linalg.pinv(whole.nan_to_num(), rtol=1e-6, hermitian=True)
     scale = inverse[:, 0, 0] * inverse[:, 1, 1]
     return torch.where(~unknown & (scale > 0), -inverse[:, 0, 1] / scale.clamp(min=1e-300).sqrt(), torch.nan)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from analysis.accumulators.density import jackknife_ratio
 from analysis.classes.base import Embedding, Evidence
 from analysis.corpus import GROUPS
+from analysis.ranks import midranks
 from analysis.signals import Sample, sum_by
 
 LENGTH = 32
@@ -52,10 +53,11 @@ class Separation(NamedTuple):
 
 
 def separation(evidence: Evidence, values: Tensor) -> Separation | None:
-    """Of signals [n, q]; None where fewer than `cuts.documents` / 2 documents have several stretches."""
+    """Of signals [n, q]; None where too few documents have several stretches, or all are in one half."""
     found = stretches(evidence.signals.sample, values, evidence.embedding)
     documents = int(found.document.max()) + 1 if len(found.document) else 0
-    if documents < evidence.cuts.documents / 2:
+    late = found.group >= GROUPS // 2
+    if documents < evidence.cuts.documents / 2 or not bool(late.any()) or bool(late.all()):
         return None
     kernel = found.words @ found.words.T
     same = found.document[:, None] == found.document
@@ -114,9 +116,9 @@ def _from_others(kernel: Tensor, allowed: Tensor, signal: Tensor) -> Tensor:
 
 
 def _from_other_documents(kernel: Tensor, found: Stretches) -> Tensor:
-    """[s, q]: ridge regression on the words of the documents in the other half."""
+    """[s, q]: ridge regression on the words of the documents in the other half; NaN where that is empty."""
     half = found.group >= GROUPS // 2
-    made = torch.zeros_like(found.signal)
+    made = torch.full_like(found.signal, torch.nan)
     for side in (True, False):
         test, train = torch.nonzero(half == side).flatten(), torch.nonzero(half != side).flatten()
         if len(test) and len(train):
@@ -140,24 +142,22 @@ def ordered_pairs(found: Stretches, predicted: Tensor) -> tuple[Tensor, Tensor, 
     """AUC with its interval over documents: pairs of one document, on two sides of its median, in the right order."""
     right, pairs = [], []
     for rows in _by_size(found.document):
-        truth, guess = found.signal[rows], predicted[rows]  # [documents, size, q]
-        high = truth > truth.median(1, keepdim=True).values
-        two_sides = high[:, :, None] & ~high[:, None, :]
-        ahead = guess[:, :, None] - guess[:, None, :]
-        score = torch.where(ahead > 0, 1.0, torch.where(ahead == 0, 0.5, 0.0))
-        right.append((score * two_sides).sum((1, 2)).double())
-        pairs.append(two_sides.sum((1, 2)).double())
+        truth, guess = found.signal[rows].transpose(1, 2), predicted[rows].transpose(1, 2)  # [documents, q, size]
+        high = truth > truth.median(2, keepdim=True).values
+        many = high.sum(2).double()
+        # the sum of ranks counts the pairs in the right order: no pair is looked at by itself
+        right.append((midranks(guess.contiguous()) * high).sum(2, dtype=torch.float64) - many * (many + 1) / 2)
+        pairs.append(many * (high.shape[2] - many))
     documents = torch.cat([rows[:, 0] for rows in _by_size(found.document)])
     group = found.group[documents]
     return jackknife_ratio(sum_by(group, torch.cat(right), GROUPS), sum_by(group, torch.cat(pairs), GROUPS))
 
 
 def _by_size(document: Tensor) -> list[Tensor]:
-    """Rows [documents, size] of the stretches of documents of each size, few enough at once for pairs of them."""
+    """Rows [documents, size] of the stretches of documents of each size."""
     sizes = torch.bincount(document)
     starts = sizes.cumsum(0) - sizes
     made = []
     for size in torch.unique(sizes).tolist():
-        for part in torch.nonzero(sizes == size).flatten().split(max(1, 4096 // size**2)):  # type: ignore[no-untyped-call]
-            made.append(starts[part][:, None] + torch.arange(size))
+        made.append(starts[torch.nonzero(sizes == size).flatten()][:, None] + torch.arange(size))
     return made

@@ -16,6 +16,7 @@ from analysis.signals import Sample, sum_by
 
 MOST_SHRINKAGE = 1.0  # tokens: see `_shrinkage`
 _BLOCK = 32  # signals at once: larger float64 tensors cost the allocator more than the arithmetic does
+LETTERS = 5  # of a token, about: distance from the start of the document is known in characters
 _RIDGE = 1.0  # tokens: a dummy that other documents do not have stays at 0
 
 
@@ -23,8 +24,8 @@ def conditional_values(sample: Sample, values: Tensor) -> Tensor:
     """The signals after token identity and position are taken out.
 
     First each token loses the mean of its type over all *other* documents, times count / (count + k); then the
-    least-squares part, over all other documents, of its distance from the start of context, paragraph and
-    sentence (binned by powers of two; an unknown distance is a bin of its own).
+    least-squares part, over all other documents, of its distance from the start of context, paragraph, sentence
+    and document (binned by powers of two; an unknown distance is a bin of its own).
 
     Args:
         sample: n tokens.
@@ -110,9 +111,10 @@ def _without_position(position: Tensor, document: Tensor, values: Tensor) -> Ten
 
 
 def _dummies(sample: Sample) -> Tensor:
-    """[n, B] float32: an intercept, and one column per filled bin of each of the three distances."""
+    """[n, B] float32: an intercept, and one column per filled bin of each of the four distances."""
     ones = torch.ones(len(sample.token), 1)
-    found = [torch.nn.functional.one_hot(_bin(d)).float() for d in (sample.column, sample.paragraph, sample.sentence)]
+    distances = (sample.column, sample.paragraph, sample.sentence, sample.begin // LETTERS)
+    found = [torch.nn.functional.one_hot(_bin(d)).float() for d in distances]
     return torch.cat([ones, *(columns[:, columns.any(0)] for columns in found)], 1)
 
 

@@ -3,7 +3,7 @@
 The interval and the folds leave out whole documents. The permutation moves each document's spans round within
 it (a circular shift in reading order): a document keeps how much is labelled and how long its spans are, and
 only their place is dealt out. What differs between documents is therefore not evidence. Cost: it takes a
-document's text as even from end to end, for which position is out of the conditional signal already.
+document's text as even from end to end, for which the distance from its start is out of the conditional signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from analysis.labels import measures
 from analysis.labels.columns import FEWEST_DOCUMENTS, LabelColumn
 from analysis.labels.found import Found, mean_rows, unmeasured
 from analysis.labels.permutation import Null, permutation_p
-from analysis.labels.spans import inside
+from analysis.labels.spans import FEWEST_WITH, inside
 from analysis.ranks import midranks
 from analysis.signals import Sample
 
@@ -63,6 +63,10 @@ class Sums(NamedTuple):
 def of_tokens(column: LabelColumn, read: Tokens, random: np.random.Generator, draws: int) -> Found:
     """One column of spans against all signals."""
     marked = inside(read.which[read.document], read.begin, column.spans)
+    mixed = int(_mixed(read, marked).sum())
+    if mixed < FEWEST_WITH:  # with fewer, the shifts of one document would be the whole of chance
+        why = f"{mixed} of the documents read have text both inside and outside such spans; {FEWEST_WITH} are needed"
+        return unmeasured(read.raw.shape[1], why)
     test = shift_null(read, marked, random)
     if test is None or len(read.which) < FEWEST_DOCUMENTS:
         return unmeasured(read.raw.shape[1], "no document read has text both inside and outside such spans")
@@ -75,6 +79,13 @@ def of_tokens(column: LabelColumn, read: Tokens, random: np.random.Generator, dr
         torch.where(read.values.abs().amax(0) == 0, torch.nan, p), 0.5,
         _side_means(sums_of(read, read.values, marked)), None,
     )  # fmt: skip
+
+
+def _mixed(read: Tokens, marked: Tensor) -> Tensor:
+    """[D] bool: documents whose tokens read lie on both sides."""
+    size = len(read.which)
+    inside_of = torch.bincount(read.document[marked], minlength=size)
+    return (inside_of > 0) & (inside_of < torch.bincount(read.document, minlength=size))
 
 
 def _side_means(sums: Sums) -> list[list[dict[str, Any]]]:

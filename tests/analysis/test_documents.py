@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,18 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     label = Corpus(write(tmp_path / "4" / "a.jsonl", lines({"text": "one", "n": 2}))).sha256
     assert plain == packed
     assert len({plain, letter, label}) == 3
+
+
+@pytest.mark.parametrize("form", [lambda a, b: {"start": a, "end": b, "label": "x"}, lambda a, b: [a, b, "x"]])
+def test_spans_follow_the_cleaning_of_the_text(form: Callable[[int, int], object], tmp_path: Path) -> None:
+    """Line ends of two characters become one and control characters go; a span stays on its word."""
+    raw = "one\r\ntwo\r\n\x00NAME\r\nmore"
+    begin = raw.index("NAME")
+    record = {"text": raw, "spans": [form(begin, begin + 4), form(0, 3)], "other": [1, 2], "year": 1851}
+    path = tmp_path / "crlf.jsonl"
+    path.write_text(json.dumps(record))
+    (document,) = Corpus(path).documents()
+    spans = [(s["start"], s["end"]) if isinstance(s, dict) else tuple(s[:2]) for s in document.labels["spans"]]
+    assert [document.text[start:end] for start, end in spans] == ["NAME", "one"]
+    assert document.labels["other"] == [1, 2]
+    assert document.labels["year"] == 1851

@@ -80,6 +80,7 @@ def test_the_remainder_names_what_was_not_measured() -> None:
     some[0] = Finding("unmeasured", "")
     assert remainder(some).label == "yes"
     assert "Not measured: position." in remainder(some).words
+    assert remainder([Finding("unmeasured", "")] * 3 + some[:3]).label == "unmeasured"
     some[2] = Finding("likely", "")
     assert remainder(some).label == "no"
 
