@@ -123,7 +123,11 @@ def _full(run: Run, batch: TokenBatch) -> None:
 
 
 def memory_growth(config: AnalyzeConfig) -> dict[str, Any]:
-    """Peak resident memory while streaming N and 8 N tokens, each in a fresh process."""
+    """Peak resident memory while streaming N and 8 N tokens, each in a fresh process.
+
+    The sample of the classes has room for N tokens in both: it is a setting, full from there on.
+    """
+    config = replace(config, class_tokens=min(config.class_tokens, config.tokens))
     peaks = [_peak_of(replace(config, tokens=config.tokens * factor)) for factor in (1, MEMORY_FACTOR)]
     return {
         "memory_tokens": [config.tokens, config.tokens * MEMORY_FACTOR],

@@ -190,7 +190,7 @@ def main() -> None:
 
 
 def _layer(folder: Path) -> int:
-    return int(json.loads((folder / "cfg.json").read_text())["hook_name"].split(".")[1])
+    return int(json.loads((folder / "cfg.json").read_text())["metadata"]["hook_name"].split(".")[1])
 
 
 if __name__ == "__main__":
