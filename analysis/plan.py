@@ -183,8 +183,10 @@ def _controls(
     if not len(sparse):
         return sparse
     level = mass / fired.clamp(min=1)
-    wanted = level[dense] if len(dense) else level[sparse].sort().values[:: max(1, len(sparse) // max(1, count))]
-    wanted = wanted.repeat(-(-count // len(wanted)))[:count] if len(dense) else wanted[:count]
+    if len(dense):  # one for each of the densest; several where more are asked for than a run takes
+        wanted = level[dense[:CONTROLS]].repeat(-(-count // CONTROLS))[:count]
+    else:
+        wanted = level[sparse].sort().values[:: max(1, len(sparse) // max(1, count))][:count]
     distance = (level[sparse][None, :] - wanted[:, None]).abs()
     taken: list[int] = []
     for row in distance:

@@ -68,7 +68,7 @@ def test_real_latents_have_the_same_areas_by_humans_tags(folder: Path, tmp_path:
     (found,) = compare(config, by_default, text.tags, Console(quiet=True)).values()
     areas = {each.name: each for each in found}
     assert areas["content words"].rho > 0.99
-    assert areas["content words"].largest < 0.02
+    assert areas["content words"].largest < 0.05
     assert areas["content words"].parted <= 2
     for tag in ("NOUN", "VERB", "DET", "ADP", "PUNCT"):
         assert areas[tag].rho > 0.9, tag
