@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from analysis.documents import Document
 
-_LOOK_BACK = 1_000  # characters before a context in which the beginning of its first sentence is looked for
-_BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
+LOOK_BACK = 1_000  # characters before a context in which the beginning of its first sentence is looked for
+BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
 _ENDS_BLANK = re.compile(r"\n[ \t]*\n\s*\Z")
 
 
@@ -60,10 +60,10 @@ def _good_end(text: str, first: int, last: int) -> int:
 def paragraph_starts(tokenised: Tokenised) -> list[int]:
     """Characters of this section where a paragraph is known to start; none in a text without a blank line."""
     text, begin = tokenised.document.text, tokenised.begins[0] if tokenised.begins else 0
-    if not _BLANK_LINE.search(text):
+    if not BLANK_LINE.search(text):
         return []
     first = [begin] if not text[:begin].strip() or _ENDS_BLANK.search(text, max(0, begin - 200), begin) else []
-    ends = (match.end() for match in _BLANK_LINE.finditer(text, begin, tokenised.end))
+    ends = (match.end() for match in BLANK_LINE.finditer(text, begin, tokenised.end))
     return [*first, *(end for end in ends if end < tokenised.end)]
 
 
@@ -76,7 +76,7 @@ def sentence_starts(tokenised: Tokenised, start: int, stop: int) -> list[int]:
     from syntok import segmenter
 
     text, begins = tokenised.document.text, tokenised.begins
-    begin = max(0, begins[start] - _LOOK_BACK)
+    begin = max(0, begins[start] - LOOK_BACK)
     end = begins[stop] if stop < len(begins) else tokenised.end
     found = [
         begin + sentence[0].offset

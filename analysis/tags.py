@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 
 from analysis.documents import Document
+from analysis.sections import BLANK_LINE, LOOK_BACK
 from analysis.signals import Sample
 from analysis.taggers import CONTENT, UNIVERSAL, PatternTagger, Tagger
 
 __all__ = ["CONTENT", "UNIVERSAL", "Tags", "Word", "sentences", "tag_sample"]
 
-_LOOK_BACK = 1_000  # characters before a context in which the beginning of its first sentence is looked for
 _LOOK_AHEAD = 200  # characters after it, so that its last word is whole and has neighbours
 _LAST_TOKEN = 40  # characters that the last token of a context may have
-_BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
 _JOINED = re.compile(r"(-{2,}|[—―]+|…+|\.{2,}|(?<!\d)–|–(?!\d))")  # these join words without a space
 _SAME = re.compile(r"(.)\1*", re.DOTALL)
 _ENGLISH_AT_LEAST = 0.15  # share of function words: .35 to .50 in English prose, below .05 in its neighbours
@@ -117,8 +116,8 @@ def _end(text: str, begins: list[int]) -> int:
 
 def _paragraphs(text: str, begin: int, end: int) -> Iterator[tuple[int, str]]:
     """(first character, text) of the paragraphs in reach, the first and last cut off where they go on too long."""
-    start, stop = max(0, begin - _LOOK_BACK), min(len(text), end + _LOOK_AHEAD)
-    for gap in _BLANK_LINE.finditer(text, start, stop):
+    start, stop = max(0, begin - LOOK_BACK), min(len(text), end + _LOOK_AHEAD)
+    for gap in BLANK_LINE.finditer(text, start, stop):
         if gap.end() > begin and gap.start() > start:
             yield start, text[start : gap.start()]
         start = gap.end()
