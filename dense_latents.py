@@ -10,6 +10,7 @@ import typer
 
 from analysis import cli as worker
 from analysis.errors import UserError
+from analysis.interventions.ablate.cli import ablate
 from app.errors import ServeError
 
 _WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
@@ -25,6 +26,7 @@ Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or
 Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
 cli.command("analyze")(worker.analyze)
+cli.command("ablate")(ablate)
 cli.command("train-sae")(worker.train_sae)
 cli.command("bench")(worker.bench)
 cli.command("calibrate")(worker.calibrate)

@@ -42,17 +42,17 @@ def chains(samples: Sequence[Signals], saes: Sequence[LoadedSae]) -> list[list[L
     """Of every SAE, in the order given; neighbours are the nearest analysed layers with the same tokens.
 
     Args:
-        samples: the SAEs' signals on the same contexts, massive tokens still in.
+        samples: the SAEs' signals on the same contexts, massive tokens still in; may be made when asked for, as
+            no more than two are held at once.
         saes: sorted by layer.
     """
     found: list[list[Link]] = [[] for _ in saes]
     for side in SIDES:
         for place, other in _neighbours(saes, side):
-            ordinary = samples[place].ordinary & samples[other].ordinary
-            mine, theirs = (standard(_latent_rows(samples[n], ordinary)) for n in (place, other))
-            correlation = (mine @ theirs.T).nan_to_num()
-            cosine = _cosines(samples[place], samples[other], saes[place], saes[other])
-            found[place] += _links(samples[place], samples[other], correlation, cosine, side, other)
+            one, two = samples[place], samples[other]
+            ordinary = one.ordinary & two.ordinary
+            correlation = (standard(_latent_rows(one, ordinary)) @ standard(_latent_rows(two, ordinary)).T).nan_to_num()
+            found[place] += _links(one, two, correlation, _cosines(one, two, saes[place], saes[other]), side, other)
     return found
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis import __version__
 from analysis.config import AnalyzeConfig
 from analysis.pipeline import Reading, Result
 from analysis.rows.plain import Row, plain
 from analysis.sae import LoadedSae, slug_part, slugify
+from analysis.versions import versions
 from store.tables import Base, Corpus, Model, Run, Sae
 
 _Row = TypeVar("_Row", bound=Base)
@@ -99,7 +97,7 @@ def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> 
         dense_threshold=config.dense_threshold,
         seed=config.seed,
         settings=_settings(config) | {"model_dtype": reading.model.dtype_name},
-        versions=_versions(),
+        versions=versions(),
         strip=plain(result.strip),
         seconds=result.seconds,
         finished=datetime.now(UTC).replace(tzinfo=None),
@@ -124,14 +122,4 @@ def _settings(config: AnalyzeConfig) -> Row:
     """What the run was asked for; not where it was stored, since a database URL may hold a password."""
     found: Row = plain(asdict(config))
     del found["db"]
-    return found
-
-
-def _versions() -> dict[str, str]:
-    found = {"dense-latents": __version__, "python": platform.python_version()}
-    for package in ("torch", "transformers", "sae-lens", "syntok", "textblob"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found

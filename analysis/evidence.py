@@ -5,7 +5,7 @@ Done once a run, on the bounded sample and on the CPU; nothing reads the text th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,7 +46,20 @@ class Decisions(NamedTuple):
 
 def sampled_documents(panels: list[Panel]) -> set[int]:
     """Indices of the documents whose text the classes need again."""
-    return {int(index) for panel in panels[:1] for index in torch.unique(sampled(panel).sample.document)}
+    return {int(index) for panel in panels[:1] for index in accumulators(panel).sample.documents()}
+
+
+class Samples(Sequence[Signals]):
+    """Every panel's `sampled`, made anew each time: copies of all of them would double what a run holds."""
+
+    def __init__(self, panels: list[Panel]) -> None:
+        self._panels = panels
+
+    def __len__(self) -> int:
+        return len(self._panels)
+
+    def __getitem__(self, place: int) -> Signals:  # type: ignore[override]  # no slices are taken
+        return sampled(self._panels[place])
 
 
 def decide(
@@ -59,9 +72,9 @@ def decide(
         tell: called with 1 after each SAE.
     """
     lens = lens_of(model)
-    samples = [sampled(panel) for panel in panels]
-    tags = tag_sample(samples[0].sample, documents)  # all SAEs see the same contexts
-    columns = label_columns(samples[0].sample, documents)
+    samples = Samples(panels)
+    first = samples[0].sample  # all SAEs see the same contexts
+    tags, columns = tag_sample(first, documents), label_columns(first, documents)
     decided = []
     for panel, signals, links in zip(panels, samples, chains(samples, [p.sae for p in panels]), strict=True):
         evidence = evidence_of(model, panel, signals, tags, lens, cuts)

@@ -161,9 +161,25 @@ def final_gain(model: nn.Module) -> Tensor:
     Raises:
         UserError: a family that is not in `FAMILIES`.
     """
-    family = _family(model)
-    weight = cast(Tensor, model.get_submodule(family.final_norm).weight)
-    return weight.detach().float() + family.gain_offset
+    return cast(Tensor, final_norm(model).weight).detach().float() + gain_offset(model)
+
+
+def gain_offset(model: nn.Module) -> float:
+    """What the norms add to their weight before they multiply: 1 in Gemma, else 0.
+
+    Raises:
+        UserError: a family that is not in `FAMILIES`.
+    """
+    return _family(model).gain_offset
+
+
+def final_norm(model: nn.Module) -> nn.Module:
+    """The norm before the unembedding.
+
+    Raises:
+        UserError: a family that is not in `FAMILIES`.
+    """
+    return model.get_submodule(_family(model).final_norm)
 
 
 def has_layer_norm(model: nn.Module) -> bool:

@@ -102,6 +102,11 @@ class Contexts(Accumulator):
         )
         return Signals(sample, self.latents, t["values"][rows], t["on"][rows], t["ordinary"][rows], self.directions)
 
+    def documents(self) -> Tensor:
+        """Indices of the documents that have a context here, ascending."""
+        found: Tensor = torch.unique(self.tensors["document"][self.tensors["key"] < _FREE])
+        return found
+
     def state_dict(self) -> State:
         """Contexts by key with their tokens: where they sit is nobody's business."""
         t = self.tensors

@@ -1,0 +1,111 @@
+"""`dense-latents ablate`: what breaks without each latent, each pair and the dense set; into the store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.checkpoint import Checkpoints
+from analysis.demo_parts import cache_folder
+from analysis.interventions.ablate.config import AblateConfig
+from analysis.interventions.ablate.measure import Ablation, Measured
+from analysis.interventions.ablate.rows import effect_rows
+from analysis.interventions.ablate.sums import Effects
+from analysis.interventions.subject import Subject, open_subject
+from analysis.interventions.write import replace_intervention
+from analysis.progress import progress_bar
+from analysis.rows.plain import Row
+from analysis.versions import versions
+from store.tables import Effect
+
+
+def ablate(config: AblateConfig, console: Console) -> int:
+    """Measure and store; returns the intervention's id. Stopped at any point, it goes on where it was."""
+    console.print(f"loading what {config.db} says of --sae {config.sae}")
+    subject = open_subject(
+        config.db,
+        config.sae,
+        run=config.run,
+        model=config.model,
+        weights=config.weights,
+        corpus=config.corpus,
+        dtype=config.dtype,
+        device=config.device,
+    )
+    checkpoints = Checkpoints(cache_folder() / "ablations", config.key(subject))
+    with checkpoints.locked():
+        checkpoints.recover()
+        if checkpoints.exists():
+            console.print(f"going on from {checkpoints.note()['batches']} batches")
+        measured = _measure(subject, config, checkpoints, console)
+        rows = effect_rows(measured, config.epsilon, subject.stored.median_norm, config.seed)
+        found = replace_intervention(config.db, Effect, _intervention(subject, config, measured), rows)
+        checkpoints.clear()
+    console.print(table(rows, subject.stored.slug))
+    console.print(
+        f"{subject.stored.slug}: {len(rows):,} ablations on {Effects(measured.sums).tokens:,} tokens of"
+        f" {measured.documents} documents in {measured.seconds:,.0f} s; stored in {config.db}"
+    )
+    return found
+
+
+def _measure(subject: Subject, config: AblateConfig, checkpoints: Checkpoints, console: Console) -> Measured:
+    ablation = Ablation(subject, config, checkpoints.folder)
+    with progress_bar(console, "the model as it is", config.tokens, "tokens") as tell:
+        totals = ablation.read(tell)
+    with progress_bar(console, "ablating", config.tokens, "tokens") as tell:
+        return ablation.measure(totals, checkpoints, tell)
+
+
+def _intervention(subject: Subject, config: AblateConfig, measured: Measured) -> Row:
+    effects = Effects(measured.sums)
+    settings: dict[str, Any] = {
+        name: getattr(config, name) for name in ("tokens", "controls", "sets", "epsilon", "seed", "contexts")
+    }
+    return {
+        "analysis_id": subject.stored.analysis_id,
+        "kind": "ablate",
+        "key": config.key(subject),
+        "tokens": effects.tokens,
+        "documents": measured.documents,
+        "settings": settings | {"model_dtype": subject.model.dtype_name, "context": subject.stored.context},
+        "versions": versions(),
+        "summary": {"clean_loss": effects.clean[0], "clean_entropy": effects.clean[1]},
+        "seconds": measured.seconds,
+        "finished": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def table(rows: list[Row], slug: str, most: int = 12) -> Table:
+    """The dense set, and the latents and pairs with the largest KL."""
+    made = Table(title=f"{slug}: what changes without them, nats per token (95 % interval over documents)")
+    for head in ("", "change of loss", "change of entropy", "KL", "KL of controls", "equivalent"):
+        made.add_column(head, justify="left" if not head else "right")
+    own = [row for row in rows if row["what"] == "own"]
+    sets = [row for row in rows if row["subject"] == "set"]
+    single = sorted((row for row in own if row["subject"] != "set"), key=lambda row: -row["kl"])
+    for row in (*sets, *single[:most]):
+        band = row["control"].get("kl")
+        equal = {True: "yes", False: "no", None: "-"}[row["equivalent"]]
+        made.add_row(
+            _name(row), _shown(row, "loss"), _shown(row, "entropy"), _shown(row, "kl"),
+            f"{band['median']:.4f} to {band['high']:.4f}" if band else "", equal,
+        )  # fmt: skip
+    return made
+
+
+def _name(row: Row) -> str:
+    if row["subject"] == "set":
+        what = "dense" if row["what"] == "own" else f"control: {row['what']}"
+        return f"{len(row['latents'])} latents ({what}), {row['variance']:.1%} of the variance"
+    return f"{row['subject']} {row['index']}" + ("" if row["other"] is None else f"/{row['other']}")
+
+
+def _shown(row: Row, name: str) -> str:
+    value = f"{row[name]:+.4f}"
+    if row[f"{name}_low"] is None:
+        return value
+    return f"{value} ({row[f'{name}_low']:+.4f} to {row[f'{name}_high']:+.4f})"

@@ -1,0 +1,189 @@
+"""The loop: every batch is read once, then only the rest of the model runs, with many ablations side by side.
+
+First pass: the model as it is; what the rest starts from is kept on disk, and the sums that fix each latent's
+mean. Second pass: the ablations. Cost: 2 to 3 x tokens x d_model numbers on disk while it runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from analysis.batches import TokenBatch
+from analysis.checkpoint import Checkpoints
+from analysis.corpus import ContextStream
+from analysis.errors import UserError
+from analysis.interventions.ablate.config import AblateConfig
+from analysis.interventions.ablate.sums import Sums
+from analysis.interventions.ablate.variants import Totals, Variant, Wanted, variants
+from analysis.interventions.readout import LowRank, Readout
+from analysis.interventions.subject import Subject
+from analysis.interventions.tail import Clean, Tail
+from analysis.plan import MASSIVE
+
+Tell = Callable[[int], None]
+_RANK = 8  # changes of more directions go through the unembedding themselves
+
+
+class Measured(NamedTuple):
+    """What the loop gave."""
+
+    variants: list[Variant]
+    sums: Sums
+    seconds: float
+    documents: int
+
+
+class Spot(NamedTuple):
+    """Where a batch is measured: counted tokens whose next token is counted too."""
+
+    mask: Tensor  # [B, T] bool
+    target: Tensor  # [n] int64
+    group: Tensor  # [n] int64
+    ordinary: Tensor  # [n] bool: not a massive token
+
+
+class Ablation:
+    """All ablations of one analysed SAE.
+
+    Args:
+        subject: the SAE with its model and text.
+        config: what was asked for.
+        folder: for what is kept while it runs.
+    """
+
+    def __init__(self, subject: Subject, config: AblateConfig, folder: Path) -> None:
+        self.subject, self.config, self.folder = subject, config, folder
+        self.tail = Tail(subject.model, subject.stored.hook_point)
+        self.readout = Readout(subject.model)
+        self.direct = not self.tail.blocks  # nothing but the final norm comes after the hook point
+
+    def read(self, tell: Tell) -> Totals:
+        """First pass; batches that are kept already are not run again."""
+        folder = self.folder / "clean"
+        folder.mkdir(parents=True, exist_ok=True)
+        total = torch.zeros(2, self.subject.sae.n_latents, dtype=torch.float64)
+        tokens = 0
+        for number, batch in enumerate(self._stream().batches()):
+            path = folder / f"{number:06d}.safetensors"
+            if not path.exists():
+                self._keep(path, batch)
+            total += load_file(path)["sums"]
+            counted = int(batch.mask.sum())
+            tokens += counted
+            tell(counted)
+        if not tokens:
+            raise UserError(f"{self.subject.corpus.path}: expected text; found no token that counts")
+        return Totals(total[0], total[1], tokens)
+
+    def measure(self, totals: Totals, checkpoints: Checkpoints, tell: Tell) -> Measured:
+        """Second pass; goes on from a checkpoint where there is one."""
+        config = self.config
+        wanted = Wanted(config.controls, config.sets, config.seed)
+        made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
+        sums, done, before = Sums(len(made)), 0, 0.0
+        if checkpoints.exists():
+            note = checkpoints.note()
+            sums.tensors, done, before = next(checkpoints.parts()), note["batches"], note["seconds"]
+        started = last = time.monotonic()
+        documents: set[int] = set()
+        for number, batch in enumerate(self._stream().batches()):
+            documents.update(batch.document.tolist())
+            if number >= done:
+                self._batch(number, batch, made, totals.mean, sums)
+                if time.monotonic() - last > config.checkpoint_seconds:
+                    last = time.monotonic()
+                    checkpoints.save({"batches": number + 1, "seconds": before + last - started}, [sums.tensors])
+            tell(int(batch.mask.sum()))
+        return Measured(made, sums, before + time.monotonic() - started, len(documents))
+
+    def _stream(self) -> ContextStream:
+        return self.subject.stream(self.config.tokens, self.config.contexts)
+
+    def _keep(self, path: Path, batch: TokenBatch) -> None:
+        clean = self.tail.clean(batch.ids, batch.attention)
+        acts = self.subject.sae.encode(clean.x[batch.mask.to(clean.x.device)]).double().cpu()
+        kept = {name: tensor.cpu().contiguous().clone() for name, tensor in clean._asdict().items()}
+        kept["sums"] = torch.stack([acts.sum(0), acts.square().sum(0)])
+        temporary = path.with_suffix(".new")
+        save_file(kept, temporary)
+        temporary.rename(path)
+
+    def _batch(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: Sums) -> None:
+        device = self.subject.model.device
+        kept = load_file(self.folder / "clean" / f"{number:06d}.safetensors", device=str(device))
+        clean = Clean(kept["x"], kept["entry"], kept["final"])
+        spot = self._spot(batch, clean.x)
+        counted = batch.mask.to(device)
+        acts = self.subject.sae.encode(clean.x[counted]) - mean.float().to(device)
+        if not int(spot.mask.sum()):
+            return
+        self._add_facts(clean.x[spot.mask], spot, sums)
+        first = True
+        for place, together in self._side_by_side(made, batch.ids.numel()):
+            change = _change(acts, together)
+            taken = torch.zeros(len(together), *clean.x.shape, device=device)
+            taken[:, counted] = change.dense()
+            here = taken[:, spot.mask]
+            lengths = here[:, spot.ordinary].double().square().sum((1, 2))
+            sums.tensors["squares"][place : place + len(together)] += lengths.cpu()
+            changed: Tensor | LowRank
+            if self.direct and change.directions.shape[1] <= _RANK:
+                changed = LowRank(change.coefficients[:, spot.mask[counted]], change.directions)
+            else:
+                changed = self.tail.run(batch.ids, batch.attention, clean.entry, taken)[:, spot.mask]
+            outputs, changes = self.readout.compare(clean.final[spot.mask], changed, spot.target)
+            if first:
+                sums.add_clean(outputs, spot.group)
+                first = False
+            sums.add(place, changes, spot.group)
+
+    def _spot(self, batch: TokenBatch, x: Tensor) -> Spot:
+        mask = batch.mask.clone()
+        mask[:, -1] = False
+        mask[:, :-1] &= batch.mask[:, 1:]
+        following = batch.ids.roll(-1, dims=1)
+        group = batch.group[:, None].expand_as(batch.ids)
+        there = mask.to(x.device)
+        ordinary = x[there].norm(dim=1) <= MASSIVE * self.subject.stored.median_norm
+        return Spot(there, following[mask].to(x.device), group[mask], ordinary)
+
+    def _add_facts(self, x: Tensor, spot: Spot, sums: Sums) -> None:
+        known = x[spot.ordinary].double()
+        sums.tensors["ordinary"] += len(known)
+        sums.tensors["spread"] += float((known - self._middle(known)).square().sum())
+
+    def _middle(self, known: Tensor) -> Tensor:
+        """[D]: the mean of x over the first batch; a fixed pivot keeps sums mergeable."""
+        if not hasattr(self, "_pivot"):
+            kept = load_file(self.folder / "clean" / "000000.safetensors")["x"]
+            flat = kept.flatten(0, 1).double()
+            norms = flat.norm(dim=1)
+            self._pivot = flat[norms <= MASSIVE * self.subject.stored.median_norm].mean(0).to(known.device)
+        return self._pivot
+
+    def _side_by_side(self, made: list[Variant], tokens: int) -> Iterator[tuple[int, list[Variant]]]:
+        """(place, neighbours with as many directions), as many at once as the forward pass has room for."""
+        room = max(1, self.config.rows // tokens)
+        at = 0
+        while at < len(made):
+            count = 1
+            ranks = len(made[at].latents)
+            while count < room and at + count < len(made) and len(made[at + count].latents) == ranks:
+                count += 1
+            yield at, made[at : at + count]
+            at += count
+
+
+def _change(acts: Tensor, together: list[Variant]) -> LowRank:
+    """The change of V variants with r directions each, on the counted tokens; `acts` [n, N] less their means."""
+    columns = torch.tensor([each.latents for each in together], device=acts.device)  # [V, r]
+    coefficients = -acts[:, columns].permute(1, 0, 2)  # [V, n, r]
+    directions = torch.stack([each.directions for each in together]).to(acts)
+    return LowRank(coefficients.contiguous(), directions)

@@ -1,0 +1,169 @@
+"""Measured ablations -> rows of the store, each subject beside its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from analysis.accumulators.base import Statistic
+from analysis.interventions.ablate.measure import Measured
+from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
+from analysis.interventions.ablate.variants import OWN, RANDOM, Variant
+from analysis.rows.plain import Row, number
+
+NEAREST = 20  # controls an effect is held against: those whose length is nearest
+BEATS = 0.95  # share of controls whose effect must be smaller
+MEDIATED = 0.5  # share of the change of entropy that goes through the final norm's scale
+_SHOWN = ("loss", "entropy", "kl", "top1", "rank")
+
+_HELD = " The activation is held at its mean over the text read, the SAE's error is kept (mean-ablation)."
+STATISTICS = (
+    Statistic("effect_loss", "Change of the loss", "nats per token", "scalar", "latent",
+              "Next-token cross-entropy with the latent ablated less that of the model as it is, mean over counted"
+              " tokens whose next token is counted." + _HELD + " Intervals: bootstrap over 64 groups of documents.",
+              "O", "our own; mean-ablation as in Stolfo et al. 2024, on which the paper's section on entropy builds"),
+    Statistic("effect_entropy", "Change of the entropy", "nats per token", "scalar", "latent",
+              "Entropy of the next-token distribution, ablated less clean." + _HELD, "R", "Stolfo et al. 2024"),
+    Statistic("effect_kl", "KL divergence", "nats per token", "scalar", "latent",
+              "KL of the ablated next-token distribution from the clean one, KL(clean, ablated)." + _HELD,
+              "O", "our own"),
+    Statistic("effect_top1", "Another most likely token", "share", "scalar", "latent",
+              "Share of tokens whose most likely next token is another one than before." + _HELD, "O", "our own"),
+    Statistic("effect_rank", "Rank of the right token", "doublings", "scalar", "latent",
+              "Mean change of log2 of the right token's rank: +1 means twice as far down the list." + _HELD,
+              "O", "our own"),
+    Statistic("effect_mediated", "Mediated by the final norm", "share", "scalar", "latent",
+              "1 - mean |change of entropy with the final norm's scale frozen at its clean value| / mean |change of"
+              f" entropy|. A latent regulates entropy where its change of entropy beats {BEATS:.0%} of its norm-matched"
+              f" controls and at least {MEDIATED:.0%} of it is mediated.",
+              "R", "Stolfo et al. 2024; the cuts are ours"),
+    Statistic("effect_control", "Norm-matched controls", "", "scalar", "latent",
+              "The same activations, and so the same density and length at every token, put along another direction: a"
+              " random one, or the decoder direction of a sparse latent. An effect is held against the"
+              f" {NEAREST} controls of the same layer whose root mean square length is nearest.", "O", "our own"),
+    Statistic("effect_equivalent", "Equivalent to nothing", "", "scalar", "latent",
+              "The 95 % interval of the change of the loss lies within +- epsilon (0.002 nats per token unless asked"
+              " otherwise): evidence that the latent is not needed, which a difference that is not significant is not.",
+              "O", "our own"),
+    Statistic("effect_set", "Effect of all dense latents", "nats per token", "scalar", "sae",
+              "All dense latents ablated at once, against the same set turned at random as one rigid body, and against"
+              " sets of sparse latents whose contributions have as much variance, as far as those reach.",
+              "O", "our own"),
+)  # fmt: skip
+
+
+def effect_rows(measured: Measured, epsilon: float, median_norm: float, seed: int) -> list[Row]:
+    """A row for every variant, controls too.
+
+    Args:
+        epsilon: nats per token.
+        median_norm: of the residual stream; lengths are given in units of it.
+        seed: of the bootstrap.
+    """
+    effects = Effects(measured.sums, seed)
+    means = {measure: effects.mean(measure) for measure in MEASURES}
+    mediated = effects.mediated()
+    bands = _Bands(measured.variants, effects)
+    rows = []
+    for place, variant in enumerate(measured.variants):
+        row = _identity(place, variant) | _numbers({name: means[name][place] for name in _SHOWN})
+        row |= _mediation(means, mediated[place], place)
+        row["norm"] = float(effects.norm[place]) / median_norm
+        row["variance"] = number(float(effects.variance[place])) if variant.subject == "set" else None
+        row["equivalent"] = equivalent(means["loss"][place], epsilon)
+        row["control"] = bands.of(place, mediated[place]) if variant.what == OWN else {}
+        rows.append(row)
+    return rows
+
+
+def equivalent(loss: Estimate, epsilon: float) -> bool | None:
+    """Whether the interval lies within +- epsilon; None without an interval."""
+    if loss.low is None or loss.high is None:
+        return None
+    return loss.low > -epsilon and loss.high < epsilon
+
+
+def _identity(place: int, variant: Variant) -> Row:
+    return {
+        "number": place,
+        "subject": variant.subject,
+        "what": variant.what,
+        "index": variant.index,
+        "other": variant.other,
+        "latents": variant.latents if variant.subject == "set" else [],
+    }
+
+
+def _numbers(means: dict[str, Estimate]) -> Row:
+    found: Row = {}
+    for name, mean in means.items():
+        found[name] = number(mean.value)
+        found[f"{name}_low"], found[f"{name}_high"] = _maybe(mean.low), _maybe(mean.high)
+    return found
+
+
+def _mediation(means: dict[str, list[Estimate]], mediated: Estimate | None, place: int) -> Row:
+    return {
+        "direct_loss": number(means["direct_loss"][place].value),
+        "direct_entropy": number(means["direct_entropy"][place].value),
+        "mediated": None if mediated is None else number(mediated.value),
+        "mediated_low": None if mediated is None else _maybe(mediated.low),
+        "mediated_high": None if mediated is None else _maybe(mediated.high),
+    }
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else number(value)
+
+
+class _Bands:
+    """What controls of about the same length do."""
+
+    def __init__(self, variants: list[Variant], effects: Effects) -> None:
+        self.norm = effects.norm.clamp(min=1e-30).log()
+        self.sizes = {
+            name: torch.tensor([mean.value for mean in effects.mean(name)], dtype=torch.float64).abs()
+            for name in _SHOWN
+        }
+        self.places = {
+            (what, is_set): torch.tensor(
+                [
+                    place
+                    for place, each in enumerate(variants)
+                    if each.what == what and (each.subject == "set") == is_set
+                ],
+                dtype=torch.int64,
+            )
+            for what in {each.what for each in variants} - {OWN}
+            for is_set in (False, True)
+        }
+        self.is_set = [each.subject == "set" for each in variants]
+
+    def of(self, place: int, mediated: Estimate | None) -> dict[str, Any]:
+        """Measure -> median and 95 % of |effect| of the nearest random controls, share beaten, how many; the same
+        for other kinds of control under their name, and whether the latent regulates entropy."""
+        found: dict[str, Any] = dict(self._against(RANDOM, place))
+        others = {what for what, is_set in self.places if what != RANDOM and is_set == self.is_set[place]}
+        found |= {what: band for what in sorted(others) if (band := dict(self._against(what, place)))}
+        if "entropy" in found and mediated is not None:
+            found["regulates_entropy"] = found["entropy"]["beats"] >= BEATS and mediated.value >= MEDIATED
+        return found
+
+    def _against(self, what: str, place: int) -> Iterator[tuple[str, Row]]:
+        places = self.places.get((what, self.is_set[place]))
+        if places is None or not len(places):
+            return
+        near = places[(self.norm[places] - self.norm[place]).abs().argsort(stable=True)[:NEAREST]]
+        for name, sizes in self.sizes.items():
+            theirs = sizes[near]
+            yield (
+                name,
+                {
+                    "median": number(float(theirs.median())),
+                    "high": number(float(theirs.quantile(0.95))),
+                    "beats": float((theirs < sizes[place]).double().mean()),
+                    "n": len(near),
+                },
+            )

@@ -1,0 +1,44 @@
+"""Interventions into the store: one transaction, the old one of its kind gone with the new one there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from sqlalchemy import Table, delete
+from sqlalchemy.exc import OperationalError
+
+from analysis.errors import UserError
+from analysis.interventions.verdict import judge_analysis
+from analysis.rows.plain import Row
+from migrations.runner import upgrade
+from store.session import make_engine, session_factory, without_password
+from store.tables import Base, Intervention
+
+
+def replace_intervention(db: str, table: type[Base], intervention: Row, rows: Iterable[Row]) -> int:
+    """Store an intervention with its rows, and judge its latents anew.
+
+    Args:
+        table: of the rows, which belong to the intervention by `intervention_id`.
+
+    Returns:
+        the intervention's id.
+
+    Raises:
+        UserError: the database cannot be written; what was there is as it was.
+    """
+    upgrade(db)
+    try:
+        with session_factory(make_engine(db))() as session, session.begin():
+            where = (Intervention.analysis_id == intervention["analysis_id"], Intervention.kind == intervention["kind"])
+            session.execute(delete(Intervention).where(*where))
+            row = Intervention(**intervention)
+            session.add(row)
+            session.flush()
+            statement = cast(Table, table.__table__).insert()
+            session.execute(statement, [{**each, "intervention_id": row.id} for each in rows])
+            judge_analysis(session, row.analysis_id)
+            return row.id
+    except OperationalError as error:
+        raise UserError(f"--db {without_password(db)}: cannot be written: {error.orig}") from error

@@ -1,0 +1,38 @@
+"""The tables. The worker writes all but annotations; the server reads them.
+
+Who is who: an `Sae` is its weights (SHA-256). A `Run` is one reading of one corpus through one
+model. An `Analysis` is one SAE in one run, and owns the latents, pairs, profiles and examples. An
+`Intervention` changes something inside the model for the latents of one analysis; an `Experiment`
+trains SAEs anew.
+"""
+
+from store.tables.base import Base
+from store.tables.classes import Association, Chain, Label, Score
+from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
+from store.tables.latents import Example, Latent, Pair, Profile
+from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
+
+__all__ = [
+    "Analysis",
+    "Arm",
+    "Association",
+    "Base",
+    "Chain",
+    "Corpus",
+    "Effect",
+    "Example",
+    "Experiment",
+    "Intervention",
+    "Label",
+    "Latent",
+    "Model",
+    "Pair",
+    "Profile",
+    "Run",
+    "Sae",
+    "Score",
+    "Stability",
+    "Statistic",
+    "Steering",
+    "Verdict",
+]

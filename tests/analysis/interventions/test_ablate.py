@@ -1,0 +1,257 @@
+"""Ablation end to end on a model whose truths are built in: what moves entropy, what moves words, what does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analysis import hook_points
+from analysis.analyze import analyze
+from analysis.config import AnalyzeConfig
+from analysis.errors import UserError
+from analysis.interventions.ablate.command import ablate
+from analysis.interventions.ablate.config import AblateConfig
+from analysis.interventions.ablate.measure import Ablation
+from analysis.interventions.subject import Subject, open_subject
+from store.session import make_engine
+from store.tables import Effect, Intervention, Latent
+from tests.analysis.conftest import Parts
+from tests.analysis.interventions.test_tail import plain_changes
+from tests.analysis.tiny_models import D_MODEL, N_LAYERS, VOCAB, tiny, tiny_tokenizer
+from tests.planted import sae_folder
+
+torch.set_num_threads(1)
+
+QUIET = Console(quiet=True)
+LAYER = N_LAYERS - 1
+NULL, LOGIT, IDLE, MIRROR = 0, 1, 2, 3  # latents of the planted SAE; 3 is the mirror image of 1
+LATENTS = 8
+
+
+def planted_model(folder: Path) -> Path:
+    """A Llama that all but passes its embedding on, whose coordinate 0 no word reads and coordinate 1 all words do.
+
+    Both coordinates change sign and size from word to word, so that an SAE has something to say of them.
+    """
+    model: Any = tiny("llama")
+    random = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for block in hook_points.blocks(model):
+            for parameter in block.parameters():
+                parameter.mul_(0.05)
+        table = model.get_input_embeddings().weight
+        table.mul_(2.0)
+        table[:, 0] = 6.0 * torch.randn(VOCAB, generator=random)
+        table[:, 1] = 2.0 * torch.randn(VOCAB, generator=random)
+        head = model.get_output_embeddings().weight
+        head.mul_(4.0)
+        head[:, 0] = 0.0
+        head[:, 1] = 3.0 * torch.randn(VOCAB, generator=random)
+        model.model.norm.weight.fill_(1.0)
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def planted_sae(folder: Path) -> Path:
+    """JumpReLU without thresholds: one latent a side of each coordinate, and one whose decoder row is a hair."""
+    rows = torch.nn.functional.normalize(torch.randn(LATENTS, D_MODEL, generator=torch.Generator().manual_seed(1)))
+    for latent, (coordinate, sign) in {NULL: (0, 1), LOGIT: (1, 1), IDLE: (2, 1), MIRROR: (1, -1)}.items():
+        rows[latent] = 0
+        rows[latent, coordinate] = sign
+    decoder = rows.clone()
+    decoder[IDLE] *= 1e-4
+    bias = torch.zeros(LATENTS)
+    bias[MIRROR + 1 :] = -4.0  # the rest is sparse
+    return sae_folder(folder, rows, decoder, bias, hook=f"blocks.{LAYER}.hook_resid_post")
+
+
+class World:
+    """The planted parts, analysed; and what ablation said of them."""
+
+    def __init__(self, base: Path, corpus: Path) -> None:
+        self.db = str(base / "store.db")
+        model, sae = planted_model(base / "model"), planted_sae(base / "sae")
+        config = AnalyzeConfig(
+            str(model), [str(sae)], str(corpus), 6000, db=self.db, context=48, pilot_tokens=1500, classes=False
+        )
+        analyze(config, QUIET)
+        self.config = AblateConfig(str(LAYER), self.db, tokens=3000, controls=12, sets=1)
+        ablate(self.config, QUIET)
+
+    def effects(self) -> list[Effect]:
+        """All rows, in their order."""
+        with Session(make_engine(self.db, read_only=True)) as session:
+            return list(session.scalars(select(Effect).order_by(Effect.number)))
+
+    def own(self, latent: int) -> Effect:
+        """One latent's row."""
+        return next(e for e in self.effects() if (e.subject, e.what, e.index) == ("latent", "own", latent))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, parts: Parts, request: pytest.FixtureRequest) -> Iterator[World]:
+    cache = tmp_path_factory.mktemp("cache")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("DENSE_LATENTS_CACHE", str(cache))
+    yield World(tmp_path_factory.mktemp("planted"), parts.corpus)
+    assert not list((cache / "ablations").glob("*/clean/*"))  # nothing is left behind
+    patch.undo()
+
+
+def test_what_no_word_reads_moves_the_entropy_through_the_norm(world: World) -> None:
+    effect = world.own(NULL)
+    assert abs(effect.entropy) > 0.05
+    assert effect.mediated is not None
+    assert effect.mediated > 0.95
+    assert effect.direct_entropy == pytest.approx(0.0, abs=1e-3)
+    assert effect.control["regulates_entropy"]
+
+
+def test_what_words_read_is_no_regulator_of_entropy(world: World) -> None:
+    effect = world.own(LOGIT)
+    assert effect.kl > 0.05
+    assert effect.mediated is not None
+    assert effect.mediated < 0.5
+    assert not effect.control["regulates_entropy"]
+
+
+def test_an_unused_latent_is_equivalent_to_nothing_and_a_needed_one_is_not(world: World) -> None:
+    assert world.own(IDLE).equivalent is True
+    assert abs(world.own(IDLE).loss) < 1e-4
+    assert world.own(LOGIT).equivalent is False
+
+
+def test_every_dense_latent_and_pair_has_its_controls(world: World) -> None:
+    with Session(make_engine(world.db, read_only=True)) as session:
+        dense = set(session.scalars(select(Latent.index).where(Latent.is_dense)))
+    assert {NULL, LOGIT, IDLE, MIRROR} <= dense
+    own = [e for e in world.effects() if e.what == "own"]
+    assert dense <= {e.index for e in own if e.subject == "latent"}
+    assert [(e.index, e.other) for e in own if e.subject == "pair"] in ([(LOGIT, MIRROR)], [(MIRROR, LOGIT)])
+    for effect in own:
+        if effect.subject != "set":
+            assert effect.control["loss"]["n"] == 20
+    random = [e for e in world.effects() if e.what == "random" and e.index == NULL and e.subject == "latent"]
+    assert len(random) == 12
+    assert all(e.norm == pytest.approx(world.own(NULL).norm, rel=1e-4) for e in random)
+
+
+def test_the_dense_set_does_more_than_the_same_set_turned(world: World) -> None:
+    sets = {e.what: e for e in world.effects() if e.subject == "set"}
+    assert {NULL, LOGIT, MIRROR} <= set(sets["own"].latents)
+    assert sets["random"].norm == pytest.approx(sets["own"].norm, rel=1e-4)
+    assert sets["own"].kl > sets["random"].kl
+
+
+def test_intervals_hold_the_value(world: World) -> None:
+    for effect in world.effects():
+        for name in ("loss", "entropy", "kl", "top1", "rank"):
+            low, value, high = (getattr(effect, name + end) for end in ("_low", "", "_high"))
+            assert low <= value <= high
+
+
+def test_the_store_says_on_how_much_text(world: World) -> None:
+    with Session(make_engine(world.db, read_only=True)) as session:
+        found = session.scalars(select(Intervention)).one()
+    assert 2800 < found.tokens < 3000  # each context's last token has no next one
+    assert found.documents > 8
+    assert found.settings["epsilon"] == 0.002
+    assert found.summary["clean_loss"] > 0
+
+
+def _subject(world: World) -> Subject:
+    return open_subject(world.db, str(LAYER))
+
+
+def test_the_numbers_are_those_of_a_slow_way(world: World) -> None:
+    """One context at a time, the whole model, torch's own hooks, and means summed by hand."""
+    subject = _subject(world)
+    batches = list(subject.stream(world.config.tokens, 1).batches())
+    acts = [_acts(subject, batch) for batch in batches]
+    mean = torch.cat([part[batch.mask] for part, batch in zip(acts, batches, strict=True)]).double().mean(0)
+    hook = subject.stored.hook_point
+    subject.model.module.double()  # the slow way is the more exact one, too
+    total: dict[int, torch.Tensor] = {}
+    tokens = 0
+    for batch, part in zip(batches, acts, strict=True):
+        measured = batch.mask[:, :-1] & batch.mask[:, 1:]
+        tokens += int(measured.sum())
+        for latent in (NULL, LOGIT, IDLE):
+            row = subject.sae.decoder[latent].double()
+            change = -((part[..., latent].double() - mean[latent]) * batch.mask)[..., None] * row
+            found = plain_changes(subject.model, hook, batch.ids, batch.attention, change)
+            sums = torch.stack([values[0][measured].double().sum() for values in found])
+            total[latent] = total.get(latent, 0) + sums
+    for latent, sums in total.items():
+        loss, entropy, kl, top1, rank, direct_loss, direct_entropy = (sums / tokens).tolist()
+        effect = world.own(latent)
+        small = 2e-7  # float32, averaged over 3,000 tokens
+        assert effect.loss == pytest.approx(loss, rel=1e-5, abs=small)
+        assert effect.entropy == pytest.approx(entropy, rel=1e-5, abs=small)
+        assert effect.kl == pytest.approx(kl, rel=1e-5, abs=small)
+        assert effect.top1 == pytest.approx(top1, abs=1e-3)
+        assert effect.rank == pytest.approx(rank, rel=1e-5, abs=1e-4)
+        assert effect.direct_loss == pytest.approx(direct_loss, rel=1e-5, abs=small)
+        assert effect.direct_entropy == pytest.approx(direct_entropy, rel=1e-5, abs=small)
+
+
+def _acts(subject: Subject, batch: Any) -> torch.Tensor:
+    x = subject.model.read(batch.ids, batch.attention, [subject.stored.hook_point])[subject.stored.hook_point]
+    return subject.sae.encode(x.flatten(0, 1)).reshape(*x.shape[:2], -1)
+
+
+def test_a_second_measurement_takes_the_place_of_the_first(world: World) -> None:
+    before = [(e.number, e.loss) for e in world.effects()]
+    ablate(world.config, QUIET)
+    assert [(e.number, e.loss) for e in world.effects()] == before
+    with Session(make_engine(world.db, read_only=True)) as session:
+        assert len(session.scalars(select(Intervention)).all()) == 1
+
+
+def test_stopped_midway_it_goes_on_to_the_same_numbers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()]
+    whole = Ablation._batch
+
+    def stop_at_the_ninth(self: Ablation, number: int, *rest: Any) -> None:
+        if number == 9:
+            raise KeyboardInterrupt
+        whole(self, number, *rest)
+
+    often = AblateConfig(**{**world.config.__dict__, "checkpoint_seconds": 0.0})
+    monkeypatch.setattr(Ablation, "_batch", stop_at_the_ninth)
+    with pytest.raises(KeyboardInterrupt):
+        ablate(often, QUIET)
+    done: list[int] = []
+
+    def note(self: Ablation, number: int, *rest: Any) -> None:
+        done.append(number)
+        whole(self, number, *rest)
+
+    monkeypatch.setattr(Ablation, "_batch", note)
+    ablate(often, QUIET)
+    assert done[0] == 9
+    assert [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()] == before
+
+
+def test_another_layer_is_named_with_what_there_is(world: World) -> None:
+    with pytest.raises(UserError, match=rf"--sae 17: is no SAE of run 1; choose one of model/l{LAYER}-resid"):
+        ablate(AblateConfig("17", world.db), QUIET)
+
+
+def test_no_store_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="found no file"):
+        ablate(AblateConfig("1", str(tmp_path / "none.db")), QUIET)
+
+
+def test_weights_that_changed_since_are_refused(world: World, tmp_path: Path) -> None:
+    other = sae_folder(tmp_path / "other", torch.eye(D_MODEL), torch.eye(D_MODEL))
+    with pytest.raises(UserError, match="expected what the run was made with"):
+        open_subject(world.db, str(LAYER), weights=str(other))
