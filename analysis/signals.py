@@ -7,6 +7,7 @@ of a latent's decoder, or of a random one, which is the chance level of all that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -74,7 +75,12 @@ def position_design(sample: Sample) -> Tensor:
 
     Unknown distances have a bin of their own. What is linear in these is what position explains.
     """
-    parts = [_binned(distance) for distance in (sample.column, sample.paragraph, sample.sentence)]
+    return binned((sample.column, sample.paragraph, sample.sentence))
+
+
+def binned(distances: Sequence[Tensor]) -> Tensor:
+    """[n, b] float32: one-hot columns of each distance [n] in tokens, -1 unknown; bins nobody is in are left out."""
+    parts = [_one_hot(distance) for distance in distances]
     return torch.cat([part[:, part.any(0)] for part in parts], 1)
 
 
@@ -88,9 +94,10 @@ def residual(values: Tensor, design: Tensor) -> Tensor:
     return left
 
 
-_EDGES = torch.tensor([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024])
+_SHORT = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
+_EDGES = torch.tensor(_SHORT + [2**power for power in range(9, 21)])
 
 
-def _binned(distance: Tensor) -> Tensor:
+def _one_hot(distance: Tensor) -> Tensor:
     place = torch.bucketize(distance, _EDGES.to(distance.device), right=True)  # 0: unknown
     return torch.nn.functional.one_hot(place, len(_EDGES) + 1).float()

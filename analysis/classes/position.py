@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.density import jackknife_ratio, t95
+from analysis.accumulators.density import jackknife_ratio
 from analysis.accumulators.positions import KINDS, edges_for
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, signed
 from analysis.corpus import GROUPS
+from analysis.quantiles import t95
 from analysis.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
 from analysis.signals import Sample, sum_by
 

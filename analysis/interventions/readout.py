@@ -1,15 +1,18 @@
 """From the final norm's input to the next token: loss, entropy, KL, top-1 and rank, changed against clean.
 
-Everything is taken from q = log p(clean normaliser) of each vocabulary entry, piece by piece of the vocabulary
-with a running maximum, so that no [tokens, vocab] tensor of a changed model is ever whole. The final norm is a
-division by one number a token (its scale), so the same product with the unembedding serves the change as it is
-("total") and the change with the scale frozen at its clean value ("direct", after Stolfo et al. 2024). After the
-last block a change is a few directions times coefficients, and then no product with the unembedding is needed.
+Everything is taken from q = logit - clean log normaliser of each vocabulary entry, piece by piece of the vocabulary
+with a running maximum, so that no [tokens, vocab] tensor of a changed model is ever whole. Inside, q is in bits,
+since 2^q takes half the time of e^q, and the pieces share three buffers, since fresh memory costs as much again.
+
+The final norm is a division by one number a token (its scale), so the same product with the unembedding serves the
+change as it is ("total") and the change with the scale frozen at its clean value ("direct", after Stolfo et al.
+2024). After the last block a change is a few directions times coefficients, and then no product is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import log
 from typing import NamedTuple, cast
 
 import torch
@@ -21,6 +24,7 @@ from analysis.model import LanguageModel
 _PIECE = 8192  # vocabulary entries at a time: the working set stays in a processor's cache
 _TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held three times
 _ROWS = 128  # tokens x changes at a time
+_NAT = log(2)  # nats in a bit
 
 
 class LowRank(NamedTuple):
@@ -74,6 +78,7 @@ class Readout:
         self.offset = _offset(weight, self.norm, head, model.vocab_size)
         self.cap: float | None = getattr(model.config, "final_logit_softcapping", None)
         self.eps = float(getattr(self.norm, "variance_epsilon", getattr(self.norm, "eps", 0.0)))
+        self._buffers: dict[str, Tensor] = {}
 
     def scale(self, hidden: Tensor) -> Tensor:
         """What the final norm divides by: [..., D] -> [..., 1]."""
@@ -83,7 +88,9 @@ class Readout:
         return (hidden.square().mean(-1, keepdim=True) + self.eps).sqrt()
 
     @torch.no_grad()
-    def compare(self, clean: Tensor, changed: Tensor | LowRank, targets: Tensor) -> tuple[Outputs, Changes]:
+    def compare(
+        self, clean: Tensor, changed: Tensor | LowRank, targets: Tensor, *, direct: bool = True
+    ) -> tuple[Outputs, Changes]:
         """Measure.
 
         Args:
@@ -91,6 +98,7 @@ class Readout:
             changed: [V, n, D], the same after each change; or the changes themselves, where nothing but the
                 norm comes after them.
             targets: [n] int64, the right next tokens.
+            direct: whether to measure with the scale frozen too; NaN without.
         """
         low = changed if isinstance(changed, LowRank) else None
         moved = None if low is None else low.directions.to(self.dtype) @ self.weight  # [V, r, vocab]
@@ -99,7 +107,7 @@ class Readout:
             tokens = slice(at, at + _TOKENS)
             block = _Block(self, clean[tokens], targets[tokens])
             outputs.append(block.outputs())
-            changes.append(block.changes(_of_tokens(changed, tokens), moved))
+            changes.append(block.changes(_of_tokens(changed, tokens), moved, direct))
         return Outputs(*map(torch.cat, zip(*outputs, strict=True))), _joined(changes, dim=1)
 
     def pieces(self) -> Iterator[slice]:
@@ -107,11 +115,38 @@ class Readout:
         for at in range(0, self.weight.shape[1], _PIECE):
             yield slice(at, at + _PIECE)
 
-    def finish(self, logits: Tensor, piece: slice) -> Tensor:
+    def bits(self, unscaled: Tensor, inverse: Tensor, base: Tensor, tokens: slice | Tensor, out: Tensor) -> Tensor:
+        """q of some vocabulary entries.
+
+        Args:
+            unscaled: [..., k], the residual stream through the unembedding, before the norm's scale.
+            inverse: of the scale. base: the clean log normaliser. Both broadcast.
+            tokens: which entries the last dimension has.
+            out: where to put it; `unscaled` itself will do.
+        """
+        if self.offset is None and self.cap is None:
+            return torch.mul(unscaled, inverse / _NAT, out=out).sub_(base / _NAT)
+        return self._finish(torch.mul(unscaled, inverse, out=out), tokens).sub_(base).mul_(1 / _NAT)
+
+    def logits(self, unscaled: Tensor, scale: Tensor) -> Tensor:
+        """[n, vocab]."""
+        return self._finish(unscaled / scale, slice(None))
+
+    def _finish(self, logits: Tensor, tokens: slice | Tensor) -> Tensor:
         """Bias and soft cap, in place."""
         if self.offset is not None:
-            logits += self.offset[piece]
+            logits += self.offset[tokens]
         return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
+
+    def buffer(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Memory that is used again and again; what it held is lost."""
+        wanted = 1
+        for size in shape:
+            wanted *= size
+        known = self._buffers.get(name)
+        if known is None or known.numel() < wanted:
+            known = self._buffers[name] = torch.empty(wanted, dtype=self.dtype, device=self.weight.device)
+        return known[:wanted].view(shape)
 
 
 def _offset(weight: Tensor, norm: nn.Module, head: nn.Module, vocab: int) -> Tensor | None:
@@ -143,19 +178,22 @@ class _Block:
         self.hidden = clean.to(readout.dtype)  # [n, D]
         self.scale = readout.scale(self.hidden)  # [n, 1]
         self.raw = self.hidden @ readout.weight  # [n, vocab], before the norm's scale
-        logits = readout.finish(self.raw / self.scale, slice(None))
+        logits = readout.logits(self.raw, self.scale)
         self.base = logits.logsumexp(-1, keepdim=True)  # [n, 1]
         self.logp = logits.sub_(self.base)
         self.p = self.logp.exp()
         self.right = self.logp.gather(1, targets[:, None])[:, 0]
         self.best = self.logp.argmax(-1)
         self.rank = (self.logp > self.right[:, None]).sum(-1) + 1
+        self.entropy = -torch.linalg.vecdot(self.p, self.logp)
+        # columns of the unembedding lie far apart in memory: gathered once
+        self.of_right, self.of_best = (readout.weight[:, tokens] for tokens in (targets, self.best))
 
     def outputs(self) -> Outputs:
         """Of the clean model."""
-        return Outputs(-self.right, -(self.p * self.logp).sum(-1))
+        return Outputs(-self.right, self.entropy)
 
-    def changes(self, changed: Tensor | LowRank, moved: Tensor | None) -> Changes:
+    def changes(self, changed: Tensor | LowRank, moved: Tensor | None, direct: bool) -> Changes:
         """Of all changes of these tokens; `moved` [V, r, vocab] where they are of low rank."""
         if isinstance(changed, LowRank):
             low, whole = changed.coefficients.to(self.readout.dtype), self.hidden + changed.dense().to(self.hidden)
@@ -166,7 +204,7 @@ class _Block:
         for at in range(0, len(whole), step):
             few = slice(at, at + step)
             through = None if low is None or moved is None else (low[few], moved[few])
-            parts.append(_Versions(self, whole[few], through).changes())
+            parts.append(_Versions(self, whole[few], through, direct).changes())
         return _joined(parts, dim=0)
 
 
@@ -178,116 +216,120 @@ class _Versions:
         hidden: [V, n, D], the final norm's input.
         low_rank: coefficients [V, n, r] and [V, r, vocab] what each direction adds, instead of a product with
             the unembedding.
+        direct: whether to measure with the scale frozen too.
     """
 
-    def __init__(self, block: _Block, hidden: Tensor, low_rank: tuple[Tensor, Tensor] | None) -> None:
+    def __init__(self, block: _Block, hidden: Tensor, low_rank: tuple[Tensor, Tensor] | None, direct: bool) -> None:
         self.block, self.readout, self.hidden, self.low_rank = block, block.readout, hidden, low_rank
-        self.inverse = self.readout.scale(hidden).reciprocal()  # [V, n, 1]
-        self.frozen = block.scale.reciprocal().expand_as(self.inverse)
+        inverse = self.readout.scale(hidden).reciprocal()  # [V, n, 1]
+        self.total = _Sums(block, hidden, inverse, ranks=True)
+        frozen = block.scale.reciprocal().expand_as(inverse)
+        self.direct = _Sums(block, hidden, frozen, ranks=False) if direct else None
 
     def changes(self) -> Changes:
         """All numbers, changed less clean."""
-        total, direct = self._sums()
-        clean = self.block.outputs()
+        for piece in self.readout.pieces():
+            unscaled = self._unscaled(piece)
+            if self.direct is not None:
+                self.direct.add(unscaled, piece, self.readout.buffer("frozen", unscaled.shape))
+            self.total.add(unscaled, piece, unscaled)
+        total, direct, clean = self.total, self.direct, self.block.outputs()
+        none = torch.full_like(total.right, torch.nan)
         return Changes(
             loss=total.loss() - clean.loss,
             entropy=total.entropy() - clean.entropy,
-            kl=total.log_z() - total.shift,
+            kl=total.kl(),
             top1=total.other_top(),
             rank=total.rank().log2() - self.block.rank.to(clean.loss.dtype).log2(),
-            direct_loss=direct.loss() - clean.loss,
-            direct_entropy=direct.entropy() - clean.entropy,
+            direct_loss=none if direct is None else direct.loss() - clean.loss,
+            direct_entropy=none if direct is None else direct.entropy() - clean.entropy,
         )
-
-    def _sums(self) -> tuple[_Sums, _Sums]:
-        block = self.block
-        right, best = self._unscaled_at(block.targets), self._unscaled_at(block.best)
-        total = _Sums(block, self._finished(right, block.targets, self.inverse))
-        total.best = self._finished(best, block.best, self.inverse) - block.base[:, 0]
-        direct = _Sums(block, self._finished(right, block.targets, self.frozen))
-        for piece in self.readout.pieces():
-            unscaled = self._unscaled(piece)
-            direct.add(self.readout.finish(unscaled * self.frozen, piece))
-            total.add(self.readout.finish(unscaled.mul_(self.inverse), piece), piece)
-        return total, direct
 
     def _unscaled(self, piece: slice) -> Tensor:
         """[V, n, piece]: the changed residual stream through the unembedding, before the norm's scale."""
+        weight = self.readout.weight[:, piece]
+        out = self.readout.buffer("unscaled", (*self.hidden.shape[:2], weight.shape[1]))
         if self.low_rank is None:
-            found: Tensor = self.hidden @ self.readout.weight[:, piece]
-            return found
+            product: Tensor = torch.matmul(self.hidden, weight, out=out)
+            return product
         coefficients, moved = self.low_rank
-        clean = self.block.raw[:, piece]
-        return torch.baddbmm(clean.expand(len(moved), *clean.shape), coefficients, moved[:, :, piece])
-
-    def _unscaled_at(self, tokens: Tensor) -> Tensor:
-        return torch.einsum("vnd,dn->vn", self.hidden, self.readout.weight[:, tokens])
-
-    def _finished(self, logit: Tensor, tokens: Tensor, inverse: Tensor) -> Tensor:
-        """[V, n] logits of one entry a token, after scale, bias and cap."""
-        logit = logit * inverse[..., 0]
-        readout = self.readout
-        if readout.offset is not None:
-            logit = logit + readout.offset[tokens]
-        return logit if readout.cap is None else (logit / readout.cap).tanh() * readout.cap
+        clean: Tensor = self.block.raw[:, piece]
+        for r in range(coefficients.shape[2]):
+            clean = torch.addcmul(clean, coefficients[:, :, r, None], moved[:, r, None, piece], out=out)
+        return clean
 
 
 class _Sums:
-    """Running sums over the vocabulary of q = logit - clean log normaliser.
+    """Running sums over the vocabulary of q = logit - clean log normaliser, in bits.
 
     Args:
         block: the clean model.
-        right: [V, n] logits of the right next tokens.
+        hidden: [V, n, D], the final norm's input.
+        inverse: [V, n, 1], of the norm's scale.
+        ranks: whether to sum KL, top-1 and rank too.
     """
 
-    def __init__(self, block: _Block, right: Tensor) -> None:
-        self.block = block
-        self.right = right - block.base[:, 0]
-        self.best: Tensor | None = None  # [V, n]: q of the clean model's most likely tokens
-        self.top = right.new_full((*right.shape, 1), -torch.inf)
-        self.z, self.zq, self.shift = (torch.zeros_like(right) for _ in range(3))
-        self.above = torch.zeros_like(right, dtype=torch.int64)
+    def __init__(self, block: _Block, hidden: Tensor, inverse: Tensor, ranks: bool) -> None:
+        self.block, self.inverse, self.ranks = block, inverse, ranks
+        self.right = self._at(hidden, block.of_right, block.targets)
+        self.best = self._at(hidden, block.of_best, block.best)
+        self.top = torch.full_like(inverse, -torch.inf)
+        self.z, self.zq, self.pq, self.above = (torch.zeros_like(self.right) for _ in range(4))
 
-    def add(self, logits: Tensor, piece: slice | None = None) -> None:
-        """One piece [V, n, piece] of the vocabulary, used up; with `piece`, KL and rank are summed too."""
-        q = logits.sub_(self.block.base)
+    def add(self, unscaled: Tensor, piece: slice, out: Tensor) -> None:
+        """One piece [V, n, k] of the vocabulary; `out` may be `unscaled`."""
+        block = self.block
+        q = block.readout.bits(unscaled, self.inverse, block.base, piece, out)
+        scratch = block.readout.buffer("scratch", q.shape)
+        if self.ranks:
+            self.pq += torch.mul(q, block.p[:, piece], out=scratch).sum(-1)
+            self.above += self._above(q, block.targets - piece.start, scratch)
         top = torch.maximum(self.top, q.amax(-1, keepdim=True))
-        faded = (self.top - top).exp_()[..., 0]
+        faded = (self.top - top).exp2_()[..., 0]
         self.top = top
-        if piece is not None:
-            p, logp = self.block.p[:, piece], self.block.logp[:, piece]
-            self.shift += torch.einsum("vnk,nk->vn", q, p) - (p * logp).sum(-1)
-            self.above += self._above(q, self.block.targets - piece.start)
-        e = (q - top).exp_()
+        e = torch.sub(q, top, out=scratch).exp2_()
         self.z = self.z * faded + e.sum(-1)
-        self.zq = self.zq * faded + torch.linalg.vecdot(e, q)
+        self.zq = self.zq * faded + e.mul_(q).sum(-1)
 
-    def _above(self, q: Tensor, place: Tensor) -> Tensor:
+    def _at(self, hidden: Tensor, columns: Tensor, tokens: Tensor) -> Tensor:
+        """[V, n]: q of one entry a token."""
+        unscaled = torch.einsum("vnd,dn->vn", hidden, columns)
+        out = torch.empty_like(unscaled)
+        return self.block.readout.bits(unscaled, self.inverse[..., 0], self.block.base[:, 0], tokens, out)
+
+    def _above(self, q: Tensor, place: Tensor, scratch: Tensor) -> Tensor:
         """[V, n]: entries more likely than the right token, which is at `place` [n] if that is within the piece."""
-        found = (q > self.right[..., None]).sum(-1)
+        # written as floats: summing booleans takes several times as long
+        found: Tensor = torch.gt(q, self.right[..., None], out=scratch).sum(-1)
         inside = (place >= 0) & (place < q.shape[-1])
         at = place.clamp(0, q.shape[-1] - 1).expand(q.shape[:2])[..., None]
         itself = (q.gather(-1, at)[..., 0] > self.right) & inside  # rounding: it is not above itself
-        return found - itself.long()
+        return found - itself.to(found)
 
     def log_z(self) -> Tensor:
-        """[V, n]: log of the changed normaliser over the clean one."""
-        return self.z.log() + self.top[..., 0]
+        """[V, n]: log of the changed normaliser over the clean one, nats."""
+        found: Tensor = (self.z.log2() + self.top[..., 0]) * _NAT
+        return found
 
     def loss(self) -> Tensor:
         """[V, n] nats."""
-        return self.log_z() - self.right
+        found: Tensor = self.log_z() - self.right * _NAT
+        return found
 
     def entropy(self) -> Tensor:
         """[V, n] nats."""
-        return self.log_z() - self.zq / self.z
+        return self.log_z() - self.zq / self.z * _NAT
+
+    def kl(self) -> Tensor:
+        """[V, n] nats: KL(clean, changed)."""
+        found: Tensor = self.log_z() - self.pq * _NAT - self.block.entropy
+        return found
 
     def rank(self) -> Tensor:
         """[V, n]: 1 is the most likely."""
-        return (self.above + 1).to(self.z.dtype)
+        return self.above + 1
 
     def other_top(self) -> Tensor:
         """[V, n]: 1 where another entry than the clean model's most likely one leads."""
-        assert self.best is not None
         # equal up to rounding is the same one
         return (self.top[..., 0] - self.best > 1e-5 * self.best.abs().clamp(min=1)).to(self.z.dtype)

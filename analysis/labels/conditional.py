@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.signals import Sample, sum_by
+from analysis.signals import Sample, binned, sum_by
 
 MOST_SHRINKAGE = 1.0  # tokens: see `_shrinkage`
 _BLOCK = 32  # signals at once: larger float64 tensors cost the allocator more than the arithmetic does
@@ -25,7 +25,7 @@ def conditional_values(sample: Sample, values: Tensor) -> Tensor:
 
     First each token loses the mean of its type over all *other* documents, times count / (count + k); then the
     least-squares part, over all other documents, of its distance from the start of context, paragraph, sentence
-    and document (binned by powers of two; an unknown distance is a bin of its own).
+    and document (binned; an unknown distance is a bin of its own).
 
     Args:
         sample: n tokens.
@@ -112,12 +112,5 @@ def _without_position(position: Tensor, document: Tensor, values: Tensor) -> Ten
 
 def _dummies(sample: Sample) -> Tensor:
     """[n, B] float32: an intercept, and one column per filled bin of each of the four distances."""
-    ones = torch.ones(len(sample.token), 1)
     distances = (sample.column, sample.paragraph, sample.sentence, sample.begin // LETTERS)
-    found = [torch.nn.functional.one_hot(_bin(d)).float() for d in distances]
-    return torch.cat([ones, *(columns[:, columns.any(0)] for columns in found)], 1)
-
-
-def _bin(distance: Tensor) -> Tensor:
-    """0 unknown, 1 at the start, then 1-2, 3-6, 7-14, ... tokens from it."""
-    return torch.where(distance < 0, 0, 1 + (distance.clamp(min=0).double() + 1).log2().floor().long())
+    return torch.cat([torch.ones(len(sample.token), 1), binned(distances)], 1)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from analysis.hashing import unit_hash
+from analysis.quantiles import t95
 from analysis.ranks import auc, correlation, midranks
 
 FOLDS = 5
@@ -40,12 +41,7 @@ def half_width(without: Tensor) -> Tensor:
     """Of a 95 % interval [m], from the values without each of D documents [m, D]."""
     n = without.shape[1]
     error = ((n - 1) / n * (without - without.mean(1, keepdim=True)).square().sum(1)).sqrt()
-    return student(n - 1) * error
-
-
-def student(freedom: int) -> float:
-    """97.5 % point of Student's t, right to three digits from 8 degrees of freedom on."""
-    return 1.96 + 2.37 / freedom + 2.82 / freedom**2
+    return t95(n - 1) * error
 
 
 def folds(index: Tensor) -> Tensor:

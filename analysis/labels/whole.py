@@ -13,6 +13,7 @@ from analysis.labels.columns import FEWEST_DOCUMENTS, LabelColumn
 from analysis.labels.confounds import shared, strata
 from analysis.labels.found import Found, mean_rows, unmeasured
 from analysis.labels.permutation import Null, centred_within, group_null, permutation_p, rank_null
+from analysis.quantiles import t95
 from analysis.ranks import correlation, midranks
 
 ADJUSTED_DRAWS = 1_999
@@ -129,7 +130,7 @@ def _group_means(column: LabelColumn, raw: Tensor, y: Tensor) -> list[list[dict[
     # one spread within all groups: a group of two has none of its own to speak of
     freedom = max(len(y) - len(counts), 1)
     error = ((z - mean[:, group]).square().sum(1, keepdim=True) / freedom / counts).sqrt()
-    wide = measures.student(freedom) * error
+    wide = t95(freedom) * error
     sizes = [int(count) for count in counts.tolist()]
     parts = zip(mean.tolist(), (mean - wide).tolist(), (mean + wide).tolist(), strict=True)
     return [mean_rows(names, sizes, *of_signal) for of_signal in parts]

@@ -6,6 +6,7 @@ mean. Second pass: the ablations. Cost: 2 to 3 x tokens x d_model numbers on dis
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from analysis.corpus import ContextStream
 from analysis.errors import UserError
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.sums import Sums
-from analysis.interventions.ablate.variants import Totals, Variant, Wanted, variants
+from analysis.interventions.ablate.variants import OWN, Totals, Variant, Wanted, variants
 from analysis.interventions.readout import LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
@@ -138,7 +139,8 @@ class Ablation:
                 changed = LowRank(change.coefficients[:, spot.mask[counted]], change.directions)
             else:
                 changed = self.tail.run(batch.ids, batch.attention, clean.entry, taken)[:, spot.mask]
-            outputs, changes = self.readout.compare(clean.final[spot.mask], changed, spot.target)
+            own = together[0].what == OWN  # controls are not asked what the norm does
+            outputs, changes = self.readout.compare(clean.final[spot.mask], changed, spot.target, direct=own)
             if first:
                 sums.add_clean(outputs, spot.group)
                 first = False
@@ -169,16 +171,14 @@ class Ablation:
         return self._pivot
 
     def _side_by_side(self, made: list[Variant], tokens: int) -> Iterator[tuple[int, list[Variant]]]:
-        """(place, neighbours with as many directions), as many at once as the forward pass has room for."""
+        """(place, neighbours of one kind), as many at once as the forward pass has room for."""
         room = max(1, self.config.rows // tokens)
         at = 0
-        while at < len(made):
-            count = 1
-            ranks = len(made[at].latents)
-            while count < room and at + count < len(made) and len(made[at + count].latents) == ranks:
-                count += 1
-            yield at, made[at : at + count]
-            at += count
+        for _kind, neighbours in itertools.groupby(made, lambda each: (len(each.latents), each.what == OWN)):
+            rest = list(neighbours)
+            for start in range(0, len(rest), room):
+                yield at + start, rest[start : start + room]
+            at += len(rest)
 
 
 def _change(acts: Tensor, together: list[Variant]) -> LowRank:

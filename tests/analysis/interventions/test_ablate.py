@@ -142,6 +142,7 @@ def test_every_dense_latent_and_pair_has_its_controls(world: World) -> None:
     random = [e for e in world.effects() if e.what == "random" and e.index == NULL and e.subject == "latent"]
     assert len(random) == 12
     assert all(e.norm == pytest.approx(world.own(NULL).norm, rel=1e-4) for e in random)
+    assert all(e.direct_entropy is None and e.mediated is None for e in random)
 
 
 def test_the_dense_set_does_more_than_the_same_set_turned(world: World) -> None:

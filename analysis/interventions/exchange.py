@@ -1,0 +1,106 @@
+"""Measured interventions out of a store and into another: the demo's own were measured before, and are shipped.
+
+One gzipped JSON file an intervention, tied to the SAE by its SHA-256; the run it goes to is named by the importer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Engine, Table, select
+from sqlalchemy.orm import Session
+
+from analysis.errors import BadFile
+from analysis.interventions.verdict import judge_analysis
+from store.session import session_factory
+from store.tables import Analysis, Base, Effect, Intervention, Latent, Run, Sae, Steering
+
+_ROWS: dict[str, type[Base]] = {"ablate": Effect, "steer": Steering}
+_FACTS = ("kind", "key", "tokens", "documents", "settings", "versions", "summary", "seconds")
+
+
+def export_intervention(engine: Engine, analysis_id: int, kind: str) -> dict[str, Any]:
+    """One intervention with its rows, as JSON.
+
+    Raises:
+        LookupError: there is none of this kind.
+    """
+    with Session(engine) as session:
+        found = session.scalar(
+            select(Intervention).where(Intervention.analysis_id == analysis_id, Intervention.kind == kind)
+        )
+        if found is None:
+            raise LookupError(f"analysis {analysis_id} has no intervention '{kind}'")
+        sha256 = session.scalar(
+            select(Sae.sha256).join(Analysis, Analysis.sae_id == Sae.id).where(Analysis.id == analysis_id)
+        )
+        table = cast(Table, _ROWS[kind].__table__)
+        columns = [column for column in table.c if column.name != "intervention_id"]
+        rows = session.execute(select(*columns).where(table.c.intervention_id == found.id).order_by(*table.primary_key))
+        return {
+            "sae_sha256": sha256,
+            **{name: getattr(found, name) for name in _FACTS},
+            "finished": found.finished.isoformat(),
+            "rows": [dict(row._mapping) for row in rows],
+        }
+
+
+def save_intervention(path: Path, exported: dict[str, Any]) -> None:
+    """Write it; the same content gives the same bytes."""
+    text = json.dumps(exported, indent=None, sort_keys=True, separators=(",", ":"))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def import_folder(engine: Engine, folder: Path) -> int:
+    """Every `*.json.gz` of a folder to the newest complete run that has its SAE.
+
+    An analysis that has an intervention of the kind keeps its own; an SAE the store does not have is passed over.
+
+    Returns:
+        how many were taken in.
+
+    Raises:
+        BadFile: no such JSON.
+    """
+    taken = 0
+    for path in sorted(folder.glob("*.json.gz")):
+        found = _read(path)
+        with session_factory(engine)() as session, session.begin():
+            taken += _import(session, found)
+    return taken
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+        known = {"sae_sha256", "rows", "finished", *_FACTS} <= found.keys() and found["kind"] in _ROWS
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise BadFile(path, "a gzipped JSON object of an exported intervention", str(error)) from error
+    if not known:
+        raise BadFile(path, "an exported intervention", f"keys {', '.join(sorted(found))}")
+    return found
+
+
+def _import(session: Session, found: dict[str, Any]) -> bool:
+    statement = select(Analysis.id).join(Sae, Sae.id == Analysis.sae_id).join(Run, Run.id == Analysis.run_id)
+    statement = statement.where(Sae.sha256 == found["sae_sha256"], Run.status == "complete").order_by(Run.id.desc())
+    analysis_id = session.scalar(statement)
+    if analysis_id is None:
+        return False
+    own = select(Intervention.id).where(Intervention.analysis_id == analysis_id, Intervention.kind == found["kind"])
+    if session.scalar(own) is not None:
+        return False
+    facts = {name: found[name] for name in _FACTS}
+    row = Intervention(analysis_id=analysis_id, finished=datetime.fromisoformat(found["finished"]), **facts)
+    session.add(row)
+    session.flush()
+    known = set(session.scalars(select(Latent.index).where(Latent.analysis_id == analysis_id)))
+    rows = [{**each, "intervention_id": row.id} for each in found["rows"] if each.get("index") in {None, *known}]
+    if rows:
+        session.execute(cast(Table, _ROWS[found["kind"]].__table__).insert(), rows)
+    judge_analysis(session, analysis_id)
+    return True

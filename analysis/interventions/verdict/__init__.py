@@ -1,0 +1,21 @@
+"""Keep, investigate or prune, by rule, always with the measurements that made it and those that are missing."""
+
+from analysis.interventions.verdict.judge import judge_all, judge_analysis
+from analysis.interventions.verdict.measured import Change, ClassFound, Found, LabelFound, Measured
+from analysis.interventions.verdict.rule import Decision, decide
+from analysis.interventions.verdict.statistics import STATISTICS
+from analysis.interventions.verdict.words import Place
+
+__all__ = [
+    "STATISTICS",
+    "Change",
+    "ClassFound",
+    "Decision",
+    "Found",
+    "LabelFound",
+    "Measured",
+    "Place",
+    "decide",
+    "judge_all",
+    "judge_analysis",
+]

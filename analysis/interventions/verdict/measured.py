@@ -1,0 +1,162 @@
+"""What is known of one latent when it is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
+NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
+EPSILON = 0.002  # nats per token, where an ablation does not say which it was made with
+CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
+
+
+@dataclass(frozen=True)
+class ClassFound:
+    """What one class says of the latent."""
+
+    name: str
+    label: str
+    """yes, likely, no, unmeasured."""
+    words: str
+
+    @property
+    def title(self) -> str:
+        """Its name as people write it."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class LabelFound:
+    """What one label of the corpus says of the latent."""
+
+    name: str
+    verdict: str
+    """yes, no, unmeasured."""
+    words: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What mean-ablating the latent, or its pair, does: changed less clean, nats per token, 95 % over documents."""
+
+    of: str
+    """latent, pair."""
+    loss: float
+    low: float | None
+    high: float | None
+    kl: float
+    kl_low: float | None
+    kl_high: float | None
+    equivalent: bool | None
+    """The interval of the loss lies within the ablation's ±epsilon."""
+    control: dict[str, Any] = field(default_factory=dict)
+    """Measure -> what matched controls reach."""
+
+    def status(self, epsilon: float) -> str:
+        """needed (the loss rises by more), harmful (it falls by more), equivalent, unclear."""
+        if self.low is not None and self.low > epsilon:
+            return NEEDED
+        if self.high is not None and self.high < -epsilon:
+            return HARMFUL
+        return EQUIVALENT if self.equivalent else UNCLEAR
+
+    def moves(self, epsilon: float) -> bool:
+        """The KL's interval lies beyond epsilon: what the model says changes, whether better or worse."""
+        return self.kl_low is not None and self.kl_low > epsilon
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whether SAEs trained from other seeds have the latent too."""
+
+    cosines: tuple[float, ...]
+    """The largest |cosine| of its decoder direction with a latent of each."""
+    found: int
+    stable: bool
+    chance: float | None = None
+    """What random directions reach, 95 %."""
+    sparse: float | None = None
+    """Share of the sparse latents that are found again: with little training, hardly any is."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that the rule looks at; None: not measured. Density and antipodality are not in it, on purpose."""
+
+    index: int
+    is_dense: bool
+    has_detail: bool
+    partner: int | None
+    """The other of its antipodal pair, where it has one."""
+    classes: tuple[ClassFound, ...] | None
+    labels: tuple[LabelFound, ...] | None
+    """Empty where the corpus has none that could be measured."""
+    latent: Change | None
+    pair: Change | None
+    stability: Found | None
+    epsilon: float = EPSILON
+    tokens: int = 0
+    """Of the ablation."""
+
+    @property
+    def holding(self) -> list[ClassFound]:
+        """Classes with their controls passed."""
+        return [one for one in self.classes or () if one.label == YES]
+
+    @property
+    def open_classes(self) -> list[ClassFound]:
+        """Classes of which a part, or all, is not measured."""
+        found = {one.name for one in self.classes or ()}
+        absent = [ClassFound(name, UNMEASURED, "Not measured.") for name in CLASSES if name not in found]
+        return [one for one in self.classes or () if one.label not in (YES, NO)] + absent
+
+    @property
+    def associated(self) -> list[LabelFound]:
+        """Labels it goes with."""
+        return [one for one in self.labels or () if one.verdict == YES]
+
+    @property
+    def labels_known(self) -> bool:
+        """At least one label was measured, or there is none to measure."""
+        return self.labels is not None and (not self.labels or any(one.verdict != UNMEASURED for one in self.labels))
+
+    @property
+    def explained(self) -> bool:
+        """A class holds with its controls passed, or a label goes with it."""
+        return bool(self.holding or self.associated)
+
+    @property
+    def unexplained(self) -> bool:
+        """Everything that could explain it was measured, and nothing does."""
+        return not self.explained and not self.open_classes and self.labels_known
+
+    @property
+    def changes(self) -> list[Change]:
+        """Effects that were measured: its own, its pair's."""
+        return [one for one in (self.latent, self.pair) if one is not None]
+
+    @property
+    def moves(self) -> bool:
+        """What the model says changes without it, or without its pair."""
+        return any(one.moves(self.epsilon) for one in self.changes)
+
+    @property
+    def causal(self) -> str:
+        """beyond, equivalent, unclear, unmeasured: latent and pair taken together."""
+        status = [(one.status(self.epsilon), one.moves(self.epsilon)) for one in self.changes]
+        if any(found in (NEEDED, HARMFUL) or (found == UNCLEAR and moves) for found, moves in status):
+            return BEYOND
+        if self.latent is None or (self.partner is not None and self.pair is None):
+            return UNMEASURED
+        return EQUIVALENT if all(found == EQUIVALENT for found, _ in status) else UNCLEAR
+
+
+def completed(found: ClassFound, steered: str | None, words: str) -> ClassFound:
+    """A class that is likely until steering moves the text, with what steering said (None: not asked).
+
+    Where the text does not follow, the class does not hold: steering is a part of it.
+    """
+    if found.name != "context_binding" or found.label != LIKELY or steered not in (YES, NO):
+        return found
+    return replace(found, label=steered, words=f"{found.words.replace(' Steering is not measured yet.', '')} {words}")
