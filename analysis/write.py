@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import cast
 
-from sqlalchemy import Engine, Table, delete, insert, select, update
+from sqlalchemy import Engine, Table, select, update
 from sqlalchemy.orm import Session
 
-from analysis.accumulators import STATISTICS
 from analysis.accumulators.positions import KINDS as POSITION_KINDS
-from analysis.chains import STATISTICS as CHAINS
-from analysis.classes import STATISTICS as CLASSES
+from analysis.declare import declare
 from analysis.documents import Document
 from analysis.entities import added, corpus_row, model_row, run_row, sae_row
 from analysis.errors import UserError
 from analysis.evidence import Decided, Decisions, sayable
-from analysis.geometry import STATISTICS as GEOMETRY
 from analysis.geometry import Promoted, bias_cosine, promoted_tokens
-from analysis.labels import STATISTICS as LABELS
+from analysis.interventions.verdict import judge_analysis
 from analysis.panel import Panel
 from analysis.pipeline import Result
 from analysis.rows.classes import chain_rows, score_rows
@@ -53,7 +49,6 @@ from store.tables import (
     Run,
     Sae,
     Score,
-    Statistic,
 )
 
 _CHUNK = 2000  # rows per statement
@@ -107,7 +102,7 @@ def write(engine: Engine, result: Result, documents: dict[int, Document], decisi
     lens = reading.model.unembedding(), sayable(reading.model, words)
     promoted = [promoted_tokens(panel.sae.decoder, *lens, DETAIL_ITEMS) for panel in result.panels]
     with session_factory(engine)() as session, session.begin():
-        _declare_statistics(session)
+        declare(session)
         model = model_row(session, reading)
         run = run_row(session, result, model.id, corpus_row(session, reading).id)
         analyses = []
@@ -117,6 +112,8 @@ def write(engine: Engine, result: Result, documents: dict[int, Document], decisi
             analyses.append(rows.insert(session, run.id, sae_row(session, model, panel.sae).id))
         if decisions is not None:
             _insert_decisions(session, run.id, analyses, result.panels, decisions)
+        for analysis_id in analyses:
+            judge_analysis(session, analysis_id)
         session.execute(update(Run).where(Run.id == run.id).values(status="complete"))
         return run.id
 
@@ -215,13 +212,6 @@ def _layer_facts(panel: Panel, latents: list[Row]) -> Row:
             "dense_in_pairs": sum(row["is_pair"] for row in dense),
         },
     }
-
-
-def _declare_statistics(session: Session) -> None:
-    session.execute(delete(Statistic))
-    declared = (*STATISTICS, *GEOMETRY, *CHAINS, *CLASSES, *LABELS)
-    rows = [asdict(statistic) | {"position": place} for place, statistic in enumerate(declared)]
-    session.execute(insert(Statistic), rows)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import Table, delete
 from sqlalchemy.exc import OperationalError
 
+from analysis.declare import declare
 from analysis.errors import UserError
 from analysis.interventions.verdict import judge_analysis
 from analysis.rows.plain import Row
@@ -39,6 +40,7 @@ def replace_intervention(db: str, table: type[Base], intervention: Row, rows: It
             statement = cast(Table, table.__table__).insert()
             session.execute(statement, [{**each, "intervention_id": row.id} for each in rows])
             judge_analysis(session, row.analysis_id)
+            declare(session)
             return row.id
     except OperationalError as error:
         raise UserError(f"--db {without_password(db)}: cannot be written: {error.orig}") from error

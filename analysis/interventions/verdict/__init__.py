@@ -1,13 +1,14 @@
-"""Keep, investigate or prune, by rule, always with the measurements that made it and those that are missing."""
+"""Keep, investigate or prune, by rule, always with the measurements that made it and those that are missing.
+
+Takes no torch, so that a store can be judged where there is none; `STATISTICS` are in `verdict.statistics`, which does.
+"""
 
 from analysis.interventions.verdict.judge import judge_all, judge_analysis
 from analysis.interventions.verdict.measured import Change, ClassFound, Found, LabelFound, Measured
 from analysis.interventions.verdict.rule import Decision, decide
-from analysis.interventions.verdict.statistics import STATISTICS
 from analysis.interventions.verdict.words import Place
 
 __all__ = [
-    "STATISTICS",
     "Change",
     "ClassFound",
     "Decision",

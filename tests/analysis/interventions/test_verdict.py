@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
@@ -14,7 +16,6 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from analysis.interventions.verdict import (
-    STATISTICS,
     Change,
     ClassFound,
     Decision,
@@ -27,6 +28,7 @@ from analysis.interventions.verdict import (
     judge_analysis,
 )
 from analysis.interventions.verdict.measured import CLASSES
+from analysis.interventions.verdict.statistics import STATISTICS
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import (
@@ -48,6 +50,7 @@ from store.tables import (
     Verdict,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 PLACE = Place("tiny/l1-resid", 1, 7)
 EPSILON = 0.002
 # (loss, low, high), KL's (value, low, high)
@@ -290,6 +293,12 @@ def test_the_rule_cannot_see_density_and_antipodality() -> None:
 def test_it_is_declared_for_the_methods_page() -> None:
     assert [statistic.name for statistic in STATISTICS] == ["verdict"]
     assert "Density and antipodality are no ground" in STATISTICS[0].definition
+
+
+def test_it_takes_no_torch() -> None:
+    code = "import sys, analysis.interventions.verdict; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
 
 
 # --- from the store and back ----------------------------------------------------------------------

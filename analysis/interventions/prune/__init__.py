@@ -1,0 +1,1 @@
+"""An SAE without chosen latents: cut, folded, measured, written."""
