@@ -11,6 +11,9 @@ import typer
 from analysis import cli as worker
 from analysis.errors import UserError
 from analysis.interventions.ablate.cli import ablate
+from analysis.interventions.prune.cli import prune
+from analysis.interventions.retrain.cli import retrain
+from analysis.interventions.steer.cli import steer
 from app.errors import ServeError
 
 _WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
@@ -27,6 +30,9 @@ Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
 cli.command("analyze")(worker.analyze)
 cli.command("ablate")(ablate)
+cli.command("retrain")(retrain)
+cli.command("steer")(steer)
+cli.command("prune")(prune)
 cli.command("train-sae")(worker.train_sae)
 cli.command("bench")(worker.bench)
 cli.command("calibrate")(worker.calibrate)

@@ -75,14 +75,16 @@ def analyze_demo(tokens: int, db: str) -> None:
     from analysis.demo_parts import demo_corpus, demo_saes, demo_tag
 
     tag = demo_tag(tokens)
-    if has_run(db, tag):
-        return
-    from analysis.analyze import analyze as run
-    from analysis.config import AnalyzeConfig
+    if not has_run(db, tag):
+        from analysis.analyze import analyze as run
+        from analysis.config import AnalyzeConfig
 
-    saes = [str(folder) for folder in demo_saes()]
-    config = AnalyzeConfig("demo", saes, str(demo_corpus()), tokens, db=db, tag=tag, resume=True)
-    run(config, console)
+        saes = [str(folder) for folder in demo_saes()]
+        run(AnalyzeConfig("demo", saes, str(demo_corpus()), tokens, db=db, tag=tag, resume=True), console)
+    from analysis.interventions.shipped import take_in
+
+    if new := take_in(db):
+        console.print(f"{new} experiments and interventions that were measured before; their pages say how")
 
 
 def has_run(db: str, tag: str) -> bool:

@@ -48,37 +48,55 @@ class ActivationCache:
         Raises:
             UserError: the text ended before `tokens` tokens.
         """
-        done, cursor = self._progress()
-        if done >= self.tokens:
-            return
-        files = {hook: self.rows(hook, "r+") for hook in self.hooks}
-        for number, batch in enumerate(stream.batches(skip=cursor)):
-            kept = model.read(batch.ids, batch.attention, self.hooks)
-            mask = batch.mask.to(model.device)
-            count = min(int(mask.sum()), self.tokens - done)
-            for hook, rows in files.items():
-                rows[done : done + count] = kept[hook][mask][:count].to(torch.float16).cpu().numpy()
-            done += count
-            tell(count)
-            if number % 16 == 0 or done >= self.tokens:
-                self._note(files, done, batch.cursor)
-        if done < self.tokens:
-            raise UserError(f"the corpus gave {done:,} tokens; expected {self.tokens:,}: lower --tokens")
+        fill_together([self], model, stream, tell)
 
-    def _progress(self) -> tuple[int, int]:
+    def progress(self) -> tuple[int, int]:
+        """Rows that are there, and contexts that gave them."""
         path = self.folder / _PROGRESS
         if not path.exists():
             return 0, 0
         note = json.loads(path.read_text())
         return int(note["done"]), int(note["cursor"])
 
-    def _note(self, files: dict[str, np.memmap], done: int, cursor: int) -> None:
-        for rows in files.values():
-            rows.flush()
+    def note(self, done: int, cursor: int) -> None:
+        """Remember how far the files are filled; they must have been flushed."""
         path = self.folder / _PROGRESS
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps({"done": done, "cursor": cursor}))
         os.replace(temporary, path)
+
+
+def fill_together(
+    caches: Sequence[ActivationCache],
+    model: LanguageModel,
+    stream: ContextStream,
+    tell: Callable[[int], None] = lambda _n: None,
+) -> None:
+    """Fill several caches of one stream in one forward; all must be filled equally far.
+
+    Raises:
+        UserError: the text ended before `tokens` tokens.
+    """
+    (done, cursor), tokens = caches[0].progress(), caches[0].tokens
+    if done >= tokens:
+        return
+    files = [(hook, cache.rows(hook, "r+")) for cache in caches for hook in cache.hooks]
+    hooks = list(dict.fromkeys(hook for hook, _rows in files))
+    for number, batch in enumerate(stream.batches(skip=cursor)):
+        kept = model.read(batch.ids, batch.attention, hooks)
+        mask = batch.mask.to(model.device)
+        count = min(int(mask.sum()), tokens - done)
+        for hook, rows in files:
+            rows[done : done + count] = kept[hook][mask][:count].to(torch.float16).cpu().numpy()
+        done += count
+        tell(count)
+        if number % 16 == 0 or done >= tokens:
+            for _hook, rows in files:
+                rows.flush()
+            for cache in caches:
+                cache.note(done, batch.cursor)
+    if done < tokens:
+        raise UserError(f"the corpus gave {done:,} tokens; expected {tokens:,}: lower --tokens")
 
 
 def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Sequence[str]) -> ActivationCache:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from analysis.training.activations import ActivationCache, shuffled_batches
 from analysis.training.batchtopk import ExactBatchTopK
 
 ARCHITECTURES = ("batchtopk", "topk", "jumprelu", "abstopk")
-_NORM_BATCHES = 50
+NORM_BATCHES = 50  # read by a fresh trainer to estimate the norm
+Change = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,22 @@ class Recipe:
 
 
 def train(
-    recipe: Recipe, cache: ActivationCache, hook: str, out: Path, metadata: dict[str, Any], *, device: str = "cpu"
+    recipe: Recipe,
+    cache: ActivationCache,
+    hook: str,
+    out: Path,
+    metadata: dict[str, Any],
+    *,
+    device: str = "cpu",
+    change: Change | None = None,
 ) -> dict[str, Any]:
     """Train one SAE and write `cfg.json`, `sae_weights.safetensors` (float16) to `out`.
 
     A run that was stopped goes on from its last checkpoint in `out/checkpoints`, with the same
     data order.
+
+    Args:
+        change: done to every batch [batch, d_model] before the trainer sees it.
 
     Returns:
         What training itself knows for the report: steps, seconds, dead share over the last window.
@@ -68,7 +79,7 @@ def train(
     torch.manual_seed(recipe.seed)
     sae = _training_sae(recipe, cache.d_model, metadata, device)
     checkpoints = out / "checkpoints"
-    trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device)
+    trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device, change)
     started = time.monotonic()
     trainer.fit()
     _save(sae, out)
@@ -109,7 +120,13 @@ def _training_sae(recipe: Recipe, d_model: int, metadata: dict[str, Any], device
 
 
 def _trainer(
-    recipe: Recipe, sae: Any, cache: ActivationCache, hook: str, checkpoints: Path, device: str
+    recipe: Recipe,
+    sae: Any,
+    cache: ActivationCache,
+    hook: str,
+    checkpoints: Path,
+    device: str,
+    change: Change | None,
 ) -> tuple[Any, int]:
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
@@ -129,14 +146,15 @@ def _trainer(
         n_checkpoints=max(1, recipe.train_tokens // 2_000_000),
         checkpoint_path=str(checkpoints),
         logger=LoggingConfig(log_to_wandb=False),
-        n_batches_for_norm_estimate=_NORM_BATCHES,
+        n_batches_for_norm_estimate=NORM_BATCHES,
     )
     last = _last_checkpoint(checkpoints)
     done = 0
     if last is not None:
         sae.load_weights_from_checkpoint(last)
         done = int(last.name) // recipe.batch
-    trainer = SAETrainer(config, sae, _batches(cache, hook, recipe, done))
+    batches = _batches(cache, hook, recipe, done)
+    trainer = SAETrainer(config, sae, batches if change is None else map(change, batches))
     if last is not None:
         trainer.load_trainer_state(last)
         done = trainer.n_training_samples // recipe.batch
@@ -146,9 +164,15 @@ def _trainer(
 
 
 def _batches(cache: ActivationCache, hook: str, recipe: Recipe, done: int) -> Iterator[torch.Tensor]:
-    # a fresh trainer first reads _NORM_BATCHES to estimate the norm; a resumed one does not
-    start = done + _NORM_BATCHES if done else 0
+    # a fresh trainer first reads NORM_BATCHES to estimate the norm; a resumed one does not
+    start = done + NORM_BATCHES if done else 0
     return shuffled_batches(cache.rows(hook), recipe.batch, recipe.seed, start)
+
+
+def tokens_done(out: Path) -> int:
+    """Token-steps that an unfinished training in `out` need not do again."""
+    last = _last_checkpoint(out / "checkpoints")
+    return 0 if last is None else int(last.name)
 
 
 def _last_checkpoint(checkpoints: Path) -> Path | None:

@@ -1,0 +1,1 @@
+"""SAEs trained anew on activations with a part removed: do dense latents come back without their subspace?"""

@@ -1,0 +1,215 @@
+"""`dense-latents retrain`: one forward for all activations, then the arms, then what they say together."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from analysis.demo_parts import cache_folder
+from analysis.errors import UserError
+from analysis.interventions.retrain.arms import ArmPlan, plan_arms
+from analysis.interventions.retrain.config import RetrainConfig
+from analysis.interventions.retrain.exchange import export_experiment
+from analysis.interventions.retrain.held_out import note_groups
+from analysis.interventions.retrain.job import Job, prepare, run_jobs
+from analysis.interventions.retrain.removal import spread_of
+from analysis.interventions.retrain.result import Results, results_of
+from analysis.interventions.retrain.source import Source, open_sources
+from analysis.interventions.retrain.summary import table
+from analysis.interventions.retrain.write import replace_experiment
+from analysis.interventions.subject import Subject
+from analysis.progress import progress_bar
+from analysis.sae import slug_part
+from analysis.training.activations import ActivationCache, cache_for, fill_together
+from migrations.runner import upgrade
+from store.session import make_engine, without_password
+
+_CONTEXTS = 8  # a forward pass
+
+
+class Setting(NamedTuple):
+    """What all experiments of one command share."""
+
+    config: RetrainConfig
+    subject: Subject
+    context: int
+
+    def stream(self, tokens: int, *, only_held_out: bool) -> Any:
+        """The run's text, less the documents that are held out, or those alone."""
+        subject = replace(self.subject, stored=replace(self.subject.stored, context=self.context))
+        return subject.stream(tokens, _CONTEXTS, held_out=self.config.held_out, only_held_out=only_held_out)
+
+
+def retrain(config: RetrainConfig, console: Console, json_file: Path | None = None) -> list[int]:
+    """Train, measure, compare and store.
+
+    Returns:
+        ids of the experiments in the store, one for each SAE.
+
+    Raises:
+        UserError: bad input, another such command at work, a store that cannot be written.
+        KeyboardInterrupt: stopped by the user; the same command goes on.
+    """
+    started = time.monotonic()
+    subject, sources = open_sources(config)
+    upgrade(config.db)  # before hours of training, not after
+    setting = Setting(config, subject, config.context or subject.stored.context)
+    base = config.out or cache_folder() / "retrain"
+    with _locked(base):
+        training = _filled(setting, sources, config.tokens, console, only_held_out=False)
+        testing = _filled(setting, sources, config.eval_tokens, console, only_held_out=True)
+        plans = [_plans(config, source, cache, console) for source, cache in zip(sources, training, strict=True)]
+        jobs = [
+            [_job(setting, source, plan, base, *caches) for plan in arms]
+            for source, arms, *caches in zip(sources, plans, training, testing, strict=True)
+        ]
+        reports = run_jobs([job for arms in jobs for job in arms], config.jobs, console)
+    ids = []
+    for source, arms in zip(sources, jobs, strict=True):
+        mine, reports = reports[: len(arms)], reports[len(arms) :]
+        results = results_of(config, source, arms, mine)
+        ids.append(_stored(setting, source, results, time.monotonic() - started, console))
+        _export(config.db, ids[-1], json_file, source if len(sources) > 1 else None)
+    return ids
+
+
+@contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    """One command at a time in a folder of arms."""
+    base.mkdir(parents=True, exist_ok=True)
+    with (base / "lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise UserError(
+                f"{base}: process {stream.read().strip() or '?'} is already retraining there; wait for it, stop it,"
+                " or use another --out"
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _filled(
+    setting: Setting, sources: list[Source], tokens: int, console: Console, *, only_held_out: bool
+) -> list[ActivationCache]:
+    """The activations of every hook point; those that are missing are read in one forward."""
+    model, option = setting.subject.model, "--eval-tokens" if only_held_out else "--tokens"
+    stream = setting.stream(tokens, only_held_out=only_held_out)
+    base = cache_folder() / "activations" / model.dtype_name
+    hooks = list(dict.fromkeys(source.stored.hook_point for source in sources))
+    caches = {hook: cache_for(base, model, stream, [hook]) for hook in hooks}
+    missing: dict[tuple[int, int], list[ActivationCache]] = {}
+    for cache in caches.values():
+        if cache.progress()[0] < tokens:
+            missing.setdefault(cache.progress(), []).append(cache)
+    for (done, _cursor), together in missing.items():
+        what = "held-out activations" if only_held_out else "activations"
+        try:
+            with progress_bar(console, what, tokens, "tokens", done) as tell:
+                tell(done) if done else None
+                fill_together(together, model, stream, tell)
+        except UserError as error:
+            raise UserError(str(error).replace("--tokens", option)) from None
+    if only_held_out:
+        for cache in caches.values():
+            note_groups(cache, stream)
+    return [caches[source.stored.hook_point] for source in sources]
+
+
+def _plans(config: RetrainConfig, source: Source, cache: ActivationCache, console: Console) -> list[ArmPlan]:
+    spread = spread_of(cache.rows(source.stored.hook_point))
+    plans = plan_arms(config, source, spread)
+    for plan in plans:
+        if plan.short:
+            console.print(
+                f"{source.stored.slug}: all {len(plan.latents):,} sparse latents together hold {plan.variance:.1%} of"
+                " the variance, less than the dense span: the equal-variance control cannot be reached"
+            )
+    return plans
+
+
+def _job(
+    setting: Setting, source: Source, plan: ArmPlan, base: Path, training: ActivationCache, testing: ActivationCache
+) -> Job:
+    """The arm's folder is named after all that fixes its weights, so that experiments share what they can."""
+    config, stored = setting.config, source.stored
+    removes = plan.removal.basis.shape[1] > 0
+    what = [plan.name, stored.sha256, plan.latents, plan.removal.basis.shape[1], config.energy, config.mean]
+    key = _hash(asdict(plan.recipe), training.folder.name, what if removes else plan.name)
+    folder = base / f"{slug_part(source.sae)}-{plan.name}-seed{plan.seed}-{key[:10]}"
+    prepare(plan, folder)
+    return Job(
+        name=plan.name,
+        recipe=plan.recipe,
+        about={
+            "arm": plan.name,
+            "removed_latents": plan.latents,
+            "removed_dimensions": plan.removal.basis.shape[1],
+            "removed_variance": plan.variance,
+            "short": plan.short,
+        },
+        hook=stored.hook_point,
+        folder=folder,
+        training=training,
+        testing=testing,
+        threshold=stored.dense_threshold,
+        metadata=_metadata(setting, source, plan),
+        measured_with=_hash(testing.folder.name, stored.dense_threshold),
+        device=str(setting.subject.model.device),
+        threads=max(1, (os.cpu_count() or 1) // config.jobs),
+    )
+
+
+def _metadata(setting: Setting, source: Source, plan: ArmPlan) -> dict[str, Any]:
+    model, corpus = setting.subject.model, setting.subject.corpus
+    found = {
+        "model_name": model.name,
+        "hook_name": source.stored.hook_point,
+        "context_size": setting.context,
+        "prepend_bos": model.bos_id is not None,
+        "dataset_path": corpus.name,
+        "model_fingerprint": model.fingerprint,
+        "corpus_sha256": corpus.sha256,
+        "seed": plan.seed,
+        "retrain_arm": plan.name,
+    }
+    return found | ({"model_from_pretrained_kwargs": {"center_writing_weights": True}} if model.centred else {})
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _stored(setting: Setting, source: Source, results: Results, seconds: float, console: Console) -> int:
+    config = setting.config
+    found = replace_experiment(config, source, setting.context, setting.subject, results, seconds)
+    wide = console if console.is_terminal else Console(file=console.file, width=140, highlight=False)
+    wide.print(table(source.stored.slug, results.summary))
+    console.print(results.summary["words"])
+    for line in results.lines():
+        console.print(line)
+    console.print(f"experiment {found} stored in {without_password(config.db)}; SAEs in {results.folder}")
+    return found
+
+
+def _export(db: str, experiment: int, path: Path | None, source: Source | None) -> None:
+    if path is None:
+        return
+    if source is not None:
+        path = path.with_name(f"{path.stem}-{slug_part(source.sae)}{path.suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = export_experiment(make_engine(db, read_only=True), experiment)
+    path.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,0 +1,177 @@
+"""Held-out text as pieces of a few tokens, and what every signal says of each.
+
+One context of each document, since pairs of texts are compared over documents. Documents the run did not read
+come first: its classes, and so the candidates for steering, were found on those it read.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.batches import TokenBatch
+from analysis.errors import UserError
+from analysis.interventions.steer.config import PREFIX
+from analysis.interventions.steer.score import Tell
+from analysis.interventions.subject import Subject
+from analysis.plan import MASSIVE
+from analysis.rows.examples import documents_of
+from analysis.signals import Sample, position_design, residual, sum_by
+from analysis.tags import UNIVERSAL, tag_sample
+
+LEAST = PREFIX + 4  # pieces a context must have: two texts, what stands before them, and room to choose
+_CONTEXTS = 8  # per forward pass
+_SCAN = 8  # contexts looked at for each document that is wanted
+
+
+class Pool(NamedTuple):
+    """C contexts of as many documents, cut into S pieces of L tokens; q signals."""
+
+    token: Tensor  # [C, S, L] int64
+    whole: Tensor  # [C, S] bool: the piece is there, without special tokens, and mostly of ordinary ones
+    value: Tensor  # [C, S, q] float32: mean of each signal over the piece, position and part of speech taken out
+    document: Tensor  # [C] int64
+    sd: Tensor  # [q] float64: standard deviation of each signal, as it is, over ordinary tokens
+    bos: list[int]  # what stands before each text: one token or none
+    unread: int  # how many of the documents the run did not read
+    notes: list[str]  # what could not be done
+
+
+def read_pool(subject: Subject, directions: Tensor, documents: int, length: int, tell: Tell) -> Pool:
+    """Find the texts, read them up to the hook point and measure the signals.
+
+    Args:
+        directions: [q, D] unit vectors.
+        documents: how many are looked for.
+        length: tokens of a piece.
+        tell: called with the number of tokens that went through the model.
+
+    Raises:
+        UserError: contexts too short for six pieces.
+    """
+    batches, unread = held_out(subject, documents, length)
+    if not batches:
+        raise UserError(
+            f"{subject.corpus.path}: expected documents of at least {LEAST * length} tokens; found none:"
+            f" --length {length} takes contexts of {LEAST} times as many tokens"
+        )
+    sample, found = sample_of(batches), []
+    hook = subject.stored.hook_point
+    for batch in batches:
+        read = subject.model.read(batch.ids, batch.attention, [hook])[hook]
+        found.append(read[batch.mask.to(read.device)].cpu())
+        tell(batch.ids.numel())
+    x = torch.cat(found)
+    ordinary = x.norm(dim=1) <= MASSIVE * subject.stored.median_norm
+    signals = (x - x[ordinary].mean(0)) @ directions.cpu().T
+    design, notes = _held_fixed(subject, sample)
+    left = torch.zeros_like(signals)
+    left[ordinary] = residual(signals[ordinary], design[ordinary])
+    pieces = (subject.stored.context - batches[0].lead) // length
+    token, whole, value = _cut(batches, sample, left, ordinary, pieces, length)
+    bos = [] if subject.model.bos_id is None else [subject.model.bos_id]
+    sd = signals[ordinary].double().std(0, correction=0)
+    return Pool(token, whole, value, sample.document, sd, bos, unread, notes)
+
+
+def held_out(subject: Subject, documents: int, length: int) -> tuple[list[TokenBatch], int]:
+    """One context of each of at most so many documents, those first that the run did not read; and how many these are.
+
+    Raises:
+        UserError: contexts shorter than six pieces.
+    """
+    stored = subject.stored
+    room = stored.context - (subject.model.bos_id is not None)
+    if room < LEAST * length:
+        raise UserError(
+            f"--length {length}: expected at most {room // LEAST}, a {LEAST}th of the {room} tokens of a context"
+        )
+    known, seen = documents_read(subject), set[int]()
+    fresh: list[TokenBatch] = []
+    spare: list[TokenBatch] = []
+    for batch in subject.stream(_SCAN * documents * stored.context, _CONTEXTS).batches():
+        for row in torch.nonzero(batch.mask.sum(1) >= LEAST * length).flatten().tolist():
+            document = int(batch.document[row])
+            if document not in seen:
+                seen.add(document)
+                (spare if document in known else fresh).append(_rows(batch, row))
+        if len(fresh) >= documents:
+            break
+    chosen = [*fresh, *spare][:documents]
+    together = [_stacked(chosen[at : at + _CONTEXTS]) for at in range(0, len(chosen), _CONTEXTS)]
+    return together, min(len(fresh), documents)
+
+
+def documents_read(subject: Subject) -> set[int]:
+    """Documents of which the run read at least one counted token. No model runs."""
+    stream = subject.stream(int(subject.stored.settings["tokens"]), _CONTEXTS)
+    stream.sentences = False
+    return {int(index) for batch in stream.batches() for index in batch.document[batch.mask.any(1)]}
+
+
+def sample_of(batches: list[TokenBatch]) -> Sample:
+    """All counted tokens, contexts one after the other."""
+    flat: dict[str, list[Tensor]] = {name: [] for name in Sample._fields}
+    before = 0
+    for batch in batches:
+        context, column = torch.nonzero(batch.mask, as_tuple=True)
+        parts = {"token": batch.ids[batch.mask], "context": context + before, "column": column}
+        parts |= {name: getattr(batch, name)[batch.mask] for name in ("paragraph", "sentence", "begin")}
+        parts |= {"document": batch.document, "group": batch.group}
+        for name, part in parts.items():
+            flat[name].append(part)
+        before += len(batch.ids)
+    return Sample(**{name: torch.cat(parts) for name, parts in flat.items()})
+
+
+def _held_fixed(subject: Subject, sample: Sample) -> tuple[Tensor, list[str]]:
+    """[n, b]: position, and part of speech where it can be tagged; and why it could not."""
+    position = position_design(sample)
+    documents = documents_of(subject.corpus, [], {int(index) for index in sample.document})
+    tags = tag_sample(sample, documents)
+    if tags.reason:
+        return position, [f"Part of speech is not taken out: {tags.reason}."]
+    return torch.cat([position, torch.nn.functional.one_hot(tags.values + 1, len(UNIVERSAL) + 1).float()], 1), []
+
+
+def _cut(
+    batches: list[TokenBatch], sample: Sample, left: Tensor, ordinary: Tensor, pieces: int, length: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    lead, contexts = batches[0].lead, len(sample.document)
+    width = lead + pieces * length
+    token = torch.cat([_fitted(batch.ids, width) for batch in batches])[:, lead:].reshape(contexts, pieces, length)
+    counted = torch.cat([_fitted(batch.mask, width) for batch in batches])[:, lead:].reshape(contexts, pieces, length)
+    inside = ordinary & (sample.column < width)
+    place = sample.context[inside] * pieces + (sample.column[inside] - lead) // length
+    many = torch.bincount(place, minlength=contexts * pieces)
+    value = sum_by(place, left[inside], contexts * pieces) / many.clamp(min=1)[:, None]
+    whole = counted.all(2) & (many.view(contexts, pieces) >= length / 2)
+    return token, whole, value.view(contexts, pieces, -1).float()
+
+
+def _fitted(values: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, max(0, width - values.shape[1])))[:, :width]
+
+
+def _rows(batch: TokenBatch, row: int) -> TokenBatch:
+    """One context, without its padding."""
+    width = int(batch.attention[row].sum())
+    cut = {
+        name: value[row : row + 1, :width] if value.dim() == 2 else value[row : row + 1]
+        for name, value in batch._asdict().items()
+        if isinstance(value, Tensor)
+    }
+    return TokenBatch(**cut, lead=batch.lead, cursor=batch.cursor)
+
+
+def _stacked(contexts: list[TokenBatch]) -> TokenBatch:
+    """Contexts padded to the widest of them."""
+    width = max(context.ids.shape[1] for context in contexts)
+    joined = {
+        name: torch.cat([_fitted(getattr(c, name), width) if value.dim() == 2 else getattr(c, name) for c in contexts])
+        for name, value in contexts[0]._asdict().items()
+        if isinstance(value, Tensor)
+    }
+    return TokenBatch(**joined, lead=contexts[0].lead, cursor=contexts[-1].cursor)

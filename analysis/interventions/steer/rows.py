@@ -1,0 +1,174 @@
+"""Steered signals into the store: their rows, and what they change in the class of their latents."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sqlalchemy import Engine, Table, delete, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from analysis.classes import CLASSES, UNEXPLAINED
+from analysis.classes.base import LIKELY, NO, YES, Finding
+from analysis.errors import UserError
+from analysis.evidence import remainder
+from analysis.interventions.steer.measure import Measured
+from analysis.interventions.steer.signals import BINDING, Signal
+from analysis.interventions.steer.words import judged
+from analysis.interventions.verdict import judge_analysis
+from analysis.rows.plain import Row, number, plain
+from store.session import make_engine, session_factory, without_password
+from store.tables import Intervention, Score, Steering
+
+KIND = "steer"
+_PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
+_MISSING = " Steering is not measured yet."  # what the class says as long as it is not
+_TOLD = ("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped", "pairs")
+
+
+def steering_row(signal: Signal, found: Measured, predictions: int) -> Row:
+    """All columns but the intervention's id.
+
+    Args:
+        predictions: next-token predictions that were looked at for it.
+    """
+    label, words = judged(found)
+    rate = found.rate
+    return {
+        "positive": signal.positive,
+        "negative": signal.negative,
+        "label": label,
+        "dose": found.chosen,
+        "flips": None if rate is None else _rounded(rate.value),
+        "flips_low": None if rate is None else _rounded(rate.low),
+        "flips_high": None if rate is None else _rounded(rate.high),
+        **{of: _rounded(found.largest(of)) for of in ("random", "sparse", "swapped")},
+        "pairs": found.pairs,
+        "words": words,
+        "data": _short(plain(found.data())) | {"predictions": predictions},
+    }
+
+
+def measured_before(engine: Engine, analysis_id: int, key: str) -> set[Signal]:
+    """Signals the store has with the same key: they would come out the same."""
+    with session_factory(engine)() as session:
+        rows = session.execute(
+            select(Steering.positive, Steering.negative)
+            .join(Intervention, Intervention.id == Steering.intervention_id)
+            .where(Intervention.analysis_id == analysis_id, Intervention.kind == KIND, Intervention.key == key)
+        )
+        return {Signal(*row) for row in rows}
+
+
+def write(db: str, intervention: Row, rows: list[Row]) -> int:
+    """Store the signals, in one transaction: beside those there are with the same key, else in their place.
+
+    Args:
+        intervention: its columns, but for `kind` and `tokens`.
+
+    Returns:
+        the intervention's id.
+
+    Raises:
+        UserError: the database cannot be written; what was there is as it was.
+    """
+    try:
+        with session_factory(make_engine(db, wait_ms=_PATIENCE_MS))() as session, session.begin():
+            return _write(session, intervention, rows)
+    except OperationalError as error:
+        raise UserError(
+            f"--db {without_password(db)}: cannot be written: {error.orig}; what was measured is kept, the same command"
+            " writes it without measuring again"
+        ) from error
+
+
+def _write(session: Session, intervention: Row, rows: list[Row]) -> int:
+    analysis_id = intervention["analysis_id"]
+    new = {(row["positive"], row["negative"]) for row in rows}
+    old, kept = _take_out(session, analysis_id, intervention["key"])
+    everything = [row for row in kept if (row["positive"], row["negative"]) not in new] + rows
+    seconds = intervention["seconds"] + (old.seconds if old is not None and kept else 0.0)
+    tokens = sum(row["data"]["predictions"] for row in everything)
+    made = Intervention(**(intervention | {"kind": KIND, "tokens": tokens, "seconds": seconds}))
+    session.add(made)
+    session.flush()
+    if everything:
+        statement = cast(Table, Steering.__table__).insert()
+        session.execute(statement, [{**row, "intervention_id": made.id} for row in everything])
+    for row in everything:
+        for index in {row["positive"], row["negative"]}:
+            tell_class(session, analysis_id, index, row)
+    judge_analysis(session, analysis_id)
+    return made.id
+
+
+def _take_out(session: Session, analysis_id: int, key: str) -> tuple[Intervention | None, list[Row]]:
+    """The older intervention, deleted with all it said, and its rows if they have the same key."""
+    forget(session, analysis_id)
+    where = (Intervention.analysis_id == analysis_id, Intervention.kind == KIND)
+    old = session.scalar(select(Intervention).where(*where))
+    if old is None:
+        return None, []
+    columns = [column for column in Steering.__table__.columns if column.name != "intervention_id"]
+    found = session.execute(select(*columns).where(Steering.intervention_id == old.id)).all()
+    kept = [dict(row._mapping) for row in found] if old.key == key else []
+    session.expunge(old)
+    session.execute(delete(Intervention).where(*where))
+    return old, kept
+
+
+def forget(session: Session, analysis_id: int) -> None:
+    """The class of every latent as it was before it was steered along."""
+    rows = session.scalars(select(Score).where(Score.analysis_id == analysis_id, Score.name == BINDING)).all()
+    for row in rows:
+        steering = row.data.get("steering")
+        if steering is None:
+            continue
+        before = steering["before"]
+        row.label, row.words = before["label"], before["words"]
+        row.data = {name: value for name, value in row.data.items() if name != "steering"}
+        _say_the_rest(session, analysis_id, row.index)
+
+
+def tell_class(session: Session, analysis_id: int, index: int, steering: Row) -> None:
+    """Part C into the latent's row: `likely` becomes what it says; other labels stay, with its numbers beside them."""
+    row = session.get(Score, (analysis_id, index, BINDING))
+    if row is None:
+        return
+    before = {"label": row.label, "words": row.words}
+    numbers = {name: steering[name] for name in _TOLD}
+    told = numbers | {"label": steering["label"], "words": steering["words"], "before": before}
+    row.data = row.data | {"steering": told}
+    if before["label"] == LIKELY and steering["label"] in (YES, NO):
+        row.label = steering["label"]
+        row.words = f"{before['words'].replace(_MISSING, '')} {steering['words']}"
+        _say_the_rest(session, analysis_id, index)
+
+
+def _say_the_rest(session: Session, analysis_id: int, index: int) -> None:
+    """Whether the latent is unexplained now."""
+    session.flush()
+    names = [each.statistic.name for each in CLASSES]
+    rows = {row.name: row for row in _scores(session, analysis_id, index)}
+    rest = rows.get(UNEXPLAINED.name)
+    if rest is None or any(name not in rows for name in names):
+        return
+    found = remainder([Finding(rows[name].label, rows[name].words) for name in names])
+    rest.label, rest.words = found.label, found.words
+
+
+def _scores(session: Session, analysis_id: int, index: int) -> list[Score]:
+    return list(session.scalars(select(Score).where(Score.analysis_id == analysis_id, Score.index == index)))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else number(value)
+
+
+def _short(value: Any) -> Any:
+    """Numbers of the evidence with five digits: it is drawn, not computed with."""
+    if isinstance(value, float):
+        return number(value, 5)
+    if isinstance(value, dict):
+        return {name: _short(part) for name, part in value.items()}
+    return [_short(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,88 @@
+"""Log probabilities of texts with the model pushed: the short way agrees with the plain, slow one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from analysis import hook_points
+from analysis.interventions.steer.examples import continuations
+from analysis.interventions.steer.score import Scorer
+from analysis.model import LanguageModel
+from tests.analysis.tiny_models import BOS, D_MODEL, FAMILIES, VOCAB, tiny, tiny_tokenizer
+
+torch.set_num_threads(1)
+SCORED = 4
+
+
+def model_of(family: str) -> LanguageModel:
+    return LanguageModel(tiny(family), tiny_tokenizer(), name=family, source="test", fingerprint="00")
+
+
+def rows(count: int = 3) -> Tensor:
+    ids = torch.randint(3, VOCAB, (count, 11), generator=torch.Generator().manual_seed(0))
+    ids[:, 0] = BOS
+    return ids
+
+
+def slowly(model: LanguageModel, hook: str, ids: Tensor, push: Tensor) -> list[float]:
+    """A whole forward pass for every text and every scored token, which sees nothing that comes after."""
+    found = []
+    for row in ids:
+        total = 0.0
+        for place in range(len(row) - SCORED, len(row)):
+            handle = hook_points.on_write(model.module, hook, lambda x: x + push)
+            with torch.no_grad():
+                logits = model.module(input_ids=row[None, :place]).logits[0, -1]
+            handle.remove()
+            total += float(torch.log_softmax(logits[: model.vocab_size].double(), 0)[row[place]])
+        found.append(total)
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("hook", ["blocks.0.hook_resid_pre", "blocks.1.hook_mlp_out", "blocks.2.hook_resid_post"])
+def test_log_probabilities_are_those_of_one_pass_a_token(family: str, hook: str) -> None:
+    model, ids = model_of(family), rows()
+    push = torch.randn(D_MODEL, generator=torch.Generator().manual_seed(1))
+    told: list[int] = []
+    texts = Scorer(model, hook, told.append).read(ids, SCORED)
+    pushed = texts.pushed(torch.stack([push, -push]))
+    assert texts.clean.tolist() == pytest.approx(slowly(model, hook, ids, torch.zeros(D_MODEL)), rel=1e-5)
+    assert pushed[0].tolist() == pytest.approx(slowly(model, hook, ids, push), rel=1e-5)
+    assert pushed[1].tolist() == pytest.approx(slowly(model, hook, ids, -push), rel=1e-5)
+    assert (pushed[0] - texts.clean).abs().max() > 1e-3, "the push does something"
+    assert sum(told) == 3 * ids.numel()
+
+
+def test_many_texts_are_read_in_parts_and_stay_in_order() -> None:
+    model, ids = model_of("llama"), rows(70)
+    push = torch.ones(1, D_MODEL)
+    whole = Scorer(model, "blocks.1.hook_resid_post", lambda _n: None).read(ids, SCORED)
+    few = Scorer(model, "blocks.1.hook_resid_post", lambda _n: None).read(ids[60:], SCORED)
+    assert whole.clean[60:].tolist() == pytest.approx(few.clean.tolist(), rel=1e-6)
+    assert whole.pushed(push)[0, 60:].tolist() == pytest.approx(few.pushed(push)[0].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "gpt2"])
+def test_a_continuation_is_the_likeliest_token_each_time(family: str) -> None:
+    model, ids, hook = model_of(family), rows(2), "blocks.1.hook_resid_post"
+    push = 3 * torch.randn(D_MODEL, generator=torch.Generator().manual_seed(2))
+    found = continuations(model, hook, ids, push, lambda _n: None, length=5)
+    assert len(found) == 2
+    for number, signs in enumerate([{"minus": -1, "zero": 0, "plus": 1}] * 2):
+        for name, sign in signs.items():
+            row = ids[number]
+            for _ in range(5):
+                change = sign * push
+                handle = hook_points.on_write(model.module, hook, lambda x, change=change: x + change)
+                with torch.no_grad():
+                    logits = model.module(input_ids=row[None]).logits[0, -1]
+                handle.remove()
+                logits[:3] = -torch.inf
+                row = torch.cat([row, logits.argmax()[None]])
+            assert found[number][name] == model.tokenizer.decode(row[-5:].tolist())
+        assert found[number]["prefix"] == model.tokenizer.decode(ids[number, 1:].tolist())
+    assert any(one["minus"] != one["plus"] for one in found)
+    assert not any(block._forward_hooks for block in hook_points.blocks(model.module)), "the model is left as it was"
