@@ -143,6 +143,8 @@ class ContextStream:
         """About the share of the corpus that is wanted, by the first sections' characters per token."""
         first = self._tokenise(list(itertools.islice(self._sections(), _TOGETHER)))
         characters, tokens = sum(t.end - t.begins[0] for t in first if t.ids), sum(len(t.ids) for t in first)
+        if not tokens:
+            return 1.0  # no text that is wanted: one round finds that out as well as thousands
         wanted = self.tokens * characters / max(1, tokens)
         return min(1.0, max(wanted, 1.0) / max(1, self.corpus.report.characters))
 

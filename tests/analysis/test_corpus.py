@@ -164,6 +164,14 @@ def test_held_out_documents_are_never_read_in_training(many: Corpus) -> None:
     assert 25 < len(held) < 55
 
 
+def test_a_corpus_that_holds_out_nothing_says_so_at_once(tmp_path: Path) -> None:
+    """It took a round over the corpus for each two characters of it."""
+    corpus = corpus_of(tmp_path, *[SENTENCE * 40 for _ in range(6)])
+    started = time.monotonic()
+    assert list(stream_of(corpus, held_out=1e-9, only_held_out=True).batches()) == []
+    assert time.monotonic() - started < 2
+
+
 TEXT = "The cat sat. A dog barked at 3.14 p.m. in vain!\n\nShe left.  It rain-\ned all day. \n \n\nEnd"
 #       sentences begin at The, A, She, It and End; paragraphs at The, She and End
 STARTS = {"sentence": ("The", "A dog", "She", "It rain", "End"), "paragraph": ("The", "She", "End")}
