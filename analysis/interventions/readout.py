@@ -186,8 +186,7 @@ class _Block:
         self.best = self.logp.argmax(-1)
         self.rank = (self.logp > self.right[:, None]).sum(-1) + 1
         self.entropy = -torch.linalg.vecdot(self.p, self.logp)
-        # columns of the unembedding lie far apart in memory: gathered once
-        self.of_right, self.of_best = (readout.weight[:, tokens] for tokens in (targets, self.best))
+        self.of_right = readout.weight[:, targets]  # columns lie far apart in memory: gathered once
 
     def outputs(self) -> Outputs:
         """Of the clean model."""
@@ -272,7 +271,7 @@ class _Sums:
     def __init__(self, block: _Block, hidden: Tensor, inverse: Tensor, ranks: bool) -> None:
         self.block, self.inverse, self.ranks = block, inverse, ranks
         self.right = self._at(hidden, block.of_right, block.targets)
-        self.best = self._at(hidden, block.of_best, block.best)
+        self.best = torch.full_like(self.right, -torch.inf)  # [V, n]: of the clean model's most likely tokens
         self.top = torch.full_like(inverse, -torch.inf)
         self.z, self.zq, self.pq, self.above = (torch.zeros_like(self.right) for _ in range(4))
 
@@ -283,7 +282,8 @@ class _Sums:
         scratch = block.readout.buffer("scratch", q.shape)
         if self.ranks:
             self.pq += torch.mul(q, block.p[:, piece], out=scratch).sum(-1)
-            self.above += self._above(q, block.targets - piece.start, scratch)
+            self.above += self._above(q, piece, scratch)
+            self.best = torch.maximum(self.best, self._in_piece(q, piece, block.best))
         top = torch.maximum(self.top, q.amax(-1, keepdim=True))
         faded = (self.top - top).exp2_()[..., 0]
         self.top = top
@@ -297,14 +297,20 @@ class _Sums:
         out = torch.empty_like(unscaled)
         return self.block.readout.bits(unscaled, self.inverse[..., 0], self.block.base[:, 0], tokens, out)
 
-    def _above(self, q: Tensor, place: Tensor, scratch: Tensor) -> Tensor:
-        """[V, n]: entries more likely than the right token, which is at `place` [n] if that is within the piece."""
+    def _above(self, q: Tensor, piece: slice, scratch: Tensor) -> Tensor:
+        """[V, n]: entries more likely than the right token."""
         # written as floats: summing booleans takes several times as long
-        found: Tensor = torch.gt(q, self.right[..., None], out=scratch).sum(-1)
+        found = torch.gt(q, self.right[..., None], out=scratch).sum(-1)
+        # the right token's q was worked out apart, and rounding must not put it above itself
+        itself = self._in_piece(q, piece, self.block.targets) > self.right
+        return found - itself.to(found)
+
+    def _in_piece(self, q: Tensor, piece: slice, tokens: Tensor) -> Tensor:
+        """[V, n]: q of one entry a token, -inf where it is not in this piece."""
+        place = tokens - piece.start
         inside = (place >= 0) & (place < q.shape[-1])
         at = place.clamp(0, q.shape[-1] - 1).expand(q.shape[:2])[..., None]
-        itself = (q.gather(-1, at)[..., 0] > self.right) & inside  # rounding: it is not above itself
-        return found - itself.to(found)
+        return q.gather(-1, at)[..., 0].masked_fill(~inside, -torch.inf)
 
     def log_z(self) -> Tensor:
         """[V, n]: log of the changed normaliser over the clean one, nats."""
@@ -331,5 +337,4 @@ class _Sums:
 
     def other_top(self) -> Tensor:
         """[V, n]: 1 where another entry than the clean model's most likely one leads."""
-        # equal up to rounding is the same one
-        return (self.top[..., 0] - self.best > 1e-5 * self.best.abs().clamp(min=1)).to(self.z.dtype)
+        return (self.top[..., 0] > self.best).to(self.z.dtype)

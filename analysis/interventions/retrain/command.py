@@ -78,7 +78,8 @@ def retrain(config: RetrainConfig, console: Console, json_file: Path | None = No
     for source, arms in zip(sources, jobs, strict=True):
         mine, reports = reports[: len(arms)], reports[len(arms) :]
         results = results_of(config, source, arms, mine)
-        ids.append(_stored(setting, source, results, time.monotonic() - started, console))
+        results.summary.update(wall_seconds=round(time.monotonic() - started, 1), jobs=config.jobs)
+        ids.append(_stored(setting, source, results, console))
         _export(config.db, ids[-1], json_file, source if len(sources) > 1 else None)
     return ids
 
@@ -193,9 +194,9 @@ def _hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _stored(setting: Setting, source: Source, results: Results, seconds: float, console: Console) -> int:
+def _stored(setting: Setting, source: Source, results: Results, console: Console) -> int:
     config = setting.config
-    found = replace_experiment(config, source, setting.context, setting.subject, results, seconds)
+    found = replace_experiment(config, source, setting.context, setting.subject, results)
     wide = console if console.is_terminal else Console(file=console.file, width=140, highlight=False)
     wide.print(table(source.stored.slug, results.summary))
     console.print(results.summary["words"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,9 +138,12 @@ _tell: Callable[[int], None] = lambda _count: None  # noqa: E731 -- set once in 
 
 
 def _begin(seen: Any) -> None:
-    """In each worker process: Ctrl-C is the parent's, and so is the progress bar."""
+    """In each worker process: Ctrl-C is the parent's, so is the progress bar, and nothing outlives the parent: the
+    next command would train the same arm in the same folder.
+    """
     global _tell
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
 
     def tell(count: int) -> None:
@@ -147,6 +151,13 @@ def _begin(seen: Any) -> None:
             seen.value += count
 
     _tell = tell
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(job: Job) -> dict[str, Any]:

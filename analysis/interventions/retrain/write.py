@@ -29,10 +29,8 @@ NORMALISATION = (
 )
 
 
-def replace_experiment(
-    config: RetrainConfig, source: Source, context: int, subject: Subject, results: Results, seconds: float
-) -> int:
-    """Store it.
+def replace_experiment(config: RetrainConfig, source: Source, context: int, subject: Subject, results: Results) -> int:
+    """Store it. Its seconds are those of all arms' training added up, however many commands and jobs it took.
 
     Returns:
         the experiment's id.
@@ -53,7 +51,7 @@ def replace_experiment(
         settings=settings,
         versions=versions(),
         summary=plain(results.summary),
-        seconds=seconds,
+        seconds=sum(report["seconds"] for reports in results.reports.values() for report in reports),
         finished=datetime.now(UTC).replace(tzinfo=None),
     )
     arms = [_arm(name, report) for name, reports in results.reports.items() for report in reports]

@@ -30,7 +30,7 @@ HOOK = "blocks.1.hook_resid_post"
 D, SPARSE, SIGNED = 48, 60, 1
 THRESHOLD = 0.16  # found latents of the signed direction are on a quarter of the tokens, of a sparse feature on 5 %
 TRAINED, HELD_OUT = 16_000, 6_000
-RECIPE = Recipe("topk", 80, 3, learning_rate=4e-3, batch=256, train_tokens=500 * 256)
+RECIPE = Recipe("topk", 80, 3, learning_rate=4e-3, batch=256, train_tokens=600 * 256)
 
 
 def directions() -> Tensor:

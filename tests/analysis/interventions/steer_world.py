@@ -21,7 +21,7 @@ from analysis.analyze import analyze
 from analysis.config import AnalyzeConfig
 from analysis.interventions.steer.pool import Pool
 from analysis.model import LanguageModel
-from store.session import make_engine, session_factory
+from store.session import make_engine, session_factory, sqlite_module
 from store.tables import Score
 from tests.analysis.tiny_models import BOS, EOS, PAD, VOCAB, tiny_tokenizer
 from tests.planted import sae_folder
@@ -29,7 +29,7 @@ from tests.planted import sae_folder
 D = 128
 HOOK = "blocks.0.hook_resid_post"
 KIND, CASE = torch.eye(D)[0], torch.eye(D)[1]
-SAYS = 0.6  # how much the unembedding makes of the kind
+SAYS = 0.35  # how much the unembedding makes of the kind
 
 
 def kinds() -> tuple[Tensor, Tensor]:
@@ -76,12 +76,12 @@ def planted_language_model(seed: int = 0) -> LanguageModel:
 
 
 def text(draw: random.Random, letters: int) -> str:
-    """Stretches of one kind, and, at other places, of one case."""
+    """Stretches of one kind, and, at other places, of one case; somewhat more of a to m, and of capitals."""
     kind, case, made = draw.random() < 0.5, draw.random() < 0.5, []
     while len(made) < letters:
-        if draw.random() < 1 / 24:
+        if draw.random() < (1 / 28 if kind else 1 / 20):
             kind = not kind
-        if draw.random() < 1 / 24:
+        if draw.random() < (1 / 28 if case else 1 / 20):
             case = not case
         letter = draw.choice("abcdefghijklm" if kind else "nopqrstuvwxyz")
         made.append(letter.upper() if case else letter)
@@ -108,6 +108,14 @@ class Store:
 
     db: Path
     folder: Path
+
+    def copy(self, to: Path) -> str:
+        """The database, whatever is still in its write-ahead log."""
+        source, target = (sqlite_module().connect(str(path)) for path in (self.db, to))
+        source.backup(target)
+        source.close()
+        target.close()
+        return str(to)
 
 
 def planted_store(folder: Path) -> Store:

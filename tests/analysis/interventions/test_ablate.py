@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from analysis.errors import UserError
 from analysis.interventions.ablate.command import ablate
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation
+from analysis.interventions.ablate.plain import compare
 from analysis.interventions.subject import Subject, open_subject
 from store.session import make_engine
 from store.tables import Effect, Intervention, Latent
@@ -256,3 +258,11 @@ def test_weights_that_changed_since_are_refused(world: World, tmp_path: Path) ->
     other = sae_folder(tmp_path / "other", torch.eye(D_MODEL), torch.eye(D_MODEL))
     with pytest.raises(UserError, match="expected what the run was made with"):
         open_subject(world.db, str(LAYER), weights=str(other))
+
+
+def test_the_plain_way_is_compared_on_the_same_batches(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    compare(world.db, str(LAYER), 400, 2)
+    found = json.loads(capsys.readouterr().out)
+    assert found["latents"] >= 4
+    assert found["ratio"] > 1  # one block of three and no unembedding, against all of it
+    assert max(found["largest_difference"].values()) < 2e-6

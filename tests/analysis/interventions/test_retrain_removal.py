@@ -15,7 +15,8 @@ torch.set_num_threads(1)
 
 def basis(d: int, r: int, seed: int = 0) -> torch.Tensor:
     random = torch.Generator().manual_seed(seed)
-    return torch.linalg.qr(torch.randn(d, r, generator=random, dtype=torch.float64)).Q
+    found: torch.Tensor = torch.linalg.qr(torch.randn(d, r, generator=random, dtype=torch.float64)).Q
+    return found
 
 
 @pytest.mark.parametrize("r", [0, 1, 5])
@@ -76,7 +77,7 @@ def test_variance_is_that_of_the_ordinary_tokens() -> None:
 def test_components_hold_the_most_variance() -> None:
     random = np.random.default_rng(0)
     rows = (random.standard_normal((5_000, 10)) * [5, 4, *[1] * 8] @ basis(10, 10).numpy()).astype(np.float16)
-    spread = spread_of(rows)  # type: ignore[arg-type]
+    spread = spread_of(rows)
     share = spread.share(spread.components(2))
     assert share == pytest.approx(41 / 49, abs=0.02)
     assert all(share > spread.share(basis(10, 2, seed)) for seed in range(20))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -36,14 +35,14 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def db(planted: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A copy of the store, and a cache of its own."""
     monkeypatch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
-    return str(shutil.copy(planted.db, tmp_path / "run.db"))
+    return planted.copy(tmp_path / "run.db")
 
 
 @pytest.fixture(scope="module")
 def whole(planted: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, int], dict[str, Any]]:
     """What the store says after a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    copy = str(shutil.copy(planted.db, folder / "run.db"))
+    copy = planted.copy(folder / "run.db")
     os.environ["DENSE_LATENTS_CACHE"] = str(folder / "cache")
     try:
         steer(asked(copy), QUIET)
@@ -97,7 +96,8 @@ def test_the_direction_that_moves_text_is_told_from_the_one_that_does_not(db: st
     assert kind["dose"] == 1
     assert kind["pairs"] == 12
     assert kind["words"].startswith("Pushed to one side of this signal and to the other (by 1 standard deviation)")
-    assert [dose["refused"] for dose in kind["data"]["doses"]] == [False, True, True, True]
+    refused = [dose["refused"] for dose in kind["data"]["doses"]]
+    assert (refused[0], refused[-1]) == (False, True)
     assert set(kind["data"]["examples"][0]) == {"prefix", "minus", "zero", "plus"}
     assert found[2, 3]["flips"] < 0.4
     with Session(make_engine(db, read_only=True)) as session:
