@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from app import schemas
 from app.compose.evidence import items, one
 from app.compose.labels import confounds_of
+from app.compose.steering import CHANCE
 from app.queries.chains import ChainInfo
 from app.queries.classes import MIXTURE, ScoreInfo
+from app.queries.effects import MEASURES, RANDOM, SPARSE, ControlInfo, EffectInfo
+from app.queries.experiments import ArmInfo, ExperimentInfo, StabilityInfo
 from app.queries.labels import AssociationInfo, LabelInfo
+from app.queries.steering import SteeringInfo
+from app.queries.verdicts import VerdictInfo
 
 SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "words")
 ASSOCIATION = ("verdict", "effect", "low", "high", "conditional", "held_out", "p", "q", "words", "data")
@@ -75,3 +81,53 @@ def _confound(item: dict[str, Any]) -> schemas.ConfoundOut:
         measure=None if measure is None else str(measure),
         words=str(item.get("words") or ""),
     )
+
+
+def of_effects(found: EffectInfo | None) -> dict[str, schemas.EffectOut]:
+    """By measure; empty where nothing was ablated."""
+    if found is None:
+        return {}
+    measures = {**{name: found.measures[name] for name in MEASURES}, "mediated": found.mediated}
+    return {
+        name: schemas.EffectOut(
+            value=one_of.value,
+            low=one_of.low,
+            high=one_of.high,
+            control=_control(found.against(name, RANDOM)),
+            sparse=_control(found.against(name, SPARSE)),
+        )
+        for name, one_of in measures.items()
+        if one_of.value is not None
+    }
+
+
+def _control(found: ControlInfo | None) -> schemas.ControlOut | None:
+    return None if found is None else schemas.ControlOut(**asdict(found))
+
+
+def of_verdict(found: VerdictInfo | None) -> dict[str, Any]:
+    """`grounds` and `missing` of an answer."""
+    if found is None:
+        return {"grounds": [], "missing": []}
+    return {
+        "grounds": [schemas.GroundOut(**asdict(ground)) for ground in found.grounds],
+        "missing": [schemas.MissingOut(**asdict(gap)) for gap in found.missing],
+    }
+
+
+def of_steering(found: list[SteeringInfo]) -> list[schemas.SteeringOut]:
+    """Signals that were steered along."""
+    return [schemas.SteeringOut(**asdict(one_of), chance=CHANCE) for one_of in found]
+
+
+def of_experiment(found: ExperimentInfo) -> dict[str, Any]:
+    """Fields of an experiment's answer."""
+    return {**asdict(found), "url": f"/experiments/{found.id}"}
+
+
+def of_experiment_parts(arms: list[ArmInfo], stability: list[StabilityInfo]) -> dict[str, Any]:
+    """Its SAEs, and which latents come back."""
+    return {
+        "arms": [schemas.ArmOut(**asdict(arm)) for arm in arms],
+        "stability": [schemas.StabilityOut(**asdict(row)) for row in stability],
+    }

@@ -1,13 +1,14 @@
 """Ask before working: a page whose data, address and code are unchanged is answered by 304 from one small query.
 
-Data change only when a worker commits a run, so the runs' count, newest id and time stand for all
-of it. Every answer must be asked for again (no-cache): a new run replaces pages at the same address.
+Data change only when a worker commits a run, an intervention or an experiment, or judges latents anew, so
+their counts, newest ids and times stand for all of it. Every answer must be asked for again (no-cache): a new
+run replaces pages at the same address.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -16,7 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import SessionDep
-from store.tables import Run
+from app.queries.verdicts import VERDICTS
+from store.tables import Experiment, Intervention, Run, Verdict
 
 CONTROL = "private, no-cache"
 
@@ -27,12 +29,23 @@ class NotModified(Exception):  # noqa: N818 - an answer, no error
 
 def fresh(request: Request, session: SessionDep) -> None:
     """Set this answer's tag; stop here if the client has it already."""
-    newest = session.execute(select(func.count(), func.max(Run.id), func.max(Run.finished)).select_from(Run)).one()
+    newest = session.execute(select(*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged())).one()
     parts = (request.app.state.version, *newest, request.url.path, request.url.query)
     tag = hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:24]
     request.state.etag = f'W/"{tag}"'
     if _holds(request.headers, tag):
         raise NotModified
+
+
+def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[Any]:
+    values = (func.count(table.id), func.max(table.id), func.max(table.finished))
+    return [select(value).scalar_subquery() for value in values]
+
+
+def _judged() -> list[Any]:
+    """How many latents have each verdict: they have no time of their own."""
+    counts = (select(func.count()).where(Verdict.verdict == name) for name in VERDICTS)
+    return [count.scalar_subquery() for count in counts]
 
 
 def _holds(headers: Headers, tag: str) -> bool:

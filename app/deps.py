@@ -28,6 +28,7 @@ def renderer_of(request: Request) -> Renderer:
 SessionDep = Annotated[Session, Depends(session_of)]
 RendererDep = Annotated[Renderer, Depends(renderer_of)]
 Index = Annotated[int, Path(ge=0, le=MAX_ID, description="Index of the latent in its SAE, from 0.")]
+Number = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the experiment.")]
 Slug = Annotated[str, Path(max_length=200, description="The SAE's name, e.g. smollm2-135m-instruct/l15-resid.")]
 RunId = Annotated[
     int | None, Query(alias="run", ge=1, le=MAX_ID, description="Run id; without it the newest complete run.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 
 THIN = "\u202f"  # narrow no-break space: keeps "38.1 %" on one line
@@ -68,6 +69,25 @@ def signed(value: float | None, places: int = 2) -> str:
     if value is None:
         return NONE
     return f"+{number(value)}" if value > 0 else number(value)
+
+
+def nats(value: float | None) -> str:
+    """A change in nats per token: four places, since it is read against an epsilon of 0.002; fewer of large ones."""
+    if value is None:
+        return NONE
+    places = 4 if abs(value) < 0.1 else 3 if abs(value) < 1 else 2
+    text = fixed(value, places)
+    return f"+{text}" if value > 0 and float(f"{value:.{places}f}") else text
+
+
+def span(low: float | None, high: float | None, form: Callable[[float | None], str]) -> str:
+    """0.0182, 0.0241 -> "0.0182 to 0.0241" in the form of the value, without its plus; empty where there is none."""
+    return "" if low is None or high is None else f"{form(low).lstrip('+')} to {form(high).lstrip('+')}"
+
+
+def nats_span(low: float | None, high: float | None) -> str:
+    """The interval of a change in nats per token."""
+    return span(low, high, nats)
 
 
 def count(value: int | None) -> str:
@@ -145,6 +165,12 @@ def boxed(token: str) -> str:
 
 def _draws(letter: str) -> bool:
     return unicodedata.category(letter) not in {"Cf", "Zs", "Zl", "Zp", "Cn"}
+
+
+def coded(text: str) -> list[tuple[str, bool]]:
+    """("run `x`.") -> [("run ", False), ("x", True), (".", False)]: what stands between backticks is to be typed."""
+    parts = [(part, place % 2 == 1) for place, part in enumerate(plain(text).split("`"))]
+    return [(part, is_code) for part, is_code in parts if part]
 
 
 def isolate(text: str) -> str:

@@ -13,12 +13,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import assets, caching, errors
 from app.pages import ErrorPage
 from app.rendering import Renderer
-from app.routes import api, docs, home, labels, latents, layers, methods, pairs, saes, static
+from app.routes import api, docs, experiments, home, labels, latents, layers, methods, pairs, saes, static
 from app.security import HEADERS, Gate
 from app.settings import Settings
 from store.session import make_engine, session_factory
 
-PAGES = (home, layers, latents, labels, pairs, saes, methods, docs)  # saes last of its kind: its path takes any slug
+PAGES = (home, layers, latents, labels, experiments, pairs, saes, methods, docs)  # saes after what it would swallow
 
 
 def create_app(settings: Settings) -> FastAPI:

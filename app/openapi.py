@@ -12,7 +12,7 @@ from app.schemas import Problem
 
 ERRORS = {
     "400": "The Host header is not one of this server's, or the request cannot be read",
-    "404": "There is no such run, SAE, latent or pair",
+    "404": "There is no such run, SAE, latent, pair or experiment",
     "413": "The body is too large",
     "414": "The address is too long",
     "422": "A filter, sort or cursor means nothing",

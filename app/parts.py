@@ -58,6 +58,8 @@ class Column:
     """A sortable table head."""
 
     name: str
+    term: str
+    """Name of the statistic, for its definition."""
     label: str
     href: str
     active: str

@@ -13,12 +13,15 @@ from markupsafe import Markup
 from app.assets import Assets
 from app.formats import (
     boxed,
+    coded,
     count,
     date,
     duration,
     fixed,
     interval,
     isolate,
+    nats,
+    nats_span,
     number,
     percent,
     plain,
@@ -50,7 +53,8 @@ def make_environment(settings: Settings, assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (percent, interval, number, fixed, signed, count, date, duration, plain, boxed, isolate, short_hash)
+    numbers = (percent, interval, number, fixed, signed, nats, nats_span, count, date, duration, short_hash)
+    shown = (*numbers, plain, boxed, coded, isolate)
     environment.filters.update({function.__name__: function for function in shown})
     environment.filters["json_block"] = json_block
     environment.globals["static_url"] = assets.url

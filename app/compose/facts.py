@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.formats import THIN, count, fixed, number, percent
+from app.formats import THIN, count, fixed, nats, number, percent, span
+from app.queries.effects import EffectInfo
 from app.queries.latents import LatentInfo
 from app.queries.pairs import PairInfo
 from app.queries.saes import SaeInfo
@@ -25,17 +26,27 @@ class Fact:
     """Why there is no value."""
 
 
-def latent_facts(latent: LatentInfo, pair: PairInfo | None) -> list[Fact]:
-    """Five or six facts of one latent; `pair` only where the partner is its mirror image."""
+def latent_facts(latent: LatentInfo, pair: PairInfo | None, effect: EffectInfo | None) -> list[Fact]:
+    """Five to seven facts of one latent; `pair` only where the partner is its mirror image."""
     facts = [_antipodality(latent)]
     if pair is not None:
         facts.append(_joint(pair))
+    if effect is not None:
+        facts.append(effect_fact(effect, "Δ loss without it"))
     facts.append(_fact(latent, "max", "largest activation", number(latent.max), _median(latent)))
     facts.append(_fact(latent, "mean", "mean where on", number(latent.mean), f"sd {number(latent.std)}"))
     facts.append(_fact(latent, "mass_share", "share of firing mass", percent(latent.mass_share), "of all latents' sum"))
     small = f"decoder norm {fixed(latent.decoder_norm)}"
     facts.append(_fact(latent, "cos_bias", "cosine with SAE bias", fixed(latent.cos_bias), small))
     return facts
+
+
+def effect_fact(effect: EffectInfo, label: str) -> Fact:
+    """Change of the loss, its interval and what half of the controls exceed."""
+    control = effect.against("loss")
+    beside = "" if control is None or control.median is None else f" · control {nats(control.median).lstrip('+')}"
+    between = span(effect.loss.low, effect.loss.high, nats)
+    return Fact(label, "effect_loss", nats(effect.loss.value), f"{between}{beside}".lstrip(" ·"))
 
 
 def _fact(latent: LatentInfo, name: str, label: str, value: str, small: str) -> Fact:
@@ -58,14 +69,16 @@ def _joint(pair: PairInfo) -> Fact:
     return Fact("joint R²", "r2", fixed(pair.r2), reason or f"best single {fixed(pair.r2_single)}", reason)
 
 
-def pair_facts(pair: PairInfo) -> list[Fact]:
+def pair_facts(pair: PairInfo, effect: EffectInfo | None) -> list[Fact]:
     """Joint facts of a pair."""
     ratio = "" if pair.cofiring_ratio is None else f"{number(pair.cofiring_ratio, 2)}{THIN}× what independence gives"
+    both = [] if effect is None else [effect_fact(effect, "Δ loss without both")]
     return [
         Fact(
             "antipodality", "antipodality", fixed(pair.score), f"enc {fixed(pair.cos_enc)} · dec {fixed(pair.cos_dec)}"
         ),
         _joint(pair),
+        *both,
         Fact("gain over one", "r2", fixed(pair.gain), "joint R² less the better single", _why(pair.reasons, "r2")),
         Fact("correlation", "correlation", fixed(pair.correlation), "of z with p", _why(pair.reasons, "correlation")),
         Fact("coverage", "coverage", percent(pair.coverage), f"dead zone {percent(pair.dead_zone)}"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from app.compose.labels import LabelSection, association_row, confounds_of
+from app.compose.of_run import of_run
 from app.links import link
 from app.pages import LabelsPage
 from app.queries import labels, runs, saes
@@ -18,16 +19,12 @@ NEAREST = 2  # where none goes with it: what came nearest
 
 def labels_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LabelsPage:
     """The page of a run."""
-    found, known = saes.list_saes(session, run), labels.list_labels(session, run)
+    shared = of_run(session, run, terms, pin, "labels", "Labels")
+    found, known = shared["saes"], labels.list_labels(session, run)
     counts = labels.counts_by_sae(session, run) if known else {}
     strongest = labels.strongest(session, run) if known else {}
     return LabelsPage(
-        title="Labels",
-        nav="labels",
-        terms=terms,
-        pin=pin,
-        run=run,
-        saes=found,
+        **shared,
         sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, []), pin) for one in known],
         missing="" if known else _why(labels.corpus_columns(session, run)),
     )

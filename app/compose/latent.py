@@ -7,11 +7,29 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.compose import functions, lists, views
+from app.compose.causal import Causal, causal_of
+from app.compose.effects import Effects, causal_sentence, effects_of
 from app.compose.facts import latent_facts
 from app.compose.labels import association_row, label_sentence
+from app.compose.steering import SteeringCard, steering_card, wanted
 from app.compose.text import groups_of, paint_of, strip_of
+from app.compose.verdict import ruling
 from app.pages import LatentPageView
-from app.queries import chains, class_counts, classes, examples, labels, latents, pairs, profiles, runs, saes
+from app.plots import INK
+from app.queries import (
+    chains,
+    class_counts,
+    classes,
+    examples,
+    labels,
+    latents,
+    pairs,
+    profiles,
+    runs,
+    saes,
+    steering,
+    verdicts,
+)
 from app.queries.latents import LatentInfo
 from app.queries.pairs import PairInfo
 from app.queries.profiles import Profiles
@@ -42,14 +60,16 @@ class Loaded:
 def load(session: Session, sae: saes.SaeInfo, index: int) -> Loaded:
     """Read one latent with its partner."""
     latent = latents.find_latent(session, sae, index)
-    if latent.partner is None:
-        return Loaded(latent, None, None, profiles.find_profiles(session, sae.analysis_id, index), None)
+    other = latent.partner
+    found = profiles.find_many(session, sae.analysis_id, [index] if other is None else [index, other])
+    if other is None:
+        return Loaded(latent, None, None, found[index], None)
     return Loaded(
         latent,
-        latents.find_some(session, sae, [latent.partner]).get(latent.partner),
-        pairs.find_pair(session, sae.analysis_id, index, latent.partner),
-        profiles.find_profiles(session, sae.analysis_id, index),
-        profiles.find_profiles(session, sae.analysis_id, latent.partner),
+        latents.find_some(session, sae, [other]).get(other),
+        pairs.find_pair(session, sae.analysis_id, index, other),
+        found[index],
+        found[other],
     )
 
 
@@ -69,6 +89,7 @@ def latent_page(
     tallies = class_counts.tallies(session, sae.analysis_id)
     chain = chains.find_chains(session, sae.analysis_id, index)
     associations = labels.associations_of(session, sae.analysis_id, index)
+    causal = causal_of(session, sae.analysis_id, [index])
     said = [functions.sentence(scores), label_sentence(associations)]
     return LatentPageView(
         title=f"Latent {index} · {sae.slug}",
@@ -82,7 +103,7 @@ def latent_page(
         pair=it.pair,
         side=_side(it),
         mirror=it.mirror,
-        facts=latent_facts(it.latent, it.pair if it.mirror else None),
+        facts=latent_facts(it.latent, it.pair if it.mirror else None, causal.of(index)),
         histograms=views.histograms(it.latent, it.profiles, it.pair, it.partner_profiles, it.mirror, _side(it)),
         tokens=lists.of_latent(it.latent, it.profiles, _side(it)),
         positions=positions,
@@ -97,11 +118,34 @@ def latent_page(
         functions=functions.class_rows(scores, tallies),
         function_words=" ".join(text for text in said if text),
         unmeasured="" if scores else why_unmeasured(it.latent, bool(tallies)),
+        effects=_effects(it, causal, sae, pin),
+        effect_words=causal_sentence(causal.of(index), causal.epsilon),
+        ruling=ruling(verdicts.find_verdict(session, sae.analysis_id, index)),
+        steering=_steering(session, it, causal, sae, scores),
         mixture=functions.mixture_of(scores),
         labels=[association_row(found) for found in associations],
         chain=chain,
         chain_classes=classes.classes_of(session, [(step.analysis_id, step.index) for step in chain.values()]),
     )
+
+
+def _effects(it: Loaded, causal: Causal, sae: saes.SaeInfo, pin: str) -> Effects:
+    index, other = it.latent.index, it.partner.index if it.partner and it.mirror else None
+    own = causal.of(index)
+    both = None if other is None or own is None else causal.of(index, other)
+    subjects = [("this latent", None, own), (f"together with {other}", other, both)]
+    return effects_of(causal.ablation, subjects, causal.dots, {(index, None): INK}, sae.slug, pin)
+
+
+def _steering(
+    session: Session, it: Loaded, causal: Causal, sae: saes.SaeInfo, scores: dict[str, classes.ScoreInfo]
+) -> SteeringCard | None:
+    index = it.latent.index
+    found = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, index)
+    if not wanted(scores, found):
+        return None
+    signal = f" --pair {it.pair.positive}:{it.pair.negative}" if it.pair and it.mirror else f" --latent {index}"
+    return steering_card(causal.steer, found, sae.slug, "this latent", signal)
 
 
 def why_unmeasured(latent: LatentInfo, others: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from app import plots
+from app.compose.of_run import of_run
 from app.formats import count, fixed, percent
 from app.links import link
 from app.pages import LayersPage
@@ -23,17 +24,13 @@ DOTS = 400
 
 def layers_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LayersPage:
     """The page of a run."""
-    found = saes.list_saes(session, run)
+    shared = of_run(session, run, terms, pin, "layers", "Layers")
+    found = shared["saes"]
     curves = saes.density_curves(session, run)
     known = class_counts.measured(session, run)
     groups = class_counts.profile(session, run) if known else {}
     return LayersPage(
-        title="Layers",
-        nav="layers",
-        terms=terms,
-        pin=pin,
-        run=run,
-        saes=found,
+        **shared,
         charts=plots.layers_figure(found, pin),
         densities={slug: plots.density_heights(curve) for slug, curve in curves.items()},
         paired=saes.dense_in_pairs(session, run),
@@ -85,7 +82,7 @@ def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -
     summary = (
         "Each square is a dense latent, in a column by layer and a band by what it does."
         f" {count(len(info.steps))} lines lead to the dense latent of the next layer whose signal correlates most,"
-        f" where by {plots.flow.LEAST} or more; a level line keeps its function."
+        f" where by {plots.flow.LEAST} or more; a level line keeps its function. Squares and lines lead to the latent."
     )
     head = ("layers", "chains", "in the same band", "median |correlation|")
     return View("flow", "chains", plots.flow.flow_figure(info, found, pin), summary, head, rows)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from app.compose import functions, lists, views
+from app.compose.causal import Causal, causal_of
+from app.compose.effects import Effects, causal_sentence, effects_of
 from app.compose.facts import pair_facts
+from app.compose.steering import SteeringCard, steering_card
 from app.compose.text import Group, groups_of, paint_of, strip_of
+from app.compose.verdict import ruling
 from app.errors import NotFound
 from app.pages import PairPage
 from app.parts import View
-from app.queries import class_counts, classes, examples, latents, pairs, profiles, runs, saes
+from app.plots import INK, NEGATIVE, POSITIVE
+from app.plots.effects import Key
+from app.queries import class_counts, classes, examples, latents, pairs, profiles, runs, saes, steering, verdicts
 from app.queries.statistics import Term
 
 KINDS = ("top", "level2", "random")
@@ -20,8 +26,13 @@ def pair_page(
     session: Session, run: runs.RunInfo, sae: saes.SaeInfo, pair: pairs.PairInfo, terms: dict[str, Term], pin: str
 ) -> PairPage:
     """The page of one pair."""
-    both = [latents.find_latent(session, sae, index) for index in (pair.positive, pair.negative)]
-    found = [profiles.find_profiles(session, sae.analysis_id, latent.index) for latent in both]
+    indices = [pair.positive, pair.negative]
+    known = latents.find_some(session, sae, indices)
+    both = [known[index] for index in indices]
+    profiled = profiles.find_many(session, sae.analysis_id, indices)
+    found = [profiled[index] for index in indices]
+    causal = causal_of(session, sae.analysis_id, indices)
+    ruled = verdicts.verdicts_of(session, [(sae.analysis_id, index) for index in indices])
     paints = [paint_of(both[0], both[1], 1), paint_of(both[1], both[0], -1)]
     groups = [
         groups_of(examples.find_examples(session, sae.analysis_id, latent.index, KINDS), paint)
@@ -38,7 +49,7 @@ def pair_page(
         sae=sae,
         pair=pair,
         poles=both,
-        facts=pair_facts(pair),
+        facts=pair_facts(pair, causal.of(*indices)),
         histogram=views.signed(pair),
         tokens=[made for row in zip(*token_lists, strict=True) for made in row],
         positions=_positions(both, found),
@@ -46,7 +57,31 @@ def pair_page(
         strip_document=document,
         sides=_sides(groups),
         functions=_functions(session, sae, pair),
+        effects=_effects(pair, causal, sae, pin),
+        effect_words=causal_sentence(causal.of(*indices), causal.epsilon, "the two"),
+        rulings=[ruling(ruled.get((sae.analysis_id, index))) for index in indices],
+        steering=_steering(session, pair, causal, sae),
     )
+
+
+def _effects(pair: pairs.PairInfo, causal: Causal, sae: saes.SaeInfo, pin: str) -> Effects:
+    subjects = [
+        ("both", None, causal.of(pair.positive, pair.negative)),
+        (f"+ {pair.positive} alone", pair.positive, causal.of(pair.positive)),
+        (f"− {pair.negative} alone", pair.negative, causal.of(pair.negative)),
+    ]
+    marks: dict[Key, str] = {
+        (pair.positive, None): POSITIVE,
+        (pair.negative, None): NEGATIVE,
+        (pair.positive, pair.negative): INK,
+    }
+    return effects_of(causal.ablation, subjects, causal.dots, marks, sae.slug, pin)
+
+
+def _steering(session: Session, pair: pairs.PairInfo, causal: Causal, sae: saes.SaeInfo) -> SteeringCard:
+    found = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, pair.positive)
+    own = [one for one in found if {one.positive, one.negative} == {pair.positive, pair.negative}]
+    return steering_card(causal.steer, own, sae.slug, "this pair", f" --pair {pair.positive}:{pair.negative}")
 
 
 def measured_pair(session: Session, sae: saes.SaeInfo, first: int, second: int) -> pairs.PairInfo:

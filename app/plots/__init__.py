@@ -6,7 +6,7 @@ them. Colours are names of CSS variables ("--p"); static/plots.js puts the theme
 
 from __future__ import annotations
 
-from app.plots import classes, flow, functions
+from app.plots import classes, effects, experiments, flow, functions
 from app.plots.base import BANDS, COLOURS, DIM, INK, NEGATIVE, NEITHER, POSITIVE, STEPS, Figure, axis, figure
 from app.plots.latent import (
     Bars,
@@ -49,6 +49,8 @@ __all__ = [
     "curve_info",
     "density_bars",
     "density_heights",
+    "effects",
+    "experiments",
     "figure",
     "flow",
     "functions",

@@ -80,6 +80,7 @@ def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
     """Lines from each dense latent to its continuation; stronger lines are better correlated."""
     lines = [_lines(info, *level) for level in LEVELS[::-1]]
     dots = _stations(info, saes, pin)
+    handles = _handles(info, saes, pin)
     x = axis("layer", tickvals=list(range(len(saes))), ticktext=[place_of(sae, saes) for sae in saes], showgrid=False,
              zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
     middles = [(low + high) / 2 for _group, low, high in info.bands]
@@ -90,7 +91,8 @@ def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
          "line": {"width": 0}, "layer": "below"}
         for _group, low, high in info.bands
     ]  # fmt: skip
-    return figure([*(part for part in lines if part["x"]), dots], 560, x, y, shapes=plain, hovermode="closest")
+    drawn = [part for part in (*lines, handles) if part["x"]]
+    return figure([*drawn, dots], 560, x, y, shapes=plain, hovermode="closest")
 
 
 def flow_counts(info: FlowInfo, saes: list[SaeInfo]) -> list[tuple[str, str, int, int, float | None]]:
@@ -124,6 +126,30 @@ def _lines(info: FlowInfo, low: float, high: float, width: float, opacity: float
     return {
         "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "opacity": opacity,
         "line": {"color": INK, "width": width}, "name": f"|correlation| {low} to {min(high, 1)}",
+    }  # fmt: skip
+
+
+HANDLES = (0.35, 0.65)  # of the way: plotly has no clicks on lines, so unseen marks lie along them
+
+
+def _handles(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
+    """What makes a line lead to the page of the latent it comes from, which tells the whole chain."""
+    by_id = {sae.analysis_id: sae for sae in saes}
+    x: list[float] = []
+    y: list[float] = []
+    custom: list[list[Any]] = []
+    for step in info.steps:
+        start, end = info.places[step.analysis_id, step.index], info.places[_end(step)]
+        sae, other = by_id[step.analysis_id], by_id[step.other_analysis_id]
+        address = f"/saes/{sae.slug}/latents/{step.index}{f'?{pin}' if pin else ''}#chain"
+        words = f"layer {sae.layer}, latent {step.index} → layer {other.layer}, latent {step.other}"
+        x += [round(start.x + part * (end.x - start.x), 2) for part in HANDLES]
+        y += [round(start.y + part * (end.y - start.y), 2) for part in HANDLES]
+        custom += [[address, words, step.correlation]] * len(HANDLES)
+    return {
+        "type": "scatter", "mode": "markers", "x": x, "y": y, "customdata": custom, "name": "chains",
+        "marker": {"color": INK, "size": 9, "opacity": 0},
+        "hovertemplate": "%{customdata[1]}: correlation %{customdata[2]:+.2f}<extra></extra>",
     }  # fmt: skip
 
 

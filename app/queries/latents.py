@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.queries.classes import has_class, has_one
 from app.queries.cursor import Cursor
+from app.queries.effects import own_value
 from app.queries.labels import goes_with
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo
+from app.queries.verdicts import has_verdict
 from store.tables import Analysis, Latent, Sae
 
 SORTS: dict[str, Any] = {
@@ -22,10 +24,12 @@ SORTS: dict[str, Any] = {
     "max": Latent.max,
     "mean": Latent.mean,
     "mass_share": Latent.mass_share,
+    "loss": own_value("loss"),
+    "kl": own_value("kl"),
     "index": Latent.index,
     "layer": Sae.layer,
 }
-Rows = Select[Latent, str, int]
+Rows = Select[Latent, str, int, Any]
 DETAILS = ("dense", "partner", "control", "asked")
 
 
@@ -54,6 +58,8 @@ class Filters:
     """It has exactly one of the six classes, or several."""
     label: str | None = None
     """Name of a label of the user's that it goes with."""
+    verdict: str | None = None
+    """What the rule says of it; "none": nothing."""
     q: str | None = None
     """Part of a top token, without regard to case."""
 
@@ -131,6 +137,8 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
 
 def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:
     """Several latents of one SAE, by index; absent ones are left out."""
+    if not indices:
+        return {}
     rows = session.scalars(select(Latent).where(Latent.analysis_id == sae.analysis_id, Latent.index.in_(indices)))
     return {row.index: _info(row, sae.slug, sae.layer) for row in rows}
 
@@ -141,9 +149,10 @@ def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | 
     here = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
     denser = or_(key[0] > latent.density, and_(key[0] == latent.density, key[1] < latent.index))
     rarer = or_(key[0] < latent.density, and_(key[0] == latent.density, key[1] > latent.index))
-    before = session.scalar(here.where(denser).order_by(key[0], key[1].desc()).limit(1))
-    after = session.scalar(here.where(rarer).order_by(key[0].desc(), key[1]).limit(1))
-    return before, after
+    before = here.where(denser).order_by(key[0], key[1].desc()).limit(1).scalar_subquery()
+    after = here.where(rarer).order_by(key[0].desc(), key[1]).limit(1).scalar_subquery()
+    found = session.execute(select(before, after)).one()
+    return found[0], found[1]
 
 
 def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[int]:
@@ -165,14 +174,15 @@ def list_latents(
     """A page of latents of a run. Latents without the sorted value come last."""
     where = _conditions(session, run, filters)
     statement = (
-        select(Latent, Sae.slug, Sae.layer)
+        select(Latent, Sae.slug, Sae.layer, SORTS[order.sort])
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
         .where(where)
     )
     rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
-    items = [_info(row, slug, layer) for row, slug, layer in rows[:limit]]
-    return LatentPage(items, _after(items, order) if len(rows) > limit else None, _total(session, where))
+    items = [_info(row, slug, layer) for row, slug, layer, _value in rows[:limit]]
+    after = _after(rows[limit - 1], order) if len(rows) > limit else None
+    return LatentPage(items, after, _total(session, where))
 
 
 def _total(session: Session, where: ColumnElement[bool]) -> int:
@@ -199,9 +209,9 @@ def _beyond(value: Any, order: Order, cursor: Cursor) -> ColumnElement[bool]:
     return or_(further, and_(value == cursor.value, later), value.is_(None))
 
 
-def _after(items: list[LatentInfo], order: Order) -> Cursor:
-    last = items[-1]
-    return Cursor(order.sort, order.descending, getattr(last, order.sort), last.analysis_id, last.index)
+def _after(last: Any, order: Order) -> Cursor:
+    latent, _slug, _layer, value = last
+    return Cursor(order.sort, order.descending, value, latent.analysis_id, latent.index)
 
 
 def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnElement[bool]:
@@ -221,6 +231,7 @@ def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnEleme
 def _functions(run: RunInfo, filters: Filters) -> list[ColumnElement[bool]]:
     parts = [] if filters.of_class is None else [has_class(filters.of_class)]
     parts += [] if filters.alone is None else [has_one(filters.alone)]
+    parts += [] if filters.verdict is None else [has_verdict(filters.verdict)]
     return parts if filters.label is None else [*parts, goes_with(run, filters.label)]
 
 

@@ -71,9 +71,20 @@ class Profiles:
 
 
 def find_profiles(session: Session, analysis_id: int, index: int) -> Profiles:
-    """One query for all of a latent."""
-    statement = select(Profile).where(Profile.analysis_id == analysis_id, Profile.index == index)
-    rows = {row.name: row for row in session.scalars(statement)}
+    """All of a latent."""
+    return find_many(session, analysis_id, [index])[index]
+
+
+def find_many(session: Session, analysis_id: int, indices: list[int]) -> dict[int, Profiles]:
+    """All of some latents, in one query."""
+    statement = select(Profile).where(Profile.analysis_id == analysis_id, Profile.index.in_(indices))
+    rows: dict[int, dict[str, Profile]] = {index: {} for index in indices}
+    for row in session.scalars(statement):
+        rows[row.index][row.name] = row
+    return {index: _profiles(own) for index, own in rows.items()}
+
+
+def _profiles(rows: dict[str, Profile]) -> Profiles:
     top = rows["top_tokens"].data if "top_tokens" in rows else {}
     return Profiles(
         histogram=_histogram(rows.get("histogram")),

@@ -11,10 +11,24 @@ from sqlalchemy.orm import Session
 
 from app import answers, schemas
 from app.caching import Fresh
+from app.compose.causal import causal_of
 from app.compose.pair import measured_pair
-from app.deps import Index, RunId, SessionDep, Slug
+from app.deps import Index, Number, RunId, SessionDep, Slug
 from app.openapi import description
-from app.queries import chains, classes, examples, labels, latents, profiles, runs, saes
+from app.queries import (
+    chains,
+    classes,
+    effects,
+    examples,
+    experiments,
+    labels,
+    latents,
+    profiles,
+    runs,
+    saes,
+    steering,
+    verdicts,
+)
 from app.queries.latents import LatentInfo
 from app.queries.runs import RunInfo
 from app.queries.statistics import list_terms
@@ -64,6 +78,20 @@ def list_labels(session: SessionDep, run: RunId = None) -> list[schemas.LabelOut
     )
 
 
+@router.get("/experiments")
+def list_experiments(session: SessionDep) -> list[schemas.ExperimentOut]:
+    """SAEs trained anew with parts of the activations removed, newest first."""
+    return [schemas.ExperimentOut(**answers.of_experiment(one)) for one in experiments.list_experiments(session)]
+
+
+@router.get("/experiments/{number}")
+def get_experiment(session: SessionDep, number: Number) -> schemas.ExperimentDetailOut:
+    """One experiment with all its SAEs."""
+    found = answers.of_experiment(experiments.find_experiment(session, number))
+    parts = experiments.list_arms(session, number), experiments.list_stability(session, number)
+    return schemas.ExperimentDetailOut(**found, **answers.of_experiment_parts(*parts))
+
+
 @router.get("/saes/{slug:path}/latents/{index}")
 def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> schemas.LatentDetailOut:
     """One latent with its profiles and examples."""
@@ -80,6 +108,7 @@ def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None)
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
         "examples": [schemas.ExampleOut(**asdict(text)) for text in texts],
+        **_causes(session, latent),
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
     return schemas.LatentDetailOut(**_fields(latent, shown), **tokens, **more)
@@ -108,9 +137,10 @@ def list_latents(
 def get_pair(session: SessionDep, slug: Slug, first: Index, second: Index, run: RunId = None) -> schemas.PairOut:
     """A pair's joint facts, its latents named in either order."""
     shown = runs.run_of_sae(session, slug, run)
-    pair = measured_pair(session, saes.find_sae(session, shown, slug), first, second)
+    sae = saes.find_sae(session, shown, slug)
+    pair = measured_pair(session, sae, first, second)
     url = f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}"
-    return schemas.PairOut(sae=slug, run=shown.id, url=url, **asdict(pair))
+    return schemas.PairOut(sae=slug, run=shown.id, url=url, **asdict(pair), **_pair_causes(session, sae, first, second))
 
 
 @router.get("/saes/{slug:path}")
@@ -123,19 +153,57 @@ def get_sae(session: SessionDep, slug: Slug, run: RunId = None) -> schemas.SaeOu
 def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
     own = {name: value for name, value in asdict(latent).items() if name not in {"top_tokens", "spark", "slug"}}
     place = {"sae": latent.slug, "run": run.id, "url": f"/saes/{latent.slug}/latents/{latent.index}"}
-    # effects and verdicts arrive with their measurements; their place in the answer is promised now
-    return {**own, **place, "effects": {}, "verdict": None, "category": None}
+    # a person's category arrives with annotations; its place in the answer is promised now
+    return {**own, **place, "category": None}
+
+
+def _causes(session: Session, latent: LatentInfo) -> dict[str, Any]:
+    """What interventions say of one latent."""
+    causal = causal_of(session, latent.analysis_id, [latent.index], plotted=False)
+    both = None if latent.partner is None else causal.of(latent.index, latent.partner)
+    ruled = verdicts.find_verdict(session, latent.analysis_id, latent.index)
+    steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, latent.index)
+    return {
+        **_effects(causal.of(latent.index), ruled),
+        **answers.of_verdict(ruled),
+        "pair_effects": answers.of_effects(both),
+        "steering": answers.of_steering(steered),
+    }
+
+
+def _pair_causes(session: Session, sae: saes.SaeInfo, first: int, second: int) -> dict[str, Any]:
+    """What interventions say of two latents together."""
+    causal = causal_of(session, sae.analysis_id, [first, second], plotted=False)
+    both = causal.of(first, second)
+    steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, first)
+    own = [one for one in steered if {one.positive, one.negative} == {first, second}]
+    return {
+        "effects": answers.of_effects(both),
+        "equivalent": None if both is None else both.equivalent,
+        "steering": answers.of_steering(own),
+    }
+
+
+def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | None) -> dict[str, Any]:
+    return {
+        "effects": answers.of_effects(found),
+        "equivalent": None if found is None else found.equivalent,
+        "verdict": None if ruled is None else ruled.verdict,
+    }
 
 
 def _with_more(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
-    """Token lists and classes of a page of one SAE's latents."""
-    found = profiles.token_lists(session, [(item.analysis_id, item.index) for item in items], LISTS)
+    """Token lists, classes, effects and verdicts of a page of one SAE's latents."""
+    keys = [(item.analysis_id, item.index) for item in items]
+    found = profiles.token_lists(session, keys, LISTS)
+    broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
     scores = classes.find_scores(session, items[0].analysis_id, [item.index for item in items]) if items else {}
     return [
         (
             item,
             {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}
-            | answers.of_scores(scores.get(item.index, {}), evidence=False),
+            | answers.of_scores(scores.get(item.index, {}), evidence=False)
+            | _effects(broken.get((item.analysis_id, item.index)), ruled.get((item.analysis_id, item.index))),
         )
         for item in items
     ]

@@ -14,8 +14,10 @@ from app.errors import BadFilter
 from app.queries import cursor as cursors
 from app.queries.classes import CLASSES, UNEXPLAINED, UNMEASURED
 from app.queries.latents import DETAILS, SORTS, Filters, Order
+from app.queries.verdicts import NONE, VERDICTS
 
 FUNCTIONS = (*CLASSES, UNEXPLAINED, "any", UNMEASURED)
+RULED = (*VERDICTS, NONE)
 ASCENDING = {"index", "layer"}
 MAX_LIMIT = 500
 
@@ -55,6 +57,11 @@ Function = Annotated[
         description="A class the latent has (yes or likely); any: one of the six; unmeasured: none was measured.",
     ),
     WithJsonSchema({"type": "string", "enum": ["", *FUNCTIONS]}),
+]
+Ruled = Annotated[
+    str | None,
+    Query(max_length=200, description="The verdict by rule; none: the rule was not applied. No person's is meant."),
+    WithJsonSchema({"type": "string", "enum": ["", *RULED]}),
 ]
 Alone = Annotated[Flag, Query(description="true: it has exactly one of the six classes; false: several; any.")]
 Named = Annotated[
@@ -120,6 +127,7 @@ def latent_filters(
     of_class: Function = None,
     alone: Alone = None,
     label: Named = None,
+    verdict: Ruled = None,
     q: Part = None,
 ) -> Filters:
     """Filters within one SAE; a dependency, so pages and API read the same."""
@@ -136,6 +144,7 @@ def latent_filters(
         of_class=_function(of_class),
         alone=flag(alone),
         label=_part("label", label),
+        verdict=_verdict(verdict),
         q=_part("q", q),
     )
 
@@ -167,6 +176,12 @@ def _detail(text: str | None) -> str | None:
 def _function(text: str | None) -> str | None:
     if text and text not in FUNCTIONS:
         raise BadFilter(f"unknown class '{text[:60]}'; choose one of {', '.join(FUNCTIONS)}")
+    return text or None
+
+
+def _verdict(text: str | None) -> str | None:
+    if text and text not in RULED:
+        raise BadFilter(f"unknown verdict '{text[:60]}'; choose one of {', '.join(RULED)}")
     return text or None
 
 

@@ -14,7 +14,7 @@ from app.deps import Index, RendererDep, RunId, SessionDep, Slug
 from app.links import link, pin_of
 from app.pages import BrowsePage, EmptyPage
 from app.parts import Column
-from app.queries import classes, labels, latents, runs, saes
+from app.queries import classes, effects, interventions, labels, latents, runs, saes, verdicts
 from app.queries.latents import Filters, Order
 from app.queries.statistics import list_terms
 from app.routes import filters as parse
@@ -28,7 +28,10 @@ LABELS = {
     "mean": "mean",
     "max": "max",
     "mass_share": "mass",
+    "loss": "Δ loss",
+    "kl": "KL",
 }
+TERMS = {"loss": "effect_loss", "kl": "effect_kl"}
 CHOICES = [
     ("", "any or none"),
     ("any", "any of the six"),
@@ -36,6 +39,8 @@ CHOICES = [
     (classes.UNEXPLAINED, "unexplained"),
     (classes.UNMEASURED, "not measured"),
 ]
+
+RULED = [("", "any or none"), *verdicts.VERDICTS.items(), (verdicts.NONE, "no verdict")]
 
 
 @router.get("/latents")
@@ -60,6 +65,7 @@ def browse(
         return render(EmptyPage("Nothing analysed yet", "latents", terms, ""))
     wanted = asked if dense else replace(asked, dense=True)
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
+    keys = [(one.analysis_id, one.index) for one in found.items]
     query = _query(wanted) | {"run": run, "limit": None if limit == 50 else limit}
     page = BrowsePage(
         title="Latents",
@@ -72,12 +78,17 @@ def browse(
         order=by,
         columns=_columns(query, by),
         latents=found.items,
-        classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in found.items]),
+        classes=classes.classes_of(session, keys),
+        ablated=interventions.done(session, shown, interventions.ABLATE),
+        effects=effects.own_effects(session, keys),
+        verdicts=verdicts.verdicts_of(session, keys),
+        verdict_choices=RULED,
         labels=labels.label_names(session, shown),
         class_choices=CHOICES,
         total=found.total,
         next=link("/latents", {**query, **_sorted(by), "cursor": found.next.encode()}) if found.next else "",
         first=link("/latents", {**query, **_sorted(by)}) if cursor else "",
+        export=_export(wanted, by, found.total, run),
         densest=max((latent.density_high or latent.density for latent in found.items), default=1.0) or 1.0,
     )
     return render(page)
@@ -87,6 +98,13 @@ def _query(wanted: Filters) -> dict[str, object]:
     """Filters under their names in an address."""
     held: dict[str, object] = asdict(wanted)
     return {"class": held.pop("of_class"), **held, "dense": _dense(wanted)}
+
+
+def _export(wanted: Filters, by: Order, total: int, run: int | None) -> str:
+    if wanted.sae is None or not 0 < total <= parse.MAX_LIMIT:
+        return ""
+    own = {**_query(wanted), "sae": None, "layer": None, "dense": "true" if wanted.dense else _dense(wanted)}
+    return link(f"/api/v1/saes/{wanted.sae}/latents", {**own, **_sorted(by), "run": run, "limit": parse.MAX_LIMIT})
 
 
 def _dense(wanted: Filters) -> str | None:
@@ -108,7 +126,7 @@ def _columns(query: dict[str, object], by: Order) -> dict[str, Column]:
         active = by.sort == name
         to = Order(name, not by.descending if active else name not in parse.ASCENDING)
         state = ("descending" if by.descending else "ascending") if active else ""
-        made[name] = Column(name, label, link("/latents", {**query, **_sorted(to)}), state)
+        made[name] = Column(name, TERMS.get(name, name), label, link("/latents", {**query, **_sorted(to)}), state)
     return made
 
 

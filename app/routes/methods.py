@@ -20,6 +20,11 @@ OF = {
     "pair": "Of a pair",
     "sae": "Of an SAE",
     "label": "Labels of the user's own",
+    "effect": "Effects of ablation",
+    "steering": "Steering",
+    "verdict": "Verdicts",
+    "arm": "Of an experiment's arm",
+    "experiment": "Of an experiment",
 }
 
 

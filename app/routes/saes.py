@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from app.caching import Fresh
+from app.compose.dense_set import dense_set
 from app.compose.facts import sae_facts
+from app.compose.settings import flat
 from app.deps import RendererDep, RunId, SessionDep, Slug
-from app.formats import number
-from app.links import pin_of
+from app.links import link, pin_of
 from app.pages import SaePage
-from app.queries import classes, latents, pairs, runs, saes
+from app.queries import classes, effects, interventions, latents, pairs, runs, saes, verdicts
 from app.queries.statistics import list_terms
 
 router = APIRouter(dependencies=[Fresh])
@@ -28,6 +26,10 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
     by = latents.Order("density", descending=True)
     details, training = saes.training_report(session, slug)
     densest = latents.list_latents(session, shown, latents.Filters(sae=slug), by, None, 12).items
+    ablation = interventions.interventions_of(session, found.analysis_id).get(interventions.ABLATE)
+    whole = [] if ablation is None else effects.set_effects(session, ablation.id)
+    ruled = verdicts.verdict_counts(session, found.analysis_id)
+    choices = [(name, words) for name, words in verdicts.VERDICTS.items() if name in ruled]
     page = SaePage(
         title=slug,
         nav="layers",
@@ -39,18 +41,13 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
         pairs=pairs.list_pairs(session, found.analysis_id),
         densest=densest,
         classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in densest]),
+        dense_set=dense_set(ablation, whole, slug),
+        verdicts=[(name, words, ruled[name], _ruled(slug, name, pin_of(run))) for name, words in choices],
         training=flat(training or {}),
         details=flat(details),
     )
     return render(page)
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings -> (dotted name, value) in their own order."""
-    rows: list[tuple[str, str]] = []
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            rows += flat(value, f"{prefix}{name}.")
-        elif value is not None:
-            rows.append((f"{prefix}{name}", number(value, 4) if isinstance(value, float) else str(value)))
-    return rows
+def _ruled(slug: str, verdict: str, pin: str) -> str:
+    return link("/latents", {"sae": slug, "dense": "any", "verdict": verdict}, pin)

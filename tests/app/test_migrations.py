@@ -62,12 +62,21 @@ def test_a_filled_store_of_the_first_release_goes_up_and_keeps_its_rows(tmp_path
     runner.upgrade(old)
     assert _rows(engine, tables) == before
     assert {table: len(rows) for table, rows in before.items()}["latent"] == 160
-    assert _rows(engine, ["score", "chain", "label", "association"]) == {
-        "score": [],
-        "chain": [],
-        "label": [],
-        "association": [],
-    }
+    newer = ["score", "chain", "label", "association", "intervention", "effect", "steering", "experiment", "verdict"]
+    assert _rows(engine, newer) == {name: [] for name in newer}
+
+
+def test_a_filled_store_of_the_second_release_goes_up_and_down_and_keeps_its_rows(tmp_path: Path) -> None:
+    old = build(tmp_path / "old.db", revision="0002")
+    engine = make_engine(old)
+    tables = sorted(set(inspect(engine).get_table_names()) - {"alembic_version"})
+    before = _rows(engine, tables)
+    assert before["score"]
+    runner.upgrade(old)
+    assert _rows(engine, tables) == before
+    runner.downgrade(old, "0002")
+    assert sorted(set(inspect(engine).get_table_names()) - {"alembic_version"}) == tables
+    assert _rows(engine, tables) == before
 
 
 def _rows(engine: Engine, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:

@@ -33,6 +33,7 @@ ALL = [
     "/latents",
     "/latents?class=position&alone=true&label=party",
     "/latents?dense=any&limit=7",
+    "/latents?sort=loss&verdict=keep",
     "/latents?q=script",
     "/latents?q=nothing-has-this",
     SAE,
@@ -40,6 +41,10 @@ ALL = [
     *(f"{SAE}/latents/{index}" for index in (POSITIVE, NEGATIVE, TWIN, DEAD, EDGE, CONTROL, 9)),
     f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}",
     f"{SAE}/pairs/{NEGATIVE}/{POSITIVE}",
+    *(f"/saes/{slug}/{path}" for slug in (SLUGS[0], SLUGS[2]) for path in ("latents/0", "pairs/0/1")),
+    "/experiments",
+    "/experiments/1",
+    "/experiments/2",
     "/methods",
     "/api/docs",
 ]
@@ -62,6 +67,11 @@ def words(html: str) -> str:
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", html, flags=re.DOTALL)
     text = re.sub(r"<[^>]+>", "", body).replace("\u202f", " ").replace("\u2009", " ")
     return re.sub(r"\s+", " ", text)
+
+
+def spaced(html: str) -> str:
+    """The same with a space between neighbouring cells."""
+    return words(html.replace("<", " <")).strip()
 
 
 class Tags(HTMLParser):
@@ -235,6 +245,7 @@ def test_an_empty_store_says_what_to_run(tmp_path_factory: pytest.TempPathFactor
     path = str(tmp_path_factory.mktemp("empty") / "empty.db")
     upgrade(path)
     client = TestClient(create_app(Settings(db=path)), base_url="http://127.0.0.1")
+    assert "dense-latents retrain" in words(page(client, "/experiments"))
     for address in ("/", "/layers", "/latents", "/labels"):
         assert "dense-latents analyze" in words(page(client, address))
     assert client.get("/methods").status_code == 200

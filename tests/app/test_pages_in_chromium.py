@@ -33,6 +33,11 @@ ALL = [
     LATENT,
     *(f"{SAE}/latents/{index}" for index in (NEGATIVE, DEAD, EDGE, CONTROL, 9)),
     PAIR,
+    f"/saes/{SLUGS[0]}/latents/{POSITIVE}",
+    f"/saes/{SLUGS[2]}/pairs/{POSITIVE}/{NEGATIVE}",
+    "/experiments",
+    "/experiments/1",
+    "/experiments/2",
     "/methods",
     "/api/docs",
     "/no-such-page",
@@ -273,6 +278,65 @@ def test_a_square_of_the_flow_leads_to_its_latent(visit: Open) -> None:
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_url("**/latents/*")
+
+
+def _click(page: Page, plot: str, trace: str, number: int) -> None:
+    """Click where a point of a figure lies, whether its mark can be seen or not."""
+    page.locator(f"#{plot}").scroll_into_view_if_needed()
+    x, y = page.evaluate(
+        """([plot, name, number]) => { const n = document.getElementById(plot); const l = n._fullLayout;
+        const t = n.data.find(one => one.name === name); const box = n.getBoundingClientRect();
+        const [x, y] = [l.xaxis._offset + l.xaxis.d2p(t.x[number]), l.yaxis._offset + l.yaxis.d2p(t.y[number])];
+        return [box.left + x, box.top + y] }""",
+        [plot, trace, number],
+    )
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+
+
+def test_a_line_of_the_flow_leads_to_its_latent(visit: Open) -> None:
+    page = visit().go("/layers")
+    _click(page, "flow", "chains", 0)
+    page.wait_for_url("**/latents/0#chain")
+    expect(page.locator("#chain")).to_be_in_viewport()
+
+
+def test_a_dot_of_the_effects_leads_to_its_latent(visit: Open) -> None:
+    page = visit().go(LATENT)
+    page.click("#effect-kl-tab")
+    expect(page.locator("#effect-kl-plot svg.main-svg").first).to_be_visible()
+    _click(page, "effect-kl-plot", "", 1)
+    page.wait_for_url(re.compile(r"/latents/[2-6]$"))
+
+
+def test_effects_sort_from_the_head_of_the_list(visit: Open) -> None:
+    page = visit().go("/latents")
+    page.click("thead a:has-text('Δ loss')")
+    page.wait_for_url("**sort=loss**")
+    assert page.locator("[data-open]").first.inner_text() == str(POSITIVE)
+    page.select_option("select[name=verdict]", "prune")
+    page.click(".filters button")
+    page.wait_for_url("**verdict=prune**")
+    assert page.locator("[data-open]").all_inner_texts() == ["2"]
+
+
+def test_steered_texts_are_text(visit: Open) -> None:
+    page = visit().go(PAIR)
+    assert page.locator("#steering img, #steering script:not([type='application/json'])").count() == 0
+    shown = page.locator("#steering .goes-on bdi").all_text_contents()
+    assert {f"He said {HOSTILE[0]}", HOSTILE[1], HOSTILE[3]} <= set(shown)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_verdicts_by_rule_can_be_read(visit: Open, scheme: str) -> None:
+    page = visit(color_scheme=scheme).go(SAE)
+    for part in page.locator(".verdicts .ruled > *").all():
+        ink, paper = part.evaluate(
+            """n => { const s = getComputedStyle(n); const own = s.backgroundColor;
+            const p = own === 'rgba(0, 0, 0, 0)' ? getComputedStyle(n.closest('.card')).backgroundColor : own;
+            return [s.color, p].map(c => c.match(/\\d+/g).map(Number)) }"""
+        )
+        assert _contrast(ink, paper) >= 4.5, (part.inner_text(), ink, paper)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -36,9 +36,11 @@ STRIP = [*HOSTILE, " of", " sea", ".", " Whale"]
 def build(path: Path | str, revision: str = "head") -> str:
     """Write the store into a file or a URL; returns it. Run 2 is the newest complete one, run 3 is not complete.
 
-    Run 1 is an old one: it measured no classes. At an old `revision` run 2 did not either.
+    Run 1 is an old one: it measured no classes. At the first `revision` run 2 did not either, and at the second
+    nothing was intervened with.
     """
     from tests.app.world_classes import write_classes
+    from tests.app.world_interventions import write_interventions
 
     upgrade(str(path), revision)
     engine = make_engine(path)
@@ -48,8 +50,10 @@ def build(path: Path | str, revision: str = "head") -> str:
         _analysis(session, 1, 1, 1)
         for layer in range(3):
             _analysis(session, 10 + layer, 2, 1 + layer)
-        if revision == "head":
+        if revision != "0001":
             write_classes(session)
+        if revision == "head":
+            write_interventions(session)
         session.commit()
     engine.dispose()
     return str(path)

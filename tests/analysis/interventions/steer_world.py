@@ -79,9 +79,9 @@ def text(draw: random.Random, letters: int) -> str:
     """Stretches of one kind, and, at other places, of one case; somewhat more of a to m, and of capitals."""
     kind, case, made = draw.random() < 0.5, draw.random() < 0.5, []
     while len(made) < letters:
-        if draw.random() < (1 / 28 if kind else 1 / 20):
+        if draw.random() < (1 / 30 if kind else 1 / 18):
             kind = not kind
-        if draw.random() < (1 / 28 if case else 1 / 20):
+        if draw.random() < (1 / 25 if case else 1 / 23):
             case = not case
         letter = draw.choice("abcdefghijklm" if kind else "nopqrstuvwxyz")
         made.append(letter.upper() if case else letter)

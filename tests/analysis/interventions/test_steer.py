@@ -74,6 +74,18 @@ class Stopping(Console):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+class Locking(Console):
+    """Takes the writer's lock of the store when the first signal is done."""
+
+    def __init__(self, db: str) -> None:
+        super().__init__(quiet=True)
+        self.other = make_engine(db).connect()
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        if str(objects[0]).startswith("0:1: "):
+            self.other.execute(text("SELECT 1"))  # a writer's connection begins with the lock
+
+
 class Heard(Console):
     """Keeps what is said."""
 
@@ -156,10 +168,10 @@ def test_a_store_that_is_locked_costs_no_measurement(
     db: str, whole: dict[tuple[int, int], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steer_rows, "_PATIENCE_MS", 50)
-    with make_engine(db).connect() as other:
-        other.execute(text("SELECT 1"))  # begins at once, with the writer's lock
-        with pytest.raises(UserError, match=r"cannot be written.*what was measured is kept"):
-            steer(asked(db), QUIET)
+    locking = Locking(db)
+    with pytest.raises(UserError, match=r"cannot be written.*what was measured is kept"):
+        steer(asked(db), locking)
+    locking.other.close()
     heard = Heard()
     steer(asked(db), heard)
     assert "going on after 2 of 2 signals" in heard.said

@@ -1,69 +1,14 @@
-"""Answers of the API. Their descriptions are its documentation."""
+"""Latents and pairs."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from app.queries.profiles import Histogram, Series, TokenItem
-
-
-class Problem(BaseModel):
-    """An error (RFC 9457): `detail` says what was wrong and what there is instead."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
-class RunOut(BaseModel):
-    """One reading of a corpus through a model and its SAEs."""
-
-    id: int = Field(description="Pins the run: ?run=")
-    key: str = Field(description="Hash of all that fixes the run's numbers")
-    model: str
-    corpus: str
-    corpus_sha256: str
-    tokens: int = Field(description="Counted tokens: the denominator of every density")
-    masked_tokens: int = Field(description="BOS, EOS and padding: in no numerator and no denominator")
-    documents: int
-    context: int = Field(description="Tokens per context, BOS included")
-    dense_threshold: float = Field(description="A latent is dense above this density")
-    seed: int
-    versions: dict[str, Any]
-    seconds: float
-    finished: datetime
-    n_saes: int
-    n_dense: int
-    n_latents: int
-
-
-class SaeOut(BaseModel):
-    """An SAE as its newest run saw it."""
-
-    slug: str
-    sha256: str = Field(description="Of the weights: the SAE's identity")
-    model: str
-    run: int
-    layer: int
-    hook_point: str
-    architecture: str
-    d_in: int
-    n_latents: int
-    dtype: str
-    neuronpedia_id: str | None
-    l0: float = Field(description="Latents that fire per token, mean")
-    fvu: float | None = Field(description="Fraction of variance unexplained, massive tokens left out")
-    n_dense: int
-    n_borderline: int
-    n_dead: int
-    n_pairs: int
-    dense_mass_share: float | None = Field(description="Share of summed |activation| from dense latents")
-    massive_share: float
-    median_norm: float
+from app.schemas.interventions import EffectOut, GroundOut, MissingOut, SteeringOut
+from app.schemas.labels import AssociationOut
 
 
 class ClassOut(BaseModel):
@@ -92,54 +37,6 @@ class ChainOut(BaseModel):
     url: str
     correlation: float = Field(description="Of the two signals on the same tokens")
     cosine: float | None = Field(description="Of the two decoder directions; null where they cannot be compared")
-
-
-class LabelGroupOut(BaseModel):
-    """A value of a category."""
-
-    value: str
-    documents: int | None
-
-
-class ConfoundOut(BaseModel):
-    """Another label that goes with this one."""
-
-    name: str
-    strength: float | None = Field(description="0 to 1")
-    measure: str | None
-    words: str
-
-
-class LabelOut(BaseModel):
-    """A column of the corpus that the run's signals were held against."""
-
-    name: str
-    kind: str = Field(description="category, number or boolean")
-    of: str = Field(description="document, or token: spans of characters")
-    measure: str = Field(description="eta2, spearman or auc")
-    documents: int = Field(description="That have a value and were read")
-    groups: list[LabelGroupOut] = Field(description="Of a category, most frequent first")
-    confounds: list[ConfoundOut] = Field(description="Other labels it goes with, strongest first")
-    reason: str | None = Field(description="Why it was not measured")
-    dense_latents: dict[str, int] = Field(description="By SAE: dense latents that go with it")
-
-
-class AssociationOut(BaseModel):
-    """One label against one latent's signal."""
-
-    label: str
-    measure: str
-    verdict: str = Field(description="yes, no, unmeasured")
-    effect: float | None = Field(description="The label's measure, on document means of the signal")
-    low: float | None = Field(description="95 % interval over documents")
-    high: float | None
-    conditional: float | None = Field(description="The effect after token identity and position are taken out")
-    held_out: float | None = Field(description="Cross-validated over documents: R² for eta2, else the measure itself")
-    p: float | None = Field(description="Of `conditional`, by permuting documents")
-    q: float | None = Field(description="p after Benjamini-Hochberg over latents and labels of the SAE")
-    words: str
-    confounds: list[str] = Field(description="What else differs where the label differs")
-    data: dict[str, Any]
 
 
 class LatentOut(BaseModel):
@@ -175,9 +72,12 @@ class LatentOut(BaseModel):
     )
     classes: dict[str, ClassOut] = Field(description="By name; empty where they were not measured")
     mixture: ClassOut | None = Field(description="Whether its signal is a sum of sparse latents")
-    effects: dict[str, Any]
-    verdict: str | None
-    category: str | None
+    effects: dict[str, EffectOut] = Field(
+        description="What changes without it: loss, kl, entropy, top1, rank, mediated; empty where it was not ablated"
+    )
+    equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
+    verdict: str | None = Field(description="By rule: keep, investigate or prune; no person's")
+    category: str | None = Field(description="A person's; none yet")
     top_tokens: list[TokenItem]
     promoted: list[TokenItem]
     suppressed: list[TokenItem]
@@ -214,6 +114,10 @@ class LatentDetailOut(LatentOut):
     examples: list[ExampleOut]
     chains: list[ChainOut]
     labels: list[AssociationOut]
+    grounds: list[GroundOut] = Field(description="Of the verdict; the first is the rule's own sentence")
+    missing: list[MissingOut] = Field(description="Measurements that the verdict lacks")
+    pair_effects: dict[str, EffectOut] = Field(description="What changes without it and its mirror image")
+    steering: list[SteeringOut]
 
 
 class PairOut(BaseModel):
@@ -238,17 +142,7 @@ class PairOut(BaseModel):
     cofiring_ratio: float | None
     z_sd: float | None
     histogram: dict[str, list[float]]
+    effects: dict[str, EffectOut] = Field(description="What changes without the two; empty where they were not ablated")
+    equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
+    steering: list[SteeringOut]
     reasons: dict[str, str]
-
-
-class StatisticOut(BaseModel):
-    """What a value means."""
-
-    name: str
-    title: str
-    unit: str
-    kind: str
-    of: str
-    definition: str
-    grade: str = Field(description="P: stated in the paper. R: reported about it. O: our own choice")
-    source: str

@@ -1,0 +1,37 @@
+"""Answers of the API. Their descriptions are its documentation."""
+
+from __future__ import annotations
+
+from app.schemas.base import Problem
+from app.schemas.experiments import ArmOut, ExperimentDetailOut, ExperimentOut, StabilityOut
+from app.schemas.interventions import ControlOut, EffectOut, GroundOut, MissingOut, SteeringOut
+from app.schemas.labels import AssociationOut, ConfoundOut, LabelGroupOut, LabelOut
+from app.schemas.latents import ChainOut, ClassOut, ExampleOut, LatentDetailOut, LatentOut, LatentPageOut, PairOut
+from app.schemas.runs import RunOut, SaeOut, StatisticOut
+
+__all__ = [
+    "ArmOut",
+    "AssociationOut",
+    "ChainOut",
+    "ClassOut",
+    "ConfoundOut",
+    "ControlOut",
+    "EffectOut",
+    "ExampleOut",
+    "ExperimentDetailOut",
+    "ExperimentOut",
+    "GroundOut",
+    "LabelGroupOut",
+    "LabelOut",
+    "LatentDetailOut",
+    "LatentOut",
+    "LatentPageOut",
+    "MissingOut",
+    "PairOut",
+    "Problem",
+    "RunOut",
+    "SaeOut",
+    "StabilityOut",
+    "StatisticOut",
+    "SteeringOut",
+]
