@@ -10,6 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 _PLAIN_EVERY = 10.0
+_WIDE = 150
+
+
+def wide(console: Console) -> Console:
+    """The same where it is a terminal; a wide one for a file or a pipe, which would squeeze a table into 80 columns."""
+    if console.is_terminal:
+        return console
+    return Console(file=console.file, width=_WIDE, highlight=False, quiet=console.quiet)
 
 
 @contextmanager

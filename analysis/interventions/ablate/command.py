@@ -16,7 +16,7 @@ from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
 from analysis.interventions.subject import Subject, open_subject
 from analysis.interventions.write import replace_intervention
-from analysis.progress import progress_bar
+from analysis.progress import progress_bar, wide
 from analysis.rows.plain import Row
 from analysis.versions import versions
 from store.tables import Effect
@@ -44,7 +44,7 @@ def ablate(config: AblateConfig, console: Console) -> int:
         rows = effect_rows(measured, config.epsilon, subject.stored.median_norm, config.seed)
         found = replace_intervention(config.db, Effect, _intervention(subject, config, measured), rows)
         checkpoints.clear()
-    console.print(table(rows, subject.stored.slug))
+    wide(console).print(table(rows, subject.stored.slug))
     console.print(
         f"{subject.stored.slug}: {len(rows):,} ablations on {Effects(measured.sums).tokens:,} tokens of"
         f" {measured.documents} documents in {measured.seconds:,.0f} s; stored in {config.db}"

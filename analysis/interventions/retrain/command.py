@@ -28,7 +28,7 @@ from analysis.interventions.retrain.source import Source, open_sources
 from analysis.interventions.retrain.summary import table
 from analysis.interventions.retrain.write import replace_experiment
 from analysis.interventions.subject import Subject
-from analysis.progress import progress_bar
+from analysis.progress import progress_bar, wide
 from analysis.sae import slug_part
 from analysis.training.activations import ActivationCache, cache_for, fill_together
 from migrations.runner import upgrade
@@ -197,8 +197,7 @@ def _hash(*parts: object) -> str:
 def _stored(setting: Setting, source: Source, results: Results, console: Console) -> int:
     config = setting.config
     found = replace_experiment(config, source, setting.context, setting.subject, results)
-    wide = console if console.is_terminal else Console(file=console.file, width=140, highlight=False)
-    wide.print(table(source.stored.slug, results.summary))
+    wide(console).print(table(source.stored.slug, results.summary))
     console.print(results.summary["words"])
     for line in results.lines():
         console.print(line)

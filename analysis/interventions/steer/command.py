@@ -24,7 +24,6 @@ from analysis.progress import progress_bar
 from analysis.rows.plain import Row, plain
 from analysis.rows.plain import number as as_number
 from analysis.versions import versions
-from migrations.runner import current_revision, head_revision, upgrade
 from store.session import make_engine, without_password
 
 
@@ -49,8 +48,6 @@ def steer(config: SteerConfig, console: Console) -> list[Row]:
         device=config.device,
     )
     readers = make_engine(config.db, read_only=True)
-    if current_revision(readers) != head_revision():
-        upgrade(config.db)
     stored = subject.stored
     likely = likely_latents(readers, stored.analysis_id)
     signals = chosen_signals(config, stored, subject.sae.n_latents, likely)

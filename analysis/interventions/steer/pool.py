@@ -65,10 +65,13 @@ def read_pool(subject: Subject, directions: Tensor, documents: int, length: int,
         tell(batch.ids.numel())
     x = torch.cat(found)
     ordinary = x.norm(dim=1) <= MASSIVE * subject.stored.median_norm
-    signals = (x - x[ordinary].mean(0)) @ directions.cpu().T
+    off = x - x[ordinary].mean(0)
+    # one at a time: a product with several rounds otherwise, and a signal is to come out the same beside any others
+    signals = torch.stack([off @ direction for direction in directions.cpu()], 1)
     design, notes = _held_fixed(subject, sample)
     left = torch.zeros_like(signals)
-    left[ordinary] = residual(signals[ordinary], design[ordinary])
+    for number, signal in enumerate(signals.T):
+        left[ordinary, number] = residual(signal[ordinary, None], design[ordinary])[:, 0]
     pieces = (subject.stored.context - batches[0].lead) // length
     token, whole, value = _cut(batches, sample, left, ordinary, pieces, length)
     bos = [] if subject.model.bos_id is None else [subject.model.bos_id]
