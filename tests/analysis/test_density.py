@@ -11,10 +11,11 @@ from scipy import stats
 from torch import Tensor
 
 from analysis.accumulators.base import Step
-from analysis.accumulators.density import Density, DensitySummary, jackknife_ratio, t95
+from analysis.accumulators.density import Density, DensitySummary, jackknife_ratio
 from analysis.batches import TokenBatch
 from analysis.corpus import GROUPS, group_of
 from analysis.panel import counted_tokens, firing_list
+from analysis.quantiles import t95
 from tests.analysis import slow_reference as slow
 
 torch.set_num_threads(1)
