@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from rich.console import Console
-from safetensors import SafetensorError
 from sqlalchemy import Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from analysis.checkpoint import Checkpoints
 from analysis.config import AnalyzeConfig
 from analysis.demo_parts import cache_folder
 from analysis.documents import Document
-from analysis.errors import UserError
 from analysis.evidence import Decisions, decide, sampled_documents
 from analysis.pipeline import Reading, Result, analyse, check_database, prepare
+from analysis.plain_words import plain_words
 from analysis.progress import progress_bar
 from analysis.rows.examples import documents_of
 from analysis.sae import slugify
@@ -39,7 +35,7 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
         UserError: bad input, a database that cannot be used, a full disk.
         KeyboardInterrupt: stopped by the user, after a checkpoint.
     """
-    with _plain_words(config):
+    with plain_words(config.db, "repeat the command with --resume"):
         console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
         check_database(config)
         reading = prepare(config)
@@ -163,32 +159,3 @@ def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) ->
         console.print(f"going on from {done:,} tokens")
     else:
         console.print(f"a checkpoint of this run at {done:,} tokens is left aside; --resume would go on from it")
-
-
-@contextmanager
-def _plain_words(config: AnalyzeConfig) -> Iterator[None]:
-    """Turn what the disk and the database raise into errors a user can act on."""
-    try:
-        yield
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise UserError(f"--db: expected a SQLite path or a database URL; {error}") from error
-    except OperationalError as error:
-        raise UserError(_database(config, error)) from error
-    except DatabaseError as error:
-        raise UserError(
-            f"--db {without_password(config.db)}: expected a SQLite database; found {error.orig}"
-        ) from error
-    except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
-            raise
-        raise UserError(_full(getattr(error, "filename", None) or cache_folder())) from error
-
-
-def _database(config: AnalyzeConfig, error: OperationalError) -> str:
-    if "full" in str(error.orig):
-        return _full(without_password(config.db))
-    return f"--db {without_password(config.db)}: cannot be written: {error.orig}"
-
-
-def _full(where: object) -> str:
-    return f"{where}: no space left on this disk; make room, then repeat the command with --resume"

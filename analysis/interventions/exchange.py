@@ -1,12 +1,14 @@
 """Measured interventions out of a store and into another: the demo's own were measured before, and are shipped.
 
-One gzipped JSON file an intervention, tied to the SAE by its SHA-256; the run it goes to is named by the importer.
+One gzipped JSON file an intervention, tied to SAE, model and text by their hashes: it goes to the newest complete run
+that read this text through this model and SAE, in contexts of the same length.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +19,15 @@ from sqlalchemy.orm import Session
 from analysis.errors import BadFile
 from analysis.interventions.verdict import judge_analysis
 from store.session import session_factory
-from store.tables import Analysis, Base, Effect, Intervention, Latent, Run, Sae, Steering
+from store.tables import Analysis, Base, Corpus, Effect, Intervention, Latent, Model, Run, Sae, Steering
 
 _ROWS: dict[str, type[Base]] = {"ablate": Effect, "steer": Steering}
+_WHICH = {
+    "sae_sha256": Sae.sha256,
+    "model_fingerprint": Model.fingerprint,
+    "corpus_sha256": Corpus.sha256,
+    "context": Run.context,
+}
 _FACTS = ("kind", "key", "tokens", "documents", "settings", "versions", "summary", "seconds")
 
 
@@ -35,14 +43,12 @@ def export_intervention(engine: Engine, analysis_id: int, kind: str) -> dict[str
         )
         if found is None:
             raise LookupError(f"analysis {analysis_id} has no intervention '{kind}'")
-        sha256 = session.scalar(
-            select(Sae.sha256).join(Analysis, Analysis.sae_id == Sae.id).where(Analysis.id == analysis_id)
-        )
+        identity = session.execute(_of_which().where(Analysis.id == analysis_id)).one()
         table = cast(Table, _ROWS[kind].__table__)
         columns = [column for column in table.c if column.name != "intervention_id"]
         rows = session.execute(select(*columns).where(table.c.intervention_id == found.id).order_by(*table.primary_key))
         return {
-            "sae_sha256": sha256,
+            **identity._mapping,
             **{name: getattr(found, name) for name in _FACTS},
             "finished": found.finished.isoformat(),
             "rows": [dict(row._mapping) for row in rows],
@@ -56,9 +62,9 @@ def save_intervention(path: Path, exported: dict[str, Any]) -> None:
 
 
 def import_folder(engine: Engine, folder: Path) -> int:
-    """Every `*.json.gz` of a folder to the newest complete run that has its SAE.
+    """Every `*.json.gz` of a folder to the newest complete run it belongs to.
 
-    An analysis that has an intervention of the kind keeps its own; an SAE the store does not have is passed over.
+    An analysis that has an intervention of the kind keeps its own; one whose run is not there is passed over.
 
     Returns:
         how many were taken in.
@@ -77,8 +83,8 @@ def import_folder(engine: Engine, folder: Path) -> int:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-        known = {"sae_sha256", "rows", "finished", *_FACTS} <= found.keys() and found["kind"] in _ROWS
-    except (OSError, ValueError, EOFError, AttributeError) as error:
+        known = {*_WHICH, "rows", "finished", *_FACTS} <= found.keys() and found["kind"] in _ROWS
+    except (OSError, ValueError, EOFError, AttributeError, zlib.error) as error:
         raise BadFile(path, "a gzipped JSON object of an exported intervention", str(error)) from error
     if not known:
         raise BadFile(path, "an exported intervention", f"keys {', '.join(sorted(found))}")
@@ -86,9 +92,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _import(session: Session, found: dict[str, Any]) -> bool:
-    statement = select(Analysis.id).join(Sae, Sae.id == Analysis.sae_id).join(Run, Run.id == Analysis.run_id)
-    statement = statement.where(Sae.sha256 == found["sae_sha256"], Run.status == "complete").order_by(Run.id.desc())
-    analysis_id = session.scalar(statement)
+    same = [column == found[name] for name, column in _WHICH.items()]
+    statement = _of_which().add_columns(Analysis.id).where(Run.status == "complete", *same).order_by(Run.id.desc())
+    analysis_id = session.scalar(statement.with_only_columns(Analysis.id))
     if analysis_id is None:
         return False
     own = select(Intervention.id).where(Intervention.analysis_id == analysis_id, Intervention.kind == found["kind"])
@@ -102,5 +108,18 @@ def _import(session: Session, found: dict[str, Any]) -> bool:
     rows = [{**each, "intervention_id": row.id} for each in found["rows"] if each.get("index") in {None, *known}]
     if rows:
         session.execute(cast(Table, _ROWS[found["kind"]].__table__).insert(), rows)
+    if found["kind"] == "steer":
+        from analysis.interventions.steer.rows import tell_class  # knows the classes, and so takes torch
+
+        for each in found["rows"]:
+            for index in {each["positive"], each["negative"]}:
+                tell_class(session, analysis_id, index, each)
     judge_analysis(session, analysis_id)
     return True
+
+
+def _of_which() -> Any:
+    """What an intervention belongs to, by `_WHICH`."""
+    statement = select(*(column.label(name) for name, column in _WHICH.items())).select_from(Analysis)
+    statement = statement.join(Sae, Sae.id == Analysis.sae_id).join(Run, Run.id == Analysis.run_id)
+    return statement.join(Model, Model.id == Run.model_id).join(Corpus, Corpus.id == Run.corpus_id)

@@ -13,6 +13,7 @@ from analysis.corpus import ContextStream
 from analysis.documents import Corpus
 from analysis.errors import UserError
 from analysis.model import LanguageModel, load_model
+from analysis.plain_words import plain_words
 from analysis.sae import LoadedSae, load_sae
 from migrations.runner import upgrade
 from store.session import database_url, make_engine, session_factory, sqlite_path, without_password
@@ -96,7 +97,8 @@ def open_subject(
     """
     path = sqlite_path(database_url(db))
     if path is None or path.exists():
-        upgrade(db)  # what is found will be written beside it
+        with plain_words(db, "repeat the command"):
+            upgrade(db)  # what is found will be written beside it
     stored = look_up(db, sae, run)
     text = Corpus(corpus or stored.settings["corpus"], stored.settings.get("text_field", "text"))
     _same(f"the corpus at {text.path}", stored.corpus_sha256, text.sha256, "--corpus")

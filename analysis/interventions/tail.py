@@ -46,7 +46,7 @@ class Tail:
         # what attention gives is read by the block's own MLP, so that block runs again as a whole
         self._inside = kind == "attn_out"
         self.start = layer if kind in ("resid_pre", "attn_out") else layer + 1
-        self._tuples = False
+        self._tuples: bool | None = None  # whether blocks give tuples; seen on the first whole pass
 
     @property
     def blocks(self) -> int:
@@ -86,6 +86,8 @@ class Tail:
         versions, (b, t, d) = change.shape[0], entry.shape
         if not self.blocks:
             return entry + change.to(entry.dtype)
+        if self._tuples is None:
+            self.clean(ids[:1], attention[:1])
         flat = change.reshape(versions * b, t, d)
         start = entry.expand(versions, b, t, d).reshape(versions * b, t, d)
         start = start if self._inside else start + flat.to(start.dtype)

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import cast
 
 from sqlalchemy import Table, delete
-from sqlalchemy.exc import OperationalError
 
 from analysis.declare import declare
-from analysis.errors import UserError
 from analysis.interventions.verdict import judge_analysis
+from analysis.plain_words import plain_words
 from analysis.rows.plain import Row
 from migrations.runner import upgrade
-from store.session import make_engine, session_factory, without_password
+from store.session import make_engine, session_factory
 from store.tables import Base, Intervention
 
 
@@ -30,17 +29,14 @@ def replace_intervention(db: str, table: type[Base], intervention: Row, rows: It
         UserError: the database cannot be written; what was there is as it was.
     """
     upgrade(db)
-    try:
-        with session_factory(make_engine(db))() as session, session.begin():
-            where = (Intervention.analysis_id == intervention["analysis_id"], Intervention.kind == intervention["kind"])
-            session.execute(delete(Intervention).where(*where))
-            row = Intervention(**intervention)
-            session.add(row)
-            session.flush()
-            statement = cast(Table, table.__table__).insert()
-            session.execute(statement, [{**each, "intervention_id": row.id} for each in rows])
-            judge_analysis(session, row.analysis_id)
-            declare(session)
-            return row.id
-    except OperationalError as error:
-        raise UserError(f"--db {without_password(db)}: cannot be written: {error.orig}") from error
+    with plain_words(db, "repeat the command"), session_factory(make_engine(db))() as session, session.begin():
+        where = (Intervention.analysis_id == intervention["analysis_id"], Intervention.kind == intervention["kind"])
+        session.execute(delete(Intervention).where(*where))
+        row = Intervention(**intervention)
+        session.add(row)
+        session.flush()
+        statement = cast(Table, table.__table__).insert()
+        session.execute(statement, [{**each, "intervention_id": row.id} for each in rows])
+        judge_analysis(session, row.analysis_id)
+        declare(session)
+        return row.id

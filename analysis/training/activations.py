@@ -102,7 +102,7 @@ def fill_together(
 def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Sequence[str]) -> ActivationCache:
     """The cache folder that belongs to this model, text, sample and hook points."""
     parts: list[object] = [model.fingerprint, str(model.centred), stream.corpus.sha256, sorted(hooks)]
-    parts += [stream.context, stream.batch, stream.tokens, stream.seed, stream.held_out]
+    parts += [stream.context, stream.batch, stream.tokens, stream.seed, stream.held_out, stream.only_held_out]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     folder = base / key
     folder.mkdir(parents=True, exist_ok=True)

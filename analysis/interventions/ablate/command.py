@@ -16,6 +16,7 @@ from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
 from analysis.interventions.subject import Subject, open_subject
 from analysis.interventions.write import replace_intervention
+from analysis.plain_words import plain_words
 from analysis.progress import progress_bar, wide
 from analysis.rows.plain import Row
 from analysis.versions import versions
@@ -23,7 +24,16 @@ from store.tables import Effect
 
 
 def ablate(config: AblateConfig, console: Console) -> int:
-    """Measure and store; returns the intervention's id. Stopped at any point, it goes on where it was."""
+    """Measure and store; returns the intervention's id. Stopped at any point, it goes on where it was.
+
+    Raises:
+        UserError: bad input, a full disk, a store that cannot be written; what was measured is kept.
+    """
+    with plain_words(config.db, "repeat the command: it goes on from there"):
+        return _ablate(config, console)
+
+
+def _ablate(config: AblateConfig, console: Console) -> int:
     console.print(f"loading what {config.db} says of --sae {config.sae}")
     subject = open_subject(
         config.db,

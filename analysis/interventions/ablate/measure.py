@@ -29,6 +29,7 @@ from analysis.interventions.tail import Clean, Tail
 from analysis.plan import MASSIVE
 
 Tell = Callable[[int], None]
+_SUMS = ("sum", "ordinary", "joint", "ordinary_tokens")
 _RANK = 8  # changes of more directions go through the unembedding themselves
 
 
@@ -64,31 +65,34 @@ class Ablation:
         self.tail = Tail(subject.model, subject.stored.hook_point)
         self.readout = Readout(subject.model)
         self.direct = not self.tail.blocks  # nothing but the final norm comes after the hook point
+        self._pivot: Tensor | None = None
 
     def read(self, tell: Tell) -> Totals:
         """First pass; batches that are kept already are not run again."""
         folder = self.folder / "clean"
         folder.mkdir(parents=True, exist_ok=True)
-        total = torch.zeros(2, self.subject.sae.n_latents, dtype=torch.float64)
+        sums: dict[str, Tensor] = {}
         tokens = 0
         for number, batch in enumerate(self._stream().batches()):
             path = folder / f"{number:06d}.safetensors"
             if not path.exists():
                 self._keep(path, batch)
-            total += load_file(path)["sums"]
+            found = load_file(path)
+            sums = {name: found[name] + sums.get(name, 0.0) for name in _SUMS}
             counted = int(batch.mask.sum())
             tokens += counted
             tell(counted)
         if not tokens:
             raise UserError(f"{self.subject.corpus.path}: expected text; found no token that counts")
-        return Totals(total[0], total[1], tokens)
+        ordinary = sums["ordinary"]
+        return Totals(sums["sum"], tokens, ordinary[0], ordinary[1], sums["joint"], int(sums["ordinary_tokens"]))
 
     def measure(self, totals: Totals, checkpoints: Checkpoints, tell: Tell) -> Measured:
         """Second pass; goes on from a checkpoint where there is one."""
         config = self.config
         wanted = Wanted(config.controls, config.sets, config.seed)
         made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
-        sums, done, before = Sums(len(made)), 0, 0.0
+        sums, done, before = Sums(len(made), self.subject.sae.d_in), 0, 0.0
         if checkpoints.exists():
             note = checkpoints.note()
             sums.tensors, done, before = next(checkpoints.parts()), note["batches"], note["seconds"]
@@ -102,16 +106,49 @@ class Ablation:
                     last = time.monotonic()
                     checkpoints.save({"batches": number + 1, "seconds": before + last - started}, [sums.tensors])
             tell(int(batch.mask.sum()))
+        for name, tensor in sums.tensors.items():
+            if not bool(torch.isfinite(tensor[: len(made)] if name != "changes" else tensor[:, :5]).all()):
+                raise UserError(
+                    f"--sae {self.subject.stored.slug}: expected finite {name}; found NaN or infinity with the model in"
+                    f" {self.subject.model.dtype_name}: try --dtype float32"
+                )
+        if not float(sums.tensors["tokens"].sum()):
+            raise UserError(f"{self.subject.corpus.path}: expected two counted tokens in a row; found none")
         return Measured(made, sums, before + time.monotonic() - started, len(documents))
+
+    def _check_decoder(self, x: Tensor) -> None:
+        """What a latent adds must be its activation times its decoder row.
+
+        Raises:
+            UserError: the SAE scales what it decodes by the token, so that taking a latent out so would be wrong.
+        """
+        sae, latent = self.subject.sae, self.subject.stored.dense[0] if self.subject.stored.dense else 0
+        rebuilt = sae.decode(sae.encode(x))
+        more = sae.encode(x)  # again: what decoding may need of the input is forgotten by decoding
+        more[:, latent] += 1.0
+        added = sae.decode(more) - rebuilt
+        if not torch.allclose(added, sae.decoder[latent].expand_as(added), rtol=1e-3, atol=1e-3):
+            how = sae.details.get("normalize_activations")
+            raise UserError(
+                f"--sae {self.subject.stored.slug}: expected an SAE whose latents add activation x decoder row; found"
+                f" one that scales its output by the token (normalize_activations: {how}), which ablate cannot do yet"
+            )
 
     def _stream(self) -> ContextStream:
         return self.subject.stream(self.config.tokens, self.config.contexts)
 
     def _keep(self, path: Path, batch: TokenBatch) -> None:
         clean = self.tail.clean(batch.ids, batch.attention)
-        acts = self.subject.sae.encode(clean.x[batch.mask.to(clean.x.device)]).double().cpu()
+        x = clean.x[batch.mask.to(clean.x.device)]
+        acts = self.subject.sae.encode(x)
+        if path.name.startswith("000000"):
+            self._check_decoder(x[:16])
+        acts = acts.double().cpu()
+        known = acts[(x.norm(dim=1) <= MASSIVE * self.subject.stored.median_norm).cpu()]
+        dense = known[:, self.subject.stored.dense]
         kept = {name: tensor.cpu().contiguous().clone() for name, tensor in clean._asdict().items()}
-        kept["sums"] = torch.stack([acts.sum(0), acts.square().sum(0)])
+        kept["sum"], kept["ordinary"] = acts.sum(0), torch.stack([known.sum(0), known.square().sum(0)])
+        kept["joint"], kept["ordinary_tokens"] = dense.T @ dense, torch.tensor(float(len(known)), dtype=torch.float64)
         temporary = path.with_suffix(".new")
         save_file(kept, temporary)
         temporary.rename(path)
@@ -159,15 +196,15 @@ class Ablation:
     def _add_facts(self, x: Tensor, spot: Spot, sums: Sums) -> None:
         known = x[spot.ordinary].double()
         sums.tensors["ordinary"] += len(known)
-        sums.tensors["spread"] += float((known - self._middle(known)).square().sum())
+        off = known - self._middle().to(known.device)
+        sums.tensors["spread"] += float(off.square().sum())
+        sums.tensors["off"] += off.sum(0).cpu()
 
-    def _middle(self, known: Tensor) -> Tensor:
-        """[D]: the mean of x over the first batch; a fixed pivot keeps sums mergeable."""
-        if not hasattr(self, "_pivot"):
-            kept = load_file(self.folder / "clean" / "000000.safetensors")["x"]
-            flat = kept.flatten(0, 1).double()
-            norms = flat.norm(dim=1)
-            self._pivot = flat[norms <= MASSIVE * self.subject.stored.median_norm].mean(0).to(known.device)
+    def _middle(self) -> Tensor:
+        """[D]: somewhere near the mean of x; a fixed pivot keeps sums mergeable and free of cancellation."""
+        if self._pivot is None:
+            flat = load_file(self.folder / "clean" / "000000.safetensors")["x"].flatten(0, 1).double()
+            self._pivot = flat[flat.norm(dim=1) <= MASSIVE * self.subject.stored.median_norm].mean(0)
         return self._pivot
 
     def _side_by_side(self, made: list[Variant], tokens: int) -> Iterator[tuple[int, list[Variant]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,16 @@ from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
 from analysis.interventions.ablate.variants import OWN, RANDOM, Variant
 from analysis.rows.plain import Row, number
 
-NEAREST = 20  # controls an effect is held against: those whose length is nearest
+NEAREST = 40  # controls an effect is held against at most: those whose length is nearest
+WITHIN = 1.5  # times the length: farther ones are no controls
+ENOUGH = 19  # with fewer, 5 % cannot be reached
 BEATS = 0.95  # share of controls whose effect must be smaller
+GROUPS_FOR_NOTHING = 30  # groups of documents: with fewer, an interval is too unsure to show that nothing happens
 MEDIATED = 0.5  # share of the change of entropy that goes through the final norm's scale
 _SHOWN = ("loss", "entropy", "kl", "top1", "rank")
+# mean |change of entropy|, shown beside: it does not decide, since a random push moves words, and with them entropy
+# one way here and the other way there, more than a regulator of the same length does
+_MOVED = "abs_entropy"
 
 _HELD = " The activation is held at its mean over the text read, the SAE's error is kept (mean-ablation)."
 STATISTICS = (
@@ -36,16 +43,19 @@ STATISTICS = (
               "O", "our own"),
     Statistic("effect_mediated", "Mediated by the final norm", "share", "scalar", "latent",
               "1 - mean |change of entropy with the final norm's scale frozen at its clean value| / mean |change of"
-              f" entropy|. A latent regulates entropy where its change of entropy beats {BEATS:.0%} of its norm-matched"
-              f" controls and at least {MEDIATED:.0%} of it is mediated.",
+              f" entropy|. A latent regulates entropy where its change of entropy is larger than that of"
+              f" {BEATS:.0%} of at least {ENOUGH} random controls and at least {MEDIATED:.0%} of it is mediated.",
               "R", "Stolfo et al. 2024; the cuts are ours"),
     Statistic("effect_control", "Norm-matched controls", "", "scalar", "latent",
               "The same activations, and so the same density and length at every token, put along another direction: a"
-              " random one, or the decoder direction of a sparse latent. An effect is held against the"
-              f" {NEAREST} controls of the same layer whose root mean square length is nearest.", "O", "our own"),
+              " random one, or the decoder direction of a sparse latent. An effect is held against its own controls and"
+              f" those of other latents and pairs of the layer, at most {NEAREST}, whose root mean square length is"
+              f" within a factor of {WITHIN:g}, their effects scaled by the squared ratio of the lengths.",
+              "O", "our own"),
     Statistic("effect_equivalent", "Equivalent to nothing", "", "scalar", "latent",
               "The 95 % interval of the change of the loss lies within +- epsilon (0.002 nats per token unless asked"
-              " otherwise): evidence that the latent is not needed, which a difference that is not significant is not.",
+              f" otherwise), over at least {GROUPS_FOR_NOTHING} groups of documents: evidence that the latent is not"
+              " needed, which a difference that is not significant is not.",
               "O", "our own"),
     Statistic("effect_set", "Effect of all dense latents", "nats per token", "scalar", "sae",
               "All dense latents ablated at once, against the same set turned at random as one rigid body, and against"
@@ -72,17 +82,18 @@ def effect_rows(measured: Measured, epsilon: float, median_norm: float, seed: in
         row |= _mediation(means, mediated[place], place)
         row["norm"] = float(effects.norm[place]) / median_norm
         row["variance"] = number(float(effects.variance[place])) if variant.subject == "set" else None
-        row["equivalent"] = equivalent(means["loss"][place], epsilon)
+        row["equivalent"] = equivalent(means["loss"][place], epsilon, effects.groups)
         row["control"] = bands.of(place, mediated[place]) if variant.what == OWN else {}
         rows.append(row)
     return rows
 
 
-def equivalent(loss: Estimate, epsilon: float) -> bool | None:
-    """Whether the interval lies within +- epsilon; None without an interval."""
+def equivalent(loss: Estimate, epsilon: float, groups: int) -> bool | None:
+    """Whether the interval lies within +- epsilon; None without an interval, or with too few groups to say yes."""
     if loss.low is None or loss.high is None:
         return None
-    return loss.low > -epsilon and loss.high < epsilon
+    within = loss.low > -epsilon and loss.high < epsilon
+    return None if within and groups < GROUPS_FOR_NOTHING else within
 
 
 def _identity(place: int, variant: Variant) -> Row:
@@ -122,48 +133,46 @@ class _Bands:
     """What controls of about the same length do."""
 
     def __init__(self, variants: list[Variant], effects: Effects) -> None:
-        self.norm = effects.norm.clamp(min=1e-30).log()
+        self.norm = effects.norm.clamp(min=1e-30)
         self.sizes = {
             name: torch.tensor([mean.value for mean in effects.mean(name)], dtype=torch.float64).abs()
-            for name in _SHOWN
+            for name in (*_SHOWN, _MOVED)
         }
-        self.places = {
-            (what, is_set): torch.tensor(
-                [
-                    place
-                    for place, each in enumerate(variants)
-                    if each.what == what and (each.subject == "set") == is_set
-                ],
-                dtype=torch.int64,
-            )
-            for what in {each.what for each in variants} - {OWN}
-            for is_set in (False, True)
-        }
+        self.places: dict[tuple[str, bool], list[int]] = {}
+        for place, each in enumerate(variants):
+            if each.what != OWN:
+                self.places.setdefault((each.what, each.subject == "set"), []).append(place)
         self.is_set = [each.subject == "set" for each in variants]
 
     def of(self, place: int, mediated: Estimate | None) -> dict[str, Any]:
-        """Measure -> median and 95 % of |effect| of the nearest random controls, share beaten, how many; the same
-        for other kinds of control under their name, and whether the latent regulates entropy."""
+        """Measure -> median and 95 % of |effect| of the random controls, share beaten, how many, p; the same for other
+        kinds of control under their name, and whether the latent regulates entropy."""
         found: dict[str, Any] = dict(self._against(RANDOM, place))
-        others = {what for what, is_set in self.places if what != RANDOM and is_set == self.is_set[place]}
-        found |= {what: band for what in sorted(others) if (band := dict(self._against(what, place)))}
-        if "entropy" in found and mediated is not None:
+        others = sorted({what for what, is_set in self.places if what != RANDOM and is_set == self.is_set[place]})
+        found |= {what: band for what in others if (band := dict(self._against(what, place)))}
+        if found.get("entropy", {}).get("p") is not None and mediated is not None:
             found["regulates_entropy"] = found["entropy"]["beats"] >= BEATS and mediated.value >= MEDIATED
         return found
 
     def _against(self, what: str, place: int) -> Iterator[tuple[str, Row]]:
-        places = self.places.get((what, self.is_set[place]))
-        if places is None or not len(places):
+        there = torch.tensor(self.places.get((what, self.is_set[place]), []), dtype=torch.int64)
+        ratio = self.norm[place] / self.norm[there]
+        far = ratio.log().abs()
+        near = far.argsort(stable=True)[:NEAREST]
+        near = near[far[near] <= math.log(WITHIN)]
+        if not len(near):
             return
-        near = places[(self.norm[places] - self.norm[place]).abs().argsort(stable=True)[:NEAREST]]
         for name, sizes in self.sizes.items():
-            theirs = sizes[near]
+            # to first order the mean effect of a random push goes with its squared length
+            theirs = sizes[there[near]] * ratio[near].square()
+            as_large = int((theirs >= sizes[place]).sum())
             yield (
                 name,
                 {
                     "median": number(float(theirs.median())),
                     "high": number(float(theirs.quantile(0.95))),
-                    "beats": float((theirs < sizes[place]).double().mean()),
+                    "beats": 1 - as_large / len(near),
                     "n": len(near),
+                    "p": (1 + as_large) / (1 + len(near)) if len(near) >= ENOUGH else None,
                 },
             )

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from analysis.corpus import GROUPS
 from analysis.interventions.readout import Changes, Outputs
+from analysis.quantiles import t95
 
 MEASURES = ("loss", "entropy", "kl", "top1", "rank", "direct_loss", "direct_entropy")
 _SIZES = ("entropy", "direct_entropy")  # whose absolute values are summed too: the mediated share
 _COLUMNS = (*MEASURES, *(f"abs_{name}" for name in _SIZES))
 RESAMPLES = 2000
-_FEWEST = 8  # groups of documents, for an interval
+FEWEST = 8  # groups of documents, for an interval
 
 
 class Estimate(NamedTuple):
@@ -26,20 +27,22 @@ class Estimate(NamedTuple):
 
 
 class Sums:
-    """Exactly mergeable: all sums are float64 over groups of documents.
+    """Exactly mergeable: all sums are float64, those of changes over groups of documents.
 
     Args:
         variants: how many.
+        d_model: width of the residual stream.
     """
 
-    def __init__(self, variants: int) -> None:
+    def __init__(self, variants: int, d_model: int) -> None:
         self.tensors = {
             "changes": torch.zeros(variants, len(_COLUMNS), GROUPS, dtype=torch.float64),
             "squares": torch.zeros(variants, dtype=torch.float64),  # of the change's length, ordinary tokens
             "clean": torch.zeros(2, GROUPS, dtype=torch.float64),  # loss, entropy
             "tokens": torch.zeros(GROUPS, dtype=torch.float64),
             "ordinary": torch.zeros(1, dtype=torch.float64),
-            "spread": torch.zeros(1, dtype=torch.float64),  # summed squared distance from the mean, ordinary tokens
+            "spread": torch.zeros(1, dtype=torch.float64),  # summed squared distance from a pivot, ordinary tokens
+            "off": torch.zeros(d_model, dtype=torch.float64),  # summed distance from it
         }
 
     def add_clean(self, outputs: Outputs, group: Tensor) -> None:
@@ -59,7 +62,8 @@ class Effects:
     """Means and intervals of all variants, from `Sums`.
 
     The interval is a percentile bootstrap: the groups of documents are drawn anew with replacement, and numerator
-    and denominator are summed over those drawn. All variants see the same draws.
+    and denominator are summed over those drawn. All variants see the same draws. A bootstrap of G groups is too
+    narrow by sqrt((G - 1) / G) and knows nothing of Student's t, so its ends are moved out by both.
     """
 
     def __init__(self, sums: Sums, seed: int = 0) -> None:
@@ -69,14 +73,16 @@ class Effects:
         self._changes, self._tokens = sums.tensors["changes"][..., used], tokens[used]
         groups = int(used.sum())
         self._weights: Tensor | None = None
-        if groups >= _FEWEST:
+        self.groups = groups
+        if groups >= FEWEST:
             generator = torch.Generator().manual_seed(seed)
             drawn = torch.randint(groups, (RESAMPLES, groups), generator=generator)
             self._weights = torch.nn.functional.one_hot(drawn, groups).sum(1).double()
         self.clean = (sums.tensors["clean"].sum(1) / max(1, self.tokens)).tolist()  # loss, entropy
         ordinary = sums.tensors["ordinary"].clamp(min=1)
         self.norm = (sums.tensors["squares"] / ordinary).sqrt()  # [V] root mean square length
-        self.variance = sums.tensors["squares"] / sums.tensors["spread"].clamp(min=1e-30)
+        spread = sums.tensors["spread"] - sums.tensors["off"].square().sum() / ordinary
+        self.variance = sums.tensors["squares"] / spread.clamp(min=1e-30)
 
     def mean(self, measure: str) -> list[Estimate]:
         """Of every variant."""
@@ -98,7 +104,9 @@ class Effects:
             found = self._with_interval(values, 1 - (self._weights @ direct.T) / (self._weights @ total.T))
         return [each if some else None for each, some in zip(found, (whole > 0).tolist(), strict=True)]
 
-    @staticmethod
-    def _with_interval(values: list[float], resampled: Tensor) -> list[Estimate]:
+    def _with_interval(self, values: list[float], resampled: Tensor) -> list[Estimate]:
         edges = torch.quantile(resampled, torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0)
-        return [Estimate(*each) for each in zip(values, edges[0].tolist(), edges[1].tolist(), strict=True)]
+        middle = torch.tensor(values, dtype=torch.float64)
+        wider = (self.groups / (self.groups - 1)) ** 0.5 * t95(self.groups - 1) / t95(1_000_000)
+        low, high = (middle + wider * (edge - middle) for edge in edges)
+        return [Estimate(*each) for each in zip(values, low.tolist(), high.tolist(), strict=True)]

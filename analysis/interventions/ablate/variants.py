@@ -32,20 +32,32 @@ class Variant(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Of every latent over the counted tokens, [N] float64."""
+    """Sums of activations, float64; the ordinary ones are without massive tokens, which would rule every square."""
 
-    sum: Tensor
-    squares: Tensor
+    sum: Tensor  # [N], all counted tokens
     tokens: int
+    ordinary_sum: Tensor  # [N]
+    ordinary_squares: Tensor  # [N]
+    joint: Tensor  # [dense, dense]: products of the dense latents' activations, ordinary tokens
+    ordinary: int
 
     @property
     def mean(self) -> Tensor:
-        """What an ablated activation is held at."""
+        """[N]: what an ablated activation is held at."""
         return self.sum / max(1, self.tokens)
 
     def variance(self, decoder: Tensor) -> Tensor:
-        """[N]: variance of each latent's contribution to the residual stream, the covariance with others apart."""
-        return (self.squares / max(1, self.tokens) - self.mean.square()) * decoder.double().square().sum(1)
+        """[N]: mean squared length of what ablating each latent takes out."""
+        off = self.ordinary_squares - 2 * self.mean * self.ordinary_sum + self.ordinary * self.mean.square()
+        return off / max(1, self.ordinary) * decoder.double().square().sum(1)
+
+    def variance_of_set(self, decoder: Tensor, latents: list[int]) -> float:
+        """The same of all dense latents at once, in the order of `joint`: mirror images take out more than each."""
+        mean, total = self.mean[latents], self.ordinary_sum[latents]
+        cross = torch.outer(mean, total)
+        off = self.joint - cross - cross.T + self.ordinary * torch.outer(mean, mean)
+        rows = decoder[latents].double()
+        return float((off * (rows @ rows.T)).sum()) / max(1, self.ordinary)
 
 
 class Wanted(NamedTuple):
@@ -89,12 +101,11 @@ def _pair(decoder: Tensor, positive: int, negative: int) -> Variant:
 def _sets(stored: Stored, decoder: Tensor, totals: Totals, draw: _Draw, wanted: Wanted) -> list[Variant]:
     whole = Variant("set", OWN, None, None, stored.dense, decoder[stored.dense])
     made = [whole] + [draw.random(whole) for _ in range(wanted.sets)]
-    variance = totals.variance(decoder)
-    sparse = (totals.sum != 0).cpu()
+    sparse = totals.sum != 0
     sparse[[index for index in stored.densities if index not in set(stored.controls)]] = False
-    enough = float(variance[stored.dense].sum())
+    enough = totals.variance_of_set(decoder, stored.dense)
     for _ in range(wanted.sets):
-        chosen = draw.as_much(variance.cpu(), sparse, enough)
+        chosen = draw.as_much(totals.variance(decoder), sparse, enough)
         if chosen:
             made.append(Variant("set", VARIANCE, None, None, chosen, decoder[chosen]))
     return made

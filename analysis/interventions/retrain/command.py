@@ -149,7 +149,8 @@ def _job(
     config, stored = setting.config, source.stored
     removes = plan.removal.basis.shape[1] > 0
     what = [plan.name, stored.sha256, plan.latents, plan.removal.basis.shape[1], config.energy, config.mean]
-    key = _hash(asdict(plan.recipe), training.folder.name, what if removes else plan.name)
+    dtype = setting.subject.model.dtype_name
+    key = _hash(asdict(plan.recipe), dtype, training.folder.name, what if removes else plan.name)
     folder = base / f"{slug_part(source.sae)}-{plan.name}-seed{plan.seed}-{key[:10]}"
     prepare(plan, folder)
     return Job(
@@ -168,7 +169,7 @@ def _job(
         testing=testing,
         threshold=stored.dense_threshold,
         metadata=_metadata(setting, source, plan),
-        measured_with=_hash(testing.folder.name, stored.dense_threshold),
+        measured_with=_hash(dtype, testing.folder.name, stored.dense_threshold),
         device=str(setting.subject.model.device),
         threads=max(1, (os.cpu_count() or 1) // config.jobs),
     )

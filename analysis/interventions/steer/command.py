@@ -196,7 +196,7 @@ def _or_stop(tell: Tell, stopping: Callable[[], bool]) -> Tell:
 def table(rows: list[Row], slug: str) -> Table:
     """One line a signal."""
     made = Table(title=f"{slug}: pairs of texts whose preference goes with the push (95 % interval over documents)")
-    for head in ("signal", "label", "dose", "flips", "random", "sparse", "swapped", "refused doses"):
+    for head in ("signal", "label", "dose", "flips", "random", "sparse", "swapped", "refused"):
         made.add_column(head, justify="left" if head in ("signal", "label") else "right")
     for row in rows:
         refused = ", ".join(f"{dose['dose']:g}" for dose in row["data"]["doses"] if dose["refused"])
@@ -211,7 +211,7 @@ def table(rows: list[Row], slug: str) -> Table:
 def _with_interval(row: Row) -> str:
     if row["flips"] is None:
         return ""
-    return f"{row['flips']:.0%} ({row['flips_low']:.0%} to {row['flips_high']:.0%}) of {row['pairs']}"
+    return f"{row['flips']:.0%} ({row['flips_low']:.0%} to {row['flips_high']:.0%})"
 
 
 def _percent(value: float | None) -> str:

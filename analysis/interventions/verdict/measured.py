@@ -7,6 +7,8 @@ from typing import Any
 
 YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
+BEATS = 0.95  # share of the controls
+TRAINED = 0.2  # share of the sparse latents found again, below which retraining says nothing of the dense ones
 EPSILON = 0.002  # nats per token, where an ablation does not say which it was made with
 CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
 
@@ -64,6 +66,14 @@ class Change:
     def moves(self, epsilon: float) -> bool:
         """The KL's interval lies beyond epsilon: what the model says changes, whether better or worse."""
         return self.kl_low is not None and self.kl_low > epsilon
+
+    def stands_out(self, epsilon: float) -> bool:
+        """It moves what the model says, and more than pushes of its length in other directions do."""
+        return self.moves(epsilon) and (self.control.get("kl") or {}).get("beats", 0.0) >= BEATS
+
+    def still(self, epsilon: float) -> bool:
+        """The KL's interval lies below epsilon."""
+        return self.kl_high is not None and self.kl_high < epsilon
 
 
 @dataclass(frozen=True)
@@ -142,9 +152,20 @@ class Measured:
         return any(one.moves(self.epsilon) for one in self.changes)
 
     @property
+    def still(self) -> bool:
+        """It is shown that what the model says stays the same without it, and without its pair."""
+        return bool(self.changes) and all(one.still(self.epsilon) for one in self.changes)
+
+    @property
+    def unstable(self) -> bool:
+        """Other seeds lack it, though they were trained well enough to have sparse latents in common."""
+        held = self.stability
+        return held is not None and not held.stable and (held.sparse is None or held.sparse >= TRAINED)
+
+    @property
     def causal(self) -> str:
         """beyond, equivalent, unclear, unmeasured: latent and pair taken together."""
-        status = [(one.status(self.epsilon), one.moves(self.epsilon)) for one in self.changes]
+        status = [(one.status(self.epsilon), one.stands_out(self.epsilon)) for one in self.changes]
         if any(found in (NEEDED, HARMFUL) or (found == UNCLEAR and moves) for found, moves in status):
             return BEYOND
         if self.latent is None or (self.partner is not None and self.pair is None):

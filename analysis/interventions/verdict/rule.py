@@ -25,12 +25,12 @@ def decide(m: Measured, place: Place) -> Decision:
     causal effect: the 95 % interval of the change of the loss, of the latent or of its pair, lies beyond epsilon.
     Above: the model needs it. Below -epsilon: the model predicts this text better without it, so it does
     something, though not something good here; that is an effect too, and it is said so. Where the loss is not
-    conclusive, a KL whose interval lies above epsilon counts: on text of which the model is a fair judge both have
-    the same mean, and the KL does not depend on which word happened to come next.
+    conclusive, a KL counts whose interval lies above epsilon and that beats 95 % of its controls: on text of which
+    the model is a fair judge both have the same mean, and the KL does not depend on which word came next.
 
-    *Prune*: equivalence is shown (the interval within ±epsilon, of the latent and of its pair, where it has one;
-    and no KL beyond epsilon), all classes were measured and none holds, no label goes with it, and SAEs trained
-    from other seeds do not have it.
+    *Prune*: equivalence is shown (the interval of the loss within ±epsilon and that of the KL below epsilon, of the
+    latent and of its pair, where it has one), all classes were measured and none holds, no label goes with it, and
+    SAEs trained from other seeds do not have it, though they have at least a fifth of the sparse latents in common.
 
     *Investigate*: the rest, naming the two measurements that disagree, or those that are missing.
 
@@ -45,8 +45,7 @@ def decide(m: Measured, place: Place) -> Decision:
 def _verdict(m: Measured, missing: list[Gap]) -> tuple[str, str]:
     if m.explained and m.causal == BEYOND:
         return KEEP, f"Keep: {_reason(m)}, and what the model says of the text changes without it."
-    unstable = m.stability is not None and not m.stability.stable
-    if m.unexplained and m.causal == EQUIVALENT and not m.moves and unstable:
+    if m.unexplained and m.causal == EQUIVALENT and m.still and m.unstable:
         why = "the loss stays the same without it, no class holds, no label goes with it, and other seeds lack it"
         return PRUNE, f"Prune candidate: {why}."
     return INVESTIGATE, _open(_conflict(m), missing)

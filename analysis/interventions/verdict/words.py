@@ -93,11 +93,11 @@ def _of_change(change: Change, m: Measured) -> Ground:
 
 
 def _speaks(change: Change, m: Measured) -> str:
-    status, moves = change.status(m.epsilon), change.moves(m.epsilon)
-    if status in (NEEDED, HARMFUL) or (status == UNCLEAR and moves):
+    status = change.status(m.epsilon)
+    if status in (NEEDED, HARMFUL) or (status == UNCLEAR and change.stands_out(m.epsilon)):
         return KEEP
     # a pair is one signal: half of it may be missed by nobody where the whole is
-    return PRUNE if status == EQUIVALENT and m.causal == EQUIVALENT and not moves else NEITHER
+    return PRUNE if status == EQUIVALENT and m.causal == EQUIVALENT and change.still(m.epsilon) else NEITHER
 
 
 def _kl(change: Change, epsilon: float) -> str:
@@ -124,7 +124,9 @@ def _of_stability(m: Measured) -> list[Ground]:
     best += "" if held.chance is None else f"; random directions reach {held.chance:.2f}"
     words = f"Found again in {held.found} of {len(held.cosines)} SAEs trained from other seeds ({best})."
     words += "" if held.sparse is None else f" Of the sparse latents {held.sparse:.0%} are found again."
-    return [Ground("stability", KEEP if held.stable else PRUNE, words)]
+    speaks = KEEP if held.stable else PRUNE if m.unstable else NEITHER
+    words += "" if held.stable or m.unstable else " That is too few to say anything: the retraining was too short."
+    return [Ground("stability", speaks, words)]
 
 
 def _class_gaps(m: Measured, place: Place) -> list[Gap]:
@@ -157,15 +159,16 @@ def _effect_gaps(m: Measured, place: Place) -> list[Gap]:
     if m.partner is not None and m.pair is None:
         words = f"What the model does without it and its mirror image {m.partner} is not measured: {how}."
         missing.append(Gap("pair_effect", words))
-    if m.causal == UNCLEAR:
+    if m.causal == UNCLEAR or (m.causal == EQUIVALENT and not m.still and not m.moves):
         more = place.command("ablate", f" --tokens {4 * m.tokens}" if m.tokens else "")
-        words = f"The interval is too wide for ±{m.epsilon:g}; four times the text halves it: {more}."
+        which = "The interval" if m.causal == UNCLEAR else "The KL's interval"
+        words = f"{which} is too wide for ±{m.epsilon:g}; four times the text halves it: {more}."
         missing.append(Gap("effect", words))
     return missing
 
 
 def _stability_gaps(m: Measured, place: Place) -> list[Gap]:
-    if m.stability is not None:
+    if m.stability is not None and (m.stability.stable or m.unstable):
         return []
     return [Gap("stability", f"Whether other seeds find it is not measured: {_by(m, place, 'retrain')}.")]
 

@@ -77,7 +77,8 @@ def planted_language_model(seed: int = 0) -> LanguageModel:
 
 def text(draw: random.Random, letters: int) -> str:
     """Stretches of one kind, and, at other places, of one case; somewhat more of a to m, and of capitals."""
-    kind, case, made = draw.random() < 0.5, draw.random() < 0.5, []
+    kind, case = draw.random() < 0.5, draw.random() < 0.5
+    made: list[str] = []
     while len(made) < letters:
         if draw.random() < (1 / 30 if kind else 1 / 18):
             kind = not kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from analysis.errors import BadFile
 from analysis.interventions.exchange import export_intervention, import_folder, save_intervention
 from store.session import make_engine
-from store.tables import Effect, Intervention, Sae, Steering, Verdict
+from store.tables import Corpus, Effect, Intervention, Sae, Steering, Verdict
 from tests.app.world import build
 from tests.app.world_interventions import WHOLE
 
@@ -90,8 +89,24 @@ def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> 
     assert (tmp_path / "again.json.gz").read_bytes() == (folder / "ablate.json.gz").read_bytes()
 
 
+def test_another_text_is_passed_over(folder: Path, tmp_path: Path) -> None:
+    engine = emptied(tmp_path / "other.db")
+    with Session(engine) as session, session.begin():
+        for corpus in session.scalars(select(Corpus)):
+            corpus.sha256 = f"{corpus.id:064d}"
+    assert import_folder(engine, folder) == 0
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip", gzip.compress(b"[1"), gzip.compress(b"[]"), gzip.compress(json.dumps({}).encode())]
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"[1"),
+        gzip.compress(b"[]"),
+        gzip.compress(b"{}"),
+        gzip.compress(b"{}")[:-9] + b"x" * 9,
+    ],
 )
 def test_a_broken_file_is_named_and_nothing_is_written(content: bytes, folder: Path, tmp_path: Path) -> None:
     (folder / "aaa.json.gz").write_bytes(content)

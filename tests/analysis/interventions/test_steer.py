@@ -52,7 +52,8 @@ def whole(planted: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[tupl
 
 
 def asked(db: str, **more: Any) -> SteerConfig:
-    return SteerConfig(**({"sae": "0", "db": db, "length": 12, "examples": 1, "device": "cpu"} | more))
+    wanted: dict[str, Any] = {"sae": "0", "db": db, "length": 12, "examples": 1, "device": "cpu"}
+    return SteerConfig(**(wanted | more))
 
 
 def steered(db: str) -> dict[tuple[int, int], dict[str, Any]]:

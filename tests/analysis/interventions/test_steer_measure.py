@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from analysis.interventions.steer.config import DOSES, SteerConfig
 from analysis.interventions.steer.flips import Rate
@@ -66,6 +68,10 @@ def test_a_dose_that_breaks_the_model_is_refused(seed: int) -> None:
     assert not doses[0].refused
 
 
+def add(push: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda x: x + push
+
+
 def test_costs_are_those_of_the_loss_on_ordinary_text() -> None:
     """The dearer of the two directions, against cross-entropy through plain hooks."""
     pool = planted_pool(0)
@@ -75,9 +81,7 @@ def test_costs_are_those_of_the_loss_on_ordinary_text() -> None:
     clean = float(model.token_losses(ids, attention).mean())
     for dose in measured(0, pool=pool).doses:
         push = dose.dose * float(pool.sd[0]) * KIND
-        both = [
-            float(model.token_losses(ids, attention, {HOOK: lambda x, p=sign * push: x + p}).mean()) for sign in (1, -1)
-        ]
+        both = [float(model.token_losses(ids, attention, {HOOK: add(sign * push)}).mean()) for sign in (1, -1)]
         assert dose.cost == pytest.approx(max(both) - clean, abs=1e-4)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.steer.pool import documents_read, held_out, read_pool
@@ -22,6 +23,11 @@ torch.set_num_threads(1)
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     store = planted_store(tmp_path_factory.mktemp("steer-pool"))
     return open_subject(str(store.db), "0", device="cpu")
+
+
+def parameter(model: LanguageModel, name: str) -> Tensor:
+    """To be changed in place."""
+    return model.module.get_parameter(name).detach()
 
 
 def test_documents_the_run_did_not_read_come_first(subject: Subject) -> None:
@@ -59,17 +65,16 @@ def test_a_piece_has_the_mean_of_its_signal(subject: Subject) -> None:
 
 def test_massive_tokens_are_left_out_of_the_signal_and_its_size(subject: Subject) -> None:
     """One token's embedding made huge: it would be every pole and every standard deviation."""
-    module = subject.model.module
-    table = module.model.embed_tokens.weight  # type: ignore[union-attr]
+    table = parameter(subject.model, "model.embed_tokens.weight")
     token = int(torch.nonzero(kinds()[0] == 1)[0])
-    before = table[token].clone()  # type: ignore[index]
+    before = table[token].clone()
     plain = read_pool(subject, KIND[None], 30, 12, lambda _n: None)
     with torch.no_grad():
-        table[token] = 1000 * KIND  # type: ignore[index]
+        table[token] = 1000 * KIND
         try:
             pool = read_pool(subject, KIND[None], 30, 12, lambda _n: None)
         finally:
-            table[token] = before  # type: ignore[index]
+            table[token] = before
     assert float(pool.sd[0]) == pytest.approx(float(plain.sd[0]), rel=0.05)
     assert float(pool.value.abs().max()) < 2
 
@@ -77,9 +82,9 @@ def test_massive_tokens_are_left_out_of_the_signal_and_its_size(subject: Subject
 def test_what_position_explains_is_taken_out(subject: Subject) -> None:
     """GPT-2 adds an embedding of the position: along it, late pieces would all be poles."""
     model = LanguageModel(tiny("gpt2"), tiny_tokenizer(), name="gpt2", source="test", fingerprint="00")
-    places = model.module.transformer.wpe.weight.detach()  # type: ignore[union-attr]
+    places = parameter(model, "transformer.wpe.weight")
     with torch.no_grad():
-        places += torch.linspace(0, 40, len(places))[:, None] * torch.eye(D_MODEL)[3]  # type: ignore[operator,arg-type]
+        places += torch.linspace(0, 40, len(places))[:, None] * torch.eye(D_MODEL)[3]
     stored = replace(subject.stored, context=60, hook_point="blocks.0.hook_resid_pre", median_norm=100.0)
     pool = read_pool(replace(subject, model=model, stored=stored), torch.eye(D_MODEL)[3][None], 60, 9, lambda _n: None)
     by_piece = pool.value[..., 0].masked_fill(~pool.whole, torch.nan).nanmean(0)

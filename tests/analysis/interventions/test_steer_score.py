@@ -26,16 +26,22 @@ def rows(count: int = 3) -> Tensor:
     return ids
 
 
+def next_logits(model: LanguageModel, hook: str, row: Tensor, push: Tensor) -> Tensor:
+    """Of what comes after a text, through a plain forward pass."""
+    handle = hook_points.on_write(model.module, hook, lambda x: x + push)
+    with torch.no_grad():
+        found: Tensor = model.module(input_ids=row[None]).logits[0, -1]
+    handle.remove()
+    return found
+
+
 def slowly(model: LanguageModel, hook: str, ids: Tensor, push: Tensor) -> list[float]:
     """A whole forward pass for every text and every scored token, which sees nothing that comes after."""
     found = []
     for row in ids:
         total = 0.0
         for place in range(len(row) - SCORED, len(row)):
-            handle = hook_points.on_write(model.module, hook, lambda x: x + push)
-            with torch.no_grad():
-                logits = model.module(input_ids=row[None, :place]).logits[0, -1]
-            handle.remove()
+            logits = next_logits(model, hook, row[:place], push)
             total += float(torch.log_softmax(logits[: model.vocab_size].double(), 0)[row[place]])
         found.append(total)
     return found
@@ -75,11 +81,7 @@ def test_a_continuation_is_the_likeliest_token_each_time(family: str) -> None:
         for name, sign in signs.items():
             row = ids[number]
             for _ in range(5):
-                change = sign * push
-                handle = hook_points.on_write(model.module, hook, lambda x, change=change: x + change)
-                with torch.no_grad():
-                    logits = model.module(input_ids=row[None]).logits[0, -1]
-                handle.remove()
+                logits = next_logits(model, hook, row, sign * push)
                 logits[:3] = -torch.inf
                 row = torch.cat([row, logits.argmax()[None]])
             assert found[number][name] == model.tokenizer.decode(row[-5:].tolist())

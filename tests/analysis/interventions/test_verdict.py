@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ LOSSES = {
     "equivalent": ((0.0004, -0.0006, 0.0014), (0.0005, 0.0004, 0.0006)),
     "unclear": ((0.002, -0.001, 0.005), (0.0015, 0.001, 0.0025)),
     "unclear but moving": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
+    "unclear but moving as others do": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
+    "equivalent, its KL open": ((0.0004, -0.0006, 0.0014), (0.0019, 0.0015, 0.0023)),
     "equivalent but moving": ((0.0004, -0.0006, 0.0014), (0.004, 0.003, 0.005)),
 }
 
@@ -69,7 +71,8 @@ def change(what: str | None, of: str = "latent") -> Change | None:
     if what is None:
         return None
     (loss, low, high), (kl, kl_low, kl_high) = LOSSES[what]
-    control = {"loss": {"median": 0.0004, "high": 0.0011, "beats": 1.0, "n": 20}}
+    beats = 0.9 if what == "unclear but moving as others do" else 1.0
+    control = {name: {"median": 0.0004, "high": 0.0011, "beats": beats, "n": 20} for name in ("loss", "kl")}
     return Change(of, loss, low, high, kl, kl_low, kl_high, low > -EPSILON and high < EPSILON, control)
 
 
@@ -257,6 +260,25 @@ def expected(which: str, label: str, latent: str | None, pair: str | None, paire
     if equal and which == "no" and label in ("no", "empty") and stability == "unstable":
         return "prune"
     return "investigate"
+
+
+def test_a_kl_that_any_push_of_the_length_has_is_no_ground_for_keeping() -> None:
+    decision = judged(classes=classes("yes"), latent=change("unclear but moving as others do"))
+    assert decision.verdict == "investigate"
+    assert "effect" in missing(decision)
+
+
+def test_nothing_is_pruned_whose_kl_is_not_shown_to_be_small() -> None:
+    assert judged().verdict == "prune"
+    assert judged(latent=change("equivalent, its KL open")).verdict == "investigate"
+
+
+def test_a_retraining_too_short_to_find_sparse_latents_again_is_no_ground_for_pruning() -> None:
+    short = replace(UNSTABLE, sparse=0.05)
+    decision = judged(stability=short)
+    assert decision.verdict == "investigate"
+    assert "stability" in missing(decision)
+    assert speaks(decision)["stability"] == "neither"
 
 
 def test_every_combination_has_the_verdict_that_the_rule_says_and_a_reason() -> None:
