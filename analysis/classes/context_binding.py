@@ -34,7 +34,7 @@ STATISTIC = declared(
     " the document), but what was learnt from other documents does not tell them apart (AUC below 0.6, its interval"
     " below that of the first). Both high means a fixed concept. Part of speech is taken out where it can be tagged."
     " Control: the AUC across documents. The label is likely, not yes, until steering moves the"
-    " text: that is not measured yet.",
+    " text (`dense-latents steer`).",
     "R", "long blocks, middle layers, steering: reported about Sun et al. 2025; A, B and their cuts: our own",
 )  # fmt: skip
 

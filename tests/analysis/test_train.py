@@ -19,7 +19,7 @@ from analysis.errors import UserError
 from analysis.hashing import sha256_file
 from analysis.model import LanguageModel, load_model
 from analysis.sae import HASH, REPORT, WEIGHTS, load_sae
-from analysis.training.activations import ActivationCache, shuffled_batches
+from analysis.training.activations import ActivationCache, cache_for, shuffled_batches
 from analysis.training.command import TrainConfig, train_saes
 from analysis.training.report import evaluate
 from analysis.training.train import ARCHITECTURES, Recipe, train
@@ -52,10 +52,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return Corpus(path)
 
 
-def stream_of(corpus: Corpus, model: LanguageModel, tokens: int) -> ContextStream:
-    return ContextStream(
-        corpus, model.tokenizer, bos=model.bos_id, special=model.special_ids, context=32, batch=4, tokens=tokens
-    )
+def stream_of(corpus: Corpus, model: LanguageModel, tokens: int, **settings: Any) -> ContextStream:
+    chosen: dict[str, Any] = {"bos": model.bos_id, "special": model.special_ids, "context": 32, "batch": 4} | settings
+    return ContextStream(corpus, model.tokenizer, tokens=tokens, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +106,15 @@ def test_the_cache_holds_what_the_model_reads(cache: ActivationCache, model: Lan
         expected.append(kept[batch.mask])
     found = torch.from_numpy(cache.rows(HOOK).astype(np.float32))
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-3, atol=1e-3)
+
+
+def test_held_out_text_has_a_cache_of_its_own(model: LanguageModel, corpus: Corpus, tmp_path: Path) -> None:
+    """As many tokens of either: what is measured on must not be what was trained on."""
+    folders = [
+        cache_for(tmp_path, model, stream_of(corpus, model, 500, held_out=0.2, only_held_out=only), HOOKS).folder
+        for only in (False, True)
+    ]
+    assert folders[0] != folders[1]
 
 
 def test_a_filling_that_stopped_goes_on(
