@@ -22,7 +22,7 @@ from analysis import hook_points
 from analysis.model import LanguageModel
 
 _PIECE = 8192  # vocabulary entries at a time: the working set stays in a processor's cache
-_TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held three times
+_TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held four times
 _ROWS = 128  # tokens x changes at a time
 _NAT = log(2)  # nats in a bit
 
@@ -182,6 +182,7 @@ class _Block:
         self.base = logits.logsumexp(-1, keepdim=True)  # [n, 1]
         self.logp = logits.sub_(self.base)
         self.p = self.logp.exp()
+        self.bits = self.logp / _NAT
         self.right = self.logp.gather(1, targets[:, None])[:, 0]
         self.best = self.logp.argmax(-1)
         self.rank = (self.logp > self.right[:, None]).sum(-1) + 1
@@ -273,7 +274,7 @@ class _Sums:
         self.right = self._at(hidden, block.of_right, block.targets)
         self.best = torch.full_like(self.right, -torch.inf)  # [V, n]: of the clean model's most likely tokens
         self.top = torch.full_like(inverse, -torch.inf)
-        self.z, self.zq, self.pq, self.above = (torch.zeros_like(self.right) for _ in range(4))
+        self.z, self.zq, self.gain, self.above = (torch.zeros_like(self.right) for _ in range(4))
 
     def add(self, unscaled: Tensor, piece: slice, out: Tensor) -> None:
         """One piece [V, n, k] of the vocabulary; `out` may be `unscaled`."""
@@ -281,7 +282,8 @@ class _Sums:
         q = block.readout.bits(unscaled, self.inverse, block.base, piece, out)
         scratch = block.readout.buffer("scratch", q.shape)
         if self.ranks:
-            self.pq += torch.mul(q, block.p[:, piece], out=scratch).sum(-1)
+            # the difference first: of two sums of some nats, float32 would leave little of a small KL
+            self.gain += torch.sub(q, block.bits[:, piece], out=scratch).mul_(block.p[:, piece]).sum(-1)
             self.above += self._above(q, piece, scratch)
             self.best = torch.maximum(self.best, self._in_piece(q, piece, block.best))
         top = torch.maximum(self.top, q.amax(-1, keepdim=True))
@@ -328,7 +330,7 @@ class _Sums:
 
     def kl(self) -> Tensor:
         """[V, n] nats: KL(clean, changed)."""
-        found: Tensor = self.log_z() - self.pq * _NAT - self.block.entropy
+        found: Tensor = self.log_z() - self.gain * _NAT
         return found
 
     def rank(self) -> Tensor:
