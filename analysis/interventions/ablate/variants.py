@@ -106,7 +106,7 @@ def _sets(stored: Stored, decoder: Tensor, totals: Totals, draw: _Draw, wanted: 
     enough = totals.variance_of_set(decoder, stored.dense)
     for _ in range(wanted.sets):
         chosen = draw.as_much(totals.variance(decoder), sparse, enough)
-        if chosen:
+        if chosen and all(chosen != each.latents for each in made):  # all there are, if they do not reach
             made.append(Variant("set", VARIANCE, None, None, chosen, decoder[chosen]))
     return made
 

@@ -22,6 +22,7 @@ from analysis.interventions.ablate.command import ablate
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation
 from analysis.interventions.ablate.plain import compare
+from analysis.interventions.ablate.variants import Totals, Wanted, variants
 from analysis.interventions.subject import Subject, open_subject
 from analysis.sae import load_sae
 from store.session import make_engine
@@ -160,6 +161,16 @@ def test_the_dense_set_does_more_than_the_same_set_turned(world: World) -> None:
     assert {NULL, LOGIT, MIRROR} <= set(sets["own"].latents)
     assert sets["random"].norm == pytest.approx(sets["own"].norm, rel=1e-4)
     assert sets["own"].kl > sets["random"].kl
+
+
+def test_sparse_latents_that_do_not_reach_are_taken_once(world: World) -> None:
+    subject = _subject(world)
+    decoder, latents = subject.sae.decoder, len(subject.sae.decoder)
+    dense = len(subject.stored.dense)
+    each = torch.ones(latents, dtype=torch.float64)
+    joint = 1e6 * torch.eye(dense, dtype=torch.float64)
+    made = variants(subject.stored, decoder, Totals(each, 100, each, each, joint, 100), Wanted(0, 3, 0))
+    assert [v.what for v in made if v.subject == "set"] == ["own", "random", "random", "random", "variance"]
 
 
 def test_intervals_hold_the_value(world: World) -> None:
