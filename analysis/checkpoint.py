@@ -23,6 +23,30 @@ def _part(number: int) -> str:
     return f"state-{number}.safetensors"
 
 
+@contextmanager
+def held(folder: Path, refused: str) -> Iterator[None]:
+    """Hold a folder; a second process that wants it is refused.
+
+    Args:
+        folder: made if missing.
+        refused: what that process is told, `{}` being the id of the first.
+
+    Raises:
+        UserError: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise UserError(refused.replace("{}", stream.read().strip() or "?")) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
 class Checkpoints:
     """The checkpoint folder of one run key.
 
@@ -42,19 +66,10 @@ class Checkpoints:
         Raises:
             UserError: another process has it; its process id is named.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stream.seek(0)
-                raise UserError(
-                    f"this run (key {self.key[:12]}) is already going in process {stream.read().strip() or '?'};"
-                    " wait for it, or stop it and use --resume"
-                ) from None
-            stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
+        words = (
+            f"this run (key {self.key[:12]}) is already going in process {{}}; wait for it, or stop it and use --resume"
+        )
+        with held(self.folder, words):
             yield
 
     def exists(self) -> bool:

@@ -14,12 +14,13 @@ from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation, Measured
 from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
-from analysis.interventions.subject import Subject, open_subject
+from analysis.interventions.subject import Subject
 from analysis.interventions.write import replace_intervention
 from analysis.plain_words import plain_words
 from analysis.progress import progress_bar, wide
 from analysis.rows.plain import Row
 from analysis.versions import versions
+from store.session import without_password
 from store.tables import Effect
 
 
@@ -34,17 +35,8 @@ def ablate(config: AblateConfig, console: Console) -> int:
 
 
 def _ablate(config: AblateConfig, console: Console) -> int:
-    console.print(f"loading what {config.db} says of --sae {config.sae}")
-    subject = open_subject(
-        config.db,
-        config.sae,
-        run=config.run,
-        model=config.model,
-        weights=config.weights,
-        corpus=config.corpus,
-        dtype=config.dtype,
-        device=config.device,
-    )
+    console.print(f"loading what {without_password(config.db)} says of --sae {config.sae}")
+    subject = config.open()
     checkpoints = Checkpoints(cache_folder() / "ablations", config.key(subject))
     with checkpoints.locked():
         checkpoints.recover()
@@ -57,7 +49,7 @@ def _ablate(config: AblateConfig, console: Console) -> int:
     wide(console).print(table(rows, subject.stored.slug))
     console.print(
         f"{subject.stored.slug}: {len(rows):,} ablations on {Effects(measured.sums).tokens:,} tokens of"
-        f" {measured.documents} documents in {measured.seconds:,.0f} s; stored in {config.db}"
+        f" {measured.documents} documents in {measured.seconds:,.0f} s; stored in {without_password(config.db)}"
     )
     return found
 

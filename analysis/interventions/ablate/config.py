@@ -8,19 +8,13 @@ from dataclasses import dataclass
 
 from analysis import __version__
 from analysis.errors import UserError
-from analysis.interventions.subject import Subject
+from analysis.interventions.subject import Asked, Subject
 
 
 @dataclass(frozen=True)
-class AblateConfig:
+class AblateConfig(Asked):
     """One SAE of a store."""
 
-    sae: str
-    """Slug, or number of the layer."""
-    db: str = "dense-latents.db"
-    """SQLite path or database URL."""
-    run: int | None = None
-    """Id of the run; the newest complete one without it."""
     tokens: int = 20_000
     """Counted tokens of text to ablate on."""
     controls: int = 1
@@ -35,16 +29,6 @@ class AblateConfig:
     """Contexts per forward pass, each in all its versions."""
     rows: int = 16_384
     """Tokens x ablations per forward pass."""
-    model: str | None = None
-    """Where the model is now, should it have moved."""
-    weights: str | None = None
-    """The same for the SAE."""
-    corpus: str | None = None
-    """The same for the text."""
-    dtype: str = "float32"
-    """Of the model: in bfloat16 its rounding is as large as a small effect."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
     checkpoint_seconds: float = 60.0
     """Time between checkpoints."""
 

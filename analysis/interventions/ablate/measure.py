@@ -106,12 +106,11 @@ class Ablation:
                     last = time.monotonic()
                     checkpoints.save({"batches": number + 1, "seconds": before + last - started}, [sums.tensors])
             tell(int(batch.mask.sum()))
-        for name, tensor in sums.tensors.items():
-            if not bool(torch.isfinite(tensor[: len(made)] if name != "changes" else tensor[:, :5]).all()):
-                raise UserError(
-                    f"--sae {self.subject.stored.slug}: expected finite {name}; found NaN or infinity with the model in"
-                    f" {self.subject.model.dtype_name}: try --dtype float32"
-                )
+        if not sums.finite():
+            raise UserError(
+                f"--sae {self.subject.stored.slug}: expected finite changes; found NaN or infinity with the model in"
+                f" {self.subject.model.dtype_name}: try --dtype float32"
+            )
         if not float(sums.tensors["tokens"].sum()):
             raise UserError(f"{self.subject.corpus.path}: expected two counted tokens in a row; found none")
         return Measured(made, sums, before + time.monotonic() - started, len(documents))

@@ -45,6 +45,11 @@ class Sums:
             "off": torch.zeros(d_model, dtype=torch.float64),  # summed distance from it
         }
 
+    def finite(self) -> bool:
+        """Whether all sums are, those apart that only subjects have: of controls they are NaN."""
+        always = self.tensors["changes"][:, ["direct" not in name for name in _COLUMNS]]
+        return bool(torch.isfinite(always).all())
+
     def add_clean(self, outputs: Outputs, group: Tensor) -> None:
         """The clean model on n tokens of documents of some groups [n]."""
         rows = torch.stack([outputs.loss, outputs.entropy]).double().cpu()

@@ -16,7 +16,7 @@ from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of
 from analysis.interventions.prune.fold import check_foldable, contribution, folded, mean_activations
 from analysis.interventions.prune.folder import PRUNING, check_out, new_folder, write_sae
 from analysis.interventions.prune.report import Comparison, Report, table
-from analysis.interventions.subject import Stored, Subject, look_up, open_subject
+from analysis.interventions.subject import Stored, Subject, look_up
 from analysis.progress import progress_bar
 from analysis.sae import LoadedSae, load_sae
 from analysis.versions import versions
@@ -33,7 +33,7 @@ def prune(config: PruneConfig, console: Console) -> Path:
     removed = chosen(config, stored)
     check_out(config.out)
     console.print(f"loading {stored.slug}, to remove {len(removed):,} of its latents")
-    subject = _open(config)
+    subject = config.open()
     check_room(subject.sae, removed)
     axes = latent_axes(subject.sae)
     _check_held_out(config, subject)
@@ -51,11 +51,6 @@ def prune(config: PruneConfig, console: Console) -> Path:
         (folder / PRUNING).write_text(json.dumps(whole | {"versions": versions()}, indent=1) + "\n")
     _tell(config, stored, measured, notes, console)
     return config.out
-
-
-def _open(config: PruneConfig) -> Subject:
-    names = ("run", "model", "weights", "corpus", "dtype", "device")
-    return open_subject(config.db, config.sae, **{name: getattr(config, name) for name in names})
 
 
 def _check_held_out(config: PruneConfig, subject: Subject) -> None:

@@ -6,26 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.errors import UserError
+from analysis.interventions.subject import Asked
 
 VERDICTS = ("prune", "investigate", "keep")
 
 
-@dataclass(frozen=True)
-class PruneConfig:
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig(Asked):
     """One SAE of a store, and which of its latents are to go."""
 
-    sae: str
-    """Slug, or number of the layer."""
     out: Path
     """Folder of the new SAE; made, or empty."""
     verdict: str | None = None
     """All latents with this verdict by rule."""
     latents: str | None = None
     """Or these: `3,17,40`, or a file, see `read_list`."""
-    db: str = "dense-latents.db"
-    """SQLite path or database URL."""
-    run: int | None = None
-    """Id of the run; the newest complete one without it."""
     fold_mean: bool = True
     """Put what the latents add on average into b_dec: what ablation found to be the same is a latent at its mean."""
     tokens: int = 20_000
@@ -34,16 +29,6 @@ class PruneConfig:
     """Share of documents kept for the report, by the same draw as in train-sae."""
     contexts: int = 8
     """Contexts per batch."""
-    model: str | None = None
-    """Where the model is now, should it have moved."""
-    weights: str | None = None
-    """The same for the SAE."""
-    corpus: str | None = None
-    """The same for the text."""
-    dtype: str = "float32"
-    """Of the model."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
     def __post_init__(self) -> None:
         if (self.verdict is None) == (self.latents is None):

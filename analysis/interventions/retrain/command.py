@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from analysis.checkpoint import held
 from analysis.demo_parts import cache_folder
 from analysis.errors import UserError
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
@@ -65,7 +63,8 @@ def retrain(config: RetrainConfig, console: Console, json_file: Path | None = No
     upgrade(config.db)  # before hours of training, not after
     setting = Setting(config, subject, config.context or subject.stored.context)
     base = config.out or cache_folder() / "retrain"
-    with _locked(base):
+    words = f"{base}: process {{}} is already retraining there; wait for it, stop it, or use another --out"
+    with held(base, words):
         training = _filled(setting, sources, config.tokens, console, only_held_out=False)
         testing = _filled(setting, sources, config.eval_tokens, console, only_held_out=True)
         plans = [_plans(config, source, cache, console) for source, cache in zip(sources, training, strict=True)]
@@ -82,25 +81,6 @@ def retrain(config: RetrainConfig, console: Console, json_file: Path | None = No
         ids.append(_stored(setting, source, results, console))
         _export(config.db, ids[-1], json_file, source if len(sources) > 1 else None)
     return ids
-
-
-@contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    """One command at a time in a folder of arms."""
-    base.mkdir(parents=True, exist_ok=True)
-    with (base / "lock").open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise UserError(
-                f"{base}: process {stream.read().strip() or '?'} is already retraining there; wait for it, stop it,"
-                " or use another --out"
-            ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
 
 
 def _filled(

@@ -19,7 +19,7 @@ from analysis.interventions.steer.pool import read_pool
 from analysis.interventions.steer.rows import measured_before, steering_row, write
 from analysis.interventions.steer.score import Scorer, Tell
 from analysis.interventions.steer.signals import Signal, chosen_signals, controls_of, likely_latents
-from analysis.interventions.subject import Subject, open_subject
+from analysis.interventions.subject import Subject
 from analysis.progress import progress_bar
 from analysis.rows.plain import Row, plain
 from analysis.rows.plain import number as as_number
@@ -37,16 +37,7 @@ def steer(config: SteerConfig, console: Console) -> list[Row]:
         KeyboardInterrupt: stopped by the user.
     """
     console.print(f"loading what {without_password(config.db)} says of --sae {config.sae}")
-    subject = open_subject(
-        config.db,
-        config.sae,
-        run=config.run,
-        model=config.model,
-        weights=config.weights,
-        corpus=config.corpus,
-        dtype=config.dtype,
-        device=config.device,
-    )
+    subject = config.open()
     readers = make_engine(config.db, read_only=True)
     stored = subject.stored
     likely = likely_latents(readers, stored.analysis_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis import __version__
 from analysis.errors import UserError
-from analysis.interventions.subject import Subject
+from analysis.interventions.subject import Asked, Subject
 
 DOSES = (1.0, 2.0, 4.0, 8.0)  # standard deviations of the projection
 MOST_COST = 1.0  # nats per token of ordinary text: a dose that costs more breaks the model, and is refused
@@ -20,15 +20,9 @@ FEWEST_TEXTS = 2 * FEWEST
 
 
 @dataclass(frozen=True)
-class SteerConfig:
+class SteerConfig(Asked):
     """One SAE of a store."""
 
-    sae: str
-    """Slug, or number of the layer."""
-    db: str = "dense-latents.db"
-    """SQLite path or database URL."""
-    run: int | None = None
-    """Id of the run; the newest complete one without it."""
     pairs: list[tuple[int, int]] = field(default_factory=list)
     """Antipodal pairs, either way round."""
     latents: list[int] = field(default_factory=list)
@@ -45,16 +39,6 @@ class SteerConfig:
     """Beginnings that are continued with and without steering, for each pair."""
     seed: int = 0
     """Of the controls and the bootstrap."""
-    model: str | None = None
-    """Where the model is now, should it have moved."""
-    weights: str | None = None
-    """The same for the SAE."""
-    corpus: str | None = None
-    """The same for the text."""
-    dtype: str = "float32"
-    """Of the model."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
 
     def __post_init__(self) -> None:
         least = {"limit": 1, "texts": FEWEST_TEXTS, "controls": 1, "length": 4, "examples": 0}
