@@ -137,7 +137,7 @@ def test_the_pair_page_sets_both_together_beside_each_alone(client: TestClient) 
     shown = card(page(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"))
     assert "What breaks without the two?" in shown
     assert "The model needs them" in shown
-    assert "both controls of the same length, median + 0 alone − 1 alone random sparse" in shown
+    assert "both controls of about its length, median + 0 alone − 1 alone random sparse" in shown
     row = shown.split("Δ loss nats per token")[1].split("KL")[0]
     assert re.findall(r"\+\d\.\d{4}", row) == ["+0.0312", "+0.0213", "+0.0001"]
 
@@ -167,7 +167,7 @@ def test_where_nothing_was_ablated_the_page_gives_the_command(client: TestClient
 def test_a_bare_effect_breaks_nothing(client: TestClient) -> None:
     html = page(client, f"/saes/{SLUGS[2]}/latents/{POSITIVE}")
     assert "+0.500" in card(html)
-    assert "controls of the same length" not in card(html)
+    assert "controls of about its length" not in card(html)
     assert "frozen" not in card(html)
     made = client.get(f"/api/v1/saes/{SLUGS[2]}/latents/{POSITIVE}").json()
     assert made["effects"]["loss"] == {"value": 0.5, "low": None, "high": None, "control": None, "sparse": None}
