@@ -1,8 +1,8 @@
 """Ask before working: a page whose data, address and code are unchanged is answered by 304 from one small query.
 
-Data change only when a worker commits a run, an intervention or an experiment, or judges latents anew, so
-their counts, newest ids and times stand for all of it. Every answer must be asked for again (no-cache): a new
-run replaces pages at the same address.
+Data change only when a worker commits a run, an intervention or an experiment, or judges latents anew, or
+somebody writes, so their counts, newest ids and times stand for all of it; pages differ by who looks, too.
+Every answer must be asked for again (no-cache): a new run replaces pages at the same address.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.deps import SessionDep
+from app.deps import SessionDep, ViewerDep
 from app.queries.verdicts import VERDICTS
-from store.tables import Experiment, Intervention, Run, Verdict
+from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, Verdict
 
 CONTROL = "private, no-cache"
 
@@ -27,10 +27,11 @@ class NotModified(Exception):  # noqa: N818 - an answer, no error
     """The client holds this very page."""
 
 
-def fresh(request: Request, session: SessionDep) -> None:
+def fresh(request: Request, session: SessionDep, viewer: ViewerDep) -> None:
     """Set this answer's tag; stop here if the client has it already."""
-    newest = session.execute(select(*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged())).one()
-    parts = (request.app.state.version, *newest, request.url.path, request.url.query)
+    worked = (*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged())
+    newest = session.execute(select(*worked, *_written())).one()
+    parts = (request.app.state.version, *newest, viewer, request.url.path, request.url.query)
     tag = hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:24]
     request.state.etag = f'W/"{tag}"'
     if _holds(request.headers, tag):
@@ -39,6 +40,13 @@ def fresh(request: Request, session: SessionDep) -> None:
 
 def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[Any]:
     values = (func.count(table.id), func.max(table.id), func.max(table.finished))
+    return [select(value).scalar_subquery() for value in values]
+
+
+def _written() -> list[Any]:
+    """Annotations are only added; categories and views change in place."""
+    values = [func.max(Annotation.id), func.count(Category.id), func.max(Category.changed)]
+    values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
     return [select(value).scalar_subquery() for value in values]
 
 

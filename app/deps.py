@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
 
+from app.pages import Page
 from app.rendering import Renderer
+from app.viewer import Viewer, viewer_of
 
 MAX_ID = 2**31 - 1  # PostgreSQL's integer; a larger number names nothing in any store
 
@@ -19,14 +24,39 @@ def session_of(request: Request) -> Iterator[Session]:
         yield session
 
 
-def renderer_of(request: Request) -> Renderer:
-    """The templates."""
-    renderer: Renderer = request.app.state.renderer
-    return renderer
+def writing_session_of(request: Request) -> Iterator[Session]:
+    """A session that may write; the functions of `app.writes` commit.
+
+    Raises:
+        HTTPException: 403, nobody may write here.
+    """
+    if request.app.state.settings.read_only:
+        raise HTTPException(403, "This server only shows: it was started with --read-only, so nothing can be written.")
+    with request.app.state.writing() as session:
+        yield session
+
+
+@dataclass(frozen=True)
+class Render:
+    """Turns a page into HTML for one reader."""
+
+    renderer: Renderer
+    viewer: Viewer
+
+    def __call__(self, page: Page, status: int = 200) -> HTMLResponse:
+        """The page's answer."""
+        return self.renderer(page, status, self.viewer)
+
+
+def render_of(request: Request) -> Render:
+    """The templates, for who asks."""
+    return Render(request.app.state.renderer, viewer_of(request))
 
 
 SessionDep = Annotated[Session, Depends(session_of)]
-RendererDep = Annotated[Renderer, Depends(renderer_of)]
+WritingDep = Annotated[Session, Depends(writing_session_of)]
+RendererDep = Annotated[Render, Depends(render_of)]
+ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 Index = Annotated[int, Path(ge=0, le=MAX_ID, description="Index of the latent in its SAE, from 0.")]
 Number = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the experiment.")]
 Slug = Annotated[str, Path(max_length=200, description="The SAE's name, e.g. smollm2-135m-instruct/l15-resid.")]

@@ -13,12 +13,23 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import assets, caching, errors
 from app.pages import ErrorPage
 from app.rendering import Renderer
-from app.routes import api, docs, experiments, home, labels, latents, layers, methods, pairs, saes, static
+from app.routes import annotate, api, docs, experiments, home, labels, latents, layers, methods, pairs, saes, static
 from app.security import HEADERS, Gate
 from app.settings import Settings
 from store.session import make_engine, session_factory
 
-PAGES = (home, layers, latents, labels, experiments, pairs, saes, methods, docs)  # saes after what it would swallow
+PAGES = (
+    home,
+    layers,
+    annotate,
+    latents,
+    labels,
+    experiments,
+    pairs,
+    saes,
+    methods,
+    docs,
+)  # saes after what it would swallow
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -32,8 +43,10 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         middleware=[Middleware(Gate, settings=settings), Middleware(caching.Tags), Middleware(GZipMiddleware, 1000, 5)],
     )
+    app.state.settings = settings
     app.state.engine = make_engine(settings.db, read_only=True)
     app.state.sessions = session_factory(app.state.engine)
+    app.state.writing = session_factory(make_engine(settings.db))  # connects when somebody writes
     app.state.assets = assets.load(settings.static)
     app.state.renderer = Renderer(settings, app.state.assets)
     app.state.version = assets.code_version([Path(__file__).parent, settings.templates]) + app.state.assets.version

@@ -30,6 +30,7 @@ from app.formats import (
 )
 from app.pages import Page
 from app.settings import Settings
+from app.viewer import NOBODY, Viewer
 
 
 class Renderer:
@@ -38,10 +39,11 @@ class Renderer:
     def __init__(self, settings: Settings, assets: Assets) -> None:
         self.environment = make_environment(settings, assets)
 
-    def __call__(self, page: Page, status: int = 200) -> HTMLResponse:
-        """The page's fields are the template's variables, no more and no less."""
+    def __call__(self, page: Page, status: int = 200, viewer: Viewer = NOBODY) -> HTMLResponse:
+        """The page's fields and who looks are the template's variables, no more and no less."""
         template = self.environment.get_template(page.template)
-        return HTMLResponse(template.render({field.name: getattr(page, field.name) for field in fields(page)}), status)
+        own = {field.name: getattr(page, field.name) for field in fields(page)}
+        return HTMLResponse(template.render(own | {"viewer": viewer}), status)
 
 
 def make_environment(settings: Settings, assets: Assets) -> Environment:

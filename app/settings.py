@@ -21,6 +21,9 @@ class Settings:
     any_address: bool = False
     """Accept every IP address as Host. A name rebound by DNS is no address, so this opens no rebinding."""
 
+    read_only: bool = False
+    """Nobody may write."""
+
     templates: Path = ROOT / "templates"
     """Folder of the page templates."""
 

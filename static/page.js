@@ -1,4 +1,5 @@
 // What every page has: theme, tabs, definitions on hover and focus, keys, copying the address.
+import { watchAnnotations } from "./annotate.js";
 import { watchKeys } from "./keys.js";
 import { makeTabs } from "./tabs.js";
 import { watchTips } from "./tips.js";
@@ -67,4 +68,4 @@ for (const form of document.querySelectorAll("[data-filters]")) {
 
 makeTabs();
 watchTips();
-watchKeys({ t: flipTheme });
+watchKeys({ t: flipTheme, ...watchAnnotations() });

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.compose import functions, lists, views
+from app.compose.annotation import annotation_panel
 from app.compose.causal import Causal, causal_of
 from app.compose.effects import Effects, causal_sentence, effects_of
 from app.compose.facts import latent_facts
@@ -30,6 +31,7 @@ from app.queries import (
     steering,
     verdicts,
 )
+from app.queries.annotations import Subject
 from app.queries.latents import LatentInfo
 from app.queries.pairs import PairInfo
 from app.queries.profiles import Profiles
@@ -126,6 +128,7 @@ def latent_page(
         labels=[association_row(found) for found in associations],
         chain=chain,
         chain_classes=classes.classes_of(session, [(step.analysis_id, step.index) for step in chain.values()]),
+        annotation=annotation_panel(session, run, sae, Subject(sae.sha256, index), pin),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from app.compose import functions, lists, views
+from app.compose.annotation import annotation_panel
 from app.compose.causal import Causal, causal_of
 from app.compose.effects import Effects, causal_sentence, effects_of
 from app.compose.facts import pair_facts
@@ -17,6 +18,7 @@ from app.parts import View
 from app.plots import INK, NEGATIVE, POSITIVE
 from app.plots.effects import Key
 from app.queries import class_counts, classes, examples, latents, pairs, profiles, runs, saes, steering, verdicts
+from app.queries.annotations import Subject
 from app.queries.statistics import Term
 
 KINDS = ("top", "level2", "random")
@@ -61,6 +63,7 @@ def pair_page(
         effect_words=causal_sentence(causal.of(*indices), causal.epsilon, "the two"),
         rulings=[ruling(ruled.get((sae.analysis_id, index))) for index in indices],
         steering=_steering(session, pair, causal, sae),
+        annotation=annotation_panel(session, run, sae, Subject.pair(sae.sha256, pair.positive, pair.negative), pin),
     )
 
 

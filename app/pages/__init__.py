@@ -7,8 +7,11 @@ from app.pages.experiments import ExperimentPage, ExperimentsPage
 from app.pages.latents import LatentPageView, PairPage
 from app.pages.overview import BrowsePage, HomePage, LabelsPage, LayersPage, SaePage
 from app.pages.reference import ApiDocsPage, MethodsPage
+from app.pages.team import AnnotationPage, AnnotationPart
 
 __all__ = [
+    "AnnotationPage",
+    "AnnotationPart",
     "ApiDocsPage",
     "BrowsePage",
     "EmptyPage",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.compose.annotation import AnnotationPanel
 from app.compose.effects import Effects
 from app.compose.facts import Fact
 from app.compose.functions import ClassRow, Mixture
@@ -86,6 +87,8 @@ class LatentPageView(Page):
     """Its continuation by side, next and previous."""
     chain_classes: dict[Key, list[ScoreInfo]]
     """What those do."""
+    annotation: AnnotationPanel
+    """What people say of it."""
 
 
 @dataclass(frozen=True)
@@ -125,3 +128,5 @@ class PairPage(Page):
     """The verdict by rule on each pole."""
     steering: SteeringCard
     """What steering along their axis does."""
+    annotation: AnnotationPanel
+    """What people say of the two."""

@@ -1,4 +1,4 @@
-"""The tables. The worker writes all but annotations; the server reads them.
+"""The tables. The worker writes all but what people write (`team`); the server reads all and writes that.
 
 Who is who: an `Sae` is its weights (SHA-256). A `Run` is one reading of one corpus through one
 model. An `Analysis` is one SAE in one run, and owns the latents, pairs, profiles and examples. An
@@ -11,12 +11,15 @@ from store.tables.classes import Association, Chain, Label, Score
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
 from store.tables.latents import Example, Latent, Pair, Profile
 from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
+from store.tables.team import Annotation, Category, SavedView
 
 __all__ = [
     "Analysis",
+    "Annotation",
     "Arm",
     "Association",
     "Base",
+    "Category",
     "Chain",
     "Corpus",
     "Effect",
@@ -30,6 +33,7 @@ __all__ = [
     "Profile",
     "Run",
     "Sae",
+    "SavedView",
     "Score",
     "Stability",
     "Statistic",

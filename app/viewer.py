@@ -1,0 +1,49 @@
+"""Who looks at a page, and whether they may write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from app.settings import Settings
+
+NAME_COOKIE = "dense_latents_name"
+_YEAR = 365 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A reader."""
+
+    name: str = ""
+    """Empty until it is given."""
+    fixed: bool = False
+    """A proxy said who it is: the name cannot be chosen."""
+    may_write: bool = False
+
+
+NOBODY = Viewer()
+
+
+def viewer_of(request: Request) -> Viewer:
+    """The gate has let them in; a proxy's word goes before a cookie."""
+    settings: Settings = request.app.state.settings
+    known = request.scope.get("state", {}).get("user")
+    if known:
+        return Viewer(str(known), True, not settings.read_only)
+    return Viewer(unquote(request.cookies.get(NAME_COOKIE, ""))[:60], False, not settings.read_only)
+
+
+def remember(response: Response, name: str, request: Request) -> None:
+    """So that a name is asked once."""
+    response.set_cookie(
+        NAME_COOKIE,
+        quote(name),
+        max_age=_YEAR,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )

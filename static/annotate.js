@@ -1,0 +1,69 @@
+// Annotations without leaving the page. The forms work without this file; it fetches the same answer and puts
+// the panel in its place, so that scroll position, open tabs and a draft survive.
+
+const verdicts = { 1: "keep", 2: "investigate", 3: "prune", 0: "" };
+
+async function send(event) {
+  const form = event.target;
+  if (!form.matches?.("[data-annotate]")) return;
+  event.preventDefault();
+  const panel = form.closest("#annotation");
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const main = panel.querySelector("form[data-annotate] [name=name]");
+  if (main && !body.get("name")) body.set("name", main.value);
+  const buttons = [...panel.querySelectorAll("button")];
+  for (const button of buttons) button.disabled = true;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Part": "annotation" } });
+    const text = await answer.text();
+    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("annotation");
+    if (!fresh) throw new Error(`the server answered ${answer.status}`);
+    panel.replaceWith(document.adoptNode(fresh));
+    fresh.focus({ preventScroll: true });
+    const word = fresh.querySelector("[data-saved]");
+    if (answer.ok && word) word.textContent = "Saved.";
+    document.dispatchEvent(new CustomEvent("annotated"));
+  } catch (error) {
+    for (const button of buttons) button.disabled = false;
+    const word = panel.querySelector("[data-saved]");
+    if (word) word.textContent = `Not saved (${error.message}); what you wrote is still here. Try again.`;
+  }
+}
+
+function mainForm() {
+  return document.querySelector("#annotation form.annotate");
+}
+
+function choose(event) {
+  const form = mainForm();
+  if (!form) return;
+  form.elements.verdict.value = verdicts[event.key];
+  form.requestSubmit();
+}
+
+function write(event) {
+  const field = document.querySelector("#annotation [data-note]");
+  if (!field) return;
+  event.preventDefault();
+  field.scrollIntoView({ block: "center" });
+  field.focus();
+}
+
+function undo() {
+  const button = document.querySelector("#annotation [data-undo]");
+  if (button) button.form.requestSubmit(button);
+}
+
+// Ctrl-Enter saves from within the note
+function quickly(event) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("[data-note]")) {
+    event.target.form.requestSubmit();
+  }
+}
+
+export function watchAnnotations() {
+  document.addEventListener("submit", send);
+  document.addEventListener("keydown", quickly);
+  if (!mainForm()) return {};
+  return { 1: choose, 2: choose, 3: choose, 0: choose, n: write, u: undo };
+}
