@@ -56,6 +56,11 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     return Response(json.dumps(problem(status, detail)), status, headers, PROBLEM_TYPE)
 
 
+def conflict_response(detail: str, current: dict[str, Any]) -> Response:
+    """409 in JSON, with what is there now."""
+    return Response(json.dumps({**problem(409, detail), "current": current}), 409, None, PROBLEM_TYPE)
+
+
 def plain_words(error: RequestValidationError) -> tuple[int, str]:
     """Validation errors -> (status, one sentence each). A bad path names nothing that exists: 404."""
     status, parts = 404, []

@@ -13,9 +13,14 @@ from app.schemas import Problem
 ERRORS = {
     "400": "The Host header is not one of this server's, or the request cannot be read",
     "404": "There is no such run, SAE, latent, pair or experiment",
+    "503": "The database is busy; Retry-After says when to ask again",
     "413": "The body is too large",
     "414": "The address is too long",
     "422": "A filter, sort or cursor means nothing",
+}
+WRITING = {
+    "403": "A page of another site asked, or the server is read-only",
+    "409": "Somebody saved in between; `current` is what they saved, and nothing was written",
 }
 
 
@@ -28,7 +33,9 @@ def description(app: FastAPI) -> dict[str, Any]:
             schemas.pop(name, None)
         schemas["Problem"] = Problem.model_json_schema()
         for path in made["paths"].values():
-            path["get"]["responses"].update({status: _error(text) for status, text in ERRORS.items()})
+            for method, operation in path.items():
+                known = ERRORS if method == "get" else {**ERRORS, **WRITING}
+                operation["responses"].update({status: _error(text) for status, text in known.items()})
         app.openapi_schema = made
     return app.openapi_schema
 
