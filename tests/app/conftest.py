@@ -11,7 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.main import create_app
 from app.settings import Settings
+from tests.app.chromium import browser, server, visit
 from tests.app.world import build
+
+__all__ = ["browser", "server", "visit"]
 
 
 @pytest.fixture(scope="session")
