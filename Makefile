@@ -18,10 +18,10 @@ demo: .venv/analysis  ## analyse the shipped SAEs of a real model, then serve th
 serve: .venv/server  ## serve what is in DB (needs no torch)
 	$(BIN)/dense-latents serve --db $(DB) --port $(PORT)
 
-test: .venv/dev .venv/browser  ## all tests but the long ones
+test: .venv/dev .venv/browser .venv/postgres  ## all tests but the long ones
 	$(BIN)/pytest
 
-test-long: .venv/dev .venv/browser  ## all tests
+test-long: .venv/dev .venv/browser .venv/postgres  ## all tests
 	$(BIN)/pytest -m 'long or not long'
 
 check: .venv/dev  ## lint and types
@@ -58,4 +58,8 @@ clean:  ## remove .venv
 
 .venv/browser: tests/find-browser.sh
 	sh tests/find-browser.sh
+	@touch $@
+
+.venv/postgres: tests/find-postgres.sh
+	sh tests/find-postgres.sh
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -14,7 +15,11 @@ from analysis.interventions.ablate.cli import ablate
 from analysis.interventions.prune.cli import prune
 from analysis.interventions.retrain.cli import retrain
 from analysis.interventions.steer.cli import steer
+from app.annotations_cli import annotations_cli
+from app.db_cli import db_cli, upgrade
 from app.errors import ServeError
+from app.site.cli import site
+from store.errors import StoreError
 
 _WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
 
@@ -36,6 +41,10 @@ cli.command("prune")(prune)
 cli.command("train-sae")(worker.train_sae)
 cli.command("bench")(worker.bench)
 cli.command("calibrate")(worker.calibrate)
+cli.command("migrate")(upgrade)  # as it was called before there was `db`
+cli.command("site")(site)
+cli.add_typer(db_cli, name="db")
+cli.add_typer(annotations_cli, name="annotations")
 
 
 @cli.command("serve")
@@ -44,14 +53,34 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8000,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Allow an address others can reach, without login.")
+        bool, typer.Option("--insecure", help="Allow an address others can reach, with nobody asked.")
     ] = False,
     allowed_host: Annotated[list[str] | None, typer.Option(help="Further Host names to answer to.")] = None,
+    embed_origin: Annotated[
+        list[str] | None, typer.Option(help="Origin whose pages may frame a latent's panel; may be repeated.")
+    ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="Origin people reach this server by, for link previews; by default as asked.")
+    ] = "",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="DENSE_LATENTS_TOKEN", help="What everybody must know to come in; 16 characters or more."),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File that holds the token: a command line can be seen by others.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Address or range of a proxy whose word is believed; may be repeated.")
+    ] = None,
+    user_header: Annotated[str, typer.Option(help="Header in which it names who asks.")] = "X-Forwarded-User",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Nobody may write.")] = False,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""
+    from app.cli import Admission
     from app.cli import serve as start
 
-    start(db, host, port, insecure, allowed_host or [])
+    admission = Admission(token, token_file, tuple(trusted_proxy or ()), user_header, read_only)
+    start(db, host, port, insecure, allowed_host or [], embed_origin or [], public_url, admission)
 
 
 @cli.command("demo")
@@ -69,25 +98,11 @@ def demo(
         start(db, port=port)
 
 
-@cli.command("migrate")
-def migrate(db: Db = "dense-latents.db") -> None:
-    """Bring a store to this version's schema; `analyze` and `demo` do so by themselves."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from migrations.runner import upgrade
-    from store.session import without_password
-
-    try:
-        upgrade(db)
-    except (SQLAlchemyError, OSError) as error:
-        raise UserError(f"--db {without_password(db)}: cannot be migrated: {getattr(error, 'orig', error)}") from error
-
-
 def main() -> None:
     """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:
         cli()
-    except (UserError, ServeError) as error:
+    except (UserError, ServeError, StoreError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         if error.name == "psycopg":

@@ -34,6 +34,7 @@ from analysis.rows.profiles import (
     with_gap,
 )
 from analysis.sae import LoadedSae
+from store.search import index_analysis
 from store.session import session_factory
 from store.tables import (
     Analysis,
@@ -114,6 +115,7 @@ def write(engine: Engine, result: Result, documents: dict[int, Document], decisi
             _insert_decisions(session, run.id, analyses, result.panels, decisions)
         for analysis_id in analyses:
             judge_analysis(session, analysis_id)
+            index_analysis(session, analysis_id)
         session.execute(update(Run).where(Run.id == run.id).values(status="complete"))
         return run.id
 

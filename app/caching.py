@@ -8,7 +8,7 @@ Every answer must be asked for again (no-cache): a new run replaces pages at the
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import SessionDep, ViewerDep
+from app.kept import LARGEST, Answer
 from app.queries.verdicts import VERDICTS
 from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, Verdict
 
@@ -27,15 +28,30 @@ class NotModified(Exception):  # noqa: N818 - an answer, no error
     """The client holds this very page."""
 
 
+class Again(Exception):  # noqa: N818 - an answer, no error
+    """This very page was made before."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("made before")
+        self.answer = answer
+
+
 def fresh(request: Request, session: SessionDep, viewer: ViewerDep) -> None:
     """Set this answer's tag; stop here if the client has it already."""
-    worked = (*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged())
+    worked: list[Any] = [*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged()]
     newest = session.execute(select(*worked, *_written())).one()
-    parts = (request.app.state.version, *newest, viewer, request.url.path, request.url.query)
+    # pages name their own address in full, for previews of links
+    place = (request.base_url, request.url.path, request.url.query)
+    parts = (request.app.state.version, *newest, viewer, *place)
     tag = hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:24]
     request.state.etag = f'W/"{tag}"'
     if _holds(request.headers, tag):
         raise NotModified
+    request.state.keep = f"{tag} {'gzip' in request.headers.get('accept-encoding', '')}"
+    made = request.app.state.kept.get(request.state.keep)
+    if made is not None:
+        request.state.keep = None
+        raise Again(made)
 
 
 def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[Any]:
@@ -44,8 +60,9 @@ def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[An
 
 
 def _written() -> list[Any]:
-    """Annotations are only added; categories and views change in place."""
-    values = [func.max(Annotation.id), func.count(Category.id), func.max(Category.changed)]
+    """Annotations are only added, and on PostgreSQL may be committed in another order than they are numbered;
+    categories and views change in place."""
+    values = [func.count(Annotation.id), func.max(Annotation.id), func.count(Category.id), func.max(Category.changed)]
     values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
     return [select(value).scalar_subquery() for value in values]
 
@@ -66,22 +83,41 @@ async def not_modified(_request: Request, _error: Exception) -> Response:
     return Response(status_code=304)
 
 
+async def again(_request: Request, error: Exception) -> Response:
+    """The page that was made before."""
+    made = cast(Again, error).answer
+    response = Response(made.body)
+    response.raw_headers = list(made.headers)
+    return response
+
+
 class Tags:
-    """ASGI middleware: writes the tag a route left, and that nothing else may be kept."""
+    """ASGI middleware: writes the tag a route left, keeps what has one, and says that browsers ask again."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, tagging the answer."""
+        parts: list[bytes] = []
+        start: Message = {}
 
         async def sender(message: Message) -> None:
+            nonlocal start
+            state = scope.get("state", {})
             if message["type"] == "http.response.start":
+                start = {**message, "headers": list(message.get("headers", []))}
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Cache-Control", CONTROL)
-                tag = scope.get("state", {}).get("etag")
-                if tag and message["status"] in {200, 304}:
-                    headers["ETag"] = tag
+                if state.get("etag") and message["status"] in {200, 304}:
+                    headers["ETag"] = state["etag"]
+            elif state.get("keep") and start.get("status") == 200 and scope["method"] == "GET":
+                parts.append(message.get("body", b""))
+                if sum(map(len, parts)) > LARGEST:
+                    parts.clear()
+                    state["keep"] = None
+                elif not message.get("more_body"):
+                    scope["app"].state.kept.put(state["keep"], Answer(start["headers"], b"".join(parts)))
             await send(message)
 
         await self.app(scope, receive, sender)

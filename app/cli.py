@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from app.door import token_of
 from app.errors import ServeError
+from app.origins import host_of, origin_of
+from app.proxies import header_name, network_of
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
 from store.session import database_url, make_engine, sqlite_path, without_password
@@ -16,24 +20,64 @@ from store.session import database_url, make_engine, sqlite_path, without_passwo
 MAGIC = b"SQLite format 3\0"
 
 
+@dataclass(frozen=True)
+class Admission:
+    """Who may come in, and whether they may write: as the options say it."""
+
+    token: str | None = None
+    token_file: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    user_header: str = "X-Forwarded-User"
+    read_only: bool = False
+
+
+EVERYBODY = Admission()
+
+
 def serve(
-    db: str, host: str = "127.0.0.1", port: int = 8000, insecure: bool = False, allowed_hosts: list[str] | None = None
+    db: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    insecure: bool = False,
+    allowed_hosts: list[str] | None = None,
+    embed_origins: list[str] | None = None,
+    public_url: str = "",
+    admission: Admission = EVERYBODY,
 ) -> None:
     """Serve the pages of one database until interrupted.
 
     Args:
         db: path of a SQLite file, or a database URL.
-        insecure: allow an address that other machines reach. There is no login: whoever reaches it reads all.
+        insecure: allow an address that other machines reach, with nobody asked who they are.
         allowed_hosts: names by which other machines call this one.
+        embed_origins: origins whose pages may frame the panels under /embed/.
+        public_url: origin by which people reach the server, where that is another than this one's.
+        admission: who may come in.
 
     Raises:
         ServeError: in one line, why it cannot start.
     """
-    check_address(host, insecure)
+    token = token_of(admission.token, admission.token_file)
+    for proxy in admission.trusted_proxies:
+        network_of(proxy)
+    check_address(host, insecure, asks=bool(token or admission.trusted_proxies))
     check_database(db)
+    public = public_url and origin_of(public_url, "--public-url")
+    framing = tuple(origin_of(one, "--embed-origin") for one in embed_origins or [])
+    names = (*(allowed_hosts or []), host, *([host_of(public)] if public else []))
     listening = listen(host, port)
-    names = (*(allowed_hosts or []), host)
-    _run(Settings(db=db, allowed_hosts=names, any_address=insecure), listening, host)
+    settings = Settings(
+        db=db,
+        allowed_hosts=names,
+        any_address=insecure or not is_loopback(host),  # others reach it by its address
+        read_only=admission.read_only,
+        token=token,
+        trusted_proxies=admission.trusted_proxies,
+        user_header=header_name(admission.user_header),
+        embed_origins=framing,
+        public_url=public,
+    )
+    _run(settings, listening, host)
 
 
 def _run(settings: Settings, listening: socket.socket, host: str) -> None:
@@ -42,7 +86,13 @@ def _run(settings: Settings, listening: socket.socket, host: str) -> None:
     from app.main import create_app
 
     config = uvicorn.Config(
-        create_app(settings), log_level="warning", server_header=False, timeout_graceful_shutdown=5, ws="none"
+        create_app(settings),
+        log_level="warning",
+        access_log=False,  # addresses may carry the token
+        proxy_headers=False,  # it would let any local process choose its peer's address: see app.proxies
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws="none",
     )
     shown = f"[{host}]" if ":" in host else host
     print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
@@ -50,15 +100,19 @@ def _run(settings: Settings, listening: socket.socket, host: str) -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def check_address(host: str, insecure: bool) -> None:
-    """Loopback, or asked for explicitly.
+def check_address(host: str, insecure: bool, asks: bool = False) -> None:
+    """Loopback, or one where people are asked who they are, or open because that was asked for.
+
+    Args:
+        asks: a token or a proxy's word is needed to come in.
 
     Raises:
         ServeError: other machines could reach `host`.
     """
-    if not insecure and not is_loopback(host):
+    if not (insecure or asks or is_loopback(host)):
         raise ServeError(
-            f"{host} can be reached by other machines, and there is no login; use 127.0.0.1, or add --insecure"
+            f"{host} can be reached by other machines, and nobody would be asked who they are; use 127.0.0.1, "
+            "add --token or --trusted-proxy, or open it to all with --insecure"
         )
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
+from app.origins import NOWHERE, Here, here_of
 from app.pages import Page
 from app.rendering import Renderer
 from app.viewer import Viewer, viewer_of
@@ -42,20 +43,22 @@ class Render:
 
     renderer: Renderer
     viewer: Viewer
+    here: Here = NOWHERE
 
     def __call__(self, page: Page, status: int = 200) -> HTMLResponse:
         """The page's answer."""
-        return self.renderer(page, status, self.viewer)
+        return self.renderer(page, status, self.viewer, self.here)
 
 
 def render_of(request: Request) -> Render:
     """The templates, for who asks."""
-    return Render(request.app.state.renderer, viewer_of(request))
+    return Render(request.app.state.renderer, viewer_of(request), here_of(request))
 
 
 SessionDep = Annotated[Session, Depends(session_of)]
 WritingDep = Annotated[Session, Depends(writing_session_of)]
 RendererDep = Annotated[Render, Depends(render_of)]
+HereDep = Annotated[Here, Depends(here_of)]
 ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 Index = Annotated[int, Path(ge=0, le=MAX_ID, description="Index of the latent in its SAE, from 0.")]
 Number = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the experiment.")]

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -102,12 +103,13 @@ def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
         return answer(request, 500, "The server failed on this page; its log says why.", always)
 
     async def on_busy(request: Request, error: Exception) -> Response:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        log.warning("%s %s: %s", request.method, request.url.path, getattr(error, "orig", error))  # no one's text
         return answer(request, 503, "The database is busy; try again in a moment.", {"Retry-After": "5"})
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(OperationalError, on_busy)
+    app.add_exception_handler(PoolTimeout, on_busy)
     app.add_exception_handler(Exception, on_crash)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +11,7 @@ from datetime import datetime
 THIN = "\u202f"  # narrow no-break space: keeps "38.1 %" on one line
 MINUS = "\u2212"
 NONE = "\u2014"
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHOWN = {"\n": "↵", "\r": "␍", "\t": "⇥", " ": "␣"}
 
 
@@ -134,18 +136,15 @@ def plain(token: str) -> str:
 
     A direction override would turn the text around it; <bdi> contains it, so it may stay.
     """
-    return "".join(_control(letter) for letter in token)
+    return _HIDDEN.sub(_visible, token)
 
 
-def _control(letter: str) -> str:
+def _visible(found: re.Match[str]) -> str:
+    letter = found[0]
     if letter in "\n\r\t":
         return _SHOWN[letter]
     code = ord(letter)
-    if code < 32:
-        return chr(0x2400 + code)  # the control pictures block draws each
-    if 127 <= code < 160 or 0xD800 <= code < 0xE000:
-        return "\ufffd"
-    return letter
+    return chr(0x2400 + code) if code < 32 else "\ufffd"  # the control pictures block draws each of the first
 
 
 def boxed(token: str) -> str:

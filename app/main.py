@@ -11,19 +11,56 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import assets, caching, errors
+from app.access import Access
+from app.door import Door
+from app.kept import Kept
 from app.pages import ErrorPage
+from app.proxies import Forwarded, Proxies
 from app.rendering import Renderer
-from app.routes import annotate, api, docs, experiments, home, labels, latents, layers, methods, pairs, saes, static
+from app.routes import (
+    annotate,
+    api,
+    api_annotations,
+    categories,
+    compare,
+    docs,
+    experiments,
+    home,
+    labels,
+    latents,
+    layers,
+    login,
+    many,
+    methods,
+    pairs,
+    report,
+    saes,
+    search,
+    share,
+    static,
+    take_away,
+    team,
+    views,
+)
 from app.security import HEADERS, Gate
 from app.settings import Settings
-from store.session import make_engine, session_factory
+from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 PAGES = (
     home,
+    report,
     layers,
     annotate,
+    team,
+    categories,
+    many,
+    views,
+    compare,
+    share,
+    take_away,
     latents,
     labels,
+    search,
     experiments,
     pairs,
     saes,
@@ -34,6 +71,7 @@ PAGES = (
 
 def create_app(settings: Settings) -> FastAPI:
     """The application over one database."""
+    door, proxies = Door(settings.token), Proxies.of(settings)
     app = FastAPI(
         title="Dense Latents",
         version="1",
@@ -41,25 +79,39 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Gate, settings=settings), Middleware(caching.Tags), Middleware(GZipMiddleware, 1000, 5)],
+        middleware=[
+            Middleware(Forwarded, proxies=proxies),
+            Middleware(Gate, settings=settings),
+            Middleware(Access, door=door, proxies=proxies),
+            Middleware(caching.Tags),
+            Middleware(GZipMiddleware, 1000, 5),
+        ],
     )
-    app.state.settings = settings
+    app.state.settings, app.state.door = settings, door
     app.state.engine = make_engine(settings.db, read_only=True)
     app.state.sessions = session_factory(app.state.engine)
-    app.state.writing = session_factory(make_engine(settings.db))  # connects when somebody writes
+    app.state.writing = session_factory(
+        make_engine(settings.db, lock_ms=BUSY_TIMEOUT_MS)
+    )  # connects when somebody writes
     app.state.assets = assets.load(settings.static)
     app.state.renderer = Renderer(settings, app.state.assets)
-    app.state.version = assets.code_version([Path(__file__).parent, settings.templates]) + app.state.assets.version
+    code = assets.code_version([Path(__file__).parent, settings.templates])
+    app.state.kept = Kept()
+    app.state.version = code + app.state.assets.version + settings.public_url + " ".join(settings.embed_origins)
     _install(app)
     return app
 
 
 def _install(app: FastAPI) -> None:
     app.include_router(static.router, include_in_schema=False)
+    app.include_router(login.router, include_in_schema=False)
+    app.include_router(api_annotations.router)  # before `api`, whose paths of slugs would swallow it
+    app.include_router(search.api)
     app.include_router(api.router)
     for part in PAGES:
         app.include_router(part.router, include_in_schema=False)
     app.add_exception_handler(caching.NotModified, caching.not_modified)
+    app.add_exception_handler(caching.Again, caching.again)
     errors.install(app, error_page, HEADERS)
 
 

@@ -12,6 +12,7 @@ from app.schemas import Problem
 
 ERRORS = {
     "400": "The Host header is not one of this server's, or the request cannot be read",
+    "401": "The server asks for its team's token, as Authorization: Bearer, or for the word of a listed proxy",
     "404": "There is no such run, SAE, latent, pair or experiment",
     "503": "The database is busy; Retry-After says when to ask again",
     "413": "The body is too large",

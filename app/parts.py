@@ -8,6 +8,7 @@ from typing import Any
 
 from app.plots.base import Figure
 from app.queries.profiles import TokenItem
+from app.queries.search import Hit
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,32 @@ class Operation:
     parameters: list[dict[str, Any]]
     answer: str
     """Name of the answer's schema."""
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """One hit of a search."""
+
+    hit: Hit
+    name: str
+    """Of the latent or pair."""
+    href: str
+    """Its page."""
+    others: list[tuple[str, str]]
+    """Further latents with the same context, name and address."""
+    unnamed: int
+    """How many more there are."""
+
+
+@dataclass(frozen=True)
+class FoundGroup:
+    """Hits of one kind."""
+
+    kind: str
+    title: str
+    total: int
+    lines: list[FoundLine]
+    more: str
+    """Address of all of them, where only the first are shown."""
+    after: str
+    """Address of those that follow."""

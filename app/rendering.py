@@ -28,9 +28,16 @@ from app.formats import (
     short_hash,
     signed,
 )
+from app.links import neuronpedia
+from app.markup import coloured
+from app.origins import NOWHERE, Here
 from app.pages import Page
 from app.settings import Settings
 from app.viewer import NOBODY, Viewer
+
+
+IMPLICIT = {"viewer", "here"}
+"""Variables that every template has besides its page's fields: who looks, and where."""
 
 
 class Renderer:
@@ -39,11 +46,11 @@ class Renderer:
     def __init__(self, settings: Settings, assets: Assets) -> None:
         self.environment = make_environment(settings, assets)
 
-    def __call__(self, page: Page, status: int = 200, viewer: Viewer = NOBODY) -> HTMLResponse:
-        """The page's fields and who looks are the template's variables, no more and no less."""
+    def __call__(self, page: Page, status: int = 200, viewer: Viewer = NOBODY, here: Here = NOWHERE) -> HTMLResponse:
+        """The page's fields, who looks and where are the template's variables, no more and no less."""
         template = self.environment.get_template(page.template)
         own = {field.name: getattr(page, field.name) for field in fields(page)}
-        return HTMLResponse(template.render(own | {"viewer": viewer}), status)
+        return HTMLResponse(template.render(own | {"viewer": viewer, "here": here}), status)
 
 
 def make_environment(settings: Settings, assets: Assets) -> Environment:
@@ -58,7 +65,9 @@ def make_environment(settings: Settings, assets: Assets) -> Environment:
     numbers = (percent, interval, number, fixed, signed, nats, nats_span, count, date, duration, short_hash)
     shown = (*numbers, plain, boxed, coded, isolate)
     environment.filters.update({function.__name__: function for function in shown})
+    environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
+    environment.filters["coloured"] = coloured
     environment.globals["static_url"] = assets.url
     return environment
 

@@ -36,6 +36,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+EMBED = "/embed/"
+_CARD = re.compile(r"/saes/.+/latents/\d+/card\.(?:svg|png)")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 
 
@@ -89,10 +91,11 @@ class Gate:
             await self.app(scope, receive, send)
             return
         answer = self._refusal(scope) or self.app
+        always = headers_for(scope["path"], self.settings)
         try:
-            await answer(scope, self._limited(receive), _with_headers(send))
+            await answer(scope, self._limited(receive), _with_headers(send, always))
         except TooLargeError:
-            await self._too_large(scope)(scope, receive, _with_headers(send))
+            await self._too_large(scope)(scope, receive, _with_headers(send, always))
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -134,11 +137,24 @@ def _host_help(hosts: list[str]) -> str:
     return f"This server does not answer to the host name '{shown}'. Start it with --allowed-host NAME to allow one."
 
 
-def _with_headers(send: Send) -> Send:
+def headers_for(path: str, settings: Settings) -> dict[str, str]:
+    """Headers of every answer. Panels under /embed/ may be framed, by our own pages and the listed origins.
+
+    Cards may be shown by other sites' pages where origins are listed; a list of them this header does not know.
+    """
+    if path.startswith(EMBED):
+        by = " ".join(("'self'", *settings.embed_origins))
+        return HEADERS | {"Content-Security-Policy": POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {by}")}
+    if settings.embed_origins and _CARD.fullmatch(path):
+        return HEADERS | {"Cross-Origin-Resource-Policy": "cross-origin"}
+    return HEADERS
+
+
+def _with_headers(send: Send, always: dict[str, str]) -> Send:
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in always.items():
                 headers[name] = value
         await send(message)
 

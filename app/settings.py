@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,21 @@ class Settings:
 
     read_only: bool = False
     """Nobody may write."""
+
+    token: str = field(default="", repr=False)
+    """What everybody must know; empty: nobody is asked for one."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and ranges of the proxies whose word is believed."""
+
+    user_header: str = "X-Forwarded-User"
+    """The header in which they name who asks."""
+
+    embed_origins: tuple[str, ...] = ()
+    """Origins whose pages may frame the panels under /embed/, as https://notes.example.org."""
+
+    public_url: str = ""
+    """Origin by which people reach the server, for addresses that leave it; empty: the one a request came by."""
 
     templates: Path = ROOT / "templates"
     """Folder of the page templates."""

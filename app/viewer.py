@@ -23,6 +23,8 @@ class Viewer:
     fixed: bool = False
     """A proxy said who it is: the name cannot be chosen."""
     may_write: bool = False
+    may_leave: bool = False
+    """They came in by the team's token, and can give it back."""
 
 
 NOBODY = Viewer()
@@ -31,10 +33,11 @@ NOBODY = Viewer()
 def viewer_of(request: Request) -> Viewer:
     """The gate has let them in; a proxy's word goes before a cookie."""
     settings: Settings = request.app.state.settings
-    known = request.scope.get("state", {}).get("user")
+    state = request.scope.get("state", {})
+    known = state.get("user")
     if known:
         return Viewer(str(known), True, not settings.read_only)
-    return Viewer(unquote(request.cookies.get(NAME_COOKIE, ""))[:60], False, not settings.read_only)
+    return Viewer(unquote(request.cookies.get(NAME_COOKIE, ""))[:60], False, not settings.read_only, "ticket" in state)
 
 
 def remember(response: Response, name: str, request: Request) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from store.search import declared
 from store.tables import Base
 
 context.configure(
@@ -11,6 +12,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,  # SQLite cannot alter most of a table in place: batch mode copies it
     compare_type=True,
+    include_name=declared,
 )
 with context.begin_transaction():
     context.run_migrations()

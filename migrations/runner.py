@@ -6,43 +6,112 @@ them without it.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, inspect, text
 
-from store.session import database_url, make_engine, sqlite_path
+from store.backup import back_up, free_name
+from store.errors import StoreError
+from store.search import declared, index_missing
+from store.session import database_url, make_engine, sqlite_path, without_password
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 HERE = Path(__file__).parent
+log = logging.getLogger("dense_latents")
 ADVISORY_LOCK = 7_245_519_027  # any number no other program on the server uses
 _REVISION = re.compile(r"^(revision|down_revision)\s*(?::[^=]+)?=\s*(?:\"([^\"]*)\"|'([^']*)'|None)", re.MULTILINE)
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(
+    url: str, revision: str = "head", *, backup: bool = True, tell: Callable[[str], None] = log.warning
+) -> Path | None:
     """Migrate `url` (made if missing) to `revision`. Of two starters one migrates and the other waits.
 
     Args:
         url: a path or a SQLAlchemy URL.
+        backup: copy a SQLite file that holds rows before it is changed.
+        tell: is told where the copy is.
+
+    Returns:
+        the copy; None where nothing had to be copied.
+
+    Raises:
+        StoreError: a newer schema, another program's database, no room for the copy; nothing was changed.
     """
     engine = make_engine(url)
     try:
-        with _one_at_a_time(url, engine):
+        with one_at_a_time(url, engine):
+            found, wanted = current_revision(engine), head_revision() if revision == "head" else revision
+            _check(url, engine, found)
+            if found == wanted:
+                _fill(engine, revision)  # a migration may have been killed before it had
+                return None
+            kept = _keep(url, engine, found) if backup else None
+            if kept is not None:
+                tell(f"{without_password(url)} as it was, with schema {found}, is kept as {kept}")
             _run("upgrade", engine, revision)
+            _fill(engine, revision)
+            return kept
     finally:
         engine.dispose()
+
+
+def check_revision(name: object, found: str | None) -> None:
+    """It is one that this version knows, or an empty database's.
+
+    Raises:
+        StoreError: a newer version made it; both revisions are named.
+    """
+    head = head_revision()
+    if found is not None and found not in known_revisions():
+        why = "update dense-latents" if found > head else "no version has it"
+        raise StoreError(f"{name} has schema {found}, this version knows {head} and older ones; {why}")
+
+
+def _check(url: str, engine: Engine, found: str | None) -> None:
+    check_revision(without_password(url), found)
+    if found is not None or engine.dialect.name != "sqlite":
+        return  # other databases may be shared
+    strangers = sorted(set(inspect(engine).get_table_names()) - {"alembic_version"})
+    if strangers:
+        shown = ", ".join(strangers[:5])
+        raise StoreError(f"{without_password(url)} is another program's database, with {shown}; choose another --db")
+
+
+def _keep(url: str, engine: Engine, found: str | None) -> Path | None:
+    path = sqlite_path(database_url(url))
+    if path is None or found is None or not _filled(engine):
+        return None
+    kept = free_name(path, f"schema-{found}")
+    back_up(path, kept)
+    return kept
+
+
+def _filled(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+        names = [name for name in names if declared(name, "table")]
+        return any(connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first() for name in names)
+
+
+def _fill(engine: Engine, revision: str) -> None:
+    """What was analysed before there was a search can be searched from now on."""
+    if revision == "head":
+        index_missing(engine)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Migrate `url` back to `revision` ("base" for an empty database)."""
     engine = make_engine(url)
     try:
-        with _one_at_a_time(url, engine):
+        with one_at_a_time(url, engine):
             _run("downgrade", engine, revision)
     finally:
         engine.dispose()
@@ -72,14 +141,25 @@ def head_revision() -> str:
     Raises:
         RuntimeError: the files have no head or several.
     """
-    known, parents = set[str](), set[str]()
-    for file in (HERE / "versions").glob("*.py"):
-        for name, double, single in _REVISION.findall(file.read_text()):
-            (known if name == "revision" else parents).add(double or single)
+    known, parents = _revisions()
     heads = known - parents
     if len(heads) != 1:
         raise RuntimeError(f"migrations/versions has {len(heads)} heads: {sorted(heads)}")
     return heads.pop()
+
+
+def known_revisions() -> set[str]:
+    """All revisions among the files."""
+    return _revisions()[0]
+
+
+def _revisions() -> tuple[set[str], set[str]]:
+    """Revisions, and those that others follow."""
+    known, parents = set[str](), set[str]()
+    for file in (HERE / "versions").glob("*.py"):
+        for name, double, single in _REVISION.findall(file.read_text()):
+            (known if name == "revision" else parents).add(double or single)
+    return known, parents
 
 
 def _run(direction: str, engine: Engine, revision: str) -> None:
@@ -93,7 +173,8 @@ def _run(direction: str, engine: Engine, revision: str) -> None:
 
 
 @contextmanager
-def _one_at_a_time(url: str, engine: Engine) -> Iterator[None]:
+def one_at_a_time(url: str, engine: Engine) -> Iterator[None]:
+    """Whoever changes the schema or the whole file waits for who does so already."""
     path = sqlite_path(database_url(url))
     if path is not None:
         with _file_lock(path.with_name(path.name + ".migrate-lock")):

@@ -23,6 +23,15 @@ function search(event) {
   field?.select();
 }
 
+export function currentRow() {
+  return rows()[current];
+}
+
+// after the list was replaced by a fresh one
+export function markAgain() {
+  if (current >= 0 && rows().length) step(0);
+}
+
 const actions = {
   j: () => step(1),
   k: () => step(-1),
@@ -31,14 +40,19 @@ const actions = {
 };
 
 function isTyping(target) {
-  return target.closest?.("input:not([type=range]), select, textarea, [contenteditable]") !== null;
+  return target.closest?.("input:not([type=range], [type=checkbox]), select, textarea, [contenteditable]") !== null;
+}
+
+// a page's own
+export function addKeys(more) {
+  Object.assign(actions, more);
 }
 
 export function watchKeys(more) {
-  const all = { ...actions, ...more };
+  addKeys(more);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
-    all[event.key]?.(event);
+    actions[event.key]?.(event);
   });
 }

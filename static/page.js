@@ -58,7 +58,9 @@ unfold();
 for (const form of document.querySelectorAll("[data-filters]")) {
   form.addEventListener("submit", () => {
     for (const field of form.elements) {
-      if (field.name && (field.value === "" || (field.value === "any" && field.name !== "dense"))) field.disabled = true;
+      // "any" is no filter where there is no empty choice; beside one it asks for some class, category or verdict
+      const all = field.name !== "dense" && field.value === "any" && !field.querySelector('option[value=""]');
+      if (field.name && (field.value === "" || all)) field.disabled = true;
     }
   });
   addEventListener("pageshow", () => {

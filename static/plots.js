@@ -92,11 +92,17 @@ function draw(node) {
   return Plotly.react(node, coloured(spec.data), coloured(layoutOf(node, spec)), { displayModeBar: false, responsive: true });
 }
 
+// only addresses of this server, or of the folder that a site of files lies in; a word is none
+function within(path) {
+  if (!/^(\/|\.{1,2}\/)/.test(path)) return false;
+  const home = new URL(root.dataset.site ?? "/", document.baseURI);
+  return new URL(path, document.baseURI).href.startsWith(home.href);
+}
+
 function openPoint(event) {
   const held = event.points[0]?.customdata;
   const path = Array.isArray(held) ? held[0] : held;
-  // only addresses of this server
-  if (typeof path === "string" && path.startsWith("/") && !path.startsWith("//")) location.assign(path);
+  if (typeof path === "string" && within(path)) location.assign(path);
 }
 
 async function mount(node) {
@@ -104,7 +110,7 @@ async function mount(node) {
   mounted.set(node, spec);
   node.style.minHeight = `${spec.layout.height ?? 250}px`;
   await draw(node);
-  if (spec.data.some((trace) => typeof trace.customdata?.[0]?.[0] === "string")) {
+  if (spec.data.some((trace) => trace.customdata?.some((row) => typeof row?.[0] === "string"))) {
     node.classList.add("leads");
     node.on("plotly_click", openPoint);
   }

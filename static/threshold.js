@@ -9,12 +9,12 @@ function percent(share) {
 }
 
 function addressOf(link, cut, moved) {
-  const url = new URL(link.dataset.home, location.origin);
+  const url = new URL(link.dataset.home, document.baseURI);
   if (moved) {
     url.searchParams.set("dense", "any");
     url.searchParams.set("min_density", String(cut));
   }
-  return url.pathname + url.search;
+  return url.protocol === "file:" ? url.href : url.pathname + url.search;
 }
 
 function fill(row, count, most, cut, moved) {

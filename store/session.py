@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 5
 
 
 def database_url(db: str | Path) -> str:
@@ -44,19 +45,42 @@ def sqlite_module() -> Any:
     return pysqlite3
 
 
-def make_engine(db: str | Path, *, read_only: bool = False, wait_ms: int = BUSY_TIMEOUT_MS) -> Engine:
-    """An engine for `db`. Readers of a SQLite file get `mode=ro` connections.
+def make_engine(
+    db: str | Path, *, read_only: bool = False, wait_ms: int = BUSY_TIMEOUT_MS, lock_ms: int | None = None
+) -> Engine:
+    """An engine for `db`. Readers cannot write, and see one state of the database in a transaction.
 
     Args:
         wait_ms: how long a SQLite writer waits for another's lock.
+        lock_ms: the same for each statement of PostgreSQL; None waits without end, as workers may.
 
     Raises:
         sqlalchemy.exc.ArgumentError: `db` is no URL that SQLAlchemy knows.
     """
     url = database_url(db)
-    if make_url(url).get_backend_name() != "sqlite":
+    kind = make_url(url).get_backend_name()
+    if kind == "postgresql":
+        return _postgresql_engine(url, read_only, lock_ms)
+    if kind != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     return _sqlite_engine(url, read_only, wait_ms)
+
+
+def _postgresql_engine(url: str, read_only: bool, lock_ms: int | None) -> Engine:
+    settings = {"default_transaction_read_only": "on"} if read_only else {}
+    settings |= {} if lock_ms is None else {"lock_timeout": str(lock_ms)}
+
+    def set_settings(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            for name, value in settings.items():
+                cursor.execute(f"SET {name} = {value}")
+        connection.commit()
+
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S}
+    isolation: Any = {"isolation_level": "REPEATABLE READ"} if read_only else {}
+    engine = create_engine(url, pool_pre_ping=True, connect_args=arguments, **isolation)
+    event.listen(engine, "connect", set_settings)
+    return engine
 
 
 def _sqlite_engine(url: str, read_only: bool, wait_ms: int) -> Engine:

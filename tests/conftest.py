@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.analysis.conftest import parts
+from tests.postgres import postgres, postgres_db
 
-__all__ = ["parts"]
+__all__ = ["parts", "postgres", "postgres_db"]

@@ -13,6 +13,7 @@ from app.compose.effects import Effects, causal_sentence, effects_of
 from app.compose.facts import latent_facts
 from app.compose.labels import association_row, label_sentence
 from app.compose.steering import SteeringCard, steering_card, wanted
+from app.compose.summary import summary_of
 from app.compose.text import groups_of, paint_of, strip_of
 from app.compose.verdict import ruling
 from app.pages import LatentPageView
@@ -129,6 +130,7 @@ def latent_page(
         chain=chain,
         chain_classes=classes.classes_of(session, [(step.analysis_id, step.index) for step in chain.values()]),
         annotation=annotation_panel(session, run, sae, Subject(sae.sha256, index), pin),
+        summary=summary_of(run, it.latent, mirrored, said[0], causal_sentence(causal.of(index), causal.epsilon)),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.colours import one_sided, two_sided
-from app.formats import isolate, number, plain
+from app.formats import number, plain
 from app.queries.examples import Excerpt
 from app.queries.latents import LatentInfo
 
@@ -29,9 +30,8 @@ KIND_NOTES = {
 }
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One token as shown."""
+class Cell(NamedTuple):
+    """One token as shown. A page has thousands."""
 
     text: str
     css: str
@@ -77,7 +77,8 @@ class Paint:
 
     def cell(self, token: str, value: float, partner: float, focus: bool = False) -> Cell:
         """Colour and tooltip of one token."""
-        return Cell(plain(token), self._css(value, partner), self._tip(token, value, partner), focus)
+        text = plain(token)
+        return Cell(text, self._css(value, partner), self._tip(text, value, partner), focus)
 
     def _css(self, value: float, partner: float) -> str:
         if self.partner is None and value >= 0:
@@ -85,10 +86,10 @@ class Paint:
         z = self.pole * (value * self.weights[0] - partner * self.weights[1])
         return two_sided(z, self.scale * self.weights[0])
 
-    def _tip(self, token: str, value: float, partner: float) -> str:
+    def _tip(self, text: str, value: float, partner: float) -> str:
         parts = [f"{self.latent}: {number(value)}"] if value else []
         parts += [f"{self.partner}: {number(partner)}"] if self.partner is not None and partner else []
-        return f"{isolate(token)}  {', '.join(parts) or 'off'}"
+        return f"\u2068{text}\u2069  {', '.join(parts) or 'off'}"  # isolated: no <bdi> reaches an attribute
 
 
 def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint:

@@ -89,6 +89,8 @@ class LatentPageView(Page):
     """What those do."""
     annotation: AnnotationPanel
     """What people say of it."""
+    summary: str
+    """The page in a sentence, for previews."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.compose.browse import People
 from app.compose.dense_set import DenseSet
 from app.compose.facts import Fact
 from app.compose.labels import LabelSection
@@ -17,6 +18,7 @@ from app.queries.pairs import PairInfo
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo
 from app.queries.verdicts import VerdictInfo
+from app.queries.views import ViewInfo
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,18 @@ class BrowsePage(Page):
     """Address of the next page; empty on the last."""
     first: str
     """Address of the first page; empty on it."""
+    back: str
+    """Address of this very page of the list."""
+    view: str
+    """Address of the list from its first row on: what is saved as a view."""
+    among_all: str
+    """Address of the same filters among all latents, dense or not."""
+    people: People
+    """What people said of the rows, and what can be said."""
+    changed: int | None
+    """Of how many latents something was just said; None where nothing was."""
+    saved: list[ViewInfo]
+    """Saved views, newest first."""
     export: str
     """Address of the whole list as JSON, which `prune` takes; empty where it is of several SAEs, or too long."""
     densest: float

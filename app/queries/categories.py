@@ -39,11 +39,16 @@ class CategoryInfo:
     author: str
     changed: datetime | None
 
+    @property
+    def stamp(self) -> str:
+        """Names this state of it: what a form says it has seen."""
+        return f"{self.changed:%Y-%m-%dT%H:%M:%S.%f}" if self.changed else ""
+
 
 def list_categories(session: Session) -> list[CategoryInfo]:
     """The machine's classes, then the team's own by title, those put away too."""
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
-    return [_of_machine(key) for key in CLASSES] + [_info(row) for row in rows]
+    return [_of_machine(key) for key in CLASSES] + [info(row) for row in rows]
 
 
 def category_titles(found: list[CategoryInfo]) -> dict[str, CategoryInfo]:
@@ -55,6 +60,7 @@ def _of_machine(key: str) -> CategoryInfo:
     return CategoryInfo(key, CLASSES[key], "", "", False, False, "", None)
 
 
-def _info(row: Category) -> CategoryInfo:
+def info(row: Category) -> CategoryInfo:
+    """A row as pages get it."""
     when = row.changed.replace(tzinfo=UTC)
     return CategoryInfo(row.key, row.title, row.colour, row.description, True, row.archived, row.author, when)

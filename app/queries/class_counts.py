@@ -58,8 +58,8 @@ def measured(session: Session, run: RunInfo) -> bool:
 
 def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By analysis: dense latents by group, each counted once (see GROUPS)."""
-    held = _held(run).subquery()
-    group = _group(held.c.classes, held.c.one, held.c.unexplained).label("group_name")
+    held = held_of(run).subquery()
+    group = group_of(held).label("group_name")
     statement = (
         select(Latent.analysis_id, group, func.count())
         .join(Analysis, Analysis.id == Latent.analysis_id)
@@ -75,9 +75,9 @@ def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
 
 def groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
     """The group of each dense latent."""
-    held = _held(run).subquery()
+    held = held_of(run).subquery()
     statement = (
-        select(Latent.analysis_id, Latent.index, _group(held.c.classes, held.c.one, held.c.unexplained))
+        select(Latent.analysis_id, Latent.index, group_of(held))
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
         .where(Analysis.run_id == run.id, Latent.is_dense)
@@ -115,7 +115,7 @@ def explained(sae: SaeInfo, groups: dict[str, int]) -> float | None:
     return None if known <= 0 else (known - groups.get(UNEXPLAINED, 0)) / known
 
 
-def _held(run: RunInfo) -> Any:
+def held_of(run: RunInfo) -> Any:
     """A row a latent that has something: how many of the six, the name of one, and whether it is unexplained."""
     six = Score.name.in_(CLASSES)
     return (
@@ -132,5 +132,7 @@ def _held(run: RunInfo) -> Any:
     )
 
 
-def _group(classes: Any, one: Any, unexplained: Any) -> Any:
-    return case((classes > 1, SEVERAL), (classes == 1, one), (unexplained == 1, UNEXPLAINED), else_=UNMEASURED)
+def group_of(held: Any) -> Any:
+    """Where a latent is counted once, from its row of `held_of`, if it has one."""
+    has, alone, unexplained = held.c.classes, held.c.one, held.c.unexplained
+    return case((has > 1, SEVERAL), (has == 1, alone), (unexplained == 1, UNEXPLAINED), else_=UNMEASURED)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.queries.annotations import has_category, has_human_verdict, is_annotated, of_latent
 from app.queries.classes import has_class, has_one
 from app.queries.cursor import Cursor
 from app.queries.effects import own_value
@@ -16,7 +17,7 @@ from app.queries.labels import goes_with
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo
 from app.queries.verdicts import has_verdict
-from store.tables import Analysis, Latent, Sae
+from store.tables import Analysis, Annotation, Latent, Sae
 
 SORTS: dict[str, Any] = {
     "density": Latent.density,
@@ -62,6 +63,14 @@ class Filters:
     """What the rule says of it; "none": nothing."""
     q: str | None = None
     """Part of a top token, without regard to case."""
+    category: str | None = None
+    """What people gave it; "any": one at all; "none": none."""
+    human: str | None = None
+    """The verdict of a person; "any": one at all; "none": none."""
+    annotated: bool | None = None
+    """Somebody said something of it, or nobody did."""
+    note: str | None = None
+    """Part of what people wrote of it, without regard to case."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,12 @@ def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, L
         return {}
     rows = session.scalars(select(Latent).where(Latent.analysis_id == sae.analysis_id, Latent.index.in_(indices)))
     return {row.index: _info(row, sae.slug, sae.layer) for row in rows}
+
+
+def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
+    """By slug of the SAEs that there are: the SHA-256 of the weights, and how many latents it has."""
+    statement = select(Sae.slug, Sae.sha256, Sae.n_latents).where(Sae.slug.in_(slugs))
+    return {slug: (sha256, number) for slug, sha256, number in session.execute(statement)}
 
 
 def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | None]:
@@ -224,7 +239,7 @@ def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnEleme
         parts.append(Latent.duplicate_of.is_not(None) if filters.duplicate else Latent.duplicate_of.is_(None))
     parts += _bounds(Latent.density, filters.min_density, filters.max_density)
     parts += _bounds(Latent.antipodality, filters.min_antipodality, filters.max_antipodality)
-    parts += _functions(run, filters)
+    parts += _functions(run, filters) + _people(filters)
     return and_(*parts, _detail(filters.detail), _token(session, filters.q))
 
 
@@ -233,6 +248,18 @@ def _functions(run: RunInfo, filters: Filters) -> list[ColumnElement[bool]]:
     parts += [] if filters.alone is None else [has_one(filters.alone)]
     parts += [] if filters.verdict is None else [has_verdict(filters.verdict)]
     return parts if filters.label is None else [*parts, goes_with(run, filters.label)]
+
+
+def _people(filters: Filters) -> list[ColumnElement[bool]]:
+    parts = [] if filters.category is None else [has_category(filters.category)]
+    parts += [] if filters.human is None else [has_human_verdict(filters.human)]
+    parts += [] if filters.annotated is None else [is_annotated(filters.annotated)]
+    return parts if filters.note is None else [*parts, _note(filters.note)]
+
+
+def _note(part: str) -> ColumnElement[bool]:
+    said = select(1).select_from(Annotation).where(of_latent(), Annotation.note.icontains(part, autoescape=True))
+    return exists(said).correlate(Latent, Sae)
 
 
 def _bounds(column: Any, low: float | None, high: float | None) -> list[ColumnElement[bool]]:

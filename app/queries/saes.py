@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, defer
 
 from app.queries.runs import RunInfo
-from store.tables import Analysis, Latent, Model, Sae
+from store.tables import Analysis, Latent, Model, Run, Sae
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,24 @@ def training_report(session: Session, slug: str) -> tuple[dict[str, Any], dict[s
     """sae-lens' metadata and the training report beside the weights, if any."""
     row = session.execute(select(Sae.details, Sae.training).where(Sae.slug == slug)).one()
     return row.details, row.training
+
+
+def slug_on_neuronpedia(session: Session, name: str, run: int | None = None) -> str | None:
+    """The SAE whose metadata give it this name there, in the newest complete run that holds one; None without one."""
+    statement = (
+        select(Sae.slug)
+        .join(Analysis, Analysis.sae_id == Sae.id)
+        .join(Run, Run.id == Analysis.run_id)
+        .where(Sae.neuronpedia_id == name, Run.status == "complete")
+        .order_by(Run.id.desc(), Sae.slug)
+    )
+    return session.scalar((statement if run is None else statement.where(Run.id == run)).limit(1))
+
+
+def names_on_neuronpedia(session: Session, limit: int = 20) -> list[str]:
+    """Names that SAEs of the store have there."""
+    statement = select(Sae.neuronpedia_id).where(Sae.neuronpedia_id.is_not(None)).distinct()
+    return [name for name in session.scalars(statement.order_by(Sae.neuronpedia_id).limit(limit)) if name]
 
 
 def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Point]:

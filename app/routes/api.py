@@ -29,6 +29,7 @@ from app.queries import (
     steering,
     verdicts,
 )
+from app.queries.annotations import AnnotationInfo, Subject, annotations_of, find_latest
 from app.queries.latents import LatentInfo
 from app.queries.runs import RunInfo
 from app.queries.statistics import list_terms
@@ -109,6 +110,7 @@ def get_latent(session: SessionDep, slug: Slug, index: Index, run: RunId = None)
         "positions": found.positions,
         "examples": [schemas.ExampleOut(**asdict(text)) for text in texts],
         **_causes(session, latent),
+        **_said(annotations_of(session, [(latent.analysis_id, index)]).get((latent.analysis_id, index))),
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
     return schemas.LatentDetailOut(**_fields(latent, shown), **tokens, **more)
@@ -140,7 +142,9 @@ def get_pair(session: SessionDep, slug: Slug, first: Index, second: Index, run: 
     sae = saes.find_sae(session, shown, slug)
     pair = measured_pair(session, sae, first, second)
     url = f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}"
-    return schemas.PairOut(sae=slug, run=shown.id, url=url, **asdict(pair), **_pair_causes(session, sae, first, second))
+    said = find_latest(session, Subject.pair(sae.sha256, first, second))
+    more = _pair_causes(session, sae, first, second) | {"annotation": _said(said)["annotation"]}
+    return schemas.PairOut(sae=slug, run=shown.id, url=url, **asdict(pair), **more)
 
 
 @router.get("/saes/{slug:path}")
@@ -153,8 +157,15 @@ def get_sae(session: SessionDep, slug: Slug, run: RunId = None) -> schemas.SaeOu
 def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
     own = {name: value for name, value in asdict(latent).items() if name not in {"top_tokens", "spark", "slug"}}
     place = {"sae": latent.slug, "run": run.id, "url": f"/saes/{latent.slug}/latents/{latent.index}"}
-    # a person's category arrives with annotations; its place in the answer is promised now
-    return {**own, **place, "category": None}
+    return {**own, **place}
+
+
+def _said(found: AnnotationInfo | None) -> dict[str, Any]:
+    """What people say now; null where nobody said anything, or all was taken back."""
+    if found is None or found.empty:
+        return {"category": None, "annotation": None}
+    shown = {name: getattr(found, name) for name in schemas.AnnotationOut.model_fields}
+    return {"category": found.category, "annotation": schemas.AnnotationOut(**shown)}
 
 
 def _causes(session: Session, latent: LatentInfo) -> dict[str, Any]:
@@ -193,17 +204,19 @@ def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | Non
 
 
 def _with_more(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
-    """Token lists, classes, effects and verdicts of a page of one SAE's latents."""
+    """Token lists, classes, effects, verdicts and annotations of a page of one SAE's latents."""
     keys = [(item.analysis_id, item.index) for item in items]
     found = profiles.token_lists(session, keys, LISTS)
     broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
+    said = annotations_of(session, keys)
     scores = classes.find_scores(session, items[0].analysis_id, [item.index for item in items]) if items else {}
     return [
         (
             item,
             {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}
             | answers.of_scores(scores.get(item.index, {}), evidence=False)
-            | _effects(broken.get((item.analysis_id, item.index)), ruled.get((item.analysis_id, item.index))),
+            | _effects(broken.get((item.analysis_id, item.index)), ruled.get((item.analysis_id, item.index)))
+            | _said(said.get((item.analysis_id, item.index))),
         )
         for item in items
     ]

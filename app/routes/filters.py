@@ -12,12 +12,14 @@ from pydantic import WithJsonSchema
 from app.deps import MAX_ID
 from app.errors import BadFilter
 from app.queries import cursor as cursors
+from app.queries.annotations import ANY
 from app.queries.classes import CLASSES, UNEXPLAINED, UNMEASURED
 from app.queries.latents import DETAILS, SORTS, Filters, Order
 from app.queries.verdicts import NONE, VERDICTS
 
 FUNCTIONS = (*CLASSES, UNEXPLAINED, "any", UNMEASURED)
 RULED = (*VERDICTS, NONE)
+SAID = (*VERDICTS, ANY, NONE)
 ASCENDING = {"index", "layer"}
 MAX_LIMIT = 500
 
@@ -72,6 +74,25 @@ Named = Annotated[
 Part = Annotated[
     str | None,
     Query(max_length=200, description="Part of a top token, without regard to the case of A to Z."),
+    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
+]
+Given = Annotated[
+    str | None,
+    Query(
+        max_length=60,
+        description="The category people gave: a class, or the key of one of the team's own; any: one; none: none.",
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 60, "pattern": "^[^\u0000]*$"}),
+]
+Human = Annotated[
+    str | None,
+    Query(max_length=200, description="A person's verdict, not the rule's; any: one; none: none."),
+    WithJsonSchema({"type": "string", "enum": ["", *SAID]}),
+]
+Said = Annotated[Flag, Query(description="true: somebody said something of it; false: nobody did; any.")]
+Note = Annotated[
+    str | None,
+    Query(max_length=200, description="Part of a note, without regard to the case of A to Z."),
     WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
 ]
 Next = Annotated[str | None, Query(max_length=400, description="`next` of the page before.")]
@@ -129,6 +150,10 @@ def latent_filters(
     label: Named = None,
     verdict: Ruled = None,
     q: Part = None,
+    category: Given = None,
+    human: Human = None,
+    annotated: Said = None,
+    note: Note = None,
 ) -> Filters:
     """Filters within one SAE; a dependency, so pages and API read the same."""
     return Filters(
@@ -146,6 +171,10 @@ def latent_filters(
         label=_part("label", label),
         verdict=_verdict(verdict),
         q=_part("q", q),
+        category=_part("category", category),
+        human=_human(human),
+        annotated=flag(annotated),
+        note=_part("note", note),
     )
 
 
@@ -182,6 +211,12 @@ def _function(text: str | None) -> str | None:
 def _verdict(text: str | None) -> str | None:
     if text and text not in RULED:
         raise BadFilter(f"unknown verdict '{text[:60]}'; choose one of {', '.join(RULED)}")
+    return text or None
+
+
+def _human(text: str | None) -> str | None:
+    if text and text not in SAID:
+        raise BadFilter(f"unknown verdict of a person, human '{text[:60]}'; choose one of {', '.join(SAID)}")
     return text or None
 
 

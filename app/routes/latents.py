@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 
 from app.caching import Fresh
+from app.compose.browse import people_of
 from app.compose.latent import latent_page
 from app.deps import Index, RendererDep, RunId, SessionDep, Slug
 from app.links import link, pin_of
 from app.pages import BrowsePage, EmptyPage
 from app.parts import Column
-from app.queries import classes, effects, interventions, labels, latents, runs, saes, verdicts
+from app.queries import classes, effects, interventions, labels, latents, runs, saes, verdicts, views
 from app.queries.latents import Filters, Order
 from app.queries.statistics import list_terms
 from app.routes import filters as parse
@@ -40,6 +41,7 @@ CHOICES = [
     (classes.UNMEASURED, "not measured"),
 ]
 
+Changed = Annotated[int | None, Query(ge=0, le=parse.MAX_LIMIT, description="Of how many something was just said.")]
 RULED = [("", "any or none"), *verdicts.VERDICTS.items(), (verdicts.NONE, "no verdict")]
 
 
@@ -54,6 +56,7 @@ def browse(
     order: parse.Direction = None,
     cursor: parse.Next = None,
     limit: parse.Limit = 50,
+    changed: Changed = None,
 ) -> HTMLResponse:
     """Latents by filter and sort; dense ones unless asked otherwise."""
     terms, shown, by = (
@@ -67,6 +70,7 @@ def browse(
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
     keys = [(one.analysis_id, one.index) for one in found.items]
     query = _query(wanted) | {"run": run, "limit": None if limit == 50 else limit}
+    sorted_query = {**query, **_sorted(by)}
     page = BrowsePage(
         title="Latents",
         nav="latents",
@@ -86,8 +90,14 @@ def browse(
         labels=labels.label_names(session, shown),
         class_choices=CHOICES,
         total=found.total,
-        next=link("/latents", {**query, **_sorted(by), "cursor": found.next.encode()}) if found.next else "",
-        first=link("/latents", {**query, **_sorted(by)}) if cursor else "",
+        next=link("/latents", {**sorted_query, "cursor": found.next.encode()}) if found.next else "",
+        first=link("/latents", sorted_query) if cursor else "",
+        back=link("/latents", {**sorted_query, "cursor": cursor}),
+        view=link("/latents", sorted_query),
+        among_all=link("/latents", {**sorted_query, "dense": "any"}),
+        people=people_of(session, keys, wanted),
+        changed=changed,
+        saved=views.list_views(session),
         export=_export(wanted, by, found.total, run),
         densest=max((latent.density_high or latent.density for latent in found.items), default=1.0) or 1.0,
     )

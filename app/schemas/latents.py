@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from app.queries.profiles import Histogram, Series, TokenItem
+from app.schemas.annotations import AnnotationOut
 from app.schemas.interventions import EffectOut, GroundOut, MissingOut, SteeringOut
 from app.schemas.labels import AssociationOut
 
@@ -77,7 +78,8 @@ class LatentOut(BaseModel):
     )
     equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
     verdict: str | None = Field(description="By rule: keep, investigate or prune; no person's")
-    category: str | None = Field(description="A person's; none yet")
+    category: str | None = Field(description="A person's: a class's name, or the key of a category of the team's own")
+    annotation: AnnotationOut | None = Field(description="What people say of it now; null: nothing")
     top_tokens: list[TokenItem]
     promoted: list[TokenItem]
     suppressed: list[TokenItem]
@@ -142,6 +144,7 @@ class PairOut(BaseModel):
     cofiring_ratio: float | None
     z_sd: float | None
     histogram: dict[str, list[float]]
+    annotation: AnnotationOut | None = Field(description="What people say of the two now; null: nothing")
     effects: dict[str, EffectOut] = Field(description="What changes without the two; empty where they were not ablated")
     equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
     steering: list[SteeringOut]

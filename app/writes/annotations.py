@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import select, update
@@ -39,10 +40,21 @@ class Stale(Exception):  # noqa: N818 -- an answer (409), no fault
         self.current = current
 
 
+@contextmanager
+def released(session: Session) -> Iterator[None]:
+    """A refusal gives the lock back at once: the answer that tells of it may go to a slow client."""
+    try:
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+
+
 def save(
     session: Session, subject: Subject, draft: Draft, base: int, author: str, *, restores: int | None = None
 ) -> AnnotationInfo | None:
-    """Make a new version and commit it; saying the same again makes none.
+    """Make a new version and commit it. What is said already makes none, whatever the author saw: a form sent twice
+    is no conflict.
 
     Args:
         base: the version that the author saw; 0 where there was none.
@@ -55,21 +67,21 @@ def save(
         BadFilter: an unknown category or verdict, a note that is too long.
         Stale: `base` is not the newest.
     """
-    current = find_latest(session, subject)
-    draft = checked(session, draft, current)
-    if base != (current.version if current else 0):
-        session.rollback()
-        raise Stale(current)
-    if draft == (_content(current) if current else Draft()):
-        session.rollback()
-        return current
-    try:
-        made = _add(session, subject, draft, base, author, restores)
-        session.commit()
-    except IntegrityError:  # PostgreSQL: the other one committed after we had looked
-        session.rollback()
-        raise Stale(find_latest(session, subject)) from None
-    return info(made)
+    with released(session):
+        current = find_latest(session, subject)
+        draft = checked(session, draft, current)
+        if draft == (_content(current) if current else Draft()):
+            session.rollback()
+            return current
+        if base != (current.version if current else 0):
+            raise Stale(current)
+        try:
+            made = _add(session, subject, draft, base, author, restores)
+            session.commit()
+        except IntegrityError:  # PostgreSQL: the other one committed after we had looked
+            session.rollback()
+            raise Stale(find_latest(session, subject)) from None
+        return info(made)
 
 
 def restore(session: Session, subject: Subject, version: int, base: int, author: str) -> AnnotationInfo | None:
@@ -79,9 +91,10 @@ def restore(session: Session, subject: Subject, version: int, base: int, author:
         BadFilter: there is no such version.
         Stale: `base` is not the newest.
     """
-    old = find_version(session, subject, version) if version else None
-    if version and old is None:
-        raise BadFilter(f"there is no version {version} to bring back")
+    with released(session):
+        old = find_version(session, subject, version) if version else None
+        if version and old is None:
+            raise BadFilter(f"there is no version {version} to bring back")
     draft = _content(old) if old else Draft()
     return save(session, subject, draft, base, author, restores=version)
 
@@ -96,16 +109,18 @@ def change_many(
 
     Raises:
         BadFilter: an unknown category or verdict.
+        Stale: others saved some of them at every try.
     """
-    asked = list(subjects)
-    for _attempt in range(_ATTEMPTS):
-        try:
-            changed = sum(_change(session, subject, author, category, verdict) for subject in asked)
-            session.commit()
-            return changed
-        except IntegrityError:  # PostgreSQL: somebody saved one of them in between; look again
-            session.rollback()
-    raise Stale(None)
+    asked = sorted(set(subjects), key=astuple)  # in one order, so that two at once do not wait for each other
+    with released(session):
+        for _attempt in range(_ATTEMPTS):
+            try:
+                changed = sum(_change(session, subject, author, category, verdict) for subject in asked)
+                session.commit()
+                return changed
+            except IntegrityError:  # PostgreSQL: somebody saved one of them in between; look again
+                session.rollback()
+        raise Stale(None)
 
 
 def _change(session: Session, subject: Subject, author: str, category: str | None, verdict: str | None) -> bool:
@@ -121,6 +136,8 @@ def _change(session: Session, subject: Subject, author: str, category: str | Non
 
 
 def _add(session: Session, subject: Subject, draft: Draft, base: int, author: str, restores: int | None) -> Annotation:
+    """Two who saw the same version both come here on PostgreSQL: the update makes the second wait for the first, and
+    then the version's number, which is unique, is taken. So versions have no gap, and one of them is the latest."""
     session.execute(update(Annotation).where(subject.where(), Annotation.latest).values(latest=False))
     made = Annotation(
         sae_sha256=subject.sae_sha256,

@@ -30,7 +30,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sae_sha256", "index", "other", "version"),
     )
-    op.create_index("ix_annotation_latest", "annotation", ["latest", "sae_sha256", "index", "other"])
+    op.create_index(
+        "ix_annotation_latest",
+        "annotation",
+        ["sae_sha256", "index", "other"],
+        unique=True,
+        sqlite_where=sa.text("latest = 1"),
+        postgresql_where=sa.text("latest"),
+    )
     op.create_table(
         "category",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -11,6 +11,7 @@ from store.tables.classes import Association, Chain, Label, Score
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
 from store.tables.latents import Example, Latent, Pair, Profile
 from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
+from store.tables.search import SearchText
 from store.tables.team import Annotation, Category, SavedView
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Sae",
     "SavedView",
     "Score",
+    "SearchText",
     "Stability",
     "Statistic",
     "Steering",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text, UniqueConstraint
+from sqlalchemy import Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -35,7 +35,13 @@ class Annotation(Base):
     restores: Mapped[int | None]  # the version whose content an undo brought back
     __table_args__ = (
         UniqueConstraint("sae_sha256", "index", "other", "version"),
-        Index("ix_annotation_latest", "latest", "sae_sha256", "index", "other"),
+        Index(
+            "ix_annotation_latest",
+            *("sae_sha256", "index", "other"),
+            unique=True,  # two that are both the latest cannot be stored, whatever a writer does
+            sqlite_where=text("latest = 1"),
+            postgresql_where=text("latest"),
+        ),
     )
 
 

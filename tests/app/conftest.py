@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -42,3 +43,11 @@ def session(application: FastAPI) -> Iterator[Session]:
     """A session as pages get it."""
     with application.state.sessions() as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A filled store of the test's own, of either kind."""
+    if request.param == "sqlite":
+        return build(tmp_path / "world.db")
+    return build(request.getfixturevalue("postgres_db"))

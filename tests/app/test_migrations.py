@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from migrations import runner
+from store.search import declared
 from store.session import make_engine
 from store.tables import Base
 from tests.app.world import build
@@ -23,7 +24,7 @@ def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
     runner.upgrade(str(tmp_path / "new.db"))
     engine = make_engine(tmp_path / "new.db")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": declared})
         assert compare_metadata(context, Base.metadata) == []
 
 

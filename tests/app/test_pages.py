@@ -17,7 +17,7 @@ from jinja2 import Environment, meta, nodes
 
 from app import pages
 from app.main import create_app
-from app.rendering import json_block
+from app.rendering import IMPLICIT, json_block
 from app.settings import ROOT, Settings
 from migrations.runner import upgrade
 from tests.app.world import CONTROL, DEAD, EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
@@ -30,18 +30,29 @@ ALL = [
     "/layers?run=1",
     "/labels",
     "/labels?run=1",
+    "/annotations",
+    "/annotations?run=1",
+    "/annotations/activity",
+    "/categories",
     "/latents",
     "/latents?class=position&alone=true&label=party",
     "/latents?dense=any&limit=7",
     "/latents?sort=loss&verdict=keep",
     "/latents?q=script",
     "/latents?q=nothing-has-this",
+    "/search",
+    "/search?q=script",
+    "/search?q=nothing-has-this",
     SAE,
     f"{SAE}?run=2",
     *(f"{SAE}/latents/{index}" for index in (POSITIVE, NEGATIVE, TWIN, DEAD, EDGE, CONTROL, 9)),
     f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}",
     f"{SAE}/pairs/{NEGATIVE}/{POSITIVE}",
     *(f"/saes/{slug}/{path}" for slug in (SLUGS[0], SLUGS[2]) for path in ("latents/0", "pairs/0/1")),
+    "/compare",
+    *(f"/compare?a={SLUGS[0]}:{POSITIVE}@1&b={SLUGS[1]}:{index}" for index in (NEGATIVE, DEAD)),
+    f"/embed{SAE}/latents/{POSITIVE}",
+    f"/embed{SAE}/latents/{DEAD}?theme=dark",
     "/experiments",
     "/experiments/1",
     "/experiments/2",
@@ -103,7 +114,7 @@ def test_every_page_is_whole_and_keeps_to_the_policy(client: TestClient, path: s
 def test_nothing_is_asked_of_another_machine(client: TestClient, path: str) -> None:
     loads = {"script": "src", "img": "src", "link": "href", "source": "src", "iframe": "src"}
     for tag, attributes in Tags(page(client, path)).found:
-        if tag in loads and loads[tag] in attributes:
+        if tag in loads and loads[tag] in attributes and attributes.get("rel") != "canonical":
             assert urlsplit(attributes[loads[tag]]).netloc == ""
             assert client.get(attributes[loads[tag]]).status_code == 200
 
@@ -246,7 +257,7 @@ def test_an_empty_store_says_what_to_run(tmp_path_factory: pytest.TempPathFactor
     upgrade(path)
     client = TestClient(create_app(Settings(db=path)), base_url="http://127.0.0.1")
     assert "dense-latents retrain" in words(page(client, "/experiments"))
-    for address in ("/", "/layers", "/latents", "/labels"):
+    for address in ("/", "/layers", "/latents", "/labels", "/annotations", "/search?q=sea"):
         assert "dense-latents analyze" in words(page(client, address))
     assert client.get("/methods").status_code == 200
 
@@ -269,7 +280,7 @@ def test_a_template_uses_exactly_the_documented_context(application: FastAPI, ki
     asked, _given = _asked_for(application.state.renderer.environment, kind.template)
     declared = {field.name for field in fields(kind)}
     shared = {field.name for field in fields(pages.Page)}
-    assert asked - declared == set()
+    assert asked - declared - IMPLICIT == set()
     assert declared - shared - asked == set()
 
 

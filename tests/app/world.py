@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from migrations.runner import upgrade
 from store import arrays
+from store.search import index_analysis
 from store.session import make_engine, session_factory
 from store.tables import Analysis, Corpus, Example, Latent, Model, Pair, Profile, Run, Sae, Statistic
 
@@ -54,6 +55,8 @@ def build(path: Path | str, revision: str = "head") -> str:
             write_classes(session)
         if revision == "head":
             write_interventions(session)
+            for key in (1, 10, 11, 12):
+                index_analysis(session, key)
         session.commit()
     engine.dispose()
     return str(path)

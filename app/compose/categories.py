@@ -1,0 +1,54 @@
+"""The categories page: the machine's classes, the team's own with their uses, and the forms that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from app.compose.category_lines import CategoryLine, Refused, category_line
+from app.links import pin_of
+from app.pages import CategoriesPage
+from app.queries import categories, category_use, runs
+from app.queries.categories import COLOURS
+from app.queries.category_use import Use
+from app.queries.statistics import list_terms
+from app.writes.categories import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
+
+NEW = ""
+"""Stands for the key where a category is being made."""
+
+
+def categories_page(session: Session, run: int | None, refused: Mapping[str, Refused] | None = None) -> CategoriesPage:
+    """The page.
+
+    Args:
+        run: whose latents are counted; without it the newest's.
+        refused: by key (NEW: of a new one), forms that were not saved.
+    """
+    shown, forms, pin = runs.find_run(session, run), refused or {}, pin_of(run)
+    used = category_use.uses(session, shown)
+    found = sorted(categories.list_categories(session), key=lambda one: one.archived)
+    lines = [category_line(one, used.get(one.key, Use()), shown is not None, pin, forms.get(one.key)) for one in found]
+    return CategoriesPage(
+        title="Categories",
+        nav="annotations",
+        terms=list_terms(session),
+        pin=pin,
+        machine=_of(lines, own=False),
+        own=_of(lines, own=True),
+        colours=COLOURS,
+        making=forms.get(NEW) or Refused(CategoryDraft(colour=_fresh(lines))),
+        longest_title=MAX_TITLE,
+        longest_description=MAX_DESCRIPTION,
+    )
+
+
+def _of(lines: list[CategoryLine], *, own: bool) -> list[CategoryLine]:
+    return [line for line in lines if line.category.own is own]
+
+
+def _fresh(lines: list[CategoryLine]) -> str:
+    """The colour that the fewest of the team's categories have."""
+    taken = [line.category.colour for line in lines if not line.category.archived]
+    return min(COLOURS, key=taken.count)

@@ -1,0 +1,7 @@
+"""What is wrong with a store or a file, in words for the person who named it."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """A store or a file that cannot be used as asked. The command line prints it as one line, exit status 2."""

@@ -1,0 +1,24 @@
+"""What can be searched of an analysis. The databases' own indexes over it are made by a migration (`store.search`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from store.tables.base import Base
+
+
+class SearchText(Base):
+    """The words of one latent's tokens, or of one context. What is shown of a hit comes from its own rows."""
+
+    __tablename__ = "search_text"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8))  # token, promoted, context
+    analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"), index=True)
+    index: Mapped[int]  # of a context: a latent that has it among its examples
+    words: Mapped[str] = mapped_column(Text)  # folded (see `store.words`), a space between two
+    example: Mapped[str | None] = mapped_column(String(8))  # of a context: kind and rank of that latent's example
+    rank: Mapped[int | None]
+    others: Mapped[list[Any]]  # further latents that have the same context among their examples
