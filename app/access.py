@@ -118,8 +118,7 @@ def link_token(scope: Scope) -> str | None:
 def without_token(scope: Scope) -> str:
     """The address that was asked, less the token: all else to the letter."""
     path: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    query = "&".join(part for part in _parts(scope) if not _is_token(part))
-    return path + (f"?{query}" if query else "")
+    return _joined(path, _parts(scope))
 
 
 def _parts(scope: Scope) -> list[str]:
@@ -127,14 +126,22 @@ def _parts(scope: Scope) -> list[str]:
     return query.decode("latin-1").split("&")
 
 
+def _joined(path: str, parts: list[str]) -> str:
+    query = "&".join(part for part in parts if not _is_token(part))
+    return path + (f"?{query}" if query else "")
+
+
 def _is_token(part: str) -> bool:
     return unquote_plus(part.partition("=")[0]) == LINK
 
 
 def local_path(text: str) -> str:
-    """An address on this server, as it is; the start page for anything else.
+    """An address on this server, as it is but for a token in it; the start page for anything else.
 
     Browsers read "//host" and "/\\host" as another server, and drop tabs and line ends before they read.
     """
     plain = all("!" <= letter <= "~" and letter != "\\" for letter in text)
-    return text if plain and text.startswith("/") and not text.startswith("//") else "/"
+    if not plain or not text.startswith("/") or text.startswith("//"):
+        return "/"
+    path, _, query = text.partition("?")
+    return _joined(path, query.split("&"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,11 +92,12 @@ class Gate:
             await self.app(scope, receive, send)
             return
         answer = self._refusal(scope) or self.app
-        always = headers_for(scope["path"], self.settings)
-        try:
-            await answer(scope, self._limited(receive), _with_headers(send, always))
-        except TooLargeError:
-            await self._too_large(scope)(scope, receive, _with_headers(send, always))
+        sender = _with_headers(send, headers_for(scope["path"], self.settings))
+        body = Body(receive, sender, self.settings.max_body)
+        with suppress(TooLargeError):
+            await answer(scope, body.receive, body.send)
+        if body.too_large and not body.answered:
+            await self._too_large(scope)(scope, receive, sender)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
@@ -116,20 +118,41 @@ class Gate:
         return self._too_large(scope)
 
     def _too_large(self, scope: Scope) -> ASGIApp:
-        return refuse(scope, 413, f"The request body is over the limit of {self.settings.max_body:,} bytes.")
+        answer = refuse(scope, 413, f"The request body is over the limit of {self.settings.max_body:,} bytes.")
+        answer.headers["Connection"] = "close"  # else the rest would be read, however long it is
+        return answer
 
-    def _limited(self, receive: Receive) -> Receive:
-        seen = 0
 
-        async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.settings.max_body:
-                raise TooLargeError
-            return message
+class Body:
+    """Counts what is read of a body whose length nobody said. Past the limit nothing that is answered goes out any more:
+    it would be the word of a parser that was cut off."""
 
-        return limited
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self._left = receive, send, most
+        self.answered = False
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the limit was passed."""
+        return self._left < 0
+
+    async def receive(self) -> Message:
+        """The next part.
+
+        Raises:
+            TooLargeError: with it the body is over the limit.
+        """
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self.too_large:
+            raise TooLargeError
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A part of the answer."""
+        if self.answered or not self.too_large:
+            self.answered = True
+            await self._send(message)
 
 
 def _host_help(hosts: list[str]) -> str:

@@ -48,8 +48,7 @@ def upgrade(
     engine = make_engine(url)
     try:
         with one_at_a_time(url, engine):
-            found, wanted = current_revision(engine), head_revision() if revision == "head" else revision
-            _check(url, engine, found)
+            found, wanted = _found(url, engine), head_revision() if revision == "head" else revision
             if found == wanted:
                 _fill(engine, revision)  # a migration may have been killed before it had
                 return None
@@ -75,14 +74,25 @@ def check_revision(name: object, found: str | None) -> None:
         raise StoreError(f"{name} has schema {found}, this version knows {head} and older ones; {why}")
 
 
-def _check(url: str, engine: Engine, found: str | None) -> None:
-    check_revision(without_password(url), found)
-    if found is not None or engine.dialect.name != "sqlite":
-        return  # other databases may be shared
-    strangers = sorted(set(inspect(engine).get_table_names()) - {"alembic_version"})
-    if strangers:
-        shown = ", ".join(strangers[:5])
-        raise StoreError(f"{without_password(url)} is another program's database, with {shown}; choose another --db")
+def _found(url: str, engine: Engine) -> str | None:
+    """The revision, where it may be migrated. A SQLite file is only read: a writer's first act is to change its
+    journal mode, and another program's file is left as it is."""
+    path = sqlite_path(database_url(url))
+    if path is None:
+        found = current_revision(engine)
+        check_revision(without_password(url), found)
+        return found  # other databases may be shared
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    reader = make_engine(url, read_only=True)
+    try:
+        found, tables = current_revision(reader), set(inspect(reader).get_table_names())
+    finally:
+        reader.dispose()
+    check_revision(path, found)
+    if found is None and (strangers := sorted(tables - {"alembic_version"})):
+        raise StoreError(f"{path} is another program's database, with {', '.join(strangers[:5])}; choose another --db")
+    return found
 
 
 def _keep(url: str, engine: Engine, found: str | None) -> Path | None:

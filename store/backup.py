@@ -80,8 +80,10 @@ def verify(path: Path) -> Facts:
             if found != "ok":
                 raise StoreError(f"{path} is damaged: {' '.join(str(found).split())[:200]}")
             return _facts(connection)
-    except sqlite_module().Error as error:
+    except sqlite_module().OperationalError as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+    except sqlite_module().Error as error:
+        raise StoreError(f"{path} is damaged: {error}") from error
 
 
 def back_up(source: Path, target: Path, *, force: bool = False) -> Facts:

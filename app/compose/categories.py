@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -30,6 +31,8 @@ def categories_page(session: Session, run: int | None, refused: Mapping[str, Ref
     used = category_use.uses(session, shown)
     found = sorted(categories.list_categories(session), key=lambda one: one.archived)
     lines = [category_line(one, used.get(one.key, Use()), shown is not None, pin, forms.get(one.key)) for one in found]
+    blank = CategoryDraft(colour=_fresh(lines))
+    making = forms.get(NEW) or Refused(blank)
     return CategoriesPage(
         title="Categories",
         nav="annotations",
@@ -38,7 +41,7 @@ def categories_page(session: Session, run: int | None, refused: Mapping[str, Ref
         machine=_of(lines, own=False),
         own=_of(lines, own=True),
         colours=COLOURS,
-        making=forms.get(NEW) or Refused(CategoryDraft(colour=_fresh(lines))),
+        making=replace(making, draft=making.draft or blank),  # putting away without a key leads here, and holds none
         longest_title=MAX_TITLE,
         longest_description=MAX_DESCRIPTION,
     )

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.links import link
-from app.queries import annotations, classes, effects, latents, profiles, verdicts
-from app.queries.annotations import AnnotationInfo
+from app.queries import classes, effects, latents, profiles, verdicts
+from app.queries.annotations import AnnotationInfo, annotations_of
 from app.queries.classes import CLASSES, MIXTURE, UNEXPLAINED, Key, ScoreInfo
 from app.queries.cursor import Cursor
 from app.queries.effects import MEASURES, EffectInfo
@@ -89,7 +89,7 @@ def _rows(session: Session, run: RunInfo, items: list[LatentInfo]) -> list[Row]:
     keys = [(item.analysis_id, item.index) for item in items]
     scores = _scores(session, keys)
     broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
-    said, lists = annotations.annotations_of(session, keys), profiles.token_lists(session, keys, _LISTS)
+    said, lists = annotations_of(session, keys), profiles.token_lists(session, keys, _LISTS)
     return [
         {
             **_place(item, run),

@@ -54,6 +54,7 @@ def report_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin
         ruled=_ruled(session, run, dense, people),
         opinions=_opinions(session, run, found, pin),
         experiments=_experiments(tried, experiments.list_arms(session) if tried else [], pin),
+        steering=_steering(report.steered(session, run)),
         labels=_labels(columns, labels.counts_by_sae(session, run) if columns else {}),
         measured=measured(run, model, done),
         hashes=hashes(run, model, found),
@@ -178,6 +179,13 @@ def _experiments(tried: Sequence[ExperimentInfo], held: Sequence[ArmInfo], pin: 
         words = str(one.summary.get("words") or "") or arms.headline(one, own)
         made.append(ExperimentWords(one.id, link(f"/experiments/{one.id}", {}, pin), one.sae, words))
     return made
+
+
+def _steering(found: Mapping[str, int]) -> str:
+    tried = found.get("yes", 0) + found.get("no", 0)
+    if not tried:
+        return ""
+    return f"Steering: the text follows for {count(found.get('yes', 0))} of {count(tried)} signals it was tried on."
 
 
 def _labels(columns: Sequence[labels.LabelInfo], counts: Mapping[int, Mapping[str, int]]) -> str:

@@ -28,9 +28,7 @@ def matters_of(session: Session, run: RunInfo, found: list[SaeInfo], pin: str) -
     broken = effects.own_effects(session, keys) if keys else {}
     densities = report.densities_of(session, keys)
     by_analysis = {sae.analysis_id: sae for sae in found}
-    made = [
-        _effect(broken[key], key, by_analysis[key[0]], densities[key], pin) for key in keys if key in broken
-    ]
+    made = [_effect(broken[key], key, by_analysis[key[0]], densities[key], pin) for key in keys if key in broken]
     made += [_pair(slug, layer, pair, pin) for slug, layer, pair in report.best_pairs(session, run, PAIRS)]
     return made + [_class(one, pin) for one in report.one_of_each(session, run)]
 
@@ -43,7 +41,9 @@ def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float, pin
         words += ", as good as nothing"
     if band is not None and band.beats is not None and band.n:
         fewer = count(round(band.beats * band.n))
-        words += f"; more than {fewer} of {count(band.n)} random direction{'s' if band.n != 1 else ''} of about its length"
+        words += (
+            f"; more than {fewer} of {count(band.n)} random direction{'s' if band.n != 1 else ''} of about its length"
+        )
     href = link(f"/saes/{sae.slug}/latents/{key[1]}", {}, pin)
     return Matter("largest effect", at(sae.layer, key[1]), href, percent(density), f"{words}.")
 

@@ -39,7 +39,8 @@ def _ablation(done: list[Done]) -> str:
     first = done[0]
     where = f"{len(done)} SAE{'s' if len(done) != 1 else ''}"
     bound = "" if first.epsilon is None else f", as good as nothing within ±{first.epsilon:g} nats per token"
-    return f"{where}, activations held at their mean, {count(first.tokens)} next tokens of {count(first.documents)} documents{bound}"
+    read = f"{count(first.tokens)} next tokens of {count(first.documents)} documents"
+    return f"{where}, activations held at their mean, {read}{bound}"
 
 
 def hashes(run: RunInfo, model: ModelInfo, found: Sequence[SaeInfo]) -> list[tuple[str, str]]:
@@ -73,7 +74,9 @@ def missing(
         gaps.append(("What dense latents do: the run measured no classes.", "dense-latents analyze …"))
     elif unknown := sum(held.get(UNMEASURED, 0) for held in groups.values()):
         one = unknown == 1
-        words = f"What {count(unknown)} dense latent{' does' if one else 's do'}: no examples of {'it' if one else 'them'}"
+        words = (
+            f"What {count(unknown)} dense latent{' does' if one else 's do'}: no examples of {'it' if one else 'them'}"
+        )
         gaps.append((f"{words} were kept.", ""))
     for kind, name, words in (
         (ABLATE, "ablate", "What breaks without dense latents"),

@@ -30,6 +30,8 @@ class ReportPage(Page):
     """The latest notes."""
     experiments: list[ExperimentWords]
     """Experiments on the run's SAEs, a line each."""
+    steering: str
+    """For how many signals the text follows, in a sentence; empty where nothing was steered."""
     labels: str
     """What goes with the user's labels, in a sentence; empty where there are none."""
     measured: list[tuple[str, str]]

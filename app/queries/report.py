@@ -15,7 +15,20 @@ from app.queries.effects import OWN, RANDOM, SET, VARIANCE
 from app.queries.pairs import PairInfo
 from app.queries.profiles import finite
 from app.queries.runs import RunInfo
-from store.tables import Analysis, Annotation, Effect, Intervention, Latent, Model, Pair, Run, Sae, Score, Steering, Verdict
+from store.tables import (
+    Analysis,
+    Annotation,
+    Effect,
+    Intervention,
+    Latent,
+    Model,
+    Pair,
+    Run,
+    Sae,
+    Score,
+    Steering,
+    Verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,9 @@ class Done:
 def find_model(session: Session, run: RunInfo) -> ModelInfo:
     """The run's model."""
     columns = (Model.fingerprint, Model.source, Model.licence, Model.family, Model.d_model)
-    return ModelInfo(*session.execute(select(*columns).join(Run, Run.model_id == Model.id).where(Run.id == run.id)).one())
+    return ModelInfo(
+        *session.execute(select(*columns).join(Run, Run.model_id == Model.id).where(Run.id == run.id)).one()
+    )
 
 
 def verdict_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
@@ -98,7 +113,7 @@ def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | Non
         .where(Analysis.run_id == run.id, Annotation.verdict.is_not(None))
         .group_by(Annotation.verdict, Verdict.verdict)
     )
-    return {(person, rule): count for person, rule, count in session.execute(statement)}
+    return {(person or "", rule): count for person, rule, count in session.execute(statement)}
 
 
 def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
@@ -126,7 +141,9 @@ def annotated(session: Session, run: RunInfo) -> tuple[int, int]:
     """Dense latents of which somebody says something, and people who had the last word on a latent of the run."""
     something = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
     statement = (
-        select(func.coalesce(func.sum(case((Latent.is_dense, 1), else_=0)), 0), func.count(Annotation.author.distinct()))
+        select(
+            func.coalesce(func.sum(case((Latent.is_dense, 1), else_=0)), 0), func.count(Annotation.author.distinct())
+        )
         .select_from(Latent)
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
@@ -215,7 +232,7 @@ def strongest_effects(session: Session, run: RunInfo, limit: int) -> list[Key]:
         .order_by(func.abs(Effect.loss).desc(), Intervention.analysis_id, Effect.index)
         .limit(limit)
     )
-    return [(analysis_id, index) for analysis_id, index in session.execute(statement)]
+    return [(analysis_id, index) for analysis_id, index in session.execute(statement) if index is not None]
 
 
 def densities_of(session: Session, keys: Sequence[Key]) -> dict[Key, float]:
@@ -229,7 +246,13 @@ def densities_of(session: Session, keys: Sequence[Key]) -> dict[Key, float]:
 def interventions_done(session: Session, run: RunInfo) -> list[Done]:
     """All of the run's SAEs."""
     statement = (
-        select(Intervention.analysis_id, Intervention.kind, Intervention.tokens, Intervention.documents, Intervention.settings)
+        select(
+            Intervention.analysis_id,
+            Intervention.kind,
+            Intervention.tokens,
+            Intervention.documents,
+            Intervention.settings,
+        )
         .join(Analysis, Analysis.id == Intervention.analysis_id)
         .where(Analysis.run_id == run.id)
         .order_by(Intervention.analysis_id, Intervention.kind)
@@ -241,7 +264,7 @@ def interventions_done(session: Session, run: RunInfo) -> list[Done]:
 
 
 def _epsilon(settings: dict[str, Any]) -> float | None:
-    held = settings.get("epsilon")
+    held: Any = settings.get("epsilon")
     return float(held) if type(held) in {int, float} else None
 
 
@@ -254,4 +277,4 @@ def steered(session: Session, run: RunInfo) -> dict[str, int]:
         .where(Analysis.run_id == run.id)
         .group_by(Steering.label)
     )
-    return {label: count for label, count in session.execute(statement)}
+    return {row[0]: row[1] for row in session.execute(statement)}

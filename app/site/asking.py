@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from starlette.types import Message, Scope
@@ -19,29 +20,32 @@ ORIGIN = f"http://{HOST}"
 """What pages that name their own address take it to be."""
 
 
-class Asker:
-    """Asks an application for one page after the other; a context manager, since it owns an event loop.
+@contextmanager
+def asking(app: FastAPI, session: Session) -> Iterator[Asker]:
+    """Ask an application for pages. Its event loop is a thread's of its own, so whoever calls may have one too.
 
-    All pages are read through one session, so that a worker that commits meanwhile changes none of them.
+    All pages are read through one session: a worker that commits meanwhile changes none of them.
     """
 
-    def __init__(self, app: FastAPI, session: Session) -> None:
-        self.app, self._runner = app, asyncio.Runner()
+    async def shared() -> Session:
+        return session
 
-        async def shared() -> Session:
-            return session
+    async def never() -> None:
+        return None  # nobody holds a page already: no need to ask what changed
 
-        async def never() -> None:
-            return None  # nobody holds a page already: no need to ask what changed
+    app.dependency_overrides |= {session_of: shared, fresh: never}
+    try:
+        with start_blocking_portal() as portal:
+            yield Asker(app, portal)
+    finally:
+        app.dependency_overrides.clear()
 
-        app.dependency_overrides |= {session_of: shared, fresh: never}
 
-    def __enter__(self) -> Asker:
-        return self
+class Asker:
+    """Asks for one page after the other."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._runner.close()
-        self.app.dependency_overrides.clear()
+    def __init__(self, app: FastAPI, portal: BlockingPortal) -> None:
+        self.app, self.portal = app, portal
 
     def page(self, path: str, query: str) -> str:
         """A page's HTML.
@@ -49,7 +53,7 @@ class Asker:
         Raises:
             SiteError: the application does not answer with a page.
         """
-        status, body = self._runner.run(self._ask(path, query))
+        status, body = self.portal.call(self._ask, path, query)
         if status != 200:
             raise SiteError(f"{path} answers {status}: {body.decode(errors='replace')[:200]}")
         return body.decode()

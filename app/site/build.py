@@ -21,7 +21,7 @@ from app.queries.latents import DETAILS
 from app.queries.statistics import list_terms
 from app.queries.verdicts import VERDICTS
 from app.site import own
-from app.site.asking import Asker
+from app.site.asking import asking
 from app.site.bundle import bundle
 from app.site.errors import SiteError
 from app.site.found import found_of
@@ -57,7 +57,7 @@ class Builder:
         rows = rows_of(self.session, self.plan)
         self._own(rows)
         self._data(rows)
-        with Asker(self.app, self.session) as asker:
+        with asking(self.app, self.session) as asker:
             for path, file in self.plan.pages:
                 self._page(asker.page(path, self.plan.query), file)
         self._scripts()

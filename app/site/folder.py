@@ -24,7 +24,9 @@ def check(out: Path, force: bool) -> None:
         SiteError: it is a file, or holds something else.
     """
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise SiteError(f"--out {out}: expected a folder, or nothing yet; found {'a link' if out.is_symlink() else 'a file'}")
+        raise SiteError(
+            f"--out {out}: expected a folder, or nothing yet; found {'a link' if out.is_symlink() else 'a file'}"
+        )
     if out.is_dir() and any(out.iterdir()) and not is_site(out) and not force:
         raise SiteError(
             f"--out {out}: holds files, and is no site of ours; choose another folder, or --force puts them aside"

@@ -35,7 +35,9 @@ def found_of(session: Session, plan: Plan, rows: Rows) -> dict[str, Any]:
             lists = profiles.token_lists(session, [(sae.analysis_id, index) for index in batch], LISTS)
             for index in batch:
                 of = [lists.get((sae.analysis_id, index, name), [])[:SHOWN] for name in LISTS]
-                on, moved = ([tokens.place(boxed(item.token)) for part in two for item in part] for two in (of[:2], of[2:]))
+                on, moved = (
+                    [tokens.place(boxed(item.token)) for part in two for item in part] for two in (of[:2], of[2:])
+                )
                 contexts = []
                 for shown in examples.find_examples(session, sae.analysis_id, index, ("top",))[:CONTEXTS]:
                     contexts.append(texts.place(plain("".join(shown.tokens))))

@@ -9,6 +9,7 @@ from app.pages.site import SiteAnnotationsPage, SiteBrowsePage, SiteSearchPage, 
 from app.queries import classes, labels, latents, report
 from app.queries.annotations import AnnotationInfo
 from app.queries.categories import CategoryInfo, list_categories
+from app.queries.classes import Key, ScoreInfo
 from app.queries.latents import Filters, LatentInfo, Order
 from app.queries.statistics import Term
 from app.queries.verdicts import NONE, VERDICTS
@@ -25,7 +26,7 @@ def browse_page(session: Session, plan: Plan, terms: dict[str, Term], total: int
     """The list with its dense latents."""
     dense = _dense(session, plan)
     keys = [(one.analysis_id, one.index) for one in dense]
-    held = {}
+    held: dict[Key, list[ScoreInfo]] = {}
     for start in range(0, len(keys), _BATCH):
         held |= classes.classes_of(session, keys[start : start + _BATCH])
     return SiteBrowsePage(
@@ -79,14 +80,10 @@ def annotations_page(session: Session, plan: Plan, terms: dict[str, Term]) -> Si
     for sae in plan.saes:
         links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
     spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID] if slug in held]
-    return SiteAnnotationsPage(
-        "Annotations", "annotations", terms, plan.query, plan.run, spoken, more=len(said) > SAID
-    )
+    return SiteAnnotationsPage("Annotations", "annotations", terms, plan.query, plan.run, spoken, more=len(said) > SAID)
 
 
-def _spoken(
-    slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]
-) -> Spoken:
+def _spoken(slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]) -> Spoken:
     pair = one.other >= 0
     path = f"pairs/{one.index}/{one.other}" if pair else f"latents/{one.index}"
     return Spoken(

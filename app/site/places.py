@@ -51,21 +51,20 @@ class Places:
         self.files[path] = file
 
     def file_of(self, address: str) -> str | None:
-        """The file, query and fragment that an address of the server becomes, from the site's root; None: there is none."""
+        """File, query and fragment that an address of the server becomes, from the site's root; None: there is none."""
         parts = urlsplit(address)
         path, query = unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True))
         if query.pop("run", str(self.run)) != str(self.run):
             return None
         file = self.files.get(path)
-        if file is None or (query := _kept(file, query)) is None:
-            return None
-        return _joined(file, query, parts)
+        kept = None if file is None else _kept(file, query)
+        return None if file is None or kept is None else _joined(file, kept, parts)
 
     def link(self, address: str, here: str) -> str | None:
         """The same as a relative address from the file `here`; addresses within a page stay as they are."""
         if address.startswith("#") or not address:
             return address
-        found = self.file_of(address) if address.startswith("/") else None
+        found = self.file_of(address) if address.startswith("/") and not address.startswith("//") else None
         return None if found is None else relative(found, here)
 
 

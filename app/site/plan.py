@@ -85,9 +85,7 @@ def _chosen(found: list[SaeInfo], slugs: list[str], run: RunInfo) -> list[SaeInf
     return [sae for sae in found if not slugs or sae.slug in slugs]
 
 
-def _of_sae(
-    session: Session, sae: SaeInfo, folder: str, latents: list[int], places: Places
-) -> list[tuple[str, str]]:
+def _of_sae(session: Session, sae: SaeInfo, folder: str, latents: list[int], places: Places) -> list[tuple[str, str]]:
     at, here = f"/saes/{sae.slug}", f"saes/{folder}"
     pages = [(at, f"{here}/index.html")]
     pages += [(f"{at}/latents/{index}", f"{here}/latent-{index}.html") for index in latents]

@@ -21,7 +21,19 @@ from app.site.places import SEARCH, Places, relative
 BUNDLE = "static/bundle.js"
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 OF_LINKS = {"href", "rel", "target", "download", "hreflang", "ping", "data-open"}
-LEADING = {"src", "action", "formaction", "poster", "data", "srcset", "cite", "ping", "background", "xlink:href", "href"}
+LEADING = {
+    "src",
+    "action",
+    "formaction",
+    "poster",
+    "data",
+    "srcset",
+    "cite",
+    "ping",
+    "background",
+    "xlink:href",
+    "href",
+}
 """Attributes that hold an address; on elements that this file does not know they take the element with them."""
 # nothing in these can lead anywhere; they are most of a page, and the parser need not see them
 _PLAIN = re.compile(
@@ -226,4 +238,4 @@ def _leads(name: str, value: str | None) -> bool:
 
 def _is_outside(href: str) -> bool:
     """Another site's: a reader may go there, no page loads it."""
-    return href.startswith(("https://", "http://")) and not href.startswith(ORIGIN)
+    return href.startswith(("https://", "http://")) and not href.startswith(f"{ORIGIN}/")

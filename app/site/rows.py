@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.formats import boxed
-from app.queries import annotations, categories, classes, effects, labels, latents, verdicts
+from app.queries import categories, classes, effects, labels, latents, verdicts
+from app.queries.annotations import annotations_of
 from app.queries.classes import CLASSES, UNEXPLAINED, Key
 from app.queries.latents import DETAILS, Filters, LatentInfo, Order
 from app.site.plan import Plan
@@ -95,7 +96,7 @@ class Known:
         held = classes.classes_of(session, keys)
         ruled = verdicts.verdicts_of(session, keys)
         broken = effects.own_effects(session, keys)
-        people = annotations.annotations_of(session, keys)
+        people = annotations_of(session, keys)
         order = list(verdicts.VERDICTS)
         made: dict[Key, list[Any]] = {}
         for key in keys:

@@ -18,7 +18,7 @@ from analysis.errors import UserError
 from store.arrays import unpack
 from store.digest import digest
 from store.session import make_engine
-from store.tables import Analysis, Corpus, Example, Latent, Pair, Profile, Run, Sae, Statistic
+from store.tables import Analysis, Corpus, Example, Latent, Pair, Profile, Run, Sae, SearchText, Statistic
 from tests.analysis.conftest import Parts
 
 QUIET = Console(quiet=True)
@@ -151,6 +151,15 @@ def test_every_statistic_has_words_and_every_shown_value_a_statistic(store: Engi
              "l0", "fvu", "histogram", "top_tokens", "top_tokens_mass", "promoted", "suppressed", "examples",
              "position_context", "position_paragraph", "position_sentence"}  # fmt: skip
     assert shown <= set(known)
+
+
+def test_a_run_can_be_searched_once_it_is_written(store: Engine) -> None:
+    with Session(store) as session:
+        held = session.execute(select(SearchText.analysis_id, SearchText.kind).distinct()).all()
+        analyses = session.scalars(select(Analysis.id)).all()
+    assert {tuple(row) for row in held} == {
+        (one, kind) for one in analyses for kind in ("token", "promoted", "context")
+    }
 
 
 def test_no_json_in_the_store_holds_a_nan(store: Engine) -> None:

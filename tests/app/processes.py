@@ -16,7 +16,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
     """Its end."""
-    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, timeout=300, check=False)
 
 
 def done(*arguments: str | Path) -> bytes:

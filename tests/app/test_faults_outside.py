@@ -209,6 +209,7 @@ def test_a_body_of_unknown_length_is_cut_off(server: Server) -> None:
             while sent < 100_000_000:
                 connection.sendall(chunk)
                 sent += len(chunk)
+            assert connection.recv(100).split()[1] == b"413"
         assert sent < 20_000_000  # what the buffers between us hold
     assert httpx.get(f"{server.address}/healthz", trust_env=False).status_code == 200
 
@@ -219,7 +220,8 @@ def test_no_form_takes_more_than_its_limit(client: TestClient) -> None:
             path = re.sub(r"\{\w+(:path)?\}", "1", route.path)
             for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json"):
                 answer = client.request(method, path, content=iter([b"a" * 65536] * 8), headers={"Content-Type": kind})
-                assert answer.status_code in {413, 422, 405}, (method, path, kind)
+                read = route.body_field is not None
+                assert answer.status_code == 413 if read else 400 <= answer.status_code < 500, (method, path, kind)
                 answer = client.request(method, path, content=b"a" * 300_000, headers={"Content-Type": kind})
                 assert answer.status_code == 413, (method, path, kind)
 

@@ -30,6 +30,8 @@ ALL = [
     "/layers?run=1",
     "/labels",
     "/labels?run=1",
+    "/report",
+    "/report?run=1",
     "/annotations",
     "/annotations?run=1",
     "/annotations/activity",

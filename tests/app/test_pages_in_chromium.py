@@ -20,6 +20,8 @@ ALL = [
     "/layers?run=1",
     "/labels",
     "/labels?run=1",
+    "/report",
+    "/report?run=1",
     "/latents",
     "/latents?dense=any&q=nothing-has-this",
     "/search",

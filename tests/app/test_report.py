@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,7 @@ def test_every_layer_has_its_line_and_its_bar(client: TestClient) -> None:
         assert sum(counts) == 5
         ends = [(float(x), float(w)) for x, w in re.findall(r'x="([\d.]+)" width="([\d.]+)"', bar)]
         assert sum(width for _start, width in ends) == pytest.approx(100, abs=0.1)
-        assert all(a[0] + a[1] == pytest.approx(b[0], abs=0.02) for a, b in zip(ends, ends[1:], strict=False))
+        assert all(a[0] + a[1] == pytest.approx(b[0], abs=0.02) for a, b in pairwise(ends))
 
 
 def test_it_names_the_latents_whose_loss_changes_most(client: TestClient, session: Session) -> None:
@@ -74,12 +76,16 @@ def test_one_of_each_class_that_is_there(session: Session) -> None:
     found = report.one_of_each(session, run)
     names = [one.name for one in found]
     assert len(names) == len(set(names)) > 0
-    assert names == [name for name in ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component") if name in names]
+    assert names == [
+        name
+        for name in ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
+        if name in names
+    ]
     assert all(one.label in {"yes", "likely"} for one in found)
 
 
 def test_people_and_rule_are_held_against_each_other(reader: TestClient) -> None:
-    text = spaced(page(reader, "/report"))
+    text = unescape(spaced(page(reader, "/report")))
     assert "by people 2 0 0" in text
     # the rule keeps the one and would prune the other; position is measured for the one, alphabet not for the other
     assert "2 people said something of 2 of 15 dense latents; their verdict is the rule's for 1 of 2" in text

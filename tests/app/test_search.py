@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from app.main import create_app
 from app.queries.annotations import Subject
-from app.queries.terms import Part, hits, parse, parts, postgresql_expression, snippet, sqlite_expression
 from app.settings import Settings
 from app.writes.annotations import Draft, save
 from migrations import runner
@@ -23,41 +22,15 @@ from store.digest import digest
 from store.search import declared, index_analysis
 from store.session import make_engine, session_factory
 from store.tables import Analysis, Base, Category, Example, Profile, Run, SearchText
-from store.words import words
 from tests.app.test_pages import page
 from tests.app.test_pages import words as shown_words
+from tests.app.test_terms import TYPED
 from tests.app.world import CONTROL, HOSTILE, NEGATIVE, POSITIVE, SLUGS, build
 from tests.postgres import database
 
 SAE = f"/saes/{SLUGS[1]}"
 WHALE = [" Thar", " she", " bl", "ows", ":", " a", " White", " wh", "ale", ",", " naïve", "\n", "beast", " 🐋", "!"]
 WHITE = [" The", " whale", " was", " not", " white", ";", " the", " sea", " was", "."]
-TYPED = [
-    '"',
-    '""',
-    "*",
-    "**",
-    "\\",
-    "%",
-    "_",
-    "'",
-    "'; drop table search_text; --",
-    '" OR "1"="1',
-    "AND OR NOT NEAR(",
-    "NEAR(a b, 2)",
-    "words:whale",
-    "-whale ^whale {a b}:c",
-    "whale:* & !sea | (",
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "\u202egnorw",
-    "👩\u200d👩\u200d👧",
-    "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
-    "白鯨",
-    "a" * 200,
-    '"a b" ' * 16,
-    "\x01\x02",
-]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -388,32 +361,6 @@ def test_what_goes_with_its_run_is_found_no_more(empty: str) -> None:
         if engine.dialect.name == "sqlite":  # raises where index and rows differ
             connection.execute(text("INSERT INTO search_index(search_index, rank) VALUES ('integrity-check', 1)"))
     engine.dispose()
-
-
-@pytest.mark.parametrize("expression", [sqlite_expression, postgresql_expression])
-@pytest.mark.parametrize("typed", TYPED)
-def test_an_expression_holds_no_more_than_the_words(expression: Callable[..., str], typed: str) -> None:
-    terms = parse(typed)
-    bare = re.sub(r"AND|<->|:\*|[\"' *&()]", "", expression(terms))
-    assert bare == "".join(word for term in terms for word in term.words)
-    assert bare.isalnum() or not bare
-
-
-def test_a_snippet_is_cut_at_words_around_the_first_hit() -> None:
-    long = " ".join(f"word{number}" for number in range(200))
-    made = snippet(long, hits(list(words(long)), parse("word120")))
-    assert made[0] == Part("… ", False)
-    assert made[-1] == Part(" …", False)
-    assert Part("word120", True) in made
-    inner = "".join(part.text for part in made[1:-1])
-    assert inner in long
-    assert len(inner) <= 240
-    assert long[long.index(inner) - 1] == " "
-
-
-def test_overlapping_hits_are_one_mark() -> None:
-    line = "the white whale"
-    assert parts(line, hits(list(words(line)), parse('"the white" "white whale"'))) == [Part(line, True)]
 
 
 def test_every_hostile_token_can_be_searched_for(seeker: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,21 @@ from fastapi.testclient import TestClient
 
 from app.main import create_app
 from app.settings import ROOT, Settings
+from tests.app.servers import all_routes
 from tests.app.world import SLUGS
+
+FOREIGN = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://127.0.0.1:9000"},
+    {"Origin": "https://127.0.0.1"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+    {"Origin": ""},
+]
+"""What browsers send with a request that another site's page asked for."""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "[::1]:8000", "LOCALHOST"])
@@ -45,21 +60,24 @@ def test_an_allowed_name_is_answered_and_addresses_only_if_asked_for(store: str)
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
-        {"Origin": "http://evil.example"},
-        {"Origin": "http://127.0.0.1:9000"},
-        {"Origin": "https://127.0.0.1"},
-        {"Origin": "null"},
-    ],
-)
+@pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_writes_from_other_sites_are_refused(client: TestClient, method: str, headers: dict[str, str]) -> None:
     assert client.request(method, "/api/v1/runs", headers=headers).status_code == 403
+
+
+def test_no_route_that_writes_obeys_another_site(application: FastAPI, client: TestClient) -> None:
+    writing = [
+        (method, re.sub(r"\{\w+(:path)?\}", "1", route.path))
+        for route in all_routes(application)
+        for method in route.methods - {"GET", "HEAD", "OPTIONS"}
+    ]
+    assert len(writing) > 5
+    for method, path in writing:
+        for headers in FOREIGN:
+            assert client.request(method, path, headers=headers).status_code == 403, (method, path, headers)
+            hosted = {**headers, "Host": "127.0.0.1.evil.example"}
+            assert client.request(method, path, headers=hosted).status_code == 400
 
 
 @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://127.0.0.1"}, {}])
