@@ -62,7 +62,12 @@ def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[An
 def _written() -> list[Any]:
     """Annotations are only added, and on PostgreSQL may be committed in another order than they are numbered;
     categories and views change in place."""
-    values = [func.count(Annotation.id), func.max(Annotation.id), func.count(Category.id), func.max(Category.changed)]
+    values: list[Any] = [
+        func.count(Annotation.id),
+        func.max(Annotation.id),
+        func.count(Category.id),
+        func.max(Category.changed),
+    ]
     values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
     return [select(value).scalar_subquery() for value in values]
 

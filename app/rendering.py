@@ -35,7 +35,6 @@ from app.pages import Page
 from app.settings import Settings
 from app.viewer import NOBODY, Viewer
 
-
 IMPLICIT = {"viewer", "here"}
 """Variables that every template has besides its page's fields: who looks, and where."""
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.queries import annotations, categories
-from app.queries.annotations import AnnotationInfo, Subject
+from app.queries import categories
+from app.queries.annotations import AnnotationInfo, Subject, history
 from app.queries.categories import CategoryInfo
 from app.queries.runs import RunInfo
 from app.queries.saes import SaeInfo, list_saes
@@ -93,7 +93,7 @@ def annotation_panel(
         stale: somebody saved before `draft` could be.
         problem: why `draft` was refused.
     """
-    versions = annotations.history(session, subject)
+    versions = history(session, subject)
     known = categories.list_categories(session)
     current = versions[0] if versions else None
     links = _links(session, run, sae) if any(one.note for one in versions) else {}

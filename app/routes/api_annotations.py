@@ -13,8 +13,8 @@ from app.caching import Fresh
 from app.compose.pair import measured_pair
 from app.deps import Index, SessionDep, Slug, ViewerDep, WritingDep
 from app.errors import conflict_response
-from app.queries import annotations, categories, latents, runs, saes
-from app.queries.annotations import AnnotationInfo, Subject
+from app.queries import categories, latents, runs, saes
+from app.queries.annotations import AnnotationInfo, Subject, history
 from app.viewer import Viewer
 from app.writes.annotations import Draft, Stale, author_name, save
 
@@ -94,7 +94,7 @@ def _put(
 
 
 def _state(session: Session, slug: str, subject: Subject) -> schemas.AnnotationStateOut:
-    versions = [_version(one) for one in annotations.history(session, subject)]
+    versions = [_version(one) for one in history(session, subject)]
     return schemas.AnnotationStateOut(
         sae=slug,
         index=subject.index,

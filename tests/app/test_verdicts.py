@@ -144,14 +144,14 @@ def test_commands_stand_out_of_a_sentence() -> None:
 def test_a_list_can_be_given_to_prune(client: TestClient) -> None:
     for query in ("verdict=investigate", "verdict=investigate&dense=any", "dense=any&sort=kl", "pair=true"):
         html = page(client, f"/latents?limit=200&sae={SLUGS[1]}&{query}")
-        export = re.search(r'href="([^"]+)" download', html)
+        export = re.search(r'href="([^"]+)" download="latents.json"', html)
         assert export, query
         made = client.get(export[1].replace("&amp;", "&")).json()
         assert made["next"] is None
         rows = re.findall(r'data-open href="[^"]+/latents/(\d+)"', html)
         assert [one["index"] for one in made["items"]] == [int(row) for row in rows]
         assert {one["sae"] for one in made["items"]} == {SLUGS[1]}
-    assert "download=" not in page(client, "/latents?verdict=keep")
+    assert 'download="latents.json"' not in page(client, "/latents?verdict=keep")
 
 
 def test_the_sae_page_says_how_to_prune_where_there_are_candidates(client: TestClient) -> None:
