@@ -124,8 +124,8 @@ class Gate:
 
 
 class Body:
-    """Counts what is read of a body whose length nobody said. Past the limit nothing that is answered goes out any more:
-    it would be the word of a parser that was cut off."""
+    """Counts what is read of a body whose length nobody said. Past the limit no answer goes out any more: it would be
+    the word of a parser that was cut off."""
 
     def __init__(self, receive: Receive, send: Send, most: int) -> None:
         self._receive, self._send, self._left = receive, send, most

@@ -40,10 +40,7 @@ def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float, pin
     if effect.equivalent:
         words += ", as good as nothing"
     if band is not None and band.beats is not None and band.n:
-        fewer = count(round(band.beats * band.n))
-        words += (
-            f"; more than {fewer} of {count(band.n)} random direction{'s' if band.n != 1 else ''} of about its length"
-        )
+        words += f"; beats {count(round(band.beats * band.n))} of {count(band.n)} random directions"
     href = link(f"/saes/{sae.slug}/latents/{key[1]}", {}, pin)
     return Matter("largest effect", at(sae.layer, key[1]), href, percent(density), f"{words}.")
 
@@ -52,7 +49,7 @@ def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
     words = "One signed signal" if pair.joint_1d else "Two opposite directions"
     words += f": antipodality {fixed(pair.score)}"
     if pair.r2 is not None and pair.r2_single is not None:
-        words += f", together R² {fixed(pair.r2)} where the better one alone has {fixed(pair.r2_single)}"
+        words += f", joint R² {fixed(pair.r2)}, the better one alone {fixed(pair.r2_single)}"
     href = link(f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}", {}, pin)
     about = f"{at(layer, pair.positive)} ⇄ {pair.negative}"
     return Matter("strongest pair", about, href, f"{percent(pair.coverage)} either", f"{words}.")

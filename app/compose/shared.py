@@ -79,7 +79,7 @@ def plots_of(read: Read) -> tuple[View | None, list[View]]:
     outlines = [
         Outline(column.name, column.stroke, it.profiles.histogram, column.run.tokens)
         for column, it, _causal in read
-        if it.profiles.histogram is not None and sum(it.profiles.histogram.counts)
+        if it.profiles.histogram is not None and any(it.profiles.histogram.counts)
     ]
     return (_histograms(outlines) if outlines else None), [
         view for kind in KINDS for view in [_position(kind, read)] if view is not None

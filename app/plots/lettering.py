@@ -50,7 +50,8 @@ def cut(text: str, room: float, size: float, mono: bool = False) -> str:
 
 def lines(text: str, room: float, size: float, most: int) -> list[str]:
     """`text` in at most so many lines; the last one is cut."""
-    made, words = [], text.split(" ")
+    made: list[str] = []
+    words = text.split(" ")
     while words and len(made) < most - 1:
         taken = 1
         while taken < len(words) and width(" ".join(words[: taken + 1]), size) <= room:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +61,13 @@ class Server:
         return self.log.read_text()
 
 
-def all_routes(application: FastAPI) -> list[APIRoute]:
-    """Every route of an application, however it was included."""
-    waiting, found = list(application.routes), list[APIRoute]()
+def all_routes(application: FastAPI) -> list[tuple[str, str]]:
+    """Method and path of every route of an application, however it was included."""
+    waiting, found = list(application.routes), list[tuple[str, str]]()
     while waiting:
         one = waiting.pop()
         if isinstance(one, APIRoute):
-            found.append(one)
+            found += [(method, one.path) for method in sorted(one.methods or ())]
         waiting += getattr(getattr(one, "original_router", None), "routes", [])
     assert len(found) > 20
     return found
@@ -76,8 +76,12 @@ def all_routes(application: FastAPI) -> list[APIRoute]:
 def addresses(application: FastAPI) -> list[str]:
     """An address of every route that is read."""
     known = {"slug": "tiny/l2-resid", "index": "0", "first": "0", "second": "1"}
-    found = [route.path for route in all_routes(application) if "GET" in route.methods]
-    return [re.sub(r"\{(\w+)(:path)?\}", lambda match: known.get(match[1], "1"), path) for path in found]
+    return [filled(path, known) for method, path in all_routes(application) if method == "GET"]
+
+
+def filled(path: str, known: Mapping[str, str] | None = None) -> str:
+    """A route's path with its parameters filled in; 1 where nothing is known."""
+    return re.sub(r"\{(\w+)(:path)?\}", lambda match: (known or {}).get(match[1], "1"), path)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def test_every_layer_has_its_line_and_its_bar(client: TestClient) -> None:
     bars = re.findall(r'<svg class="stack".*?</svg>', html, re.DOTALL)
     assert len(bars) == 3
     for bar in bars:  # as many latents as are dense, side by side
-        counts = [int(n) for n in re.findall(r"<title>[^<]*: (\d+)</title>", bar)]
+        counts = [int(n) for n in re.findall(r'data-tip="[^"]*: (\d+)"', bar)]
         assert sum(counts) == 5
         ends = [(float(x), float(w)) for x, w in re.findall(r'x="([\d.]+)" width="([\d.]+)"', bar)]
         assert sum(width for _start, width in ends) == pytest.approx(100, abs=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -105,3 +106,41 @@ def test_hostile_notes_and_names_are_text(visit: Open) -> None:
         expect(page.locator("#annotation > .said")).to_contain_text(text)
     page = visit().go(f"/saes/{SLUGS[1]}/latents/5")
     assert page.locator("#annotation script, #annotation img").count() == 0
+
+
+def test_a_teams_day(visit: Open, server: str) -> None:
+    """Browse by keyboard, open, annotate, find it by search, compare, take it away, follow the link elsewhere."""
+    page = visit().go(f"/latents?sae={SLUGS[2]}")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/latents/0*")
+    write(page, "fires on gangplanks", verdict="investigate")
+    expect(page.locator("[data-saved]")).to_have_text("Saved.")
+
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    page.keyboard.type("gangplank*")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?*")
+    expect(page.locator("mark").first).to_contain_text("gangplank")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/saes/{SLUGS[2]}/latents/0*")
+
+    page.get_by_role("link", name="Compare").click()
+    page.wait_for_url("**/compare?**")
+    expect(page.locator("main")).to_contain_text("fires on gangplanks")
+
+    page = visit().go("/latents?human=investigate")
+    expect(page.locator("table[data-rows] tbody tr")).to_have_count(1)
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="CSV").click()
+    text = Path(waiting.value.path()).read_text()
+    assert "fires on gangplanks" in text
+    assert len(text.splitlines()) == 2
+
+    fresh = visit().go("/annotations/activity")
+    expect(fresh.locator("main")).to_contain_text("fires on gangplanks")
+    link = fresh.locator(f"main a[href*='{SLUGS[2]}/latents/0']").first.get_attribute("href")
+    assert link
+    expect(visit().go(link.split("#")[0]).locator("#annotation > .said")).to_have_text("fires on gangplanks")
