@@ -1,4 +1,6 @@
 FROM python:3.11-slim
+# letters for the cards of latents
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
 ARG EXTRAS=postgres
 WORKDIR /product
 COPY pyproject.toml constraints.txt README.md LICENSE dense_latents.py ./

@@ -13,12 +13,13 @@ _BREAK = "↵"
 
 
 def coloured(cells: Sequence[Cell]) -> Markup:
-    """Tokens side by side, each isolated, with its colour and tooltip; a line ends after the last of some breaks."""
+    """Tokens side by side, each isolated, with its colour and activations; a line ends after the last of some breaks."""
     parts: list[str] = []
     for place, cell in enumerate(cells):
         css = f" {cell.css}" if cell.css else ""
         focus = " focus" if cell.focus else ""
-        parts.append(f'<bdi class="t{css}{focus}" data-tip="{escape(cell.tip)}">{escape(cell.text)}</bdi>')
+        tip = f' data-on="{escape(cell.tip)}"' if cell.tip else ""
+        parts.append(f'<bdi class="t{css}{focus}"{tip}>{escape(cell.text)}</bdi>')
         ends = cell.text.endswith(_BREAK) and place + 1 < len(cells)
         if ends and not cells[place + 1].text.startswith(_BREAK):
             parts.append("<br>")

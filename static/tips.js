@@ -17,11 +17,16 @@ function place(box) {
   tip.style.left = `${Math.max(gap, left)}px`;
 }
 
+// a token's tip is made here: a page has thousands of tokens, and most are off
+function textOf(element) {
+  return element.dataset.tip ?? `\u2068${element.textContent}\u2069  ${element.dataset.on ?? "off"}`;
+}
+
 function open(element) {
   if (owner === element) return;
   close();
   owner = element;
-  tip.textContent = element.dataset.tip;
+  tip.textContent = textOf(element);
   tip.hidden = false;
   element.setAttribute("aria-describedby", tip.id);
   place(element.getClientRects()[0] ?? element.getBoundingClientRect());
@@ -34,8 +39,8 @@ function close() {
 }
 
 function follow(event) {
-  const element = event.target.closest?.("[data-tip]");
-  if (element?.dataset.tip) open(element);
+  const element = event.target.closest?.("[data-tip], .t");
+  if (element && element.dataset.tip !== "") open(element);
   else close();
 }
 

@@ -36,6 +36,7 @@ class Cell(NamedTuple):
     text: str
     css: str
     tip: str
+    """The activations on it, as "624: 3.21"; empty where there is none. Scripts put the token before it."""
     focus: bool
 
 
@@ -78,7 +79,7 @@ class Paint:
     def cell(self, token: str, value: float, partner: float, focus: bool = False) -> Cell:
         """Colour and tooltip of one token."""
         text = plain(token)
-        return Cell(text, self._css(value, partner), self._tip(text, value, partner), focus)
+        return Cell(text, self._css(value, partner), self._tip(value, partner), focus)
 
     def _css(self, value: float, partner: float) -> str:
         if self.partner is None and value >= 0:
@@ -86,10 +87,10 @@ class Paint:
         z = self.pole * (value * self.weights[0] - partner * self.weights[1])
         return two_sided(z, self.scale * self.weights[0])
 
-    def _tip(self, text: str, value: float, partner: float) -> str:
+    def _tip(self, value: float, partner: float) -> str:
         parts = [f"{self.latent}: {number(value)}"] if value else []
         parts += [f"{self.partner}: {number(partner)}"] if self.partner is not None and partner else []
-        return f"\u2068{text}\u2069  {', '.join(parts) or 'off'}"  # isolated: no <bdi> reaches an attribute
+        return ", ".join(parts)
 
 
 def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint:
