@@ -74,13 +74,14 @@ def serve(
     ] = None,
     user_header: Annotated[str, typer.Option(help="Header in which it names who asks.")] = "X-Forwarded-User",
     read_only: Annotated[bool, typer.Option("--read-only", help="Nobody may write.")] = False,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""
     from app.cli import Admission
     from app.cli import serve as start
 
     admission = Admission(token, token_file, tuple(trusted_proxy or ()), user_header, read_only)
-    start(db, host, port, insecure, allowed_host or [], embed_origin or [], public_url, admission)
+    start(db, host, port, insecure, allowed_host or [], embed_origin or [], public_url, admission, processes)
 
 
 @cli.command("demo")

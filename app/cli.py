@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
+import threading
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from starlette.types import ASGIApp
 
 from app.door import token_of
 from app.errors import ServeError
@@ -43,6 +49,7 @@ def serve(
     embed_origins: list[str] | None = None,
     public_url: str = "",
     admission: Admission = EVERYBODY,
+    processes: int = 1,
 ) -> None:
     """Serve the pages of one database until interrupted.
 
@@ -53,6 +60,7 @@ def serve(
         embed_origins: origins whose pages may frame the panels under /embed/.
         public_url: origin by which people reach the server, where that is another than this one's.
         admission: who may come in.
+        processes: how many answer; one uses one core.
 
     Raises:
         ServeError: in one line, why it cannot start.
@@ -77,16 +85,32 @@ def serve(
         embed_origins=framing,
         public_url=public,
     )
-    _run(settings, listening, host)
+    _run(settings, listening, host, processes)
 
 
-def _run(settings: Settings, listening: socket.socket, host: str) -> None:
-    import uvicorn  # after the checks: a wrong path should not wait for it
-
+def _application(settings: Settings) -> ASGIApp:
+    """The server's object, made in the process that answers with it."""
     from app.main import create_app
 
+    parent = parent_process()
+    if parent is not None:  # one of several: killed, the first cannot stop the others
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return create_app(settings)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _run(settings: Settings, listening: socket.socket, host: str, processes: int) -> None:
+    import uvicorn  # after the checks: a wrong path should not wait for it
+    from uvicorn.supervisors import Multiprocess
+
     config = uvicorn.Config(
-        create_app(settings),
+        _application(settings) if processes == 1 else partial(_application, settings),
+        factory=processes > 1,
+        workers=processes,
         log_level="warning",
         access_log=False,  # addresses may carry the token
         proxy_headers=False,  # it would let any local process choose its peer's address: see app.proxies
@@ -97,7 +121,10 @@ def _run(settings: Settings, listening: socket.socket, host: str) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
     with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+        if processes == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
 
 
 def check_address(host: str, insecure: bool, asks: bool = False) -> None:

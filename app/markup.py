@@ -13,7 +13,7 @@ _BREAK = "↵"
 
 
 def coloured(cells: Sequence[Cell]) -> Markup:
-    """Tokens side by side, each isolated, with its colour and activations; a line ends after the last of some breaks."""
+    """Tokens side by side, each isolated, with colour and activations; a line ends after the last of some breaks."""
     parts: list[str] = []
     for place, cell in enumerate(cells):
         css = f" {cell.css}" if cell.css else ""

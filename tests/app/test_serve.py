@@ -16,6 +16,8 @@ import pytest
 from app.cli import check_address, check_database, is_loopback, listen, serve
 from app.errors import ServeError
 from migrations.runner import head_revision, upgrade
+from tests.app.servers import serving
+from tests.app.world import SLUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,3 +121,24 @@ def _raw(address: str, request: bytes) -> int:
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(request)
         return int(connection.recv(100).split()[1])
+
+
+@pytest.mark.parametrize("signal", ["kill", "terminate"])
+def test_several_processes_answer_and_end_together(store: str, tmp_path: Path, signal: str) -> None:
+    with serving(store, tmp_path / "log", "--processes", "2") as server:
+        with server.client() as client:
+            assert [client.get("/healthz").status_code for _ in range(6)] == [200] * 6
+            assert client.get(f"/saes/{SLUGS[1]}/latents/0").status_code == 200
+        getattr(server.process, signal)()
+        server.process.wait(30)
+        _closes(server.port)
+
+
+def _closes(port: int) -> None:
+    """Nobody listens there any more, within ten seconds: the others end when the first does."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.1)
+    pytest.fail(f"somebody still listens at port {port}")
