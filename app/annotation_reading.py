@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -210,7 +211,17 @@ def _accepted(words: str, make: Callable[[str], object]) -> Check:
 
 
 _LINE = _text(80, 1)
-_TIME = _accepted("a time such as 2026-01-31T09:30:00.000000Z", of_moment)
+
+
+def _past(text: str) -> datetime:
+    """A time that was; clocks of other machines may be a day ahead."""
+    when = of_moment(text)
+    if when > datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1):
+        raise ValueError(text)
+    return when
+
+
+_TIME = _accepted("a time that was, such as 2026-01-31T09:30:00.000000Z", _past)
 _KEY: Check = (
     "1 to 60 letters, and no word of the machine's",
     lambda value: _text(60, 1)[1](value) and value not in RESERVED,

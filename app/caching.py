@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.deps import SessionDep, ViewerDep
 from app.kept import LARGEST, Answer
 from app.queries.verdicts import VERDICTS
-from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, Verdict
+from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, SearchText, Verdict
 
 CONTROL = "private, no-cache"
 
@@ -55,7 +55,8 @@ def fresh(request: Request, session: SessionDep, viewer: ViewerDep) -> None:
 
 
 def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[Any]:
-    values = (func.count(table.id), func.max(table.id), func.max(table.finished))
+    # the sum as well: of two workers on PostgreSQL the one with the smaller id may commit last
+    values = (func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished))
     return [select(value).scalar_subquery() for value in values]
 
 
@@ -68,6 +69,7 @@ def _written() -> list[Any]:
         func.count(Category.id),
         func.max(Category.changed),
     ]
+    values += [func.max(Annotation.created), func.max(SearchText.id)]  # a restored store may number anew
     values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
     return [select(value).scalar_subquery() for value in values]
 

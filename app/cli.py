@@ -111,6 +111,7 @@ def _run(settings: Settings, listening: socket.socket, host: str, processes: int
         _application(settings) if processes == 1 else partial(_application, settings),
         factory=processes > 1,
         workers=processes,
+        timeout_worker_healthcheck=60,  # one that starts on a busy machine is not dead
         log_level="warning",
         access_log=False,  # addresses may carry the token
         proxy_headers=False,  # it would let any local process choose its peer's address: see app.proxies

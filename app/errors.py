@@ -12,7 +12,7 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
@@ -102,6 +102,10 @@ def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
         return answer(request, 500, "The server failed on this page; its log says why.", always)
 
+    async def on_strange(request: Request, error: Exception) -> Response:
+        log.info("%s %s: %s", request.method, request.url.path, error)
+        return answer(request, 422, "The address or the form holds a value that no store has, such as a NUL character.")
+
     async def on_busy(request: Request, error: Exception) -> Response:
         log.warning("%s %s: %s", request.method, request.url.path, getattr(error, "orig", error))  # no one's text
         return answer(request, 503, "The database is busy; try again in a moment.", {"Retry-After": "5"})
@@ -109,6 +113,7 @@ def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(OperationalError, on_busy)
+    app.add_exception_handler(DataError, on_strange)
     app.add_exception_handler(PoolTimeout, on_busy)
     app.add_exception_handler(Exception, on_crash)
 

@@ -20,6 +20,11 @@ class Answer(NamedTuple):
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes it takes, about: small answers are mostly what holds them."""
+        return len(self.body) + 2_000
+
 
 class Kept:
     """The answers asked for last, up to a number of bytes."""
@@ -39,11 +44,10 @@ class Kept:
 
     def put(self, key: str, answer: Answer) -> None:
         """Keep an answer; those asked for longest ago make room."""
-        size = len(answer.body)
         with self._lock:
             old = self._answers.pop(key, None)
-            self.bytes += size - (len(old.body) if old else 0)
+            self.bytes += answer.size - (old.size if old else 0)
             self._answers[key] = answer
             while self.bytes > self.most:
                 _key, gone = self._answers.popitem(last=False)
-                self.bytes -= len(gone.body)
+                self.bytes -= gone.size

@@ -9,6 +9,9 @@ async function send(event) {
   event.preventDefault();
   const panel = form.closest("#annotation");
   const body = new URLSearchParams(new FormData(form, event.submitter));
+  const draft = panel.querySelector("[data-note]");
+  const undoing = event.submitter?.name === "back";
+  const sent = undoing ? draft?.defaultValue : draft?.value;
   const main = panel.querySelector("form[data-annotate] [name=name]");
   if (main && !body.get("name")) body.set("name", main.value);
   const buttons = [...panel.querySelectorAll("button")];
@@ -18,10 +21,16 @@ async function send(event) {
     const text = await answer.text();
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("annotation");
     if (!fresh) throw new Error(`the server answered ${answer.status}`);
+    const typed = draft?.value;
     panel.replaceWith(document.adoptNode(fresh));
     fresh.focus({ preventScroll: true });
     const word = fresh.querySelector("[data-saved]");
     if (answer.ok && word) word.textContent = "Saved.";
+    const field = fresh.querySelector("[data-note]");
+    if (field && typed !== undefined && typed !== sent) {
+      field.value = typed; // written while it was saved, or before an undo
+      if (answer.ok) word.textContent = undoing ? "Undone. Your note is not saved yet." : "Saved; what you typed since is not.";
+    }
     document.dispatchEvent(new CustomEvent("annotated"));
   } catch (error) {
     for (const button of buttons) button.disabled = false;
@@ -61,7 +70,14 @@ function quickly(event) {
   }
 }
 
+// a note that is not saved is not left without a word
+function warn(event) {
+  const field = document.querySelector("#annotation [data-note]");
+  if (field && field.value !== field.defaultValue) event.preventDefault();
+}
+
 export function watchAnnotations() {
+  addEventListener("beforeunload", warn);
   document.addEventListener("submit", send);
   document.addEventListener("keydown", quickly);
   if (!mainForm()) return {};

@@ -138,8 +138,13 @@ def restore(backup: Path, target: Path) -> Restored:
 
 
 def _keep(present: Any, target: Path) -> Path | None:
-    """Copy the store that is there; a damaged one is moved, with all that belongs to it."""
-    if not target.exists() or target.stat().st_size == 0:
+    """Copy the store that is there; a damaged one is moved, with all that belongs to it.
+
+    A log whose store is gone is moved as well: the restored file would take it for its own.
+    """
+    if not any(target.with_name(target.name + end).exists() for end in _BESIDE) and (
+        not target.exists() or target.stat().st_size == 0
+    ):
         return None
     kept = free_name(target, "before-restore")
     if present is not None:

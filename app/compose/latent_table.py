@@ -77,7 +77,7 @@ def latent_batches(sessions: sessionmaker[Session], run: RunInfo, wanted: Filter
     after: Cursor | None = None
     while True:
         with sessions() as session:
-            found = latents.list_latents(session, run, wanted, by, after, BATCH)
+            found = latents.list_latents(session, run, wanted, by, after, BATCH, counted=False)
             rows = _rows(session, run, found.items)
         yield rows
         after = found.next

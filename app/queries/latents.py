@@ -184,9 +184,20 @@ def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[in
 
 
 def list_latents(
-    session: Session, run: RunInfo, filters: Filters, order: Order, cursor: Cursor | None, limit: int
+    session: Session,
+    run: RunInfo,
+    filters: Filters,
+    order: Order,
+    cursor: Cursor | None,
+    limit: int,
+    *,
+    counted: bool = True,
 ) -> LatentPage:
-    """A page of latents of a run. Latents without the sorted value come last."""
+    """A page of latents of a run. Latents without the sorted value come last.
+
+    Args:
+        counted: say how many there are in all; it reads them all.
+    """
     where = _conditions(session, run, filters)
     statement = (
         select(Latent, Sae.slug, Sae.layer, SORTS[order.sort])
@@ -197,7 +208,7 @@ def list_latents(
     rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
     items = [_info(row, slug, layer) for row, slug, layer, _value in rows[:limit]]
     after = _after(rows[limit - 1], order) if len(rows) > limit else None
-    return LatentPage(items, after, _total(session, where))
+    return LatentPage(items, after, _total(session, where) if counted else len(items))
 
 
 def _total(session: Session, where: ColumnElement[bool]) -> int:

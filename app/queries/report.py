@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, false, func, or_, select
+from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.queries.annotations import AnnotationInfo, info, of_latent
@@ -102,7 +102,7 @@ def verdict_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
 
 
 def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | None], int]:
-    """By a person's verdict and the rule's (None: it says nothing): latents of the run."""
+    """By a person's verdict and the rule's (None: it says nothing): dense latents of the run."""
     statement = (
         select(Annotation.verdict, Verdict.verdict, func.count())
         .select_from(Latent)
@@ -110,28 +110,30 @@ def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | Non
         .join(Sae, Sae.id == Analysis.sae_id)
         .join(Annotation, of_latent())
         .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
-        .where(Analysis.run_id == run.id, Annotation.verdict.is_not(None))
+        .where(Analysis.run_id == run.id, Latent.is_dense, Annotation.verdict.is_not(None))
         .group_by(Annotation.verdict, Verdict.verdict)
     )
     return {(person or "", rule): count for person, rule, count in session.execute(statement)}
 
 
 def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
-    """Latents to which a person gave one of the six classes, and how many of these have it by measurement."""
-    held = and_(
-        Score.analysis_id == Latent.analysis_id,
-        Score.index == Latent.index,
-        Score.name == Annotation.category,
-        Score.label.in_(HOLDS),
+    """Dense latents to which a person gave one of the six classes, where it was measured, and how many have it."""
+    measured = and_(
+        Score.analysis_id == Latent.analysis_id, Score.index == Latent.index, Score.name == Annotation.category
     )
     statement = (
-        select(func.count(), func.count(Score.name))
+        select(func.count(), func.coalesce(func.sum(case((Score.label.in_(HOLDS), 1), else_=0)), 0))
         .select_from(Latent)
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
         .join(Annotation, of_latent())
-        .outerjoin(Score, held)
-        .where(Analysis.run_id == run.id, Annotation.category.in_(CLASSES))
+        .join(Score, measured)
+        .where(
+            Analysis.run_id == run.id,
+            Latent.is_dense,
+            Annotation.category.in_(CLASSES),
+            Score.label.in_((*HOLDS, "no")),
+        )
     )
     given, agreed = session.execute(statement).one()
     return given, agreed
@@ -155,9 +157,14 @@ def annotated(session: Session, run: RunInfo) -> tuple[int, int]:
 
 
 def latest_said(
-    session: Session, run: RunInfo, limit: int, noted: bool = False
+    session: Session, run: RunInfo, limit: int, noted: bool = False, saes: Collection[str] | None = None
 ) -> list[tuple[str, int, AnnotationInfo]]:
-    """Slug, layer and what is said of latents and pairs of the run's SAEs, newest first; `noted`: only with a note."""
+    """Slug, layer and what is said of latents and pairs of the run's SAEs, newest first.
+
+    Args:
+        noted: only with a note.
+        saes: slugs; None takes all of the run.
+    """
     something = Annotation.note != ""
     if not noted:
         something = or_(something, Annotation.category.is_not(None), Annotation.verdict.is_not(None))
@@ -165,7 +172,7 @@ def latest_said(
         select(Sae.slug, Sae.layer, Annotation)
         .join(Sae, Sae.sha256 == Annotation.sae_sha256)
         .join(Analysis, Analysis.sae_id == Sae.id)
-        .where(Analysis.run_id == run.id, Annotation.latest, something)
+        .where(Analysis.run_id == run.id, Annotation.latest, something, true() if saes is None else Sae.slug.in_(saes))
         .order_by(Annotation.created.desc(), Annotation.id.desc())
         .limit(limit)
     )

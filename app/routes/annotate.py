@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.compose.annotation import annotation_panel
@@ -24,12 +26,14 @@ from app.viewer import remember
 from app.writes.annotations import Draft, Stale, author_name, restore, save
 
 router = APIRouter()
+log = logging.getLogger("dense_latents")
+BUSY = "the database is busy, a worker may be writing; what you wrote stands in the form, so try again in a moment"
 PART = "x-part"
 """The header with which a script asks for the panel alone."""
 
 Category = Annotated[str, Form(max_length=60)]
 Verdict = Annotated[str, Form(max_length=12)]
-Note = Annotated[str, Form(max_length=20_000)]
+Note = Annotated[str | None, Form(max_length=20_000)]
 Version = Annotated[int, Form(ge=0, le=MAX_ID)]
 Name = Annotated[str, Form(max_length=200)]
 Back = Annotated[str, Form(max_length=12, pattern=r"^\d*$")]
@@ -44,13 +48,15 @@ class Asked:
         viewer: ViewerDep,
         category: Category = "",
         verdict: Verdict = "",
-        note: Note = "",
+        note: Note = None,
         version: Version = 0,
         name: Name = "",
         back: Back = "",
     ) -> None:
         self.request, self.viewer, self.version = request, viewer, version
-        self.draft = Draft(category or None, verdict or None, note)
+        self.draft = Draft(category or None, verdict or None, note or "")
+        self.typed = note is not None
+        """Whether it came from the form: a button of the history sends no draft."""
         self.name = viewer.name if viewer.fixed else (name or viewer.name)
         self.back = min(int(back), MAX_ID) if back else None
         """The version to bring back, where this is no save."""
@@ -118,9 +124,13 @@ def _answer(
         else:
             restore(writing, subject, asked.back, asked.version, author)
     except Stale:
-        status, stale, draft = 409, True, None if asked.back is not None else asked.draft
+        status, stale, draft = 409, True, asked.draft if asked.typed else None
     except BadFilter as error:
         status, problem, draft = 422, error.detail, asked.draft
+    except OperationalError as error:  # a worker writes for longer than one waits
+        log.warning("%s: %s", asked.request.url.path, error)
+        writing.rollback()
+        status, problem, draft = 503, BUSY, asked.draft
     viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
     panel = annotation_panel(session, run, sae, subject, pin, draft=draft, stale=stale, problem=problem)
     response: Response
@@ -130,6 +140,8 @@ def _answer(
         kind = AnnotationPart if asked.part else AnnotationPage
         page = kind(f"What people say of {panel.about}", "latents", list_terms(session), pin, panel)
         response = Render(render.renderer, viewer)(page, status)
+    if status == 503:
+        response.headers["Retry-After"] = "5"
     if author and not viewer.fixed:
         remember(response, author, asked.request)
     return response

@@ -75,11 +75,11 @@ def search_page(plan: Plan, terms: dict[str, Term]) -> SiteSearchPage:
 def annotations_page(session: Session, plan: Plan, terms: dict[str, Term]) -> SiteAnnotationsPage:
     """What people say of the site's SAEs."""
     known, held = list_categories(session), {sae.slug for sae in plan.saes}
-    said = report.latest_said(session, plan.run, SAID + 1)
+    said = report.latest_said(session, plan.run, SAID + 1, saes=held)
     links: dict[int, str] = {}
     for sae in plan.saes:
         links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
-    spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID] if slug in held]
+    spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID]]
     return SiteAnnotationsPage("Annotations", "annotations", terms, plan.query, plan.run, spoken, more=len(said) > SAID)
 
 

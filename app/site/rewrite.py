@@ -36,8 +36,8 @@ LEADING = {
 }
 """Attributes that hold an address; on elements that this file does not know they take the element with them."""
 # nothing in these can lead anywhere; they are most of a page, and the parser need not see them
-_PLAIN = re.compile(
-    r'<p class="text">(?:<bdi class="[^"<>]*" data-tip="[^"<>]*">[^<>]*</bdi>|<br>)*</p>'
+PLAIN = re.compile(
+    r'<p class="text">(?:<bdi class="[^"<>]*"(?: data-on="[^"<>]*")?>[^<>]*</bdi>|<br>)*</p>'
     r'|(?<=>)(?:<rect(?: [a-z]+="[^"<>]*")*/>)+|(?:<td class="num">[^<>]*</td>)+'
 )
 Attributes = list[tuple[str, str | None]]
@@ -58,7 +58,7 @@ def rewrite(html: str, file: str, places: Places) -> Rewritten:
     """The page as it stands in `file`."""
     reader = _Reader(html, file, places)
     # blanks of the same length, so that places in the text stay what they are
-    reader.feed(_PLAIN.sub(lambda match: " " * len(match[0]), html))
+    reader.feed(PLAIN.sub(lambda match: " " * len(match[0]), html))
     reader.close()
     return Rewritten(reader.result(), reader.modules, reader.assets)
 

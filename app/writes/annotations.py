@@ -69,7 +69,7 @@ def save(
     """
     with released(session):
         current = find_latest(session, subject)
-        draft = checked(session, draft, current)
+        draft = draft if restores is not None else checked(session, draft, current)
         if draft == (_content(current) if current else Draft()):
             session.rollback()
             return current

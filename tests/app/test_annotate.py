@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,35 @@ def test_undo_of_what_somebody_changed_meanwhile_is_refused(client: TestClient) 
     said(client, "one", 0)
     said(client, "two", 1)
     assert said(client, "", 1, back="0") == 409
+
+
+def test_a_note_that_was_typed_before_a_refused_undo_stays_in_the_form(client: TestClient) -> None:
+    said(client, "one", 0)
+    said(client, "two", 1)
+    answer = client.post(f"{LATENT}/annotation", data={"note": "typed", "back": "0", "version": "1", "name": "Ada"})
+    assert answer.status_code == 409
+    assert re.search(r"<textarea[^>]*>typed</textarea>", answer.text)
+    answer = client.post(f"{LATENT}/annotation", data={"back": "0", "version": "1", "name": "Ada"})  # of the history
+    assert re.search(r"<textarea[^>]*>two</textarea>", answer.text)
+
+
+def test_while_a_worker_writes_the_draft_stays_in_the_form(client: TestClient, db: str) -> None:
+    with sqlite3.connect(db, isolation_level=None) as worker:
+        worker.execute("BEGIN IMMEDIATE")
+        answer = client.post(f"{LATENT}/annotation", data={"note": "patient", "version": "0", "name": "Ada"})
+        worker.execute("ROLLBACK")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert re.search(r"<textarea[^>]*>patient</textarea>", answer.text)
+    assert said(client, "patient", 0) == 303
+
+
+def test_what_an_import_named_can_be_brought_back(client: TestClient, db: str) -> None:
+    said(client, "one", 0)
+    with sqlite3.connect(db) as store:
+        store.execute("UPDATE annotation SET category = 'from-elsewhere'")
+    said(client, "two", 1)
+    assert said(client, "", 2, back="1") == 303
+    assert client.get(f"{API}{LATENT}/annotation").json()["current"]["category"] == "from-elsewhere"
 
 
 def test_saying_the_same_again_makes_no_version(client: TestClient) -> None:

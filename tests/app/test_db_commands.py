@@ -193,6 +193,23 @@ def test_a_damaged_store_is_moved_aside(db: Path, tmp_path: Path) -> None:
     assert count(db, "latent") == 160
 
 
+def test_a_log_whose_store_is_gone_is_not_read_into_the_restored_one(db: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.backup"
+    done("db", "backup", copy, "--db", db)
+    log = db.with_name(db.name + "-wal")
+    with closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("UPDATE latent SET density = 0.5")
+        left = log.read_bytes()
+    db.unlink()
+    log.write_bytes(left)  # as after `kill -9` and `rm`
+    done("db", "restore", copy, "--db", db)
+    with closing(sqlite3.connect(db)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM latent WHERE density = 0.5").fetchone() == (0,)
+    assert any(name.endswith(".before-restore.backup-wal") for name in others(db))
+
+
 def test_a_backup_that_is_none_changes_nothing(db: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     before = db.read_bytes()

@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, expect
 from typer.testing import CliRunner
 
 from app.assets import load
+from app.compose.text import Cell
 from app.errors import ServeError
 from app.main import create_app
+from app.markup import coloured
 from app.queries.annotations import Subject
 from app.settings import ROOT, Settings
 from app.site import folder
@@ -23,7 +25,7 @@ from app.site.bundle import bundle
 from app.site.command import site
 from app.site.errors import SiteError
 from app.site.places import FILTERS, Places, folder_names
-from app.site.rewrite import rewrite
+from app.site.rewrite import PLAIN, rewrite
 from app.writes.annotations import Draft, save
 from dense_latents import cli
 from store.session import make_engine, session_factory
@@ -234,6 +236,11 @@ def test_addresses_become_files(address: str, file: str | None) -> None:
     places.add("/search", "search.html")
     places.add("/saes/a/b/latents/7", "saes/a-b/latent-7.html")
     assert places.link(address, "saes/a-b/latent-9.html") == file
+
+
+def test_tokens_need_not_be_read_by_the_parser() -> None:
+    cells = [Cell("<b>", "b3", "7: 1.50", True), Cell("\u21b5", "b0", "", False), Cell(" the", "", "", False)]
+    assert PLAIN.fullmatch(f'<p class="text">{coloured(cells)}</p>')
 
 
 def test_rewriting_touches_nothing_else() -> None:
