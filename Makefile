@@ -3,6 +3,7 @@ PYTHON ?= python3
 TOKENS ?= 60000
 DB ?= demo.db
 PORT ?= 8000
+JOBS ?= 2
 BIN := .venv/bin
 
 .PHONY: help setup demo serve test test-long check bench clean
@@ -19,10 +20,10 @@ serve: .venv/server  ## serve what is in DB (needs no torch)
 	$(BIN)/dense-latents serve --db $(DB) --port $(PORT)
 
 test: .venv/dev .venv/browser .venv/postgres  ## all tests but the long ones
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-long: .venv/dev .venv/browser .venv/postgres  ## all tests
-	$(BIN)/pytest -m 'long or not long'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile -m 'long or not long'
 
 check: .venv/dev  ## lint and types
 	$(BIN)/ruff check .
