@@ -17,7 +17,7 @@ from analysis.demo_parts import cache_folder
 from analysis.errors import UserError
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.retrain.exchange import export_experiment
+from analysis.interventions.retrain.exchange import export_experiment, save_experiment
 from analysis.interventions.retrain.held_out import note_groups
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
 from analysis.interventions.retrain.removal import spread_of
@@ -190,7 +190,8 @@ def _export(db: str, experiment: int, path: Path | None, source: Source | None) 
     if path is None:
         return
     if source is not None:
-        path = path.with_name(f"{path.stem}-{slug_part(source.sae)}{path.suffix}")
+        name, dot, end = path.name.partition(".")
+        path = path.with_name(f"{name}-{slug_part(source.sae)}{dot}{end}")
     path.parent.mkdir(parents=True, exist_ok=True)
     found = export_experiment(make_engine(db, read_only=True), experiment)
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    save_experiment(path, found)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -64,18 +66,28 @@ def import_experiment(engine: Engine, found: dict[str, Any]) -> bool:
     return True
 
 
+def save_experiment(path: Path, exported: dict[str, Any]) -> None:
+    """Write it, gzipped where the name ends in `.gz`; the same content gives the same bytes."""
+    if path.suffix == ".gz":
+        text = json.dumps(exported, sort_keys=True, separators=(",", ":"))
+        path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    else:
+        path.write_text(json.dumps(exported, indent=1) + "\n", encoding="utf-8")
+
+
 def import_folder(engine: Engine, folder: Path) -> int:
-    """Every `*.json` of a folder; how many were new.
+    """Every `*.json` and `*.json.gz` of a folder; how many were new.
 
     Raises:
         BadFile: no JSON, or no experiment.
         UserError: the store has no SAE of that experiment.
     """
     new = 0
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")]):
         try:
-            new += import_experiment(engine, json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raw = path.read_bytes()
+            new += import_experiment(engine, json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw))
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BadFile(path, f"a '{FORMAT}'", f"{type(error).__name__}: {error}") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from None

@@ -20,7 +20,12 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 from analysis.interventions.retrain.command import retrain
 from analysis.interventions.retrain.config import ARMS, RetrainConfig
-from analysis.interventions.retrain.exchange import export_experiment, import_experiment, import_folder
+from analysis.interventions.retrain.exchange import (
+    export_experiment,
+    import_experiment,
+    import_folder,
+    save_experiment,
+)
 from analysis.sae import load_sae
 from store.session import make_engine
 from store.tables import Analysis, Arm, Experiment, Latent, Sae, Stability
@@ -159,8 +164,9 @@ def test_an_experiment_goes_out_and_comes_in_unchanged(store: Engine, base: Path
         assert session.scalars(select(Arm)).all() == []
     folder = base / "experiments"
     folder.mkdir()
-    (folder / "l2.json").write_text(text)
+    save_experiment(folder / "l2.json.gz", found)
     assert import_folder(store, folder) == 1
+    save_experiment(folder / "l2.json", found)
     assert import_folder(store, folder) == 0
     with Session(store) as session:
         again = session.scalars(select(Experiment.id)).one()
@@ -180,6 +186,9 @@ def test_an_experiment_of_another_sae_is_refused(store: Engine, base: Path, tmp_
 def test_a_file_that_is_no_experiment_is_named(store: Engine, tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises((BadFile, UserError), match=r"bad\.json"):
+        import_folder(store, tmp_path)
+    (tmp_path / "bad.json").rename(tmp_path / "bad.json.gz")  # not gzipped
+    with pytest.raises(BadFile, match=r"bad\.json\.gz"):
         import_folder(store, tmp_path)
 
 
