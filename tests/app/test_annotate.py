@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.main import create_app
 from app.settings import Settings
+from store.session import sqlite_module
 from store.tables import Annotation
 from tests.app.world import HOSTILE, build
 
@@ -139,7 +140,8 @@ def test_a_note_that_was_typed_before_a_refused_undo_stays_in_the_form(client: T
 
 
 def test_while_a_worker_writes_the_draft_stays_in_the_form(client: TestClient, db: str) -> None:
-    with sqlite3.connect(db, isolation_level=None) as worker:
+    # the server's own SQLite: a process's locks do not hold against another library in it
+    with sqlite_module().connect(db, isolation_level=None) as worker:
         worker.execute("BEGIN IMMEDIATE")
         answer = client.post(f"{LATENT}/annotation", data={"note": "patient", "version": "0", "name": "Ada"})
         worker.execute("ROLLBACK")
