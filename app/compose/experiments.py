@@ -65,8 +65,16 @@ def experiment_page(session: Session, number: int, terms: dict[str, Term], pin: 
         names=names,
         recipe=flat(experiment.recipe),
         settings=flat(experiment.settings),
-        command=command("retrain", experiment.sae),
+        command=_command(experiment),
     )
+
+
+def _command(experiment: ExperimentInfo) -> str:
+    """What to type for the same lengths; what else differs from the SAE's own recipe stands in the recipe."""
+    steps = experiment.recipe.get("train_tokens")
+    asked = {"train-tokens": steps, "tokens": experiment.tokens, "eval-tokens": experiment.eval_tokens}
+    options = [f"--{name} {value}" for name, value in asked.items() if value]
+    return " ".join([command("retrain", experiment.sae), *options])
 
 
 def headline(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> str:
