@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,11 +38,13 @@ class AnnotationIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     version: int = Field(ge=0, le=2**31 - 1, description="The version this was made from; 0 where there was none")
-    category: str | None = Field(default=None, max_length=60)
-    verdict: str | None = Field(default=None, max_length=12)
+    category: str | None = Field(default=None, max_length=60, description="One of /api/v1/categories")
+    verdict: Literal["keep", "investigate", "prune"] | None = None
     note: str = Field(default="", max_length=MAX_NOTE)
-    author: str | None = Field(
-        default=None, max_length=MAX_NAME, description="Who says it; a trusted proxy's word goes before it"
+    author: str = Field(
+        max_length=MAX_NAME,
+        pattern=r"[^\s\x00-\x1f\x7f-\x9f]",
+        description="Who says it; a trusted proxy's word goes before it",
     )
 
 
