@@ -1,6 +1,6 @@
 #!/bin/sh
 # How fast latent pages come: 16 readers over the pages of all dense latents of a store, by wrk.
-#   sh tests/load.sh demo.db [seconds]
+#   PROCESSES=2 sh tests/load.sh demo.db [seconds]
 # First visits (nothing is kept yet), then again; run a worker on the same store beside it to see what that costs.
 set -eu
 db=$1 seconds=${2:-20}
@@ -8,7 +8,7 @@ command -v wrk >/dev/null || { echo "needs wrk: apt-get install wrk" >&2; exit 2
 here=$(dirname "$0")
 port=${PORT:-8123}
 export PATHS=$(mktemp)
-"$here/../.venv/bin/dense-latents" serve --db "$db" --port "$port" >/dev/null &
+"$here/../.venv/bin/dense-latents" serve --db "$db" --port "$port" --processes "${PROCESSES:-1}" >/dev/null &
 server=$!
 trap 'kill $server; rm -f "$PATHS"' EXIT
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -21,7 +21,7 @@ def take_in(db: str) -> int:
     """Experiments and interventions of the shipped SAEs into a store that has them; how many were new. No torch."""
     engine = make_engine(db)
     try:
-        new = experiments.import_folder(engine, DATA / "experiments")
+        new = experiments.import_folder(engine, DATA / "experiments", known=True)
         return new + exchange.import_folder(engine, DATA / "interventions")
     finally:
         engine.dispose()

@@ -35,7 +35,7 @@ def server(store: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while one is open, no other test of the process can run an event loop
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, or the one DENSE_LATENTS_CHROMIUM names."""
     path = os.environ.get("DENSE_LATENTS_CHROMIUM") or shutil.which("chromium")

@@ -166,7 +166,7 @@ def test_browse_shows_chips_without_a_query_a_row(client: TestClient, statements
 
 def test_a_latent_page_is_a_handful_of_queries(client: TestClient, statements: list[str]) -> None:
     page(client, f"{SAE}/latents/{POSITIVE}")
-    assert len(statements) <= 23
+    assert len(statements) <= 25  # two of them what people say; a page made before takes one (test_kept.py)
 
 
 @pytest.fixture

@@ -75,8 +75,11 @@ def save_experiment(path: Path, exported: dict[str, Any]) -> None:
         path.write_text(json.dumps(exported, indent=1) + "\n", encoding="utf-8")
 
 
-def import_folder(engine: Engine, folder: Path) -> int:
+def import_folder(engine: Engine, folder: Path, *, known: bool = False) -> int:
     """Every `*.json` and `*.json.gz` of a folder; how many were new.
+
+    Args:
+        known: pass over those whose SAE the store does not have.
 
     Raises:
         BadFile: no JSON, or no experiment.
@@ -86,12 +89,19 @@ def import_folder(engine: Engine, folder: Path) -> int:
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")]):
         try:
             raw = path.read_bytes()
-            new += import_experiment(engine, json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw))
+            found = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+            if not known or _has(engine, found["sae_sha256"]):
+                new += import_experiment(engine, found)
         except (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BadFile(path, f"a '{FORMAT}'", f"{type(error).__name__}: {error}") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     return new
+
+
+def _has(engine: Engine, sha256: str) -> bool:
+    with session_factory(engine)() as session:
+        return session.scalar(select(Sae.id).where(Sae.sha256 == sha256)) is not None
 
 
 def newest_analysis(session: Session, sae_id: int) -> int | None:
