@@ -16,6 +16,8 @@ from app.queries.saes import SaeInfo, list_saes
 from app.writes.annotations import MAX_NOTE, Draft
 
 HUMAN_VERDICTS = {"keep": "keep", "investigate": "investigate", "prune": "prune"}
+HISTORY = 20
+"""Versions that the panel shows."""
 _LATENT = re.compile(r"\bL(\d{1,3})/(\d{1,9})\b")
 
 
@@ -66,7 +68,9 @@ class AnnotationPanel:
     problem: str
     """Why a draft was refused; empty where it was not."""
     history: list[Said]
-    """All versions, newest first."""
+    """The newest versions, newest first."""
+    older: str
+    """Where all versions are, if there are more; else empty."""
     categories: list[CategoryInfo]
     """Those that can be chosen."""
     verdicts: list[tuple[str, str]]
@@ -93,7 +97,7 @@ def annotation_panel(
         stale: somebody saved before `draft` could be.
         problem: why `draft` was refused.
     """
-    versions = history(session, subject)
+    versions = history(session, subject, HISTORY)
     known = categories.list_categories(session)
     current = versions[0] if versions else None
     links = _links(session, run, sae) if any(one.note for one in versions) else {}
@@ -113,6 +117,7 @@ def annotation_panel(
         stale=stale,
         problem=problem,
         history=shown,
+        older=f"/api/v1{path}/annotation" if current and current.version > HISTORY else "",
         categories=[one for one in known if not one.archived or one.key == held.category],
         verdicts=list(HUMAN_VERDICTS.items()),
         longest=MAX_NOTE,

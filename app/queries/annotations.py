@@ -77,9 +77,9 @@ def find_version(session: Session, subject: Subject, version: int) -> Annotation
     return None if row is None else info(row)
 
 
-def history(session: Session, subject: Subject) -> list[AnnotationInfo]:
-    """All versions, newest first."""
-    statement = select(Annotation).where(subject.where()).order_by(Annotation.version.desc())
+def history(session: Session, subject: Subject, limit: int | None = None) -> list[AnnotationInfo]:
+    """All versions, newest first, or so many of them."""
+    statement = select(Annotation).where(subject.where()).order_by(Annotation.version.desc()).limit(limit)
     return [info(row) for row in session.scalars(statement)]
 
 

@@ -159,6 +159,16 @@ def test_what_an_import_named_can_be_brought_back(client: TestClient, db: str) -
     assert client.get(f"{API}{LATENT}/annotation").json()["current"]["category"] == "from-elsewhere"
 
 
+def test_a_long_history_is_cut_on_the_page_and_whole_over_the_api(client: TestClient) -> None:
+    for version in range(23):
+        assert said(client, f"thought {version}.", version) == 303
+    text = panel(client)
+    assert "History: 23 versions" in text
+    assert "thought 3." in text
+    assert "thought 2." not in text
+    assert len(client.get(f"{API}{LATENT}/annotation").json()["history"]) == 23
+
+
 def test_saying_the_same_again_makes_no_version(client: TestClient) -> None:
     said(client, "one", 0)
     said(client, "one ", 1)
