@@ -80,7 +80,7 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         console.print("writing")
         run_id = write(engine, result, documents, decisions)
         checkpoints.clear()
-    for note in (*mended(reading), *cut_short(result), *undetailed(result)):
+    for note in (*mended(reading), *cut_short(result), *undetailed(result), *useless(result)):
         console.print(note)
     dense = sum(
         int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
@@ -122,6 +122,17 @@ def mended(reading: Reading) -> Iterator[str]:
     ):
         if count:
             yield f"{reading.corpus.path}: {count:,} {what}"
+
+
+def useless(result: Result) -> Iterator[str]:
+    """SAEs that rebuild the text worse than its mean would."""
+    for panel in result.panels:
+        fvu = panel.reconstruction.summarise().fvu
+        if fvu > 1:
+            yield (
+                f"{panel.sae.source}: FVU {fvu:.2f}: it rebuilds this text worse than the mean does; what it calls"
+                " dense says little (an SAE trained for too few steps, or of another model or hook point?)"
+            )
 
 
 def undetailed(result: Result) -> Iterator[str]:

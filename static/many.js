@@ -16,7 +16,7 @@ function tell() {
   tally.textContent = number ? `${number} chosen; say of ${number === 1 ? "it" : "them"}:` : "Choose latents in the first column";
   all.checked = number === boxes().length;
   all.indeterminate = number > 0 && !all.checked;
-  part("#many button").disabled = number === 0;
+  for (const button of document.querySelectorAll("#many button")) button.disabled = number === 0;
 }
 
 function choose(event) {
@@ -34,7 +34,7 @@ function choose(event) {
 
 async function send(event) {
   const form = event.target;
-  if (form.id !== "many") return;
+  if (form.id !== "many" || event.submitter?.name === "act") return;
   event.preventDefault();
   const word = part("[data-changed]");
   try {

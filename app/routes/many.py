@@ -10,6 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
+from app.compose.compare import MOST as FEW
+from app.compose.references import address, reference_of
 from app.deps import SessionDep, ViewerDep, WritingDep
 from app.errors import BadFilter
 from app.queries.annotations import NONE, Subject
@@ -22,12 +24,14 @@ router = APIRouter()
 MOST = 500
 LIST = "/latents"
 CHANGED = "changed"
+COMPARE = "compare"
 
 Chosen = Annotated[list[str], Form(default_factory=list, description="slug:index of each latent.")]
 Choice = Annotated[str, Form(max_length=60, description="Empty: as it is; none: taken away.")]
 Shown = Annotated[str, Form(max_length=200_000, description="All latents of the page, one a line.")]
 All = Annotated[str, Form(alias="all", max_length=8, description="Not empty: all that are shown.")]
 Name = Annotated[str, Form(max_length=200)]
+Act = Annotated[str, Form(max_length=12, description="compare: change nothing, but lay them side by side.")]
 Back = Annotated[str, Form(max_length=8_000, description="The list's address.")]
 
 
@@ -44,10 +48,13 @@ def annotate_many(
     shown: Shown = "",
     name: Name = "",
     back: Back = LIST,
+    act: Act = "",
 ) -> Response:
-    """Give the chosen latents a category or a verdict, and go back to the list."""
+    """Give the chosen latents a category or a verdict, and go back to the list; or lay them side by side."""
     asked = list(dict.fromkeys([*latent, *(shown.split() if every else [])]))
     place = list_address(back)
+    if act == COMPARE:
+        return RedirectResponse(side_by_side(asked), 303)
     if not category and not verdict:
         raise BadFilter("choose a category or a verdict for them; nothing was changed")
     subjects = subjects_of(session, asked)
@@ -62,6 +69,17 @@ def annotate_many(
     if not viewer.fixed:
         remember(response, author, request)
     return response
+
+
+def side_by_side(asked: list[str]) -> str:
+    """The address of the comparison.
+
+    Raises:
+        BadFilter: too many, or one that names no latent.
+    """
+    if len(asked) > FEW:
+        raise BadFilter(f"{FEW} latents are compared at most, and {len(asked):,} are chosen; go back and take some out")
+    return address([reference_of(text[:240], "latent") for text in asked])
 
 
 def choice(value: str) -> str | None:

@@ -70,10 +70,11 @@ def save(
     with released(session):
         current = find_latest(session, subject)
         draft = draft if restores is not None else checked(session, draft, current)
-        if draft == (_content(current) if current else Draft()):
+        fresh = base == (current.version if current else 0)
+        if draft == (_content(current) if current else Draft()) and (fresh or restores is None):
             session.rollback()
             return current
-        if base != (current.version if current else 0):
+        if not fresh:
             raise Stale(current)
         try:
             made = _add(session, subject, draft, base, author, restores)

@@ -127,6 +127,8 @@ def test_undo_of_what_somebody_changed_meanwhile_is_refused(client: TestClient) 
     said(client, "one", 0)
     said(client, "two", 1)
     assert said(client, "", 1, back="0") == 409
+    assert said(client, "", 2, back="1") == 303
+    assert said(client, "", 2, back="1") == 409  # undone by somebody else already
 
 
 def test_a_note_that_was_typed_before_a_refused_undo_stays_in_the_form(client: TestClient) -> None:

@@ -33,7 +33,7 @@ def verdicts(page: Page) -> list[str]:
 def test_boxes_ranges_and_all_are_counted(visit: Open) -> None:
     page = visit().go(listed(0, "&dense=any"))
     tally, every = page.locator("[data-tally]"), page.locator("#list input[name=all]")
-    expect(page.locator("#many button")).to_be_disabled()
+    expect(page.locator("#many button:not([name])")).to_be_disabled()
     page.locator(BOX).nth(2).click()
     page.locator(BOX).nth(6).click(modifiers=["Shift"])
     expect(tally).to_have_text("5 chosen; say of them:")
@@ -93,11 +93,11 @@ def test_what_was_refused_is_said_and_the_choice_stays(visit: Open) -> None:
     page.locator("#many [name=verdict]").select_option("keep")
     page.locator("#many [name=name]").fill("Ada")
     page.route("**/annotations/many", lambda route: route.abort())
-    page.locator("#many button").click()
+    page.locator("#many button:not([name])").click()
     expect(page.locator("[data-changed]")).to_contain_text("Not saved")
     expect(page.locator(BOX).nth(1)).to_be_checked()
     page.unroute("**/annotations/many")
-    page.locator("#many button").click()
+    page.locator("#many button:not([name])").click()
     expect(page.locator("[data-changed]")).to_have_text("Said of 1 latent.")
 
 
@@ -108,7 +108,7 @@ def test_all_of_a_page_are_judged_without_javascript(visit: Open) -> None:
     page.locator("#list input[name=all]").check()
     page.locator("#many [name=category]").select_option("alphabet")
     page.locator("#many [name=name]").fill("Bob")
-    page.locator("#many button").click()
+    page.locator("#many button:not([name])").click()
     expect(page.locator("[data-changed]")).to_have_text("Said of 7 latents.")
     expect(page.locator("#list .chip.cat")).to_have_count(7)
     assert "limit=7" in page.url
@@ -135,3 +135,12 @@ def test_a_view_is_saved_and_found_again(visit: Open) -> None:
     page.locator("tr:target [data-open]").click()
     page.wait_for_url("**min_density=0.3**")
     expect(page.locator("[data-open]")).to_have_count(2)
+
+
+def test_chosen_latents_are_laid_side_by_side(visit: Open) -> None:
+    page = visit().go(listed(0))
+    page.locator(BOX).nth(0).click()
+    page.locator(BOX).nth(1).click()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare?**")
+    expect(page.locator("h1")).to_have_text("Compare 2 latents")
