@@ -21,9 +21,8 @@ from app.origins import host_of, origin_of
 from app.proxies import header_name, network_of
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
+from store.backup import check_file
 from store.session import database_url, make_engine, sqlite_path, without_password
-
-MAGIC = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
@@ -158,14 +157,16 @@ def check_database(db: str) -> None:
     """It is there, it is a database, and its schema is ours.
 
     Raises:
-        ServeError: one of these does not hold.
+        ServeError, StoreError: one of these does not hold.
     """
     try:
         path = sqlite_path(database_url(db))
     except ArgumentError as error:
         raise ServeError(f"{db} is no database URL: {error}") from error
     if path is not None:
-        _check_file(path)
+        if not path.exists():
+            raise ServeError(f"{path} does not exist; `dense-latents analyze --db {path}` makes it")
+        check_file(path)
     try:
         engine = make_engine(db, read_only=True)
         found = current_revision(engine)
@@ -175,21 +176,11 @@ def check_database(db: str) -> None:
     _check_revision(path or without_password(db), found, head_revision())
 
 
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise ServeError(f"{path} does not exist; `dense-latents analyze --db {path}` makes it")
-    if not path.is_file():
-        raise ServeError(f"{path} is a folder; expected a SQLite file")
-    with path.open("rb") as handle:
-        if handle.read(len(MAGIC)) != MAGIC:
-            raise ServeError(f"{path} is no SQLite database")
-
-
 def _check_revision(name: object, found: str | None, expected: str) -> None:
     if found is None:
         raise ServeError(f"{name} holds no dense-latents store: expected schema {expected}, found none")
     if found != expected:
-        mend = "update dense-latents" if found > expected else f"run `dense-latents migrate --db {name}`"
+        mend = "update dense-latents" if found > expected else f"run `dense-latents db upgrade --db {name}`"
         raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
 
 

@@ -31,7 +31,6 @@ async function send(event) {
       field.value = typed; // written while it was saved, or before an undo
       if (answer.ok) word.textContent = undoing ? "Undone. Your note is not saved yet." : "Saved; what you typed since is not.";
     }
-    document.dispatchEvent(new CustomEvent("annotated"));
   } catch (error) {
     for (const button of buttons) button.disabled = false;
     const word = panel.querySelector("[data-saved]");

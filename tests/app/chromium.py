@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.app import servers
+
 DRAWN = "[...document.querySelectorAll('[data-plot]')].every(n => !n.checkVisibility() || n.dataset.ready)"
 
 
 @contextmanager
 def serving(store: str) -> Iterator[str]:
     """A server process over a store; its address."""
-    code = f"from app.cli import serve; serve({store!r}, port=0)"
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield process.stdout.readline().split()[2].rstrip("/")
-        process.terminate()
+    with TemporaryDirectory() as folder, servers.serving(store, Path(folder) / "log") as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,6 @@ npm fetches axe-core for the test; where there is no npm or nothing to fetch fro
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 
 from tests.app.chromium import Open
 from tests.app.test_pages_in_chromium import ALL
+from tests.npm import fetched
 
 _PACKAGE = "axe-core@4.14.1"
 _GRAVE = {"serious", "critical"}
@@ -25,21 +23,10 @@ _GRAVE = {"serious", "critical"}
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The script."""
     given = os.environ.get("DENSE_LATENTS_AXE")
-    path = Path(given) if given else _fetched(tmp_path_factory.mktemp("axe"))
-    return path.read_text()
-
-
-def _fetched(into: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("axe-core cannot be fetched: no npm; set DENSE_LATENTS_AXE to axe.min.js")
-    try:
-        subprocess.run([npm, "pack", "--silent", _PACKAGE], cwd=into, check=True, capture_output=True, timeout=60)
-    except subprocess.SubprocessError as error:
-        pytest.skip(f"axe-core cannot be fetched: {error}; set DENSE_LATENTS_AXE to axe.min.js")
-    with tarfile.open(next(into.glob("*.tgz"))) as archive:
-        archive.extractall(into, filter="data")
-    return into / "package" / "axe.min.js"
+    if given:
+        return Path(given).read_text()
+    folder = fetched(_PACKAGE, tmp_path_factory.mktemp("axe"), "set DENSE_LATENTS_AXE to axe.min.js")
+    return (folder / "package" / "axe.min.js").read_text()
 
 
 def _said(found: dict[str, Any]) -> list[str]:

@@ -11,20 +11,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
 
 from app import db_cli
-from app.queries.annotations import Subject
-from app.writes.annotations import Draft, save
 from migrations import runner
 from store.backup import free_name
 from store.errors import StoreError
-from store.search import declared
-from store.session import make_engine, session_factory
+from store.session import make_engine
 from tests.app.processes import ROOT, command, done, refused
 from tests.app.servers import refused as not_served
 from tests.app.servers import serving
+from tests.app.stores import count, rows, said
 from tests.app.world import build
 
 HEAD = runner.head_revision()
@@ -48,18 +44,6 @@ def db(tmp_path: Path) -> Path:
     path = tmp_path / "world.db"
     build(path)
     return path
-
-
-def said(path: Path, note: str) -> None:
-    engine = make_engine(path)
-    with session_factory(engine)() as session:
-        save(session, Subject("2" * 64, 7), Draft(None, None, note), 0, "Ada")
-    engine.dispose()
-
-
-def count(path: Path, table: str = "annotation") -> int:
-    with closing(sqlite3.connect(path)) as connection:
-        return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
 
 
 def others(path: Path) -> list[str]:
@@ -360,47 +344,3 @@ def test_postgresql_is_upgraded_and_described(postgres_db: str) -> None:
     assert "PostgreSQL" in printed
     assert "160" in printed
     assert "journal mode" not in printed
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_every_migration_goes_up_down_and_up_on_a_filled_database(
-    tmp_path: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
-    url = str(tmp_path / "filled.db") if kind == "sqlite" else request.getfixturevalue("postgres_db")
-    build(url)
-    if kind == "sqlite":
-        said(Path(url), "kept")
-    engine = make_engine(url)
-    held = rows(engine)
-    assert len(held["latent"]) == 160
-    assert held["search_text"]
-    for script in ScriptDirectory.from_config(runner.config()).walk_revisions():  # newest first
-        below = str(script.down_revision or "base")
-        runner.downgrade(url, below)
-        held = kept(held, rows(engine))
-        runner.upgrade(url, script.revision, backup=False)
-        kept(held, rows(engine))
-        runner.downgrade(url, below)
-        held = kept(held, rows(engine))
-    assert held == {}
-    build(url)
-    assert len(rows(engine)["latent"]) == 160
-    engine.dispose()
-
-
-def kept(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The tables that are still there have the same rows."""
-    same = {name: found for name, found in before.items() if name in after}
-    assert {name: after[name] for name in same} == same
-    return same
-
-
-def rows(engine: Engine) -> dict[str, list[str]]:
-    """All rows of our tables, in the order of their text."""
-    with engine.connect() as connection:
-        tables = [name for name in inspect(connection).get_table_names() if declared(name, "table")]
-        return {
-            name: sorted(repr(tuple(row)) for row in connection.execute(text(f'SELECT * FROM "{name}"')))
-            for name in tables
-            if name != "alembic_version"
-        }

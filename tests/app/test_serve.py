@@ -16,6 +16,7 @@ import pytest
 from app.cli import check_address, check_database, is_loopback, listen, serve
 from app.errors import ServeError
 from migrations.runner import head_revision, upgrade
+from store.errors import StoreError
 from tests.app.servers import serving
 from tests.app.world import SLUGS
 
@@ -43,7 +44,7 @@ def test_a_missing_file_is_named_and_not_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"SQLite format 2\0" + b"\0" * 100])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "text.db").write_bytes(content)
-    with pytest.raises(ServeError, match=r"text\.db is no SQLite database"):
+    with pytest.raises(StoreError, match=r"text\.db is no SQLite database"):
         check_database(str(tmp_path / "text.db"))
 
 
@@ -51,7 +52,7 @@ def test_a_damaged_database_and_a_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     with pytest.raises(ServeError, match=r"bad\.db cannot be read"):
         check_database(str(tmp_path / "bad.db"))
-    with pytest.raises(ServeError, match="is a folder"):
+    with pytest.raises(StoreError, match="is no file"):
         check_database(str(tmp_path))
 
 
@@ -62,7 +63,7 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
         check_database(str(tmp_path / "other.db"))
 
 
-@pytest.mark.parametrize(("revision", "mend"), [("0000", "migrate"), ("9999", "update dense-latents")])
+@pytest.mark.parametrize(("revision", "mend"), [("0000", "db upgrade"), ("9999", "update dense-latents")])
 def test_another_schema_names_both_revisions(tmp_path: Path, revision: str, mend: str) -> None:
     upgrade(str(tmp_path / "a.db"))
     with sqlite3.connect(tmp_path / "a.db") as connection:
