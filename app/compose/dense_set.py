@@ -16,10 +16,10 @@ from app.queries.interventions import InterventionInfo
 KINDS = {
     OWN: "all dense latents",
     RANDOM: "the same, turned at random",
-    VARIANCE: "sparse latents of as much variance",
+    VARIANCE: "sparse latents, up to as much variance",
     SPARSE: "sparse latents",
 }
-SHORT = {OWN: "all dense latents", RANDOM: "turned at random", VARIANCE: "equal variance"}
+SHORT = {OWN: "all dense latents", RANDOM: "turned at random", VARIANCE: "sparse latents"}
 
 
 @dataclass(frozen=True)

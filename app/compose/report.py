@@ -28,7 +28,7 @@ from app.queries.statistics import Term
 from app.queries.verdicts import VERDICTS
 
 NOTES = 6
-_SIDES = {VARIANCE: "equal variance", RANDOM: "turned at random"}
+_SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}
 Groups = Mapping[int, Mapping[str, int]]
 
 
@@ -84,7 +84,7 @@ def _line(sae: SaeInfo, groups: Groups, sets: list[SetEffect], most: int, pin: s
         l0=fixed(sae.l0, 1),
         fvu=fixed(sae.fvu, 3),
         loss="" if own is None else nats(own.loss),
-        beside=_beside(sets),
+        beside="; ".join(words for words in ("" if own is None else _share(own), _beside(sets)) if words),
     )
 
 
@@ -102,10 +102,19 @@ def _bar(held: Mapping[str, int], most: int) -> list[Segment]:
 def _beside(sets: list[SetEffect]) -> str:
     """What controls of the whole set reach: the strictest kind that there is."""
     for kind, words in _SIDES.items():
-        losses = sorted(one.loss for one in sets if one.what == kind and one.loss is not None)
-        if losses:
-            return f"{words}: {nats(losses[len(losses) // 2])}"
+        known = sorted((one for one in sets if one.what == kind and one.loss is not None), key=_loss)
+        if known:
+            middle = known[len(known) // 2]
+            return f"{' with '.join(part for part in (words, _share(middle)) if part)} {nats(middle.loss)}"
     return ""
+
+
+def _loss(one: SetEffect) -> float:
+    return one.loss or 0.0
+
+
+def _share(one: SetEffect) -> str:
+    return "" if one.variance is None else f"{percent(one.variance)} of variance"
 
 
 def _ruled(session: Session, run: runs.RunInfo, said: int, people: int) -> Ruled | None:

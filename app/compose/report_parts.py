@@ -40,7 +40,7 @@ class LayerLine:
     loss: str
     """Change of the loss without all dense latents at once; empty where that was not measured."""
     beside: str
-    """The same of as much variance in sparse latents, or turned at random."""
+    """Their share of the variance, and the same of sparse latents, up to as much variance as can be reached, or turned at random."""
 
 
 @dataclass(frozen=True)

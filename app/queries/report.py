@@ -62,6 +62,8 @@ class SetEffect:
     analysis_id: int
     what: str
     latents: int
+    variance: float | None
+    """Share of the layer's variance taken out; a sparse set may not reach that of the dense one."""
     loss: float | None
     low: float | None
     high: float | None
@@ -214,7 +216,7 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
 
 def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
     """Whole dense sets and their controls, by analysis."""
-    columns: tuple[Any, ...] = (Effect.what, Effect.latents, Effect.loss, Effect.loss_low, Effect.loss_high)
+    columns: tuple[Any, ...] = (Effect.what, Effect.latents, Effect.variance, Effect.loss, Effect.loss_low, Effect.loss_high)
     statement = (
         select(Intervention.analysis_id, *columns)
         .join(Effect, Effect.intervention_id == Intervention.id)
@@ -223,8 +225,8 @@ def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
         .order_by(Intervention.analysis_id, Effect.number)
     )
     return [
-        SetEffect(analysis_id, what, len(latents or []), *map(finite, loss))
-        for analysis_id, what, latents, *loss in session.execute(statement)
+        SetEffect(analysis_id, what, len(latents or []), *map(finite, numbers))
+        for analysis_id, what, latents, *numbers in session.execute(statement)
     ]
 
 

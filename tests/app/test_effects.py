@@ -243,7 +243,7 @@ def test_the_whole_set_stands_beside_its_controls(client: TestClient) -> None:
     for part in (
         "all dense latents +0.410 0.350 to 0.470",
         "the same, turned at random 3 sets +0.0600 0.0500 to 0.0700",  # the median, least to most
-        "sparse latents of as much variance 1 set +0.220 0.180 to 0.260",  # one: its interval
+        "sparse latents, up to as much variance 1 set +0.220 0.180 to 0.260",  # one: its interval
     ):
         assert part in shown, part
     assert shown.count(" 0.80 17.7 % ") == 3
