@@ -216,7 +216,8 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
 
 def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
     """Whole dense sets and their controls, by analysis."""
-    columns: tuple[Any, ...] = (Effect.what, Effect.latents, Effect.variance, Effect.loss, Effect.loss_low, Effect.loss_high)
+    numbers = (Effect.variance, Effect.loss, Effect.loss_low, Effect.loss_high)
+    columns: tuple[Any, ...] = (Effect.what, Effect.latents, *numbers)
     statement = (
         select(Intervention.analysis_id, *columns)
         .join(Effect, Effect.intervention_id == Intervention.id)
@@ -225,8 +226,8 @@ def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
         .order_by(Intervention.analysis_id, Effect.number)
     )
     return [
-        SetEffect(analysis_id, what, len(latents or []), *map(finite, numbers))
-        for analysis_id, what, latents, *numbers in session.execute(statement)
+        SetEffect(analysis_id, what, len(latents or []), *map(finite, values))
+        for analysis_id, what, latents, *values in session.execute(statement)
     ]
 
 
