@@ -40,7 +40,7 @@ class LayerLine:
     loss: str
     """Change of the loss without all dense latents at once; empty where that was not measured."""
     beside: str
-    """Their share of the variance, and the same of sparse latents, up to as much variance as can be reached, or turned at random."""
+    """Their share of the variance, and the same change for a control: sparse latents, or the set turned at random."""
 
 
 @dataclass(frozen=True)
