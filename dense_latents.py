@@ -9,16 +9,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from analysis import cli as worker
+from analysis.commands import cli as worker
+from analysis.commands.ablate import ablate
+from analysis.commands.prune import prune
+from analysis.commands.retrain import retrain
+from analysis.commands.steer import steer
 from analysis.errors import UserError
-from analysis.interventions.ablate.cli import ablate
-from analysis.interventions.prune.cli import prune
-from analysis.interventions.retrain.cli import retrain
-from analysis.interventions.steer.cli import steer
-from app.annotations_cli import annotations_cli
-from app.db_cli import db_cli, upgrade
-from app.errors import ServeError
-from app.site.cli import site
+from app.commands.annotations import annotations_cli
+from app.commands.db import db_cli, upgrade
+from app.http.errors import ServeError
+from app.static_site.cli import site
 from store.errors import StoreError
 
 _WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
@@ -77,8 +77,8 @@ def serve(
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""
-    from app.cli import Admission
-    from app.cli import serve as start
+    from app.commands.serve import Admission
+    from app.commands.serve import serve as start
 
     admission = Admission(token, token_file, tuple(trusted_proxy or ()), user_header, read_only)
     start(db, host, port, insecure, allowed_host or [], embed_origin or [], public_url, admission, processes)
@@ -94,7 +94,7 @@ def demo(
     """Analyse the shipped SAEs of a real model on real text, then serve the pages."""
     worker.analyze_demo(tokens, db)
     if not no_serve:
-        from app.cli import serve as start
+        from app.commands.serve import serve as start
 
         start(db, port=port)
 

@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from app.origins import NOWHERE, Here, here_of
-from app.pages import Page
+from app.http.origins import NOWHERE, Here, here_of
+from app.http.viewer import Viewer, viewer_of
 from app.rendering import Renderer
-from app.viewer import Viewer, viewer_of
+from app.shared.page import Page
 
 MAX_ID = 2**31 - 1  # PostgreSQL's integer; a larger number names nothing in any store
 

@@ -10,40 +10,37 @@ from fastapi.responses import Response
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import assets, caching, errors
-from app.access import Access
-from app.door import Door
-from app.kept import Kept
-from app.pages import ErrorPage
-from app.proxies import Forwarded, Proxies
+from app import api_routes as api
+from app.annotations import api as api_annotations
+from app.annotations import bulk as many
+from app.annotations import routes as annotate
+from app.annotations import team_routes as team
+from app.api_docs import routes as docs
+from app.cards import routes as share
+from app.categories import routes as categories
+from app.compare import routes as compare
+from app.experiments import routes as experiments
+from app.export import routes as take_away
+from app.home import routes as home
+from app.http import assets, errors, login, static
+from app.http import cache as caching
+from app.http.access import Access
+from app.http.auth import Door
+from app.http.page_cache import Kept
+from app.http.proxies import Forwarded, Proxies
+from app.http.security import HEADERS, Gate
+from app.labels import routes as labels
+from app.latents import routes as latents
+from app.layers import routes as layers
+from app.methods import routes as methods
+from app.pairs import routes as pairs
 from app.rendering import Renderer
-from app.routes import (
-    annotate,
-    api,
-    api_annotations,
-    categories,
-    compare,
-    docs,
-    experiments,
-    home,
-    labels,
-    latents,
-    layers,
-    login,
-    many,
-    methods,
-    pairs,
-    report,
-    saes,
-    search,
-    share,
-    static,
-    take_away,
-    team,
-    views,
-)
-from app.security import HEADERS, Gate
+from app.report import routes as report
+from app.saes import routes as saes
+from app.saved_views import routes as views
+from app.search import routes as search
 from app.settings import Settings
+from app.shared.page import ErrorPage
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 PAGES = (

@@ -10,8 +10,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from app.assets import Assets
-from app.formats import (
+from app.http.assets import Assets
+from app.http.origins import NOWHERE, Here
+from app.http.viewer import NOBODY, Viewer
+from app.settings import Settings
+from app.shared.links import neuronpedia
+from app.shared.markup import coloured
+from app.shared.numbers import (
     boxed,
     coded,
     count,
@@ -28,12 +33,7 @@ from app.formats import (
     short_hash,
     signed,
 )
-from app.links import neuronpedia
-from app.markup import coloured
-from app.origins import NOWHERE, Here
-from app.pages import Page
-from app.settings import Settings
-from app.viewer import NOBODY, Viewer
+from app.shared.page import Page
 
 IMPLICIT = {"viewer", "here"}
 """Variables that every template has besides its page's fields: who looks, and where."""

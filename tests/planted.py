@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.accumulators.base import Step
-from analysis.batches import TokenBatch
-from analysis.corpus import group_of
-from analysis.geometry import Partners, partners
-from analysis.panel import Panel, Settings, counted_tokens, firing_list
-from analysis.plan import Draw, Pilot, Plan, make_plan
-from analysis.sae import LoadedSae
+from analysis.reading.batches import TokenBatch
+from analysis.reading.corpus import group_of
+from analysis.reading.sae import LoadedSae
+from analysis.run.panel import Panel, Settings, counted_tokens, firing_list
+from analysis.run.pilot import Draw, Pilot, Plan, make_plan
+from analysis.statistics.base import Step
+from analysis.statistics.geometry import Partners, partners
 
 BOS = 0
 SPECIAL = 1  # a second special token, in the middle of texts

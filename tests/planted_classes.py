@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.accumulators.covariance import Covariance
-from analysis.accumulators.mixture import Mixture
 from analysis.classes.base import Evidence, Finding, Lens
 from analysis.classes.null_space import sensitive_directions
 from analysis.config import Cuts
-from analysis.geometry import unit_rows
-from analysis.signals import Sample, Signals
-from analysis.tags import UNIVERSAL, Tags
+from analysis.reading.tags import UNIVERSAL, Tags
+from analysis.statistics.covariance import Covariance
+from analysis.statistics.geometry import unit_rows
+from analysis.statistics.mixture import Mixture
+from analysis.statistics.signals import Sample, Signals
 from tests.planted import World, text_world
 
 D = 64

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.analyze import analyze
-from analysis.demo_parts import demo_tag
+from analysis.reading.demo_parts import demo_tag
+from analysis.run.analyze import analyze
 from tests.analysis.conftest import Parts
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: str, cache: Path, limit: float = 240) -> subprocess.CompletedProcess[str]:
@@ -93,6 +93,6 @@ def test_bench_gives_ratio_and_memory(parts: Parts, tmp_path: Path) -> None:
 
 def test_the_command_line_and_the_server_need_no_torch() -> None:
     names = "('torch', 'numpy', 'transformers', 'sae_lens')"
-    code = f"import sys, dense_latents, app.main, app.cli; print([n for n in {names} if n in sys.modules])"
+    code = f"import sys, dense_latents, app.main, app.commands.serve; print([n for n in {names} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.base import Statistic
-from analysis.accumulators.covariance import Covariance
-from analysis.accumulators.mixture import MixtureSummary
 from analysis.config import Cuts
-from analysis.ranks import Order
-from analysis.signals import Signals
-from analysis.tags import Tags
+from analysis.maths.ranks import Order
+from analysis.reading.tags import Tags
+from analysis.statistics.base import Statistic
+from analysis.statistics.covariance import Covariance
+from analysis.statistics.mixture import MixtureSummary
+from analysis.statistics.signals import Signals
 
 YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
 

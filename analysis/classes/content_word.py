@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from analysis.classes.base import NO, YES, Evidence, Finding, declared, rounded, unmeasured
-from analysis.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
-from analysis.signals import sum_by
-from analysis.tags import CONTENT, UNIVERSAL
+from analysis.maths.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
+from analysis.reading.tags import CONTENT, UNIVERSAL
+from analysis.statistics.signals import sum_by
 
 SUPPORT = 3  # occurrences of a token type that has a vote
 COVERED = 0.5  # share of tokens that must lie in a word

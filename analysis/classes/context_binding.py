@@ -14,9 +14,9 @@ from torch import Tensor
 
 from analysis.classes.base import LIKELY, NO, Evidence, Finding, declared, largest, rounded, unmeasured
 from analysis.classes.stretches import Separation, separation
-from analysis.ranks import benjamini_hochberg, normal_tail
-from analysis.signals import position_design, residual, sum_by
-from analysis.tags import UNIVERSAL
+from analysis.maths.ranks import benjamini_hochberg, normal_tail
+from analysis.reading.tags import UNIVERSAL
+from analysis.statistics.signals import position_design, residual, sum_by
 
 HYSTERESIS = 0.25  # standard deviations around zero in which the last state goes on
 LAGS = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.mixture import MixtureSummary
 from analysis.classes.base import UNMEASURED, Evidence, Finding, declared, rounded, unmeasured
+from analysis.statistics.mixture import MixtureSummary
 
 SUM, AGGREGATE, OWN = "sum", "aggregate", "own"
 R2_CUT = 0.5

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.density import jackknife_ratio
-from analysis.accumulators.positions import KINDS, edges_for
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, signed
-from analysis.corpus import GROUPS
-from analysis.quantiles import t95
-from analysis.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
-from analysis.signals import Sample, sum_by
+from analysis.maths.quantiles import t95
+from analysis.maths.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
+from analysis.reading.corpus import GROUPS
+from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.positions import KINDS, edges_for
+from analysis.statistics.signals import Sample, sum_by
 
 WEIRD = 4  # first positions of a context, where everything is unusual
 SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.covariance import Covariance
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, unmeasured
+from analysis.statistics.covariance import Covariance
 
 COMPONENTS = 10
 _BLOCK, _ROUNDS = 32, 80

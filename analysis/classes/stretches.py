@@ -13,11 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.accumulators.density import jackknife_ratio
 from analysis.classes.base import Embedding, Evidence
-from analysis.corpus import GROUPS
-from analysis.ranks import midranks
-from analysis.signals import Sample, sum_by
+from analysis.maths.ranks import midranks
+from analysis.reading.corpus import GROUPS
+from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.signals import Sample, sum_by
 
 LENGTH = 32
 LEAST = 16  # tokens a stretch must have

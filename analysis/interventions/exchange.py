@@ -17,7 +17,7 @@ from sqlalchemy import Engine, Table, select
 from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile
-from analysis.interventions.verdict import judge_analysis
+from analysis.verdict import judge_analysis
 from store.session import session_factory
 from store.tables import Analysis, Base, Corpus, Effect, Intervention, Latent, Model, Run, Sae, Steering
 
@@ -109,7 +109,7 @@ def _import(session: Session, found: dict[str, Any]) -> bool:
     if rows:
         session.execute(cast(Table, _ROWS[found["kind"]].__table__).insert(), rows)
     if found["kind"] == "steer":
-        from analysis.interventions.steer.rows import tell_class  # knows the classes, and so takes torch
+        from analysis.interventions.steer.rows import tell_class
 
         for each in found["rows"]:
             for index in {each["positive"], each["negative"]}:

@@ -18,8 +18,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from analysis import hook_points
-from analysis.model import LanguageModel
+from analysis.reading import hook_points
+from analysis.reading.model import LanguageModel
 
 _PIECE = 8192  # vocabulary entries at a time: the working set stays in a processor's cache
 _TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held four times

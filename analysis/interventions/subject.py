@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from analysis.corpus import ContextStream
-from analysis.documents import Corpus
 from analysis.errors import UserError
-from analysis.model import LanguageModel, load_model
-from analysis.plain_words import plain_words
-from analysis.sae import LoadedSae, load_sae
+from analysis.process.plain_errors import plain_words
+from analysis.reading.corpus import ContextStream
+from analysis.reading.documents import Corpus
+from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.sae import LoadedSae, load_sae
 from migrations.runner import upgrade
 from store.session import database_url, make_engine, session_factory, sqlite_path, without_password
 from store.tables import Analysis, Latent, Pair, Run, Sae

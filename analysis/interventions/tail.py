@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from analysis import hook_points
-from analysis.model import LanguageModel
+from analysis.reading import hook_points
+from analysis.reading.model import LanguageModel
 
 
 class _Done(Exception):  # noqa: N818 - no error: it ends the pass early

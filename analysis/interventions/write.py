@@ -7,10 +7,10 @@ from typing import cast
 
 from sqlalchemy import Table, delete
 
-from analysis.declare import declare
-from analysis.interventions.verdict import judge_analysis
-from analysis.plain_words import plain_words
-from analysis.rows.plain import Row
+from analysis.process.plain_errors import plain_words
+from analysis.run.declare import declare
+from analysis.run.rows.plain import Row
+from analysis.verdict import judge_analysis
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import Base, Intervention

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.documents import Document
 from analysis.labels.confounds import Confound, confounds
 from analysis.labels.spans import FEWEST_WITH, UnreadableError, read_spans
-from analysis.signals import Sample
+from analysis.reading.documents import Document
+from analysis.statistics.signals import Sample
 
 FEWEST_DOCUMENTS = 20
 FEWEST_A_SIDE = 5  # documents that are true, and that are false

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.accumulators.base import Statistic
+from analysis.statistics.base import Statistic
 
 _SOURCE = "ours; METHODS §12"
 

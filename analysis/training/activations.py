@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.corpus import ContextStream
 from analysis.errors import UserError
-from analysis.model import LanguageModel
+from analysis.reading.corpus import ContextStream
+from analysis.reading.model import LanguageModel
 
 _PROGRESS = "progress.json"
 

@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from analysis import hook_points
-from analysis.corpus import ContextStream
-from analysis.demo_parts import cache_folder
-from analysis.documents import Corpus
 from analysis.errors import UserError
-from analysis.hashing import sha256_file
-from analysis.model import LanguageModel, load_model
-from analysis.progress import progress_bar
-from analysis.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
+from analysis.maths.hashing import sha256_file
+from analysis.process.progress import progress_bar
+from analysis.reading import hook_points
+from analysis.reading.corpus import ContextStream
+from analysis.reading.demo_parts import cache_folder
+from analysis.reading.documents import Corpus
+from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
 from analysis.training.activations import ActivationCache, cache_for
 from analysis.training.report import evaluate
 from analysis.training.train import Recipe, train

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analysis.corpus import ContextStream
-from analysis.model import LanguageModel
-from analysis.sae import LoadedSae
+from analysis.reading.corpus import ContextStream
+from analysis.reading.model import LanguageModel
+from analysis.reading.sae import LoadedSae
 
 
 def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def _last_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def _autocast(device: str) -> bool:
-    from analysis.model import fast_dtype
+    from analysis.reading.model import fast_dtype
 
     return device != "cpu" or fast_dtype() == torch.bfloat16
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-from app.queries.annotations import Subject
-from app.writes.annotations import Draft, save
+from app.annotations.queries import Subject
+from app.annotations.write import Draft, save
 from store.search import declared
 from store.session import make_engine, session_factory
 

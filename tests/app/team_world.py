@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.queries.annotations import Subject
-from app.writes.annotations import Draft, restore, save
-from app.writes.categories import CategoryDraft, make
+from app.annotations.queries import Subject
+from app.annotations.write import Draft, restore, save
+from app.categories.write import CategoryDraft, make
 from store.session import make_engine, session_factory
 from tests.app.world import DEAD, NEGATIVE, ORIGINAL, POSITIVE, TWIN
 

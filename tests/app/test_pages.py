@@ -15,10 +15,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from jinja2 import Environment, meta, nodes
 
-from app import pages
 from app.main import create_app
 from app.rendering import IMPLICIT, json_block
 from app.settings import ROOT, Settings
+from app.shared.page import Page
 from migrations.runner import upgrade
 from tests.app.world import CONTROL, DEAD, EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 
@@ -61,11 +61,13 @@ ALL = [
     "/methods",
     "/api/docs",
 ]
-KINDS = [
-    kind
-    for kind in vars(pages).values()
-    if isinstance(kind, type) and issubclass(kind, pages.Page) and kind is not pages.Page
-]
+
+
+def _kinds(base: type[Page]) -> list[type[Page]]:
+    return [found for kind in base.__subclasses__() for found in (kind, *_kinds(kind))]
+
+
+KINDS = sorted(_kinds(Page), key=lambda kind: kind.__name__)
 
 
 def page(client: TestClient, path: str) -> str:
@@ -281,12 +283,12 @@ def _asked_for(environment: Environment, name: str) -> tuple[set[str], set[str]]
 def test_a_template_uses_exactly_the_documented_context(application: FastAPI, kind: Any) -> None:
     asked, _given = _asked_for(application.state.renderer.environment, kind.template)
     declared = {field.name for field in fields(kind)}
-    shared = {field.name for field in fields(pages.Page)}
+    shared = {field.name for field in fields(Page)}
     assert asked - declared - IMPLICIT == set()
     assert declared - shared - asked == set()
 
 
-@pytest.mark.parametrize("kind", [pages.Page, *KINDS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Page, *KINDS], ids=lambda kind: kind.__name__)
 def test_every_field_of_a_page_is_documented(kind: Any) -> None:
     tree = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(tree, ast.ClassDef)

@@ -8,18 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.checkpoint import Checkpoints
-from analysis.demo_parts import cache_folder
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation, Measured
 from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
 from analysis.interventions.subject import Subject
 from analysis.interventions.write import replace_intervention
-from analysis.plain_words import plain_words
-from analysis.progress import progress_bar, wide
-from analysis.rows.plain import Row
-from analysis.versions import versions
+from analysis.process.plain_errors import plain_words
+from analysis.process.progress import progress_bar, wide
+from analysis.process.versions import versions
+from analysis.reading.demo_parts import cache_folder
+from analysis.run.checkpoint import Checkpoints
+from analysis.run.rows.plain import Row
 from store.session import without_password
 from store.tables import Effect
 

@@ -16,9 +16,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from analysis.batches import TokenBatch
-from analysis.checkpoint import Checkpoints
-from analysis.corpus import ContextStream
 from analysis.errors import UserError
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.sums import Sums
@@ -26,7 +23,10 @@ from analysis.interventions.ablate.variants import OWN, Totals, Variant, Wanted,
 from analysis.interventions.readout import LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
-from analysis.plan import MASSIVE
+from analysis.reading.batches import TokenBatch
+from analysis.reading.corpus import ContextStream
+from analysis.run.checkpoint import Checkpoints
+from analysis.run.pilot import MASSIVE
 
 Tell = Callable[[int], None]
 _SUMS = ("sum", "ordinary", "joint", "ordinary_tokens")

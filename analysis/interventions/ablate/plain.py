@@ -15,14 +15,14 @@ import torch
 import typer
 from torch import Tensor
 
-from analysis import hook_points
-from analysis.batches import TokenBatch
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation
 from analysis.interventions.ablate.sums import Sums
 from analysis.interventions.ablate.variants import Variant, Wanted, variants
 from analysis.interventions.readout import Changes
 from analysis.interventions.subject import Subject, open_subject
+from analysis.reading import hook_points
+from analysis.reading.batches import TokenBatch
 
 
 class Run(NamedTuple):

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from analysis.accumulators.base import Statistic
 from analysis.interventions.ablate.measure import Measured
 from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
 from analysis.interventions.ablate.variants import OWN, RANDOM, Variant
-from analysis.rows.plain import Row, number
+from analysis.run.rows.plain import Row, number
+from analysis.statistics.base import Statistic
 
 NEAREST = 40  # controls an effect is held against at most: those whose length is nearest
 WITHIN = 1.5  # times the length: farther ones are no controls

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.corpus import GROUPS
 from analysis.interventions.readout import Changes, Outputs
-from analysis.quantiles import t95
+from analysis.maths.quantiles import t95
+from analysis.reading.corpus import GROUPS
 
 MEASURES = ("loss", "entropy", "kl", "top1", "rank", "direct_loss", "direct_entropy")
 _SIZES = ("entropy", "direct_entropy")  # whose absolute values are summed too: the mediated share

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from analysis.errors import UserError
-from analysis.geometry import unit_rows
 from analysis.interventions.subject import Stored
+from analysis.statistics.geometry import unit_rows
 
 OWN, RANDOM, SPARSE, VARIANCE = "own", "random", "sparse", "variance"
 

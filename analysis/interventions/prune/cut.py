@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from analysis.errors import UserError
-from analysis.sae import WEIGHTS, LoadedSae
+from analysis.reading.sae import WEIGHTS, LoadedSae
 
 Tensors = dict[str, Tensor]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from analysis.corpus import ContextStream
 from analysis.errors import UserError
 from analysis.interventions.prune.cut import Tensors
-from analysis.model import LanguageModel
-from analysis.sae import LoadedSae
+from analysis.reading.corpus import ContextStream
+from analysis.reading.model import LanguageModel
+from analysis.reading.sae import LoadedSae
 
 FOLDABLE = ("standard", "jumprelu", "topk", "abstopk", "gated")
 

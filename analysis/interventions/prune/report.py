@@ -9,12 +9,12 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
-from analysis.accumulators.density import jackknife_ratio
-from analysis.batches import TokenBatch
-from analysis.corpus import GROUPS, ContextStream
-from analysis.model import LanguageModel
-from analysis.sae import LoadedSae
-from analysis.signals import sum_by
+from analysis.reading.batches import TokenBatch
+from analysis.reading.corpus import GROUPS, ContextStream
+from analysis.reading.model import LanguageModel
+from analysis.reading.sae import LoadedSae
+from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.signals import sum_by
 
 Report = dict[str, Any]
 

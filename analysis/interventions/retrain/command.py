@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from analysis.checkpoint import held
-from analysis.demo_parts import cache_folder
 from analysis.errors import UserError
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
@@ -26,8 +24,10 @@ from analysis.interventions.retrain.source import Source, open_sources
 from analysis.interventions.retrain.summary import table
 from analysis.interventions.retrain.write import replace_experiment
 from analysis.interventions.subject import Subject
-from analysis.progress import progress_bar, wide
-from analysis.sae import slug_part
+from analysis.process.progress import progress_bar, wide
+from analysis.reading.demo_parts import cache_folder
+from analysis.reading.sae import slug_part
+from analysis.run.checkpoint import held
 from analysis.training.activations import ActivationCache, cache_for, fill_together
 from migrations.runner import upgrade
 from store.session import make_engine, without_password

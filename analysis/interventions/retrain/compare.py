@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.geometry import unit_rows
 from analysis.interventions.retrain.removal import span
+from analysis.statistics.geometry import unit_rows
 
 RANDOM = 100  # random spans, or thousands of random directions, of the chance level
 _DIRECTIONS = 2000

@@ -118,7 +118,7 @@ def _analyses(sae_id: int) -> Select[Any]:
 
 def add(session: Session, row: Experiment, arms: list[dict[str, Any]], stability: list[dict[str, Any]]) -> None:
     """An experiment and what belongs to it, and the verdicts that follow, in the session's transaction."""
-    from analysis.interventions.verdict import judge_analysis  # takes torch, which an export can do without
+    from analysis.verdict import judge_analysis
 
     session.add(row)
     session.flush()

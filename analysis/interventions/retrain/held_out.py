@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.corpus import GROUPS, ContextStream
-from analysis.geometry import partners
 from analysis.interventions.retrain.removal import Removal, chunks, massive_cut
-from analysis.sae import LoadedSae
+from analysis.reading.corpus import GROUPS, ContextStream
+from analysis.reading.sae import LoadedSae
+from analysis.statistics.geometry import partners
 from analysis.training.activations import ActivationCache
 
 _GROUPS = "groups.npz"

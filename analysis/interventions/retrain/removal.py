@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from analysis.geometry import unit_rows
+from analysis.statistics.geometry import unit_rows
 
 MASSIVE = 6.0  # times the median norm: left out of every linear measure
 _CHUNK = 8192

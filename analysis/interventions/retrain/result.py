@@ -15,7 +15,7 @@ from analysis.interventions.retrain.job import Job
 from analysis.interventions.retrain.removal import Removal
 from analysis.interventions.retrain.source import Source
 from analysis.interventions.retrain.summary import Report, summarise
-from analysis.sae import load_sae
+from analysis.reading.sae import load_sae
 
 
 class Results(NamedTuple):

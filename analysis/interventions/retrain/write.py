@@ -17,8 +17,8 @@ from analysis.interventions.retrain.result import Results
 from analysis.interventions.retrain.source import Source
 from analysis.interventions.retrain.summary import Report
 from analysis.interventions.subject import Subject
-from analysis.rows.plain import plain
-from analysis.versions import versions
+from analysis.process.versions import versions
+from analysis.run.rows.plain import plain
 from store.session import make_engine, session_factory, without_password
 from store.tables import Experiment
 

@@ -10,9 +10,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from analysis.checkpoint import Checkpoints
-from analysis.demo_parts import cache_folder
-from analysis.interrupts import gentle_stop
 from analysis.interventions.steer.config import SteerConfig
 from analysis.interventions.steer.measure import Steering, planned
 from analysis.interventions.steer.pool import read_pool
@@ -20,10 +17,13 @@ from analysis.interventions.steer.rows import measured_before, steering_row, wri
 from analysis.interventions.steer.score import Scorer, Tell
 from analysis.interventions.steer.signals import Signal, chosen_signals, controls_of, likely_latents
 from analysis.interventions.subject import Subject
-from analysis.progress import progress_bar
-from analysis.rows.plain import Row, plain
-from analysis.rows.plain import number as as_number
-from analysis.versions import versions
+from analysis.process.interrupts import gentle_stop
+from analysis.process.progress import progress_bar
+from analysis.process.versions import versions
+from analysis.reading.demo_parts import cache_folder
+from analysis.run.checkpoint import Checkpoints
+from analysis.run.rows.plain import Row, plain
+from analysis.run.rows.plain import number as as_number
 from store.session import make_engine, without_password
 
 

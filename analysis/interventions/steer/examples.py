@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from analysis import hook_points
 from analysis.interventions.steer.score import Tell
-from analysis.model import LanguageModel
+from analysis.reading import hook_points
+from analysis.reading.model import LanguageModel
 
 LENGTH = 24  # tokens of a continuation
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.calibrate import wilson
+from analysis.calibration.calibrate import wilson
 from analysis.interventions.steer.score import Texts
 
 RESAMPLES = 2000

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from analysis.classes import CLASSES, UNEXPLAINED
 from analysis.classes.base import LIKELY, NO, YES, Finding
 from analysis.errors import UserError
-from analysis.evidence import remainder
 from analysis.interventions.steer.measure import Measured
 from analysis.interventions.steer.signals import BINDING, Signal
 from analysis.interventions.steer.words import judged
-from analysis.interventions.verdict import judge_analysis
-from analysis.rows.plain import Row, number, plain
+from analysis.run.evidence import remainder
+from analysis.run.rows.plain import Row, number, plain
+from analysis.verdict import judge_analysis
 from store.session import make_engine, session_factory, without_password
 from store.tables import Intervention, Score, Steering
 

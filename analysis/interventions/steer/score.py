@@ -10,7 +10,7 @@ from torch import Tensor
 
 from analysis.interventions.readout import Readout
 from analysis.interventions.tail import Tail
-from analysis.model import LanguageModel
+from analysis.reading.model import LanguageModel
 
 Tell = Callable[[int], None]
 _ROWS = 32  # texts per forward pass

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.accumulators.mixture import Mixture
 from analysis.classes import mixture
 from analysis.classes.base import Finding
+from analysis.statistics.mixture import Mixture
 from tests.planted import World, text_world
 from tests.planted_classes import evidence, labels, sample_of
 

@@ -10,10 +10,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from analysis.accumulators.positions import KINDS
 from analysis.classes import position
-from analysis.ranks import midranks
-from analysis.signals import Sample
+from analysis.maths.ranks import midranks
+from analysis.statistics.positions import KINDS
+from analysis.statistics.signals import Sample
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, sample_of, slow_noise
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.accumulators.covariance import Covariance
 from analysis.classes import principal_component
 from analysis.classes.base import Finding
+from analysis.statistics.covariance import Covariance
 from tests.planted import World, text_world
 from tests.planted_classes import D, evidence, labels, sample_of
 

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.corpus import GROUPS
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.job import Job, prepare
 from analysis.interventions.retrain.removal import Spread, spread_of
 from analysis.interventions.retrain.source import Source
 from analysis.interventions.subject import Stored
-from analysis.sae import load_sae
+from analysis.reading.corpus import GROUPS
+from analysis.reading.sae import load_sae
 from analysis.training.activations import ActivationCache
 from analysis.training.train import Recipe
 from tests.planted import sae_folder

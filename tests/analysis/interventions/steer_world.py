@@ -17,10 +17,10 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 from transformers.models.llama import LlamaConfig
 
-from analysis.analyze import analyze
 from analysis.config import AnalyzeConfig
 from analysis.interventions.steer.pool import Pool
-from analysis.model import LanguageModel
+from analysis.reading.model import LanguageModel
+from analysis.run.analyze import analyze
 from store.session import make_engine, session_factory, sqlite_module
 from store.tables import Score
 from tests.analysis.tiny_models import BOS, EOS, PAD, VOCAB, tiny_tokenizer

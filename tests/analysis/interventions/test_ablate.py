@@ -14,8 +14,6 @@ from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis import hook_points
-from analysis.analyze import analyze
 from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
 from analysis.interventions.ablate.command import ablate
@@ -24,7 +22,9 @@ from analysis.interventions.ablate.measure import Ablation
 from analysis.interventions.ablate.plain import compare
 from analysis.interventions.ablate.variants import Totals, Wanted, variants
 from analysis.interventions.subject import Subject, open_subject
-from analysis.sae import load_sae
+from analysis.reading import hook_points
+from analysis.reading.sae import load_sae
+from analysis.run.analyze import analyze
 from store.session import make_engine
 from store.tables import Effect, Intervention, Latent
 from tests.analysis.conftest import Parts

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from analysis.corpus import GROUPS
 from analysis.interventions.ablate.measure import Measured
 from analysis.interventions.ablate.rows import effect_rows, equivalent
 from analysis.interventions.ablate.sums import FEWEST, Effects, Estimate, Sums
 from analysis.interventions.ablate.variants import OWN, RANDOM, Totals, Variant, turned
 from analysis.interventions.readout import Changes, Outputs
+from analysis.reading.corpus import GROUPS
 
 torch.set_num_threads(1)
 

@@ -19,7 +19,7 @@ from analysis.interventions.prune.config import PruneConfig
 from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of, without
 from analysis.interventions.prune.fold import check_foldable, contribution, folded
 from analysis.interventions.prune.folder import new_folder, write_sae
-from analysis.sae import WEIGHTS, LoadedSae, load_sae
+from analysis.reading.sae import WEIGHTS, LoadedSae, load_sae
 
 torch.set_num_threads(1)
 

@@ -13,7 +13,7 @@ from analysis.errors import UserError
 from analysis.interventions.retrain.config import ARMS
 from analysis.interventions.retrain.job import run_job
 from analysis.interventions.retrain.removal import Removal
-from analysis.sae import WEIGHTS
+from analysis.reading.sae import WEIGHTS
 from analysis.training.activations import ActivationCache
 from analysis.training.train import NORM_BATCHES, Recipe
 from tests.analysis.interventions.retrain_world import SIGNED, Planted, config

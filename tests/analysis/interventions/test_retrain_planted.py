@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from analysis.geometry import partners, unit_rows
 from analysis.interventions.retrain.job import Job, run_job
 from analysis.interventions.retrain.result import Results, results_of
-from analysis.sae import load_sae
+from analysis.reading.sae import load_sae
+from analysis.statistics.geometry import partners, unit_rows
 from tests.analysis.interventions.retrain_world import SIGNED, D, Planted, config, signed
 
 torch.set_num_threads(1)

@@ -257,7 +257,7 @@ def test_the_command_line_and_its_help() -> None:
     import typer
     from typer.testing import CliRunner
 
-    from analysis.interventions.steer import cli
+    from analysis.commands import steer as cli
 
     app = typer.Typer()
     app.command("steer")(cli.steer)

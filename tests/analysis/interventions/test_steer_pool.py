@@ -12,7 +12,7 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.interventions.steer.pool import documents_read, held_out, read_pool
 from analysis.interventions.subject import Subject, open_subject
-from analysis.model import LanguageModel
+from analysis.reading.model import LanguageModel
 from tests.analysis.interventions.steer_world import CASE, KIND, D, kinds, planted_store
 from tests.analysis.tiny_models import D_MODEL, tiny, tiny_tokenizer
 
@@ -98,7 +98,7 @@ def test_texts_longer_than_a_context_allows_are_refused(subject: Subject) -> Non
 
 
 def test_documents_too_short_for_the_texts_are_named(subject: Subject, tmp_path: Path) -> None:
-    from analysis.documents import Corpus
+    from analysis.reading.documents import Corpus
 
     path = tmp_path / "short.jsonl"
     path.write_text('{"text": "abc"}\n{"text": "xyz"}\n')

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis import hook_points
 from analysis.interventions.steer.examples import continuations
 from analysis.interventions.steer.score import Scorer
-from analysis.model import LanguageModel
+from analysis.reading import hook_points
+from analysis.reading.model import LanguageModel
 from tests.analysis.tiny_models import BOS, D_MODEL, FAMILIES, VOCAB, tiny, tiny_tokenizer
 
 torch.set_num_threads(1)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from analysis import hook_points
 from analysis.interventions.readout import Changes, LowRank, Outputs, Readout
 from analysis.interventions.tail import Tail
-from analysis.model import LanguageModel
+from analysis.reading import hook_points
+from analysis.reading.model import LanguageModel
 from tests.analysis.tiny_models import FAMILIES, N_LAYERS, PAD, VOCAB, tiny, tiny_tokenizer
 
 torch.set_num_threads(1)

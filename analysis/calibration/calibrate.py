@@ -1,0 +1,138 @@
+"""How often each class is given where it should not be: to random directions, and to sparse latents.
+
+Random directions are held against 64 others of their kind, as latents are in a run; so are the sparse latents,
+of which some may well have a function: their rate is an upper bound of the error.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from analysis.classes import CLASSES
+from analysis.classes.base import UNMEASURED
+from analysis.config import AnalyzeConfig
+from analysis.process.progress import progress_bar
+from analysis.reading.tags import tag_sample
+from analysis.run.checkpoint import Checkpoints
+from analysis.run.evidence import evidence_of, lens_of, sampled, sampled_documents
+from analysis.run.panel import Panel
+from analysis.run.pilot import KINDS
+from analysis.run.pipeline import Run, prepare
+from analysis.run.rows.examples import documents_of
+from analysis.statistics.signals import Signals
+
+GROUPS = ("dense", "control", "random")
+SHOWN = {"dense": "dense latents", "control": "sparse latents", "random": "random directions"}
+
+
+def calibrate(config: AnalyzeConfig, directions: int, console: Console, as_json: bool) -> None:
+    """Measure and print.
+
+    Args:
+        config: `controls` sparse latents an SAE are tried.
+        directions: random directions an SAE that are tried, besides those that are the chance level.
+    """
+    found = rates(config, directions, Console(stderr=True) if as_json else console)
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        console.print(_table(found))
+
+
+def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str, Any]:
+    """Class -> group -> labelled, tried and unmeasured, over all SAEs."""
+    chance = config.random_directions
+    reading = prepare(replace(config, random_directions=chance + directions))
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(reading, Checkpoints(Path(folder), "calibrate"))
+        with progress_bar(console, "reading", config.tokens, "tokens", 0) as tell:
+            run.stream(tell)
+    documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
+    tags, lens = None, lens_of(reading.model)
+    counts: dict[str, Any] = {each.statistic.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
+    for panel in run.panels:
+        signals = sampled(panel)
+        tags = tags or tag_sample(signals.sample, documents)
+        groups = _groups(panel, config.dense_threshold) + ["random"] * directions
+        tried = as_latents(signals, directions)
+        evidence = evidence_of(reading.model, panel, tried, tags, lens, config.cuts)
+        for each in CLASSES:
+            for group, finding in zip(groups, each.judge(evidence), strict=True):
+                if group in GROUPS:
+                    row = counts[each.statistic.name][group]
+                    row[0] += finding.holds
+                    row[1] += finding.label != UNMEASURED
+                    row[2] += finding.label == UNMEASURED
+    return {"tokens": run.counts["tokens"], "saes": len(run.panels), "classes": _named(counts)}
+
+
+def _groups(panel: Panel, threshold: float) -> list[str]:
+    """What each latent with detail is: dense over all tokens read, a sparse control, or neither."""
+    dense = (panel.density.summarise().density[panel.plan.latents] > threshold).tolist()
+    kinds = (KINDS[kind] for kind in panel.plan.kind.tolist())
+    return [
+        "dense" if is_dense else kind if kind == "control" else "" for is_dense, kind in zip(dense, kinds, strict=True)
+    ]
+
+
+def as_latents(signals: Signals, count: int) -> Signals:
+    """The last `count` random directions put behind the latents, as if they were some; they "fire" on 30 %."""
+    m, q = len(signals.latents), signals.values.shape[1]
+    order = torch.tensor([*range(m), *range(q - count, q), *range(m, q - count)])
+    values = signals.values[:, order]
+    tried = values[:, m : m + count]
+    fires = tried > tried.kthvalue(max(1, int(0.7 * len(tried))), dim=0).values
+    return signals._replace(
+        latents=torch.cat([signals.latents, torch.arange(-count, 0)]),
+        values=values,
+        on=torch.cat([signals.on, fires], 1),
+        directions=signals.directions[order],
+    )
+
+
+def wilson(hits: int, tries: int) -> tuple[float, float]:
+    """95 % interval of a share."""
+    if not tries:
+        return 0.0, 1.0
+    z, share = 1.96, hits / tries
+    middle = (share + z * z / (2 * tries)) / (1 + z * z / tries)
+    half = z / (1 + z * z / tries) * (share * (1 - share) / tries + z * z / (4 * tries * tries)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _named(counts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {
+            group: {
+                "labelled": hits, "tried": tried, "unmeasured": missing,
+                "rate": hits / tried if tried else None, "interval": wilson(hits, tried) if tried else None,
+            }
+            for group, (hits, tried, missing) in groups.items()
+        }
+        for name, groups in counts.items()
+    }  # fmt: skip
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(title=f"{found['saes']} SAEs, {found['tokens']:,} tokens: labelled of tried (95 % interval)")
+    table.add_column("class")
+    for group in GROUPS:
+        table.add_column(SHOWN[group], justify="right")
+    for name, groups in found["classes"].items():
+        table.add_row(name, *(_cell(groups[group]) for group in GROUPS))
+    return table
+
+
+def _cell(row: dict[str, Any]) -> str:
+    if not row["tried"]:
+        return "not measured"
+    low, high = row["interval"]
+    return f"{row['labelled']} of {row['tried']}: {row['rate']:.1%} ({low:.1%} to {high:.1%})"

@@ -1,0 +1,1 @@
+"""Ranks, quantiles, hashes."""

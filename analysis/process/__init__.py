@@ -1,0 +1,1 @@
+"""What a long job needs: progress, interrupts, versions, plain errors."""

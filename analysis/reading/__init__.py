@@ -1,0 +1,1 @@
+"""Corpus formats -> documents -> sections -> batches; the model, its hook points, the SAE."""

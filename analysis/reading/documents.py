@@ -1,0 +1,275 @@
+"""Files -> documents: text with its labels, cleaned, and a count of all that had to be cleaned.
+
+Choice: documents stream. One block of up to 64 MB of text is held and put in a hashed order,
+so that the first tokens read are a fair sample of the corpus; a corpus larger than a block is
+shuffled block by block. Cost: in a larger corpus, the order of the blocks is that of the files.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from analysis.errors import BadFile, UserError
+from analysis.maths.hashing import unit_hash
+
+BLOCK_CHARACTERS = 64_000_000
+_DEEPEST = 8  # levels of lists and objects in a label
+_FEW = 3  # files of a folder that are named one by one
+_SUFFIXES = (".jsonl", ".txt", ".jsonl.gz", ".txt.gz")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# C0 and C1 controls but tab, newline, return; NUL among them
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text. `index` counts documents over all files, in file order; `labels` are the other columns."""
+
+    index: int
+    name: str
+    text: str
+    labels: dict[str, Any]
+
+
+@dataclass
+class ReadingReport:
+    """What was read and what had to be mended, all counts of the whole corpus."""
+
+    documents: int = 0
+    empty_documents: int = 0
+    characters: int = 0
+    invalid_utf8: int = 0
+    lone_surrogates: int = 0
+    control_characters: int = 0
+    bad_lines: int = 0
+    first_bad_line: str = ""
+    first_bad_found: str = ""
+    label_columns: Counter[str] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the run's row."""
+        return {**self.__dict__, "label_columns": dict(sorted(self.label_columns.items()))}
+
+
+class Corpus:
+    """A folder of texts, or one file.
+
+    Args:
+        path: `.jsonl` (a text field a line, every other column a label), `.txt` (one document a
+            file), either gzipped, or a folder of those.
+        text_field: the column that holds the text.
+
+    Raises:
+        UserError: nothing at `path`, no such file in the folder, or no document in it.
+        BadFile: a file of another kind, a broken gzip, a line without the text field.
+    """
+
+    def __init__(self, path: str | Path, text_field: str = "text") -> None:
+        self.path = Path(path)
+        self.text_field = text_field
+        self.files = _find_files(self.path)
+        self.report = ReadingReport()
+        self._kept: list[Document] | None = []  # all of them, where they fit in one block
+        self.sha256 = self._inspect()
+        if self.report.documents == 0:
+            raise UserError(f"{self.path}: expected at least one document; found none")
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffixes; of a folder, its files' names where they are few, else its own."""
+        few = self.files if len(self.files) <= _FEW else [self.path.resolve()]
+        return " + ".join(_stem(path.name) for path in few)
+
+    def documents(self) -> Iterator[Document]:
+        """All non-empty documents in file order."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        index = 0
+        for path in self.files:
+            for name, raw, labels in self._records(path, None):
+                text = _clean(raw, None)
+                if text.strip():
+                    yield Document(index, name, text, labels)
+                index += 1
+
+    def shuffled(self, seed: int) -> Iterator[Document]:
+        """All non-empty documents, block by block, each block in an order that `seed` alone fixes."""
+        block: list[Document] = []
+        size = 0
+        for document in self.documents():
+            block.append(document)
+            size += len(document.text)
+            if size >= BLOCK_CHARACTERS:
+                yield from _in_hashed_order(block, seed)
+                block, size = [], 0
+        yield from _in_hashed_order(block, seed)
+
+    def _inspect(self) -> str:
+        """One reading that counts, checks every line and hashes the cleaned records."""
+        digest = hashlib.sha256()
+        report = self.report
+        for path in self.files:
+            for name, raw, labels in self._records(path, report):
+                text = _clean(raw, report)
+                report.documents += bool(text.strip())
+                report.empty_documents += not text.strip()
+                report.characters += len(text)
+                report.label_columns.update(labels.keys())
+                digest.update(json.dumps([name, text, labels], sort_keys=True, default=str).encode())
+                self._keep(Document(report.documents + report.empty_documents - 1, name, text, labels))
+        if report.bad_lines:
+            raise BadFile(
+                report.first_bad_line,
+                f"a JSON object with a string field '{self.text_field}'",
+                f"{report.first_bad_found}; {report.bad_lines} such line(s) in all",
+            )
+        return digest.hexdigest()
+
+    def _keep(self, document: Document) -> None:
+        if self.report.characters >= BLOCK_CHARACTERS:
+            self._kept = None
+        elif self._kept is not None and document.text.strip():
+            self._kept.append(document)
+
+    def _records(self, path: Path, report: ReadingReport | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(name, raw text, labels) of every record of one file."""
+        stem = path.name.removesuffix(".gz")
+        if stem.endswith(".txt"):
+            yield stem.removesuffix(".txt"), _decode(_read_all(path), report), {}
+            return
+        for number, line in enumerate(_lines(path), start=1):
+            decoded = _decode(line, report)
+            if not decoded.strip():
+                continue
+            record = _parse(decoded)
+            if not isinstance(record, dict) or not isinstance(record.get(self.text_field), str):
+                if report is not None:
+                    report.bad_lines += 1
+                    if not report.first_bad_line:
+                        report.first_bad_line, report.first_bad_found = f"{path}:{number}", self._found(record)
+                continue
+            text = record.pop(self.text_field)
+            yield f"{stem.removesuffix('.jsonl')}:{number}", text, _moved(_plain(record), text)
+
+    def _found(self, record: Any) -> str:
+        """What a bad line holds, in words."""
+        if not isinstance(record, dict):
+            return "a line that is not one"
+        if self.text_field in record:
+            return f"'{self.text_field}' of type {type(record[self.text_field]).__name__}"
+        return f"only {', '.join(map(repr, record)) or 'an empty object'}"[:200]
+
+
+def _stem(name: str) -> str:
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def _find_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES))
+        if not files:
+            raise UserError(f"{path}: expected files ending in {', '.join(_SUFFIXES)}; found none")
+        return files
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder; --corpus takes {', '.join(_SUFFIXES)} or a folder")
+    if not path.name.endswith(_SUFFIXES):
+        raise BadFile(path, f"a file ending in {', '.join(_SUFFIXES)}", f"'{path.suffix}'")
+    return [path]
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def _read_all(path: Path) -> bytes:
+    return b"\n".join(line.rstrip(b"\r\n") for line in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with _open(path) as stream:
+            yield stream.readline().removeprefix(codecs.BOM_UTF8)  # Windows' editors and spreadsheets write one
+            yield from stream
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadFile(path, "a readable text file", str(error)) from error
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line, parse_constant=lambda _name: None)  # NaN and Infinity are not JSON
+    except (ValueError, RecursionError):
+        return None
+
+
+def _decode(raw: bytes, report: ReadingReport | None) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", errors="replace")
+        if report is not None:
+            report.invalid_utf8 += text.count("\ufffd") - raw.count("\ufffd".encode())
+        return text
+
+
+def _clean(text: str, report: ReadingReport | None) -> str:
+    """Replace lone surrogates by U+FFFD, drop control characters, make line ends newlines."""
+    text, surrogates = _SURROGATES.subn("\ufffd", text)
+    text, controls = _CONTROLS.subn("", text)
+    if report is not None:
+        report.lone_surrogates += surrogates
+        report.control_characters += controls
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Labels whose strings are text: cleaned like the documents, since pages and exports show them.
+
+    What is nested too deep to be a label is left out.
+    """
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, str):
+        return _clean(value, None)
+    if isinstance(value, dict):
+        return {_clean(key, None): _plain(entry, depth + 1) for key, entry in value.items()}
+    return [_plain(entry, depth + 1) for entry in value] if isinstance(value, list) else value
+
+
+def _moved(labels: dict[str, Any], raw: str) -> dict[str, Any]:
+    """Character spans in labels, counted in the text as it came, counted in the text as it is cleaned."""
+    if len(raw) == len(_clean(raw, None)):
+        return labels
+    return {name: [_span(item, raw) for item in v] if isinstance(v, list) else v for name, v in labels.items()}
+
+
+def _span(item: Any, raw: str) -> Any:
+    """One span, as `{"start", "end", "label"}` or `[start, end, label]`; anything else as it is."""
+    if isinstance(item, dict):
+        return item | {key: _place(item[key], raw) for key in ("start", "end") if key in item}
+    if isinstance(item, list) and len(item) == 3:
+        return [*(_place(value, raw) for value in item[:2]), item[2]]
+    return item
+
+
+def _place(value: Any, raw: str) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return value
+    # a cut between the two halves of a line end counts it as one already
+    return len(_clean(raw[:value].removesuffix("\r") + ("\n" if raw[:value].endswith("\r") else ""), None))
+
+
+def _in_hashed_order(block: list[Document], seed: int) -> list[Document]:
+    return sorted(block, key=lambda document: unit_hash("order", seed, document.index))

@@ -1,0 +1,1 @@
+"""One analysis from settings to rows."""

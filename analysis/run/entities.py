@@ -1,0 +1,125 @@
+"""Rows that runs share, found or made: model, corpus and SAE, each by its hash; and the row of the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analysis.config import AnalyzeConfig
+from analysis.process.versions import versions
+from analysis.reading.sae import LoadedSae, slug_part, slugify
+from analysis.run.pipeline import Reading, Result
+from analysis.run.rows.plain import Row, plain
+from store.tables import Base, Corpus, Model, Run, Sae
+
+_Row = TypeVar("_Row", bound=Base)
+
+
+def model_row(session: Session, reading: Reading) -> Model:
+    """The model, by its fingerprint."""
+    model = reading.model
+    known = session.scalar(select(Model).where(Model.fingerprint == model.fingerprint))
+    if known is not None:
+        return known
+    row = Model(
+        slug=_free(session, Model.slug, slugify(model.name), model.fingerprint),
+        name=model.name,
+        fingerprint=model.fingerprint,
+        source=model.source,
+        licence=model.licence,
+        family=model.family,
+        n_layers=model.n_layers,
+        d_model=model.d_model,
+        vocab_size=model.vocab_size,
+    )
+    return added(session, row)
+
+
+def corpus_row(session: Session, reading: Reading) -> Corpus:
+    """The corpus, by the hash of its records."""
+    corpus = reading.corpus
+    known = session.scalar(select(Corpus).where(Corpus.sha256 == corpus.sha256))
+    if known is not None:
+        return known
+    row = Corpus(
+        name=corpus.name,
+        sha256=corpus.sha256,
+        documents=corpus.report.documents,
+        characters=corpus.report.characters,
+        licence=None,
+        report=plain(corpus.report.as_dict()),
+        label_columns=sorted(corpus.report.label_columns),
+    )
+    return added(session, row)
+
+
+def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
+    """The SAE, by the hash of its weights."""
+    known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
+    if known is not None:
+        return known
+    row = Sae(
+        slug=_free(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),
+        sha256=sae.sha256,
+        model_id=model.id,
+        hook_point=sae.hook_point,
+        layer=sae.layer,
+        # sae-lens saves BatchTopK as JumpReLU: what it was trained as is what people call it
+        architecture=sae.details.get("metadata", {}).get("training_architecture") or sae.architecture,
+        d_in=sae.d_in,
+        n_latents=sae.n_latents,
+        dtype=sae.dtype,
+        source=sae.source,
+        neuronpedia_id=sae.neuronpedia_id,
+        details=plain(sae.details) | {"settings_sha256": sae.settings},
+        training=plain(sae.training),
+    )
+    return added(session, row)
+
+
+def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> Run:
+    """A new run, not complete yet."""
+    reading, counts = result.reading, result.counts
+    config = reading.config
+    run = Run(
+        key=reading.key,
+        status="writing",
+        model_id=model_id,
+        corpus_id=corpus_id,
+        tokens=counts["tokens"],
+        masked_tokens=counts["masked"],
+        documents=counts["documents"],
+        context=config.context,
+        dense_threshold=config.dense_threshold,
+        seed=config.seed,
+        settings=_settings(config) | {"model_dtype": reading.model.dtype_name},
+        versions=versions(),
+        strip=plain(result.strip),
+        seconds=result.seconds,
+        finished=datetime.now(UTC).replace(tzinfo=None),
+    )
+    return added(session, run)
+
+
+def added(session: Session, row: _Row) -> _Row:
+    """The row with its id."""
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _free(session: Session, column: Any, wanted: str, fingerprint: str) -> str:
+    """`wanted`, or with a piece of the fingerprint where another row has that slug."""
+    taken = session.scalar(select(column).where(column == wanted))
+    return wanted if taken is None else f"{wanted}-{fingerprint[:8]}"
+
+
+def _settings(config: AnalyzeConfig) -> Row:
+    """What the run was asked for; not where it was stored, since a database URL may hold a password."""
+    found: Row = plain(asdict(config))
+    del found["db"]
+    return found

@@ -1,0 +1,156 @@
+"""From what was accumulated to what is said: every class, every label and every chain, for all SAEs of a run.
+
+Done once a run, on the bounded sample and on the CPU; nothing reads the text through the model again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
+from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens
+from analysis.classes.null_space import sensitive_directions
+from analysis.config import Cuts
+from analysis.labels import Association, LabelColumn, associate, label_columns
+from analysis.reading.documents import Document
+from analysis.reading.hook_points import has_layer_norm
+from analysis.reading.model import LanguageModel
+from analysis.reading.tags import Tags, tag_sample
+from analysis.run.panel import ClassAccumulators, Panel
+from analysis.statistics.chains import Link, chains
+from analysis.statistics.covariance import Covariance
+from analysis.statistics.mixture import MixtureSummary
+from analysis.statistics.signals import Sample, Signals
+
+Tell = Callable[[int], None]
+
+
+class Decided(NamedTuple):
+    """What is said of the detail latents of one SAE, in the order of the plan."""
+
+    scores: dict[str, list[Finding]]  # class or `mixture` -> one for each latent
+    chains: list[Link]
+    associations: list[list[Association]]  # of each of the run's columns: one for each latent; none if refused
+
+
+class Decisions(NamedTuple):
+    """Of a whole run."""
+
+    columns: list[LabelColumn]
+    saes: list[Decided]
+
+
+def sampled_documents(panels: list[Panel]) -> set[int]:
+    """Indices of the documents whose text the classes need again."""
+    return {int(index) for panel in panels[:1] for index in accumulators(panel).sample.documents()}
+
+
+class Samples(Sequence[Signals]):
+    """Every panel's `sampled`, made anew each time: copies of all of them would double what a run holds."""
+
+    def __init__(self, panels: list[Panel]) -> None:
+        self._panels = panels
+
+    def __len__(self) -> int:
+        return len(self._panels)
+
+    def __getitem__(self, place: int) -> Signals:  # type: ignore[override]  # no slices are taken
+        return sampled(self._panels[place])
+
+
+def decide(
+    model: LanguageModel, panels: list[Panel], documents: Mapping[int, Document], cuts: Cuts, seed: int, tell: Tell
+) -> Decisions:
+    """All classes, chains and labels of a run.
+
+    Args:
+        documents: those of the sample, by index.
+        tell: called with 1 after each SAE.
+    """
+    lens = lens_of(model)
+    samples = Samples(panels)
+    first = samples[0].sample  # all SAEs see the same contexts
+    tags, columns = tag_sample(first, documents), label_columns(first, documents)
+    decided = []
+    for panel, signals, links in zip(panels, samples, chains(samples, [p.sae for p in panels]), strict=True):
+        evidence = evidence_of(model, panel, signals, tags, lens, cuts)
+        mine = evidence.signals.values[:, : evidence.count]
+        labels = associate(columns, evidence.signals.sample, mine, seed)
+        decided.append(Decided(judge_all(evidence), links, labels))
+        tell(1)
+    return Decisions(columns, decided)
+
+
+def judge_all(evidence: Evidence) -> dict[str, list[Finding]]:
+    """Every class, the remainder and the mixture, by name."""
+    found = {each.statistic.name: each.judge(evidence) for each in CLASSES}
+    rest = [remainder([column[n] for column in found.values()]) for n in range(evidence.count)]
+    return found | {UNEXPLAINED.name: rest, MIXTURE.statistic.name: MIXTURE.judge(evidence)}
+
+
+def remainder(findings: list[Finding]) -> Finding:
+    """Whether none of the classes holds."""
+    if any(finding.holds for finding in findings):
+        return Finding(NO, "At least one class holds.")
+    names = [
+        each.statistic.title.lower()
+        for each, finding in zip(CLASSES, findings, strict=True)
+        if finding.label == UNMEASURED
+    ]
+    missing = f" Not measured: {', '.join(names)}." if names else ""
+    if len(names) >= len(findings) / 2:  # too little was looked at to call the rest unexplained
+        return Finding(UNMEASURED, f"Too few of the classes could be measured to say.{missing}")
+    return Finding(YES, f"None of the {len(findings)} classes holds.{missing}")
+
+
+def lens_of(model: LanguageModel) -> Lens:
+    """The model's output end."""
+    unembedding, words = model.unembedding().cpu(), model.words()
+    quiet = sensitive_directions(unembedding, has_layer_norm(model.module))
+    return Lens(unembedding, quiet, words, sayable(model, words), model.n_layers)
+
+
+def sayable(model: LanguageModel, words: list[str]) -> Tensor:
+    """[vocab] bool: neither special nor empty."""
+    allowed = torch.tensor([bool(word) for word in words])
+    allowed[[token for token in model.special_ids if token < len(words)]] = False
+    return allowed
+
+
+def evidence_of(model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Cuts) -> Evidence:
+    """One SAE's evidence; massive tokens of its layer are left out here, once."""
+    found = accumulators(panel)
+    return Evidence(
+        layer=panel.sae.layer,
+        signals=signals.kept(),
+        tags=tags._replace(values=tags.values[signals.ordinary]),
+        covariance=_on_cpu(found.covariance),
+        mixture=MixtureSummary(*(part.cpu() for part in found.mixture.summarise())),
+        pool=panel.plan.pool.cpu(),
+        lens=lens,
+        embedding=lambda ids: model.embedding(ids).cpu(),
+        cuts=cuts,
+    )
+
+
+def accumulators(panel: Panel) -> ClassAccumulators:
+    """The panel's, which are there unless a run was asked for without classes."""
+    assert panel.classes is not None
+    return panel.classes
+
+
+def sampled(panel: Panel) -> Signals:
+    """The panel's signals on the sample, massive tokens still in, on the CPU."""
+    found = accumulators(panel).sample.summarise()
+    sample = Sample(*(part.cpu() for part in found.sample))
+    return Signals(sample, *(part.cpu() for part in found[1:]))
+
+
+def _on_cpu(covariance: Covariance) -> Covariance:
+    made = Covariance(covariance.pivot.cpu(), covariance.seed)
+    made.load_state_dict(covariance.state_dict())
+    return made

@@ -1,0 +1,340 @@
+"""The loop: text -> model -> SAEs -> accumulators -> rows. One forward pass for all layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from analysis.config import AnalyzeConfig
+from analysis.errors import UserError
+from analysis.process.interrupts import gentle_stop
+from analysis.process.progress import progress_bar
+from analysis.reading.batches import TokenBatch
+from analysis.reading.corpus import ContextStream
+from analysis.reading.documents import Corpus
+from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.sae import LoadedSae, check_fits, load_sae
+from analysis.run.checkpoint import Checkpoints
+from analysis.run.panel import Panel, Settings
+from analysis.run.pilot import NUMBERS, Draw, Pilot, Plan, make_plan
+from analysis.run.rows.examples import title_of
+from analysis.run.rows.plain import plain
+from analysis.statistics.geometry import Partners, partners
+from analysis.statistics.joint import PairPlan
+from store.session import database_url, sqlite_path
+
+Tell = Callable[[int], None]
+Kept = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
+STRIP_TOKENS = 1024
+
+
+@dataclass
+class Reading:
+    """Everything loaded and checked, before the model runs."""
+
+    config: AnalyzeConfig
+    corpus: Corpus
+    model: LanguageModel
+    saes: list[LoadedSae]
+    key: str
+
+    @property
+    def hooks(self) -> list[str]:
+        """Hook points, each once."""
+        return list(dict.fromkeys(sae.hook_point for sae in self.saes))
+
+    @property
+    def settings(self) -> Settings:
+        """Sizes for the accumulators."""
+        config = self.config
+        tokens = config.class_tokens if config.classes else 0
+        return Settings(config.context, config.contexts, self.model.vocab_size, config.seed, tokens)
+
+    @property
+    def draw(self) -> Draw:
+        """What the plans are asked to draw."""
+        config = self.config
+        if not config.classes:
+            return Draw(config.controls, seed=config.seed)
+        return Draw(config.controls, config.random_directions, config.pool, config.seed)
+
+    def stream(self) -> ContextStream:
+        """The text as batches."""
+        return ContextStream(
+            self.corpus,
+            self.model.tokenizer,
+            bos=self.model.bos_id,
+            special=self.model.special_ids,
+            context=self.config.context,
+            batch=self.config.contexts,
+            tokens=self.config.tokens,
+            seed=self.config.seed,
+        )
+
+
+@dataclass
+class Result:
+    """What the stream gave; `write` turns it into rows."""
+
+    reading: Reading
+    panels: list[Panel]
+    geometry: list[Partners]
+    counts: dict[str, int]
+    strip: dict[str, Any] | None
+    strip_acts: list[Tensor]
+    seconds: float
+
+
+def prepare(config: AnalyzeConfig) -> Reading:
+    """Load and check everything; SAEs and corpus first, since they fail fastest.
+
+    Raises:
+        UserError: whatever is wrong with the input, named.
+    """
+    saes = [load_sae(source) for source in config.saes]
+    check_detail(config, saes)
+    check_apart(saes)
+    corpus = Corpus(config.corpus, config.text_field)
+    centred = {sae.centred for sae in saes}
+    if len(centred) > 1:
+        raise UserError("the SAEs disagree about centred writing weights; analyze them in separate runs")
+    model = load_model(config.model, dtype=config.dtype, device=config.device, centred=centred.pop())
+    for sae in saes:
+        check_fits(sae, model.d_model, model.n_layers)
+    check_context(config, model)
+    saes = sorted(saes, key=lambda sae: (sae.layer, sae.hook_point, sae.sha256))
+    if model.device.type != "cpu":
+        saes = [load_sae(sae.source, device=str(model.device)) for sae in saes]
+    key = config.key(model.fingerprint, corpus.sha256, [(sae.sha256, sae.settings) for sae in saes], model.dtype_name)
+    return Reading(config, corpus, model, saes, key)
+
+
+def analyse(reading: Reading, checkpoints: Checkpoints, console: Console) -> Result:
+    """Read the text once and accumulate; goes on from a checkpoint where asked to.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came; the last whole batch is in a checkpoint.
+    """
+    started = time.monotonic()
+    run = Run(reading, checkpoints)
+    with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as tell:
+        run.stream(tell)
+    strip, strip_acts = _strip(reading, [panel.plan for panel in run.panels])
+    seconds = run.seconds_before + time.monotonic() - started
+    return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
+
+
+class Run:
+    """The state of one run: plan, panels, counts, and how to save and restore them."""
+
+    def __init__(self, reading: Reading, checkpoints: Checkpoints) -> None:
+        self.reading, self.checkpoints = reading, checkpoints
+        self.geometry = [_geometry(sae) for sae in reading.saes]
+        self.panels: list[Panel] = []
+        self.counts = {"tokens": 0, "masked": 0, "cursor": 0}
+        self.documents: set[int] = set()
+        self.seconds_before = 0.0
+        self._started = time.monotonic()
+        if reading.config.resume and checkpoints.exists():
+            self._restore()
+
+    def stream(self, tell: Tell) -> None:
+        """Pilot, then every batch, with a checkpoint now and then."""
+        last = time.monotonic()
+        with gentle_stop() as stopping:
+            for batch, kept in self.batches():
+                self.update(batch, kept)
+                tell(int(batch.mask.sum()))
+                late = time.monotonic() - last > self.reading.config.checkpoint_seconds
+                if late or stopping():
+                    self.save()
+                    last = time.monotonic()
+                if stopping():
+                    raise KeyboardInterrupt
+        if not self.panels or not self.counts["tokens"]:
+            raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
+        self.counts["documents"] = len(self.documents)
+        self.save()  # what was read is safe, should the writing fail
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        note = {
+            "counts": self.counts,
+            "documents": sorted(self.documents),
+            "seconds": self.seconds_before + time.monotonic() - self._started,
+        }
+        self.checkpoints.save(note, (_plan_tensors(panel.plan) | panel.state_dict() for panel in self.panels))
+
+    def _restore(self) -> None:
+        note = self.checkpoints.note()
+        self.counts, self.documents = note["counts"], set(note["documents"])
+        self.seconds_before = note["seconds"]
+        for sae, saved in zip(self.reading.saes, self.checkpoints.parts(), strict=True):
+            mine = {name: tensor.to(sae.decoder.device) for name, tensor in saved.items()}
+            panel = Panel(sae, _plan_from(mine), self.reading.settings)
+            panel.load_state_dict(mine)
+            self.panels.append(panel)
+
+    def batches(self) -> Iterator[tuple[TokenBatch, Kept]]:
+        """Batches with their activations; makes the plan from the first ones, which are kept and given first."""
+        source = self._live()
+        if not self.panels:
+            yield from self._pilot(source)
+        yield from source
+
+    def read(self, batch: TokenBatch) -> Kept:
+        """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
+        kept = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
+        mask = batch.mask.to(self.reading.model.device)
+        counted = {hook: activations[mask] for hook, activations in kept.items()}
+        for hook, x in counted.items():
+            if not bool(torch.isfinite(x).all()):
+                raise UserError(
+                    f"{hook}: expected finite activations; found NaN or infinity with the model in"
+                    f" {self.reading.model.dtype_name}: try --dtype bfloat16 or --dtype float32"
+                )
+        return counted
+
+    def _live(self) -> Iterator[tuple[TokenBatch, Kept]]:
+        for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
+            yield batch, self.read(batch)
+
+    def _pilot(self, source: Iterator[tuple[TokenBatch, Kept]]) -> Iterator[tuple[TokenBatch, Kept]]:
+        pilot = []
+        tokens = 0
+        for item in source:
+            pilot.append(item)
+            tokens += int(item[0].mask.sum())
+            if tokens >= self.reading.config.pilot_tokens:
+                break
+        if tokens:
+            self._plan([kept for _batch, kept in pilot])
+            yield from pilot
+
+    def _plan(self, pilot: list[Kept]) -> None:
+        for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
+            x = torch.cat([kept[sae.hook_point] for kept in pilot])
+            asked = _asked(self.reading.config, sae)
+            plan = make_plan(
+                sae,
+                geometry,
+                Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents)),
+                self.reading.config.dense_threshold,
+                asked,
+                self.reading.draw,
+            )
+            self.panels.append(Panel(sae, plan, self.reading.settings))
+
+    def update(self, batch: TokenBatch, kept: Kept) -> None:
+        """One batch into every SAE's panel."""
+        for panel in self.panels:
+            panel.update(batch, kept[panel.sae.hook_point])
+        counted = int(batch.mask.sum())
+        self.counts["tokens"] += counted
+        self.counts["masked"] += batch.ids.numel() - counted
+        self.counts["cursor"] = batch.cursor
+        self.documents.update(batch.document[batch.mask.any(1)].tolist())
+
+
+def check_database(config: AnalyzeConfig) -> None:
+    """Refuse a database file that cannot be, before anything is loaded.
+
+    Raises:
+        UserError: a folder, or a folder that is not there.
+    """
+    path = sqlite_path(database_url(config.db))
+    if path is None:
+        return
+    if path.is_dir():
+        raise UserError(f"--db {path}: expected a file; found a folder")
+    if not path.resolve().parent.is_dir():
+        raise UserError(f"--db {path}: expected a file in a folder that is there; found no {path.parent}")
+
+
+def check_context(config: AnalyzeConfig, model: LanguageModel) -> None:
+    """Refuse contexts longer than the model has positions.
+
+    Raises:
+        UserError: both numbers.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is not None and config.context > longest:
+        raise UserError(f"--context {config.context}: {model.name} has positions for {longest} tokens")
+
+
+def check_apart(saes: list[LoadedSae]) -> None:
+    """Refuse the same SAE under two names.
+
+    Raises:
+        UserError: both sources.
+    """
+    seen: dict[str, str] = {}
+    for sae in saes:
+        if sae.sha256 in seen:
+            raise UserError(f"--sae {sae.source}: the same weights as {seen[sae.sha256]}; give each SAE once")
+        seen[sae.sha256] = sae.source
+
+
+def check_detail(config: AnalyzeConfig, saes: list[LoadedSae]) -> None:
+    """Refuse a --detail that names what is not there.
+
+    Raises:
+        UserError: a layer without an SAE, or an index its SAE does not have.
+    """
+    layers = sorted({sae.layer for sae in saes})
+    for layer, wanted in config.detail.items():
+        if layer not in layers:
+            raise UserError(
+                f"--detail {layer}:...: no --sae reads layer {layer}; they read {', '.join(map(str, layers))}"
+            )
+        for sae in (sae for sae in saes if sae.layer == layer):
+            for index in wanted:
+                if not 0 <= index < sae.n_latents:
+                    raise UserError(f"--detail {layer}:{index}: {sae.source} has latents 0 to {sae.n_latents - 1}")
+
+
+def _asked(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
+    wanted = sorted(set(config.detail.get(sae.layer, [])))
+    return torch.tensor(wanted, dtype=torch.int64, device=sae.decoder.device)
+
+
+def _geometry(sae: LoadedSae) -> Partners:
+    encoder = torch.zeros_like(sae.decoder) if sae.encoder is None else sae.encoder
+    return partners(encoder, sae.decoder)
+
+
+def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, list[Tensor]]:
+    """One document from its start, and the activations [tokens, m] of each SAE's detail latents on it, on the CPU."""
+    stream = reading.stream()
+    tokenised = stream.whole_document(STRIP_TOKENS)
+    if tokenised is None:
+        return None, []
+    batch = stream.collate(stream.contexts_of(tokenised, STRIP_TOKENS))
+    kept = reading.model.read(batch.ids, batch.attention, reading.hooks)
+    mask = batch.mask.to(reading.model.device)
+    words = reading.model.words()
+    document = tokenised.document
+    strip = {
+        "document": title_of(document.name, document.labels),
+        "labels": plain(document.labels),
+        "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
+    }
+    acts = (sae.encode(kept[sae.hook_point][mask]) for sae in reading.saes)
+    return strip, [found[:, plan.latents].cpu() for found, plan in zip(acts, plans, strict=True)]
+
+
+def _plan_tensors(plan: Plan) -> dict[str, Tensor]:
+    flat = {f"plan/{name}": tensor for name, tensor in plan._asdict().items() if name != "pairs"}
+    named = flat | {f"pairs/{name}": tensor for name, tensor in plan.pairs._asdict().items()}
+    return {name: tensor.clone() for name, tensor in named.items()}  # some are one tensor under two names
+
+
+def _plan_from(tensors: dict[str, Tensor]) -> Plan:
+    pairs = PairPlan(**{name: tensors[f"pairs/{name}"] for name in PairPlan._fields})
+    return Plan(**{name: tensors[f"plan/{name}"] for name in Plan._fields if name != "pairs"}, pairs=pairs)

@@ -1,0 +1,43 @@
+"""Columns of the user's corpus and what signals say of them -> rows; the caller adds the ids."""
+
+from __future__ import annotations
+
+from analysis.labels.associate import Association
+from analysis.labels.columns import LabelColumn
+from analysis.run.rows.plain import Row, number, plain
+
+MOST_GROUPS = 50  # of a category that are stored
+
+
+def label_row(column: LabelColumn) -> Row:
+    """A row of `Label`, without `id` and `run_id`."""
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "of": column.of,
+        "measure": column.measure,
+        "documents": column.documents,
+        "groups": plain(column.groups[:MOST_GROUPS]),
+        "reason": column.reason,
+        "confounds": [{**one._asdict(), "strength": number(one.strength)} for one in column.confounds],
+    }
+
+
+def association_row(found: Association) -> Row:
+    """A row of `Association`, without `analysis_id`, `index` and `label_id`."""
+    numbers = ("effect", "low", "high", "conditional", "held_out", "p", "q")
+    return {
+        "verdict": found.verdict,
+        "words": found.words,
+        "data": _rounded(found.data),
+        **{name: number(getattr(found, name)) for name in numbers},
+    }
+
+
+def _rounded(data: object) -> object:
+    """Numbers of the evidence as `number` has them."""
+    if isinstance(data, float):
+        return number(data)
+    if isinstance(data, dict):
+        return {str(key): _rounded(part) for key, part in data.items()}
+    return [_rounded(part) for part in data] if isinstance(data, list) else data

@@ -1,0 +1,96 @@
+"""What every accumulator is: update, merge, summarise, state. One statistic (or a family) a file."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from analysis.reading.batches import Counted, Firing, TokenBatch
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A value's label; stored with the numbers, so that headers, tooltips and /methods need no second list."""
+
+    name: str
+    title: str
+    unit: str
+    kind: str  # scalar, histogram, series, tokens, matrix
+    of: str  # latent, pair, sae
+    definition: str
+    grade: str  # P: the paper states it, R: reported about the paper, O: our own operational choice
+    source: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """All that an accumulator may see of one batch, for one SAE. n counted tokens, N latents, D d_in."""
+
+    batch: TokenBatch
+    counted: Counted
+    x: Tensor  # [n, D] float32: what the SAE read
+    acts: Tensor  # [n, N] float32
+    firing: Firing
+    _columns: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)
+
+    def columns(self, latents: Tensor) -> Tensor:
+        """`acts[:, latents]`, cut out once for all accumulators that share the very same `latents`."""
+        key = latents.data_ptr()
+        known = self._columns.get(key)
+        if known is None or len(known[0]) != len(latents):
+            known = self._columns[key] = (latents, self.acts[:, latents])  # held, so that its address stays its own
+        return known[1]
+
+
+class Accumulator(ABC):
+    """Sums over a stream whose result does not depend on how the stream was cut.
+
+    The laws (held by `tests/analysis/test_laws.py` for every one): equal to a dense float64
+    computation; merge is associative, with a fresh accumulator as identity; merging leaves the
+    merged-in one unchanged; loading a saved state goes on as if never stopped.
+    """
+
+    tensors: State
+
+    @abstractmethod
+    def update(self, step: Step) -> None:
+        """Add the counted tokens of one batch."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Add what another accumulator of the same shape has seen; `other` is left as it was."""
+
+    @abstractmethod
+    def summarise(self) -> Any:
+        """The numbers so far, as a named tuple."""
+
+    def state_dict(self) -> State:
+        """A copy of all tensors that make up the state."""
+        return {name: tensor.clone() for name, tensor in self.tensors.items()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a saved state."""
+        device = next(iter(self.tensors.values())).device
+        self.tensors = {name: state[name].clone().to(device) for name in self.tensors}
+
+
+class Sums(Accumulator):
+    """An accumulator whose whole state adds up: merging is addition, tensor by tensor."""
+
+    def merge(self, other: Self) -> None:
+        """Add tensor by tensor."""
+        for name, tensor in self.tensors.items():
+            tensor += other.tensors[name]
+
+
+def add_at(total: Tensor, index: Tensor, values: Tensor | None = None) -> None:
+    """total.flatten()[index] += values (1 where None), duplicates added up; in place."""
+    if values is None:
+        values = torch.ones_like(index)
+    total.view(-1).index_add_(0, index, values.to(total.dtype))

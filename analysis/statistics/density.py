@@ -1,0 +1,87 @@
+"""How often a latent fires, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.maths.quantiles import t95
+from analysis.reading.corpus import GROUPS
+from analysis.statistics.base import Statistic, Step, Sums, add_at
+
+STATISTICS = (
+    Statistic(
+        "density", "Density", "share of tokens", "scalar", "latent",
+        "Share of counted tokens on which the latent's activation is not zero. Special tokens and padding are in"
+        " neither numerator nor denominator. The interval is 95 % over documents, because neighbouring tokens fire"
+        " together: documents are hashed into 64 groups and each group is left out once (jackknife).",
+        "P", "Sun et al. 2025, section 3; interval: our own",
+    ),
+    Statistic(
+        "is_dense", "Dense", "", "scalar", "latent",
+        "Density above the run's threshold, 0.1 unless set otherwise.", "P", "Sun et al. 2025, section 3",
+    ),
+    Statistic(
+        "borderline", "Borderline", "", "scalar", "latent",
+        "The 95 % interval of the density contains the threshold: on other text of this kind it may fall on the other"
+        " side.",
+        "O", "our own",
+    ),
+)  # fmt: skip
+
+
+class DensitySummary(NamedTuple):
+    """All [N] float64 but `tokens`; bounds are NaN where fewer than two groups hold tokens."""
+
+    density: Tensor
+    low: Tensor
+    high: Tensor
+    tokens: int
+
+
+class Density(Sums):
+    """Firing counts by document group: `fired` [64, N] and `tokens` [64], int64."""
+
+    def __init__(self, latents: int, device: torch.device | str = "cpu") -> None:
+        self.latents = latents
+        self.tensors = {
+            "fired": torch.zeros(GROUPS, latents, dtype=torch.int64, device=device),
+            "tokens": torch.zeros(GROUPS, dtype=torch.int64, device=device),
+        }
+
+    def update(self, step: Step) -> None:
+        """Count firings and tokens by group."""
+        group = step.counted.group
+        add_at(self.tensors["tokens"], group)
+        add_at(self.tensors["fired"], group[step.firing.token] * self.latents + step.firing.latent)
+
+    def summarise(self) -> DensitySummary:
+        """Density and its document-jackknife interval."""
+        fired, tokens = self.tensors["fired"].double(), self.tensors["tokens"].double()
+        ratio, low, high = jackknife_ratio(fired, tokens[:, None].expand_as(fired))
+        return DensitySummary(ratio, low.clamp(0, 1), high.clamp(0, 1), int(tokens.sum()))
+
+
+def jackknife_ratio(above: Tensor, below: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ratio of sums over groups with a 95 % interval from leaving out each group once.
+
+    Args:
+        above, below: [groups, ...] float64; groups with `below` = 0 are left out.
+
+    Returns:
+        ratio, low, high, each [...]; NaN where the denominator is 0, bounds NaN below two groups.
+    """
+    total_above, total_below = above.sum(0), below.sum(0)
+    ratio = total_above / total_below
+    used = below > 0
+    groups = used.sum(0)
+    left_out = (total_above - above) / (total_below - below)
+    spread = torch.where(used, left_out - ratio, torch.zeros_like(left_out)).square().sum(0)
+    count = groups.double()
+    error = ((count - 1) / count * spread).sqrt()
+    quantile = torch.tensor([math.nan, math.nan] + [t95(n - 1) for n in range(2, len(above) + 1)], device=above.device)
+    half = quantile.double()[groups] * error
+    return ratio, ratio - half, ratio + half

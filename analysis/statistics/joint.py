@@ -1,0 +1,145 @@
+"""Two latents as one signed signal: does their difference rebuild a direction of what the SAE reads?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from analysis.statistics.base import Accumulator, Statistic, Step, add_at
+
+REACH, PER_SD = 8, 4
+BINS = 2 * REACH * PER_SD
+R2_CUT, GAIN_CUT, COFIRE_CUT = 0.8, 0.15, 0.1
+
+STATISTICS = (
+    Statistic("correlation", "corr(z, p)", "", "scalar", "pair",
+              "Correlation of the signed signal z = a_i |d_i| - a_j |d_j| with the projection p of what the SAE reads"
+              " on the pair's direction, the unit vector along d_i/|d_i| - d_j/|d_j|. Massive tokens are left out.",
+              "O", "our own"),
+    Statistic("r2", "Joint R²", "share of variance", "scalar", "pair",
+              "Share of the variance of the projection p that the signed signal z explains, massive tokens left out.",
+              "O", "our own"),
+    Statistic("r2_single", "Best single R²", "share of variance", "scalar", "pair",
+              "The same for the better one of the two latents alone: the control of the joint R².", "O", "our own"),
+    Statistic("joint_1d", "One signed axis", "", "scalar", "pair",
+              f"Joint R² at least {R2_CUT}, at least {GAIN_CUT} above the better single latent, and the two fire"
+              f" together less than {COFIRE_CUT:.0%} as often as independent latents of these densities would.",
+              "O", "our own"),
+    Statistic("coverage", "Coverage", "share of tokens", "scalar", "pair",
+              "Share of counted tokens on which at least one of the two fires.", "O", "our own"),
+    Statistic("dead_zone", "Dead zone", "share of tokens", "scalar", "pair",
+              "Share of counted tokens on which neither fires.", "O", "our own"),
+    Statistic("cofiring", "Co-firing", "share of tokens", "scalar", "pair",
+              "Share of counted tokens on which both fire.", "O", "our own"),
+    Statistic("cofiring_ratio", "Co-firing against chance", "x", "scalar", "pair",
+              "Co-firing over the product of the two densities: 1 is independence, 0 never together.", "O", "our own"),
+    Statistic("z_histogram", "Signed activation", "tokens", "histogram", "pair",
+              "Number of counted tokens by z, in standard deviations of z; the outermost bins hold what lies beyond.",
+              "O", "our own"),
+)  # fmt: skip
+
+
+class PairPlan(NamedTuple):
+    """q candidate pairs and what the pilot knows of them; `first`, `second` are latents."""
+
+    first: Tensor  # [q] int64
+    second: Tensor  # [q] int64
+    norms: Tensor  # [q, 2] float32: decoder norms
+    direction: Tensor  # [q, D] float32: unit vectors u
+    pivot: Tensor  # [D] float32: about the mean of x
+    z_sd: Tensor  # [q] float32: sd of z in the pilot, > 0
+
+
+class JointSummary(NamedTuple):
+    """[q] float64 each but the histogram [q, 3, BINS] int64 (first on, second on, neither) with `edges` in sd of z."""
+
+    correlation: Tensor
+    r2: Tensor
+    r2_first: Tensor
+    r2_second: Tensor
+    both: Tensor
+    first: Tensor
+    second: Tensor
+    tokens: int
+    z_sd: Tensor
+    z_mean: Tensor
+    histogram: Tensor
+    edges: Tensor
+
+
+class Joint(Accumulator):
+    """Co-moments of (p, z, a_i |d_i|, a_j |d_j|) in float64 and a histogram of z in fixed bins."""
+
+    def __init__(self, plan: PairPlan) -> None:
+        self.plan = plan
+        pairs, device = len(plan.first), plan.first.device
+        self.tensors = {
+            "count": torch.zeros(1, dtype=torch.float64, device=device),
+            "mean": torch.zeros(pairs, 4, dtype=torch.float64, device=device),
+            "comoment": torch.zeros(pairs, 4, 4, dtype=torch.float64, device=device),
+            "tokens": torch.zeros(1, dtype=torch.int64, device=device),
+            "firing": torch.zeros(pairs, 3, dtype=torch.int64, device=device),  # first, second, both
+            "histogram": torch.zeros(pairs, 3, BINS, dtype=torch.int64, device=device),
+        }
+
+    def update(self, step: Step) -> None:
+        """One batch; co-moments over ordinary tokens, counts over all."""
+        if not len(self.plan.first):
+            return
+        a = step.acts[:, self.plan.first] * self.plan.norms[:, 0]
+        b = step.acts[:, self.plan.second] * self.plan.norms[:, 1]
+        self._count(a, b)
+        p = (step.x - self.plan.pivot) @ self.plan.direction.T
+        keep = step.counted.ordinary
+        values = torch.stack([p, a - b, a, b], -1)[keep].double()  # [n, q, 4]
+        if len(values):
+            mean = values.mean(0)
+            off = values - mean
+            self._fold(len(values), mean, torch.einsum("nqi,nqj->qij", off, off))
+
+    def merge(self, other: Self) -> None:
+        """Chan's rule; counts add up."""
+        theirs = other.tensors
+        self._fold(float(theirs["count"]), theirs["mean"], theirs["comoment"])
+        for name in ("tokens", "firing", "histogram"):
+            self.tensors[name] += theirs[name]
+
+    def summarise(self) -> JointSummary:
+        """Correlations, R² and counts; NaN where a variance is 0."""
+        t = self.tensors
+        variance = torch.diagonal(t["comoment"], dim1=1, dim2=2)
+        against = t["comoment"][:, 0, 1:]
+        scale = (variance[:, :1] * variance[:, 1:]).sqrt()
+        correlation = torch.where(scale > 0, against / scale, torch.nan)
+        r2 = correlation.square()
+        edges = torch.arange(BINS + 1, dtype=torch.float64) / PER_SD - REACH
+        return JointSummary(
+            correlation[:, 0], r2[:, 0], r2[:, 1], r2[:, 2], t["firing"][:, 2].double(), t["firing"][:, 0].double(),
+            t["firing"][:, 1].double(), int(t["tokens"]), self.plan.z_sd.double(), t["mean"][:, 1].clone(),
+            t["histogram"].clone(), edges,
+        )  # fmt: skip
+
+    def _count(self, a: Tensor, b: Tensor) -> None:
+        on_a, on_b = a != 0, b != 0
+        self.tensors["tokens"] += len(a)
+        self.tensors["firing"] += torch.stack([on_a.sum(0), on_b.sum(0), (on_a & on_b).sum(0)], 1)
+        z = a - b
+        side = torch.where(z > 0, 0, torch.where(z < 0, 1, torch.where(on_a | on_b, 0, 2)))
+        # in float32 a small negative z plus REACH is REACH, and lands on the positive side
+        place = ((z.double() / self.plan.z_sd + REACH) * PER_SD).floor().clamp(0, BINS - 1).long()
+        pair = torch.arange(a.shape[1], device=a.device)
+        add_at(self.tensors["histogram"], ((pair * 3 + side) * BINS + place).flatten())
+
+    def _fold(self, count: float, mean: Tensor, comoment: Tensor) -> None:
+        t = self.tensors
+        before = float(t["count"])
+        total = before + count
+        if count == 0:
+            return
+        delta = mean - t["mean"]
+        outer = delta[:, :, None] * delta[:, None, :]
+        t["comoment"] = t["comoment"] + comoment + outer * (before * count / total)
+        t["mean"] = t["mean"] + delta * (count / total)
+        t["count"] = t["count"] + count

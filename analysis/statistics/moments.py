@@ -1,0 +1,105 @@
+"""Mean, spread and skewness of a latent's activation where it fires; its maximum; its firing mass."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from analysis.statistics.base import Accumulator, Statistic, Step, add_at
+
+_ORDINARY = (
+    " Over firing tokens; massive tokens (norm over 6 x the layer's median) are left out, since a few of them would"
+    " rule every linear measure."
+)
+STATISTICS = (
+    Statistic("mean", "Mean activation", "activation", "scalar", "latent",
+              "Mean activation." + _ORDINARY, "O", "our own"),
+    Statistic("std", "Standard deviation", "activation", "scalar", "latent",
+              "Standard deviation of the activation (denominator n)." + _ORDINARY, "O", "our own"),
+    Statistic("skewness", "Skewness", "", "scalar", "latent",
+              "Third standardised moment of the activation; positive: a long tail to the right." + _ORDINARY,
+              "O", "our own"),
+    Statistic("max", "Largest activation", "activation", "scalar", "latent",
+              "The activation largest in magnitude over all counted tokens, massive ones too.", "O", "our own"),
+    Statistic("mass_share", "Share of firing mass", "share", "scalar", "latent",
+              "Sum of the latent's |activation| over the sum of all latents' |activation|, all counted tokens.",
+              "O", "our own; the dense latents' sum of it is reported as in SAEBench"),
+)  # fmt: skip
+
+
+class MomentsSummary(NamedTuple):
+    """All [N] float64; NaN where nothing fired. `count` is firing ordinary tokens."""
+
+    count: Tensor  # type: ignore[assignment]
+    mean: Tensor
+    std: Tensor
+    skewness: Tensor
+    max: Tensor
+    mass: Tensor
+
+
+class Moments(Accumulator):
+    """Central moments in float64 by Chan's merging rule: no cancellation, whatever the offset."""
+
+    def __init__(self, latents: int, device: torch.device | str = "cpu") -> None:
+        self.latents = latents
+        names = ("count", "mean", "m2", "m3", "max", "mass")
+        self.tensors = {name: torch.zeros(latents, dtype=torch.float64, device=device) for name in names}
+
+    def update(self, step: Step) -> None:
+        """Moments of this batch in two passes, then one merge."""
+        token, latent, value = step.firing
+        value = value.double()
+        add_at(self.tensors["mass"], latent, value.abs())
+        self._larger(latent, value)
+        keep = step.counted.ordinary[token]
+        latent, value = latent[keep], value[keep]
+        count, mean, m2, m3 = (torch.zeros_like(self.tensors["mean"]) for _ in range(4))
+        add_at(count, latent)
+        add_at(mean, latent, value)
+        mean /= count.clamp(min=1)
+        off = value - mean[latent]
+        add_at(m2, latent, off**2)
+        add_at(m3, latent, off**3)
+        self._fold(count, mean, m2, m3)
+
+    def merge(self, other: Self) -> None:
+        """Chan's rule for the first three moments; sums and maxima as they are."""
+        theirs = other.tensors
+        self._fold(theirs["count"], theirs["mean"], theirs["m2"], theirs["m3"])
+        self.tensors["mass"] += theirs["mass"]
+        self._keep_larger(theirs["max"])
+
+    def summarise(self) -> MomentsSummary:
+        """Population moments."""
+        t = self.tensors
+        n = torch.where(t["count"] > 0, t["count"], torch.nan)
+        variance = t["m2"] / n
+        skewness = torch.where(variance > 0, t["m3"] / n / variance**1.5, torch.nan)
+        fired = torch.where(t["mass"] > 0, t["max"], torch.nan)
+        return MomentsSummary(t["count"], t["mean"] + 0 * n, variance.sqrt(), skewness, fired, t["mass"].clone())
+
+    def _larger(self, latent: Tensor, value: Tensor) -> None:
+        for sign in (1.0, -1.0):
+            side = value * sign > 0
+            if bool(side.any()):
+                top = torch.zeros_like(self.tensors["max"])
+                top.scatter_reduce_(0, latent[side], value[side].abs(), "amax")
+                self._keep_larger(top * sign)
+
+    def _keep_larger(self, candidate: Tensor) -> None:
+        current = self.tensors["max"]
+        bigger = (candidate.abs() > current.abs()) | ((candidate.abs() == current.abs()) & (candidate > current))
+        self.tensors["max"] = torch.where(bigger, candidate, current)
+
+    def _fold(self, count: Tensor, mean: Tensor, m2: Tensor, m3: Tensor) -> None:
+        t = self.tensors
+        n, m = t["count"], count
+        total = (n + m).clamp(min=1)
+        delta = torch.where(m > 0, mean - t["mean"], torch.zeros_like(mean))
+        t["m3"] = t["m3"] + m3 + delta**3 * n * m * (n - m) / total**2 + 3 * delta * (n * m2 - m * t["m2"]) / total
+        t["m2"] = t["m2"] + m2 + delta**2 * n * m / total
+        t["mean"] = t["mean"] + delta * m / total
+        t["count"] = n + m

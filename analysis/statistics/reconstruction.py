@@ -1,0 +1,72 @@
+"""L0 and the fraction of variance unexplained, of the SAE as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from analysis.statistics.base import Statistic, Step, Sums
+
+EVERY = 8  # decoding costs as much as encoding, so one batch in eight is decoded
+
+STATISTICS = (
+    Statistic("l0", "L0", "latents per token", "scalar", "sae",
+              "Mean number of latents that fire on a counted token. It is the sum of all densities, and differs from"
+              " layer to layer: compare dense counts with it in view.", "O", "common usage"),
+    Statistic("fvu", "FVU", "share", "scalar", "sae",
+              f"Fraction of variance unexplained: summed squared error over summed squared distance from the mean,"
+              f" on one batch in {EVERY}, massive tokens left out.", "O", "common usage"),
+)  # fmt: skip
+
+
+class ReconstructionSummary(NamedTuple):
+    """`fvu` is NaN where no batch was decoded or the variance is 0."""
+
+    l0: float
+    fvu: float
+    tokens: int
+    ordinary: int
+
+
+class Reconstruction(Sums):
+    """Sums for L0 (every batch) and FVU (one batch in eight, by the batch's place in the stream).
+
+    Args:
+        decode: activations [n, N] -> reconstruction [n, D], called right after encoding.
+        pivot: [D] near the mean of x, from the pilot: keeps the sums free of cancellation.
+        contexts: contexts per batch, to tell the batch's number from its cursor.
+    """
+
+    def __init__(self, decode: Callable[[Tensor], Tensor], pivot: Tensor, contexts: int) -> None:
+        self.decode, self.pivot, self.contexts = decode, pivot.double(), contexts
+        device = pivot.device
+        self.tensors = {
+            "count": torch.zeros(4, dtype=torch.float64, device=device),  # tokens, ordinary, firings, decoded tokens
+            "squares": torch.zeros(2, dtype=torch.float64, device=device),  # error, x - pivot
+            "sum": torch.zeros_like(self.pivot),
+        }
+
+    def update(self, step: Step) -> None:
+        """Count; decode where it is this batch's turn."""
+        keep = step.counted.ordinary
+        decoded = 0
+        if (step.batch.cursor - 1) // self.contexts % EVERY == 0:
+            x = step.x[keep].double()
+            error = x - self.decode(step.acts)[keep].double()
+            off = x - self.pivot
+            self.tensors["squares"] += torch.stack([error.square().sum(), off.square().sum()])
+            self.tensors["sum"] += off.sum(0)
+            decoded = len(x)
+        counts = [len(keep), int(keep.sum()), len(step.firing.value), decoded]
+        self.tensors["count"] += torch.tensor(counts, dtype=torch.float64, device=self.pivot.device)
+
+    def summarise(self) -> ReconstructionSummary:
+        """Both numbers."""
+        tokens, ordinary, firings, decoded = self.tensors["count"].tolist()
+        error, squares = self.tensors["squares"].tolist()
+        variance = squares - float(self.tensors["sum"].square().sum()) / max(decoded, 1)
+        fvu = error / variance if variance > 1e-12 * squares else float("nan")  # below is rounding
+        return ReconstructionSummary(firings / max(tokens, 1), fvu, int(tokens), int(ordinary))

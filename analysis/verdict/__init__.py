@@ -1,0 +1,22 @@
+"""Keep, investigate or prune, by rule, always with the measurements that made it and those that are missing.
+
+Takes no torch, so that a store can be judged where there is none; `STATISTICS` are in `verdict.statistics`, which does.
+"""
+
+from analysis.verdict.judge import judge_all, judge_analysis
+from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured
+from analysis.verdict.rule import Decision, decide
+from analysis.verdict.words import Place
+
+__all__ = [
+    "Change",
+    "ClassFound",
+    "Decision",
+    "Found",
+    "LabelFound",
+    "Measured",
+    "Place",
+    "decide",
+    "judge_all",
+    "judge_analysis",
+]

@@ -1,0 +1,20 @@
+"""What a verdict means, for /methods."""
+
+from __future__ import annotations
+
+from analysis.statistics.base import Statistic
+
+STATISTICS: tuple[Statistic, ...] = (
+    Statistic(
+        "verdict", "Verdict by rule", "", "verdict", "latent",
+        "Keep: a class with its controls passed, or a label that goes with the latent, and a causal effect: the 95 %"
+        " interval of what mean-ablating the latent, or its antipodal pair, does to the loss lies beyond ±ε (above:"
+        " the model needs it; below: this text is predicted better without it, which is an effect too); where the"
+        " loss is not conclusive, a KL whose interval lies above ε counts. Prune candidate: equivalence is shown, of"
+        " the latent and of its pair, and no KL lies beyond ε; all six classes were measured and none holds; no label"
+        " goes with it; and SAEs trained from other seeds do not have it. Investigate: the rest, naming the"
+        " measurements that are missing or the two that disagree. Density and antipodality are no ground for keeping,"
+        " and being unexplained is by itself none for pruning. A person's own verdict stands beside it.",
+        "O", "our own; METHODS §12",
+    ),
+)  # fmt: skip

@@ -1,0 +1,111 @@
+"""Who wrote what, when, and what that changed, in words."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.annotations.activity_queries import Activity
+from app.annotations.panel import HUMAN_VERDICTS, category_of
+from app.annotations.queries import AnnotationInfo
+from app.categories.queries import CategoryInfo
+
+SHOWN = 400
+"""Characters of a note; the whole is on the page it belongs to."""
+_SPACE = uuid.UUID("5d1f4a0e-6a39-4a53-9a0e-0f9a3f3f2c77")  # ours, chosen once: versions keep their ids everywhere
+
+
+@dataclass(frozen=True)
+class Word:
+    """A stretch of a sentence: text, a category or a person's verdict."""
+
+    text: str
+    category: CategoryInfo | None = None
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One version."""
+
+    id: int
+    name: str
+    """A URN that no other version has, and that this one keeps in another store."""
+    author: str
+    created: datetime
+    about: str
+    """The latent or pair, in words."""
+    sae: str
+    """Slug of the SAE, or its hash where this store does not know it."""
+    href: str
+    """The page; empty where there is none."""
+    words: list[Word]
+    """What it changed, as a sentence."""
+    note: str
+    """The note it wrote, its beginning if it is long; empty where the note did not change, or went."""
+
+    @property
+    def sentence(self) -> str:
+        """What it changed, as plain text."""
+        return "".join(word.text for word in self.words)
+
+
+def entry(one: Activity, known: list[CategoryInfo]) -> Entry:
+    """As shown."""
+    now = one.now
+    pair = now.other >= 0
+    path = f"pairs/{now.index}/{now.other}" if pair else f"latents/{now.index}"
+    note = now.note if now.note != (one.before.note if one.before else "") else ""
+    return Entry(
+        id=now.id,
+        name=uuid.uuid5(_SPACE, f"{now.sae_sha256}/{now.index}/{now.other}/{now.version}").urn,
+        author=now.author,
+        created=now.created,
+        about=f"pair {now.index} ⇄ {now.other}" if pair else f"latent {now.index}",
+        sae=one.slug or f"SAE {now.sae_sha256[:10]}, which this store does not know",
+        href=f"/saes/{one.slug}/{path}#annotation" if one.slug and one.shown else "",
+        words=_words(now, one.before, known),
+        note=note if len(note) <= SHOWN else note[:SHOWN].rstrip() + "…",
+    )
+
+
+def _words(now: AnnotationInfo, before: AnnotationInfo | None, known: list[CategoryInfo]) -> list[Word]:
+    old, new = category_of(before.category if before else None, known), category_of(now.category, known)
+    parts = [
+        _step("category", _category(old), _category(new)),
+        _step("verdict", _verdict(before.verdict if before else None), _verdict(now.verdict)),
+        _note(before.note if before else "", now.note),
+    ]
+    words = [_restored(now)] if now.restores is not None else []
+    for part in parts:
+        if part:
+            words += [Word("; "), *part] if words else part
+    return words or [Word("changed nothing")]
+
+
+def _restored(now: AnnotationInfo) -> Word:
+    return Word(f"brought back version {now.restores}" if now.restores else "took it all back")
+
+
+def _step(what: str, old: Word | None, new: Word | None) -> list[Word]:
+    if (old.text if old else None) == (new.text if new else None):
+        return []
+    if old is None or new is None:
+        verb = f"gave the {what} " if new else f"took away the {what} "
+        return [Word(verb), *(word for word in (old, new) if word)]
+    return [Word(f"changed the {what} from "), old, Word(" to "), new]
+
+
+def _category(found: CategoryInfo | None) -> Word | None:
+    return Word(found.title, category=found) if found else None
+
+
+def _verdict(key: str | None) -> Word | None:
+    return Word(HUMAN_VERDICTS.get(key, key), verdict=key) if key else None
+
+
+def _note(old: str, new: str) -> list[Word]:
+    if old == new:
+        return []
+    return [Word("took the note away" if not new else "changed the note" if old else "wrote a note")]

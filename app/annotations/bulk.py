@@ -1,0 +1,131 @@
+"""Saying the same of many latents at once, from a list: a plain form, which works without a script."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+
+from app.annotations.queries import NONE, Subject
+from app.annotations.write import Stale, author_name, change_many
+from app.compare.page import MOST as FEW
+from app.compare.references import address, reference_of
+from app.deps import SessionDep, ViewerDep, WritingDep
+from app.http.errors import BadFilter
+from app.http.viewer import remember
+from app.latents.queries import widths
+from app.saved_views.write import is_local
+
+router = APIRouter()
+MOST = 500
+LIST = "/latents"
+CHANGED = "changed"
+COMPARE = "compare"
+
+Chosen = Annotated[list[str], Form(default_factory=list, description="slug:index of each latent.")]
+Choice = Annotated[str, Form(max_length=60, description="Empty: as it is; none: taken away.")]
+Shown = Annotated[str, Form(max_length=200_000, description="All latents of the page, one a line.")]
+All = Annotated[str, Form(alias="all", max_length=8, description="Not empty: all that are shown.")]
+Name = Annotated[str, Form(max_length=200)]
+Act = Annotated[str, Form(max_length=12, description="compare: change nothing, but lay them side by side.")]
+Back = Annotated[str, Form(max_length=8_000, description="The list's address.")]
+
+
+@router.post("/annotations/many")
+def annotate_many(
+    request: Request,
+    session: SessionDep,
+    writing: WritingDep,
+    viewer: ViewerDep,
+    latent: Chosen,
+    category: Choice = "",
+    verdict: Choice = "",
+    every: All = "",
+    shown: Shown = "",
+    name: Name = "",
+    back: Back = LIST,
+    act: Act = "",
+) -> Response:
+    """Give the chosen latents a category or a verdict, and go back to the list; or lay them side by side."""
+    asked = list(dict.fromkeys([*latent, *(shown.split() if every else [])]))
+    place = list_address(back)
+    if act == COMPARE:
+        return RedirectResponse(side_by_side(asked), 303)
+    if not category and not verdict:
+        raise BadFilter("choose a category or a verdict for them; nothing was changed")
+    subjects = subjects_of(session, asked)
+    author = author_name(viewer.name if viewer.fixed else (name or viewer.name))
+    try:
+        changed = change_many(writing, subjects, author, category=choice(category), verdict=choice(verdict))
+    except Stale:
+        raise HTTPException(
+            409, "Others are saving the same latents at this moment; nothing was changed. Try again."
+        ) from None
+    response = RedirectResponse(with_count(place, changed), 303)
+    if not viewer.fixed:
+        remember(response, author, request)
+    return response
+
+
+def side_by_side(asked: list[str]) -> str:
+    """The address of the comparison.
+
+    Raises:
+        BadFilter: too many, or one that names no latent.
+    """
+    if len(asked) > FEW:
+        raise BadFilter(f"{FEW} latents are compared at most, and {len(asked):,} are chosen; go back and take some out")
+    return address([reference_of(text[:240], "latent") for text in asked])
+
+
+def choice(value: str) -> str | None:
+    """As `change_many` takes it: None leaves, "" takes away."""
+    return None if not value else "" if value == NONE else value
+
+
+def subjects_of(session: Session, asked: list[str]) -> list[Subject]:
+    """slug:index of each -> what an annotation is about.
+
+    Raises:
+        BadFilter: none, too many, or one that is no latent of this store.
+    """
+    if not asked:
+        raise BadFilter("no latent is chosen; choose some in the first column of the list")
+    if len(asked) > MOST:
+        raise BadFilter(f"{len(asked):,} latents are chosen; the limit is {MOST} at once")
+    named = [_named(text) for text in asked]
+    known = widths(session, {slug for slug, _index in named})
+    for slug, index in named:
+        if slug not in known:
+            raise BadFilter(f"'{slug[:200]}' is no SAE of this store; nothing was changed")
+        if index >= known[slug][1]:
+            raise BadFilter(f"SAE '{slug}' has no latent {index}; nothing was changed")
+    return [Subject(known[slug][0], index) for slug, index in named]
+
+
+def _named(text: str) -> tuple[str, int]:
+    slug, _colon, index = text.rpartition(":")
+    if not (slug and "\0" not in text and index.isascii() and index.isdecimal() and len(index) < 10):
+        raise BadFilter(f"'{text[:80]}' names no latent; it should be an SAE's slug, a colon, and an index")
+    return slug, int(index)
+
+
+def list_address(back: str) -> str:
+    """The list's address, as the form says it.
+
+    Raises:
+        BadFilter: another page's, or another server's.
+    """
+    if not is_local(back) or urlsplit(back).path != LIST:
+        raise BadFilter(f"'{back[:80]}' is no address of the list {LIST}; nothing was changed")
+    return back
+
+
+def with_count(address: str, changed: int) -> str:
+    """The address, which tells how many changed."""
+    asked = parse_qsl(urlsplit(address).query, keep_blank_values=True)
+    return f"{LIST}?{urlencode([*((key, value) for key, value in asked if key != CHANGED), (CHANGED, changed)])}"

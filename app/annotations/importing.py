@@ -1,0 +1,161 @@
+"""Taking in what people wrote elsewhere: all of a file, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.annotations.file import AnnotationLine, CategoryLine, ViewLine, of_moment
+from app.annotations.lines import annotation_line, category_line, view_line
+from app.annotations.queries import Subject
+from app.annotations.reading import Content, shown
+from store.errors import StoreError
+from store.tables import Annotation, Category, SavedView
+from store.tables.team import ALONE
+
+_BATCH = 1_000
+_MEND = "Nothing was taken in; --merge keeps both"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was new."""
+
+    versions: int
+    categories: int
+    views: int
+    kept: list[str]
+    """Categories and views of which the store's own stay, since the file's say something else."""
+
+
+class ConflictError(StoreError):
+    """The file and the store say something else at the same place."""
+
+
+def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken:
+    """Add what the store does not have, and commit.
+
+    Args:
+        merge: where histories part, the file's versions that the store has not come after the store's own, in
+            their order and with their authors and times; of categories and views the store's own stay.
+
+    Raises:
+        ConflictError: without `merge`, the first place where file and store differ.
+        StoreError: somebody else wrote meanwhile.
+    """
+    try:
+        kept: list[str] = []
+        categories = list(_new_categories(session, content, merge, kept))
+        views = list(_new_views(session, content, merge, kept))
+        versions = list(_new_versions(session, content, merge))
+        session.add_all([*categories, *views])
+        _add(session, versions)
+        session.commit()
+    except IntegrityError:
+        session.rollback()
+        raise StoreError(f"somebody wrote while {content.path} was taken in; nothing was; do it again") from None
+    except BaseException:
+        session.rollback()
+        raise
+    return Taken(len(versions), len(categories), len(views), kept)
+
+
+def _new_categories(session: Session, content: Content, merge: bool, kept: list[str]) -> Iterator[Category]:
+    ours = {row.key: category_line(row) for row in session.scalars(select(Category))}
+    for key, (number, line) in content.categories.items():
+        if key not in ours:
+            yield Category(**asdict(line) | {"changed": of_moment(line.changed)})
+        elif ours[key] != line:
+            _differ(content, number, f"category {shown(key)}", ours[key], line, merge)
+            kept.append(f"category {shown(key)}")
+
+
+def _new_views(session: Session, content: Content, merge: bool, kept: list[str]) -> Iterator[SavedView]:
+    ours = {row.name: view_line(row) for row in session.scalars(select(SavedView))}
+    for name, (number, line) in content.views.items():
+        if name not in ours:
+            yield SavedView(**asdict(line) | {"created": of_moment(line.created)})
+        elif ours[name] != line:
+            _differ(content, number, f"view {shown(name)}", ours[name], line, merge)
+            kept.append(f"view {shown(name)}")
+
+
+def _new_versions(session: Session, content: Content, merge: bool) -> Iterator[AnnotationLine]:
+    saes = sorted({sae for sae, _index, _other in content.annotations})
+    for sae in saes:
+        ours = _histories(session, sae)
+        for subject, theirs in content.annotations.items():
+            if subject[0] == sae:
+                yield from _news(content, ours.get(subject, []), theirs, merge)
+
+
+def _histories(session: Session, sae: str) -> dict[tuple[str, int, int | None], list[AnnotationLine]]:
+    found: dict[tuple[str, int, int | None], list[AnnotationLine]] = {}
+    statement = select(Annotation).where(Annotation.sae_sha256 == sae).order_by(Annotation.version)
+    for row in session.scalars(statement.execution_options(yield_per=_BATCH)):
+        line = annotation_line(row)
+        found.setdefault(line.subject, []).append(line)
+    return found
+
+
+def _news(
+    content: Content, ours: list[AnnotationLine], theirs: list[tuple[int, AnnotationLine]], merge: bool
+) -> list[AnnotationLine]:
+    """What the store does not have: the rest of the same history, or of another what merging adds."""
+    for mine, (number, line) in zip(ours, theirs, strict=False):
+        if mine != line:
+            _differ(content, number, f"version {line.version} of {line.about}", mine, line, merge)
+            return _merged(ours, [line for _number, line in theirs])
+    return [line for _number, line in theirs[len(ours) :]]
+
+
+def _merged(ours: list[AnnotationLine], theirs: list[AnnotationLine]) -> list[AnnotationLine]:
+    """Theirs that ours has not, after ours: taking in the same file again finds them there."""
+    places: dict[int | None, int | None] = {None: None, 0: 0}  # their version -> ours
+    known = {line.said: line.version for line in ours}
+    added: list[AnnotationLine] = []
+    for line in theirs:
+        place = known.get(line.said)
+        if place is None:
+            place = len(ours) + len(added) + 1
+            added.append(replace(line, version=place, restores=places[line.restores]))
+        places[line.version] = place
+    return added
+
+
+def _differ(
+    content: Content,
+    number: int,
+    what: str,
+    mine: AnnotationLine | CategoryLine | ViewLine,
+    line: AnnotationLine | CategoryLine | ViewLine,
+    merge: bool,
+) -> None:
+    if merge:
+        return
+    ours, theirs = asdict(mine), asdict(line)
+    name = next(name for name in ours if ours[name] != theirs[name])
+    raise ConflictError(
+        f"{content.path}, line {number}: expected {what} as the store has it, {name} {shown(ours[name])};"
+        f" found {shown(theirs[name])}. {_MEND}"
+    )
+
+
+def _add(session: Session, lines: list[AnnotationLine]) -> None:
+    last = {line.subject: line.version for line in lines}
+    for sae, index, other in last:
+        where = Subject(sae, index, ALONE if other is None else other).where()
+        session.execute(update(Annotation).where(where, Annotation.latest).values(latest=False))
+    for start in range(0, len(lines), _BATCH):
+        session.add_all([_row(line, last[line.subject] == line.version) for line in lines[start : start + _BATCH]])
+        session.flush()
+        session.expunge_all()
+
+
+def _row(line: AnnotationLine, latest: bool) -> Annotation:
+    other = ALONE if line.other is None else line.other
+    return Annotation(**asdict(line) | {"other": other, "created": of_moment(line.created), "latest": latest})

@@ -1,0 +1,167 @@
+"""The panel on which people say what they think of a latent or a pair."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.annotations.queries import AnnotationInfo, Subject, history
+from app.annotations.write import MAX_NOTE, Draft
+from app.categories import queries as categories
+from app.categories.queries import CategoryInfo
+from app.runs.queries import RunInfo
+from app.saes.queries import SaeInfo, list_saes
+
+HUMAN_VERDICTS = {"keep": "keep", "investigate": "investigate", "prune": "prune"}
+HISTORY = 20
+"""Versions that the panel shows."""
+_LATENT = re.compile(r"\bL(\d{1,3})/(\d{1,9})\b")
+
+
+@dataclass(frozen=True)
+class NotePart:
+    """A stretch of a note; with an address where it names a latent."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """One version as shown."""
+
+    version: int
+    category: CategoryInfo | None
+    verdict: str
+    """As people read it; empty where none was given."""
+    verdict_key: str
+    note: list[NotePart]
+    author: str
+    created: datetime
+    restores: int | None
+    empty: bool
+
+
+@dataclass(frozen=True)
+class AnnotationPanel:
+    """What is said, the form to say something else, and how it came about."""
+
+    about: str
+    """What the annotation is of, in words."""
+    action: str
+    """Where the form goes."""
+    page: str
+    """The page the panel stands on."""
+    said: Said | None
+    """What is said now; None where nothing is."""
+    version: int
+    """What a save says it has seen."""
+    draft: Draft
+    """What the form holds."""
+    theirs: Said | None
+    """What somebody saved in between; the form then holds what was not saved."""
+    stale: bool
+    """Whether somebody saved in between."""
+    problem: str
+    """Why a draft was refused; empty where it was not."""
+    history: list[Said]
+    """The newest versions, newest first."""
+    older: str
+    """Where all versions are, if there are more; else empty."""
+    categories: list[CategoryInfo]
+    """Those that can be chosen."""
+    verdicts: list[tuple[str, str]]
+    """Key and words."""
+    longest: int
+    """Characters a note may have."""
+
+
+def annotation_panel(
+    session: Session,
+    run: RunInfo,
+    sae: SaeInfo,
+    subject: Subject,
+    pin: str,
+    *,
+    draft: Draft | None = None,
+    stale: bool = False,
+    problem: str = "",
+) -> AnnotationPanel:
+    """The panel of one latent or pair.
+
+    Args:
+        draft: what the form holds; without it what is said now.
+        stale: somebody saved before `draft` could be.
+        problem: why `draft` was refused.
+    """
+    versions = history(session, subject, HISTORY)
+    known = categories.list_categories(session)
+    current = versions[0] if versions else None
+    links = _links(session, run, sae) if any(one.note for one in versions) else {}
+    shown = [_said(one, known, links, pin) for one in versions]
+    path = f"/saes/{sae.slug}/" + (
+        f"pairs/{subject.index}/{subject.other}" if subject.is_pair else f"latents/{subject.index}"
+    )
+    held = draft or (Draft(current.category, current.verdict, current.note) if current else Draft())
+    return AnnotationPanel(
+        about=f"the pair {subject.index} ⇄ {subject.other}" if subject.is_pair else f"latent {subject.index}",
+        action=f"{path}/annotation" + (f"?{pin}" if pin else ""),
+        page=path + (f"?{pin}" if pin else ""),
+        said=shown[0] if shown and not shown[0].empty else None,
+        version=current.version if current else 0,
+        draft=held,
+        theirs=shown[0] if stale and shown else None,
+        stale=stale,
+        problem=problem,
+        history=shown,
+        older=f"/api/v1{path}/annotation" if current and current.version > HISTORY else "",
+        categories=[one for one in known if not one.archived or one.key == held.category],
+        verdicts=list(HUMAN_VERDICTS.items()),
+        longest=MAX_NOTE,
+    )
+
+
+def _links(session: Session, run: RunInfo, sae: SaeInfo) -> dict[int, str]:
+    """Layer -> the beginning of a latent's address: of this SAE where it is its layer, else of the run's first."""
+    found: dict[int, str] = {}
+    for one in list_saes(session, run):
+        found.setdefault(one.layer, f"/saes/{one.slug}/latents/")
+    return {**found, sae.layer: f"/saes/{sae.slug}/latents/"}
+
+
+def note_parts(note: str, links: dict[int, str], pin: str = "") -> list[NotePart]:
+    """A note with its latents, written L15/1024, as links; what names no known layer stays text."""
+    parts, end = [], 0
+    for match in _LATENT.finditer(note):
+        start = links.get(int(match[1]))
+        if start is None:
+            continue
+        parts += [NotePart(note[end : match.start()], "")] if match.start() > end else []
+        parts.append(NotePart(match[0], f"{start}{int(match[2])}" + (f"?{pin}" if pin else "")))
+        end = match.end()
+    return parts + ([NotePart(note[end:], "")] if end < len(note) else [])
+
+
+def _said(one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str], pin: str) -> Said:
+    return Said(
+        version=one.version,
+        category=category_of(one.category, known),
+        verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
+        verdict_key=one.verdict or "",
+        note=note_parts(one.note, links, pin),
+        author=one.author,
+        created=one.created,
+        restores=one.restores,
+        empty=one.empty,
+    )
+
+
+def category_of(key: str | None, known: list[CategoryInfo]) -> CategoryInfo | None:
+    """By key; one that an import named and nobody made here goes by its key."""
+    if key is None:
+        return None
+    found = next((one for one in known if one.key == key), None)
+    return found or CategoryInfo(key, key.replace("_", " "), "", "", True, True, "", None)

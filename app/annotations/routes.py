@@ -1,0 +1,149 @@
+"""Saving an annotation from the page of a latent or a pair: by a plain form, or by a script that wants the panel."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.annotations.fields import AnnotationPage, AnnotationPart
+from app.annotations.panel import annotation_panel
+from app.annotations.queries import Subject
+from app.annotations.write import Draft, Stale, author_name, restore, save
+from app.deps import MAX_ID, Index, Render, RendererDep, RunId, SessionDep, Slug, ViewerDep, WritingDep
+from app.http.errors import BadFilter
+from app.http.viewer import remember
+from app.latents import queries as latents
+from app.methods.queries import list_terms
+from app.pairs.page import measured_pair
+from app.runs import queries as runs
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.shared.links import pin_of
+
+router = APIRouter()
+log = logging.getLogger("dense_latents")
+BUSY = "the database is busy, a worker may be writing; what you wrote stands in the form, so try again in a moment"
+PART = "x-part"
+"""The header with which a script asks for the panel alone."""
+
+Category = Annotated[str, Form(max_length=60)]
+Verdict = Annotated[str, Form(max_length=12)]
+Note = Annotated[str | None, Form(max_length=20_000)]
+Version = Annotated[int, Form(ge=0, le=MAX_ID)]
+Name = Annotated[str, Form(max_length=200)]
+Back = Annotated[str, Form(max_length=12, pattern=r"^\d*$")]
+
+
+class Asked:
+    """A save as the form sends it: a dependency of both routes."""
+
+    def __init__(
+        self,
+        request: Request,
+        viewer: ViewerDep,
+        category: Category = "",
+        verdict: Verdict = "",
+        note: Note = None,
+        version: Version = 0,
+        name: Name = "",
+        back: Back = "",
+    ) -> None:
+        self.request, self.viewer, self.version = request, viewer, version
+        self.draft = Draft(category or None, verdict or None, note or "")
+        self.typed = note is not None
+        """Whether it came from the form: a button of the history sends no draft."""
+        self.name = viewer.name if viewer.fixed else (name or viewer.name)
+        self.back = min(int(back), MAX_ID) if back else None
+        """The version to bring back, where this is no save."""
+
+    @property
+    def part(self) -> bool:
+        """Whether only the panel is wanted."""
+        return PART in self.request.headers
+
+
+AskedDep = Annotated[Asked, Depends()]
+
+
+@router.post("/saes/{slug:path}/latents/{index}/annotation")
+def annotate_latent(
+    session: SessionDep,
+    writing: WritingDep,
+    render: RendererDep,
+    asked: AskedDep,
+    slug: Slug,
+    index: Index,
+    run: RunId = None,
+) -> Response:
+    """Say something of a latent."""
+    shown = runs.run_of_sae(session, slug, run)
+    sae = saes.find_sae(session, shown, slug)
+    latents.find_latent(session, sae, index)
+    return _answer(session, writing, render, asked, shown, sae, Subject(sae.sha256, index), pin_of(run))
+
+
+@router.post("/saes/{slug:path}/pairs/{first}/{second}/annotation")
+def annotate_pair(
+    session: SessionDep,
+    writing: WritingDep,
+    render: RendererDep,
+    asked: AskedDep,
+    slug: Slug,
+    first: Index,
+    second: Index,
+    run: RunId = None,
+) -> Response:
+    """Say something of two latents as one signal."""
+    shown = runs.run_of_sae(session, slug, run)
+    sae = saes.find_sae(session, shown, slug)
+    measured_pair(session, sae, first, second)
+    return _answer(session, writing, render, asked, shown, sae, Subject.pair(sae.sha256, first, second), pin_of(run))
+
+
+def _answer(
+    session: Session,
+    writing: Session,
+    render: Render,
+    asked: Asked,
+    run: RunInfo,
+    sae: SaeInfo,
+    subject: Subject,
+    pin: str,
+) -> Response:
+    session.rollback()  # what follows is read after the save, not as it was before
+    status, stale, problem, draft, author = 200, False, "", None, ""
+    try:
+        author = author_name(asked.name)
+        if asked.back is None:
+            save(writing, subject, asked.draft, asked.version, author)
+        else:
+            restore(writing, subject, asked.back, asked.version, author)
+    except Stale:
+        status, stale, draft = 409, True, asked.draft if asked.typed else None
+    except BadFilter as error:
+        status, problem, draft = 422, error.detail, asked.draft
+    except OperationalError as error:  # a worker writes for longer than one waits
+        log.warning("%s: %s", asked.request.url.path, error)
+        writing.rollback()
+        status, problem, draft = 503, BUSY, asked.draft
+    viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
+    panel = annotation_panel(session, run, sae, subject, pin, draft=draft, stale=stale, problem=problem)
+    response: Response
+    if status == 200 and not asked.part:
+        response = RedirectResponse(f"{panel.page}#annotation", 303)
+    else:
+        kind = AnnotationPart if asked.part else AnnotationPage
+        page = kind(f"What people say of {panel.about}", "latents", list_terms(session), pin, panel)
+        response = Render(render.renderer, viewer)(page, status)
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    if author and not viewer.fixed:
+        remember(response, author, asked.request)
+    return response

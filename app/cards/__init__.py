@@ -1,0 +1,1 @@
+"""A latent as a picture and as a panel in other pages."""

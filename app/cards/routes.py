@@ -1,0 +1,64 @@
+"""A latent where our pages are not: as a card, as a panel in a frame, and by its Neuronpedia address."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from app.cards.card import card_svg
+from app.cards.page import card_of, embed_page
+from app.cards.raster import png_of
+from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.http.cache import Fresh
+from app.http.errors import NotFound
+from app.methods.queries import list_terms
+from app.runs import queries as runs
+from app.saes import queries as saes
+from app.shared.links import neuronpedia, pin_of
+
+router = APIRouter(dependencies=[Fresh])
+Theme = Annotated[Literal["", "light", "dark"], Query(description="Of the panel; without it the reader's own.")]
+Name = Annotated[str, Path(max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+@router.get("/saes/{slug:path}/latents/{index}/card.svg")
+def svg_card(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> Response:
+    """The card as SVG."""
+    shown = runs.run_of_sae(session, slug, run)
+    card = card_of(session, shown, saes.find_sae(session, shown, slug), index)
+    return Response(card_svg(card), media_type="image/svg+xml")
+
+
+@router.get("/saes/{slug:path}/latents/{index}/card.png")
+def png_card(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> Response:
+    """The card as PNG, which previews want; where no font is installed, the way to the SVG."""
+    shown = runs.run_of_sae(session, slug, run)
+    card = card_of(session, shown, saes.find_sae(session, shown, slug), index)
+    png = png_of(card_svg(card))
+    if png is None:
+        return RedirectResponse("card.svg" + (f"?{pin_of(run)}" if run else ""), 307)
+    return Response(png, media_type="image/png")
+
+
+@router.get("/embed/saes/{slug:path}/latents/{index}")
+def panel(
+    session: SessionDep, render: RendererDep, slug: Slug, index: Index, run: RunId = None, theme: Theme = ""
+) -> HTMLResponse:
+    """A small panel, which listed origins may frame."""
+    shown = runs.run_of_sae(session, slug, run)
+    sae = saes.find_sae(session, shown, slug)
+    return render(embed_page(session, shown, sae, index, list_terms(session), pin_of(run), theme))
+
+
+@router.get("/neuronpedia/{model}/{sae}/{index}")
+def from_neuronpedia(session: SessionDep, model: Name, sae: Name, index: Index, run: RunId = None) -> Response:
+    """Our page of the latent that has this address there."""
+    name = f"{model}/{sae}"
+    slug = saes.slug_on_neuronpedia(session, name, run)
+    if slug is None:
+        known = [one for one in saes.names_on_neuronpedia(session) if neuronpedia(one)]
+        listed = ", ".join(known) or "none; no SAE's metadata name a page there"
+        raise NotFound(f"No SAE of this store is {name} on Neuronpedia. Those that are there: {listed}.")
+    return RedirectResponse(f"/saes/{slug}/latents/{index}" + (f"?{pin_of(run)}" if run else ""), 303)

@@ -1,0 +1,1 @@
+"""What a latent does: the classes, their scores and pictures."""

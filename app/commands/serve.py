@@ -1,0 +1,204 @@
+"""`serve`: check first, in plain words, then listen."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from starlette.types import ASGIApp
+
+from app.http.auth import token_of
+from app.http.errors import ServeError
+from app.http.origins import host_of, origin_of
+from app.http.proxies import header_name, network_of
+from app.settings import Settings
+from migrations.runner import current_revision, head_revision
+from store.backup import check_file
+from store.session import database_url, make_engine, sqlite_path, without_password
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who may come in, and whether they may write: as the options say it."""
+
+    token: str | None = None
+    token_file: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    user_header: str = "X-Forwarded-User"
+    read_only: bool = False
+
+
+EVERYBODY = Admission()
+
+
+def serve(
+    db: str,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    insecure: bool = False,
+    allowed_hosts: list[str] | None = None,
+    embed_origins: list[str] | None = None,
+    public_url: str = "",
+    admission: Admission = EVERYBODY,
+    processes: int = 1,
+) -> None:
+    """Serve the pages of one database until interrupted.
+
+    Args:
+        db: path of a SQLite file, or a database URL.
+        insecure: allow an address that other machines reach, with nobody asked who they are.
+        allowed_hosts: names by which other machines call this one.
+        embed_origins: origins whose pages may frame the panels under /embed/.
+        public_url: origin by which people reach the server, where that is another than this one's.
+        admission: who may come in.
+        processes: how many answer; one uses one core.
+
+    Raises:
+        ServeError: in one line, why it cannot start.
+    """
+    token = token_of(admission.token, admission.token_file)
+    for proxy in admission.trusted_proxies:
+        network_of(proxy)
+    check_address(host, insecure, asks=bool(token or admission.trusted_proxies))
+    check_database(db)
+    public = public_url and origin_of(public_url, "--public-url")
+    framing = tuple(origin_of(one, "--embed-origin") for one in embed_origins or [])
+    names = (*(allowed_hosts or []), host, *([host_of(public)] if public else []))
+    listening = listen(host, port)
+    settings = Settings(
+        db=db,
+        allowed_hosts=names,
+        any_address=insecure or not is_loopback(host),  # others reach it by its address
+        read_only=admission.read_only,
+        token=token,
+        trusted_proxies=admission.trusted_proxies,
+        user_header=header_name(admission.user_header),
+        embed_origins=framing,
+        public_url=public,
+    )
+    _run(settings, listening, host, processes)
+
+
+def _application(settings: Settings) -> ASGIApp:
+    """The server's object, made in the process that answers with it."""
+    from app.main import create_app
+
+    parent = parent_process()
+    if parent is not None:  # one of several: killed, the first cannot stop the others
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return create_app(settings)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _run(settings: Settings, listening: socket.socket, host: str, processes: int) -> None:
+    import uvicorn  # after the checks: a wrong path should not wait for it
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(
+        _application(settings) if processes == 1 else partial(_application, settings),
+        factory=processes > 1,
+        workers=processes,
+        timeout_worker_healthcheck=60,  # one that starts on a busy machine is not dead
+        log_level="warning",
+        access_log=False,  # addresses may carry the token
+        proxy_headers=False,  # it would let any local process choose its peer's address: see app.http.proxies
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws="none",
+    )
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
+    with listening:
+        if processes == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
+
+
+def check_address(host: str, insecure: bool, asks: bool = False) -> None:
+    """Loopback, or one where people are asked who they are, or open because that was asked for.
+
+    Args:
+        asks: a token or a proxy's word is needed to come in.
+
+    Raises:
+        ServeError: other machines could reach `host`.
+    """
+    if not (insecure or asks or is_loopback(host)):
+        raise ServeError(
+            f"{host} can be reached by other machines, and nobody would be asked who they are; use 127.0.0.1, "
+            "add --token or --trusted-proxy, or open it to all with --insecure"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`. Names other than localhost may resolve to anything: no."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_database(db: str) -> None:
+    """It is there, it is a database, and its schema is ours.
+
+    Raises:
+        ServeError, StoreError: one of these does not hold.
+    """
+    try:
+        path = sqlite_path(database_url(db))
+    except ArgumentError as error:
+        raise ServeError(f"{db} is no database URL: {error}") from error
+    if path is not None:
+        if not path.exists():
+            raise ServeError(f"{path} does not exist; `dense-latents analyze --db {path}` makes it")
+        check_file(path)
+    try:
+        engine = make_engine(db, read_only=True)
+        found = current_revision(engine)
+        engine.dispose()
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise ServeError(f"{path or without_password(db)} cannot be read: {str(error).splitlines()[0]}") from error
+    _check_revision(path or without_password(db), found, head_revision())
+
+
+def _check_revision(name: object, found: str | None, expected: str) -> None:
+    if found is None:
+        raise ServeError(f"{name} holds no dense-latents store: expected schema {expected}, found none")
+    if found != expected:
+        mend = "update dense-latents" if found > expected else f"run `dense-latents db upgrade --db {name}`"
+        raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket: taken before anything is printed, so the printed address is true.
+
+    Raises:
+        ServeError: the port is taken, or the address is not this machine's.
+    """
+    if not 0 <= port <= 65535:
+        raise ServeError(f"port {port} is none; choose one from 1 to 65535, or 0 for any free one")
+    name = host.strip("[]")
+    made = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((name, port))
+        made.listen(128)
+    except OSError as error:
+        made.close()
+        raise ServeError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from error
+    return made

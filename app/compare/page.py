@@ -1,0 +1,230 @@
+"""The compare page: two to four latents, or one in two runs, side by side on shared axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from sqlalchemy.orm import Session
+
+from app.annotations.panel import annotation_panel
+from app.annotations.queries import Subject
+from app.classes import counts as class_counts
+from app.classes import queries as classes
+from app.compare.fields import Compared, ComparePage, Difference
+from app.compare.plots import POLES, STROKES
+from app.compare.references import Reference, address
+from app.compare.shared import plots_of, rows_of, token_lists
+from app.interventions.causal import Causal, causal_of
+from app.latents import chains
+from app.latents.page import Loaded, load, why_unmeasured
+from app.methods.queries import Term
+from app.runs import queries as runs
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.shared.colours import Stroke, one_sided, two_sided
+from app.shared.links import pin_of
+from app.shared.numbers import MINUS, THIN, interval, percent
+from app.shared.tokens import Cell, paint_of
+from app.verdicts import queries as verdicts
+from app.verdicts.page import ruling
+
+MOST = 4
+RUNS = 12  # in the choice of SAEs: the newest
+
+
+@dataclass(frozen=True)
+class Found:
+    """A latent as read."""
+
+    reference: Reference
+    run: RunInfo
+    sae: SaeInfo
+    it: Loaded
+    causal: Causal
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Analysis and index."""
+        return self.sae.analysis_id, self.it.latent.index
+
+
+def compare_page(
+    session: Session, asked: list[Reference], terms: dict[str, Term], pin: str, run: int | None
+) -> ComparePage:
+    """The page; without any latent, only the form.
+
+    Args:
+        run: of those references that name none.
+
+    Raises:
+        NotFound: a reference leads nowhere.
+    """
+    found = _once([_find(session, one, run) for one in asked])
+    strokes, columns = strokes_of(found), []
+    for place, one in enumerate(found):
+        columns.append(_column(session, one, found, place, strokes[place], pin))
+    held = by_run(session)
+    read = [(column, one.it, one.causal) for column, one in zip(columns, found, strict=True)]
+    histograms, positions = plots_of(read)
+    return ComparePage(
+        title="Compare " + (", ".join(column.name for column in columns) or "latents"),
+        nav="latents",
+        terms=terms,
+        pin=pin,
+        columns=columns,
+        rows=rows_of(read),
+        differences=differences(columns),
+        histograms=histograms,
+        positions=positions,
+        tokens=token_lists(read),
+        units=_units(found),
+        choices=choices(held),
+        suggestions=_suggestions(session, found, held, pin) if len(found) < MOST else [],
+        most=MOST,
+        runs=list({one.run.id: one.run for one in found}.values()),
+    )
+
+
+def _find(session: Session, one: Reference, run: int | None) -> Found:
+    shown = runs.run_of_sae(session, one.slug, run if one.run is None else one.run)
+    sae = saes.find_sae(session, shown, one.slug)
+    return Found(
+        one, shown, sae, load(session, sae, one.index), causal_of(session, sae.analysis_id, [one.index], plotted=False)
+    )
+
+
+def _once(found: list[Found]) -> list[Found]:
+    return list({one.key: one for one in found}.values())
+
+
+def strokes_of(found: list[Found]) -> tuple[Stroke, ...]:
+    """Amber and blue where exactly a pair's two poles are compared, else shades."""
+    if len(found) != 2 or not found[0].it.mirror or found[0].sae.analysis_id != found[1].sae.analysis_id:
+        return STROKES
+    if found[0].it.latent.partner != found[1].it.latent.index:
+        return STROKES
+    return POLES if found[0].it.pole > 0 else POLES[::-1]
+
+
+def _column(session: Session, one: Found, found: list[Found], place: int, stroke: Stroke, pin: str) -> Compared:
+    letter, index, analysis = "ABCD"[place], one.it.latent.index, one.sae.analysis_id
+    scores = classes.find_scores(session, analysis, [index]).get(index, {})
+    own = pin_of(one.reference.run) or pin
+    document, tokens = runs.strip_of(session, one.run)
+    return Compared(
+        letter=letter,
+        name=f"{letter}, L{one.sae.layer}/{index}",
+        stroke=stroke,
+        reference=str(one.reference),
+        run=one.run,
+        sae=one.sae,
+        latent=one.it.latent,
+        pin=own,
+        functions=[score for score in scores.values() if score.holds and score.name in classes.CLASSES],
+        unmeasured="" if scores else why_unmeasured(one.it.latent, bool(class_counts.tallies(session, analysis))),
+        ruling=ruling(verdicts.find_verdict(session, analysis, index)),
+        said=annotation_panel(session, one.run, one.sae, Subject(one.sae.sha256, index), own).said,
+        strip=_strip(one.it, tokens, stroke),
+        document=document,
+        without=address([other.reference for other in found if other is not one], pin),
+    )
+
+
+def _strip(it: Loaded, tokens: list[str], stroke: Stroke) -> list[Cell]:
+    """The whole document by this latent alone; a pole has its own colour."""
+    values, scale = it.profiles.strip or [], it.latent.scale
+    paint = paint_of(it.latent, None, 1)
+    cells = [paint.cell(token, value, 0.0) for token, value in zip(tokens, values, strict=False)]
+    shade = two_sided if stroke.colour == "--n" else one_sided
+    turn = -1 if stroke.colour == "--n" else 1
+    return [
+        Cell(cell.text, shade(turn * value, scale), cell.tip, False) for cell, value in zip(cells, values, strict=False)
+    ]
+
+
+def differences(columns: list[Compared]) -> list[Difference]:
+    """Each latent that stands in two runs. Two texts, or one text read twice, so the intervals are told, not joined."""
+    return [
+        _difference(first, second)
+        for first, second in combinations(columns, 2)
+        if (first.sae.sha256, first.latent.index) == (second.sae.sha256, second.latent.index)
+    ]
+
+
+def _difference(first: Compared, second: Compared) -> Difference:
+    points = 100 * (second.latent.density - first.latent.density)
+    shown = f"{'+' if points > 0 else MINUS if points < 0 else ''}{abs(points):.2f}{THIN}points"
+    return Difference(_in_run(first), _in_run(second), shown, _overlap(first, second))
+
+
+def _in_run(one: Compared) -> str:
+    between = interval(one.latent.density_low, one.latent.density_high)
+    return f"{one.letter}, run {one.run.id}: {percent(one.latent.density)}" + (f" ({between})" if between else "")
+
+
+def _overlap(first: Compared, second: Compared) -> str:
+    ends = [first.latent.density_low, first.latent.density_high, second.latent.density_low, second.latent.density_high]
+    low, high, other_low, other_high = ends
+    if low is None or high is None or other_low is None or other_high is None:
+        return "One of the two has no interval."
+    if high < other_low or other_high < low:
+        return "The 95 % intervals do not overlap: more than chance over documents."
+    return "The 95 % intervals overlap: it may be chance over documents."
+
+
+def _units(found: list[Found]) -> str:
+    if len({one.sae.sha256 for one in found}) < 2:
+        return ""
+    return "Activations are in each SAE's own unit: compare their shapes across SAEs, not their places on the axis."
+
+
+Held = list[tuple[RunInfo, list[SaeInfo]]]
+
+
+def by_run(session: Session) -> Held:
+    """The newest runs with their SAEs."""
+    return [(run, saes.list_saes(session, run)) for run in runs.list_runs(session)[:RUNS]]
+
+
+def choices(held: Held) -> list[tuple[RunInfo, list[tuple[str, str]]]]:
+    """By run: an SAE goes by its name where the run is the newest that holds it, else with the run's number."""
+    seen: set[str] = set()
+    made = []
+    for run, own in held:
+        made.append((run, [(one.slug if one.slug not in seen else f"{one.slug}@{run.id}", one.slug) for one in own]))
+        seen |= {one.slug for one in own}
+    return made
+
+
+def _suggestions(session: Session, found: list[Found], held: Held, pin: str) -> list[tuple[str, str]]:
+    """Mirror image, near-duplicate, its continuation in the next layers, the same latent in other runs."""
+    there = [one.reference for one in found]
+    keys = {one.key for one in found}
+    made: dict[str, str] = {}
+    for one in found:
+        for words, key, reference in _near(session, one, held):
+            if key not in keys:
+                made.setdefault(words, address([*there, reference], pin))
+    return list(made.items())[:8]
+
+
+def _near(session: Session, one: Found, held: Held) -> list[tuple[str, tuple[int, int], Reference]]:
+    latent, here = one.it.latent, one.reference
+    name = f"L{one.sae.layer}"
+    near = []
+    if latent.partner is not None and one.it.mirror:
+        near.append(("mirror image", (one.sae.analysis_id, latent.partner), latent.partner))
+    if latent.duplicate_of is not None:
+        near.append(("near-duplicate", (one.sae.analysis_id, latent.duplicate_of), latent.duplicate_of))
+    made = [(f"{words} {name}/{index}", key, Reference(here.slug, index, here.run)) for words, key, index in near]
+    for side, step in chains.find_chains(session, one.sae.analysis_id, latent.index).items():
+        words = f"layer {'before' if side == 'previous' else 'after'}, L{step.layer}/{step.index}"
+        made.append((words, (step.analysis_id, step.index), Reference(step.slug, step.index, here.run)))
+    for run, own in held:
+        for sae in own:
+            if sae.sha256 == one.sae.sha256 and run.id != one.run.id:
+                words = f"{name}/{latent.index} in run {run.id}"
+                made.append((words, (sae.analysis_id, latent.index), Reference(here.slug, latent.index, run.id)))
+    return made

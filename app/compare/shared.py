@@ -1,0 +1,176 @@
+"""What several latents have on shared axes and in shared rows: statistics, plots, token lists."""
+
+from __future__ import annotations
+
+from app.compare.fields import Compared, Row, SharedList, SharedLists, SharedToken, Value
+from app.compare.plots import Line, Outline, histograms_figure, positions_figure
+from app.interventions.causal import Causal
+from app.interventions.effects_page import NAMES
+from app.latents import token_lists as lists
+from app.latents.page import Loaded
+from app.latents.plots import bars_of, series_points
+from app.latents.profiles import TokenItem
+from app.latents.queries import LatentInfo
+from app.latents.token_lists import TokenList
+from app.shared.figures import View
+from app.shared.numbers import count, fixed, interval, nats, number, percent, span
+
+Read = list[tuple[Compared, Loaded, Causal]]
+KINDS = ("context", "paragraph", "sentence")
+
+
+def rows_of(read: Read) -> list[Row]:
+    """The statistics that two latents can be held against each other by."""
+    if not read:
+        return []
+    columns = [(it.latent, causal) for _column, it, causal in read]
+    return [
+        Row("density", "density", [_density(latent) for latent, _causal in columns]),
+        Row("antipodality", "antipodality", [_antipodality(latent) for latent, _causal in columns]),
+        Row("mean", "mean where on", [_plain(latent, "mean", f"sd {number(latent.std)}") for latent, _c in columns]),
+        Row("max", "largest activation", [_plain(latent, "max", _median(latent)) for latent, _causal in columns]),
+        Row("mass_share", "share of firing mass", [_mass(latent) for latent, _causal in columns]),
+        Row("effect_loss", "Δ loss without it", [_effect(latent, causal, "loss") for latent, causal in columns]),
+        Row("effect_kl", "KL divergence", [_effect(latent, causal, "kl") for latent, causal in columns]),
+    ]
+
+
+def _density(latent: LatentInfo) -> Value:
+    return Value(percent(latent.density), interval(latent.density_low, latent.density_high))
+
+
+def _antipodality(latent: LatentInfo) -> Value:
+    if latent.antipodality is None:
+        return Value("", "", str(latent.reasons.get("antipodality") or "not measured"))
+    other = "" if latent.partner is None else f"with {latent.partner}, "
+    return Value(fixed(latent.antipodality), f"{other}enc {fixed(latent.cos_enc)} · dec {fixed(latent.cos_dec)}")
+
+
+def _plain(latent: LatentInfo, name: str, small: str) -> Value:
+    value: float | None = getattr(latent, name)
+    if value is None:
+        return Value("", "", str(latent.reasons.get(name) or "not measured"))
+    return Value(number(value), small)
+
+
+def _median(latent: LatentInfo) -> str:
+    middle = (latent.quantiles or {}).get("0.5")
+    return "" if middle is None else f"median where on {number(middle)}"
+
+
+def _mass(latent: LatentInfo) -> Value:
+    if latent.mass_share is None:
+        return Value("", "", str(latent.reasons.get("mass_share") or "not measured"))
+    return Value(percent(latent.mass_share), "of all latents' sum")
+
+
+def _effect(latent: LatentInfo, causal: Causal, name: str) -> Value:
+    effect = causal.of(latent.index)
+    if effect is None:
+        why = "the latents of this SAE were not taken out" if causal.ablation is None else "it was not taken out"
+        return Value("", "", f"{why}; dense-latents ablate does so")
+    held, control, form = effect.measures[name], effect.against(name), NAMES[name].form
+    beside = "" if control is None or control.median is None else f" · control {NAMES[name].size(control.median)}"
+    between = span(held.low, held.high, nats)
+    return Value(f"{form(held.value)} nats", f"{between}{beside}".lstrip(" ·"))
+
+
+def plots_of(read: Read) -> tuple[View | None, list[View]]:
+    """Activations over each other, and mean activation over position."""
+    outlines = [
+        Outline(column.name, column.stroke, it.profiles.histogram, column.run.tokens)
+        for column, it, _causal in read
+        if it.profiles.histogram is not None and any(it.profiles.histogram.counts)
+    ]
+    return (_histograms(outlines) if outlines else None), [
+        view for kind in KINDS for view in [_position(kind, read)] if view is not None
+    ]
+
+
+def _histograms(outlines: list[Outline]) -> View:
+    rows = [
+        (line.name, number(at), count(tokens), percent(tokens / line.tokens))
+        for line in outlines
+        for at, _width, tokens in zip(*bars_of(line.histogram), strict=True)
+    ]
+    said = [f"{line.name}: on for {percent(sum(line.histogram.counts) / line.tokens)} of tokens" for line in outlines]
+    summary = f"{'; '.join(said)}. A line's height is the share of its run's tokens with such an activation."
+    head = ("latent", "activation", "tokens", "share")
+    return View("activation", "activation", histograms_figure(outlines), summary, head, rows)
+
+
+def _position(kind: str, read: Read) -> View | None:
+    lines = [
+        Line(column.name, column.stroke, it.profiles.positions[kind])
+        for column, it, _causal in read
+        if kind in it.profiles.positions
+    ]
+    if not lines:
+        return None
+    rows = [
+        (line.name, number(at), number(mean), span(low, high, number), count(round(tokens or 0)))
+        for line in lines
+        for at, mean, low, high, tokens in series_points(line.series)
+    ]
+    absent = len(read) - len(lines)
+    missing = f" {absent} of the latents {'has' if absent == 1 else 'have'} none." if absent else ""
+    summary = f"Mean activation over all tokens, on or off, with a 95 % interval, by position in {kind}.{missing}"
+    head = ("latent", "position", "mean", "95 % interval", "tokens")
+    return View(kind, f"in {kind}", positions_figure(kind, lines), summary, head, rows)
+
+
+def token_lists(read: Read) -> list[SharedLists]:
+    """Top and promoted tokens; what another's list has too is marked, whether it is among those shown or not."""
+    if not read:
+        return []
+    made = [lists.of_latent(it.latent, it.profiles, _side(column)) for column, it, _causal in read]
+    top = [it.profiles.top_tokens for _column, it, _causal in read]
+    promoted = [it.profiles.promoted for _column, it, _causal in read]
+    return [
+        _shared("Top tokens, by mean activation", read, [one[0] for one in made], top),
+        _shared("Promoted tokens", read, [one[2] for one in made], promoted),
+    ]
+
+
+def _side(column: Compared) -> str:
+    return {"--p": "p", "--n": "n"}.get(column.stroke.colour, "z")
+
+
+def _shared(title: str, read: Read, shown: list[TokenList], whole: list[list[TokenItem]]) -> SharedLists:
+    held = [{item.token for item in items} for items in whole]
+    most = max((abs(_size(item)) for one in shown for item in one.items), default=0.0) or 1.0
+    made = [
+        SharedList(
+            column.letter,
+            column.name,
+            one.side,
+            [
+                SharedToken(item.token, round(100 * abs(_size(item)) / most, 1), label, _also(item.token, place, held))
+                for item, label in zip(one.items, one.labels, strict=True)
+            ],
+            all(_size(item) >= 0 for item in one.items),
+            one.missing,
+        )
+        for place, ((column, _it, _causal), one) in enumerate(zip(read, shown, strict=True))
+    ]
+    return SharedLists(title, shown[0].term, _words(held), made)
+
+
+def _size(item: TokenItem) -> float:
+    return (item.mean if item.logit is None else item.logit) or 0.0
+
+
+def _also(token: str, place: int, held: list[set[str]]) -> str:
+    return " ".join("ABCD"[other] for other, tokens in enumerate(held) if other != place and token in tokens)
+
+
+def _words(held: list[set[str]]) -> str:
+    if len(held) < 2:
+        return ""
+    several = sum(1 for token in set.union(*held) if sum(token in tokens for tokens in held) > 1)
+    lists = f"the {len(held)} lists, of up to {max(len(tokens) for tokens in held)} tokens each"
+    if not several:
+        return f"No token is in more than one of {lists}."
+    shared = len(set.intersection(*held))
+    whole = f", {shared} in all" if len(held) > 2 else ""
+    return f"{several} {'token is' if several == 1 else 'tokens are'} in more than one of {lists}{whole}."

@@ -1,0 +1,1 @@
+"""SAEs trained anew with parts of the activations removed."""

@@ -1,0 +1,203 @@
+"""The list of experiments, and one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.experiments import plots
+from app.experiments import queries as experiments
+from app.experiments.arms import (
+    HEADLINE,
+    ArmRow,
+    ExperimentLine,
+    arm_rows,
+    dense_of,
+    in_order,
+    mean_of,
+    more_of,
+    title_of,
+)
+from app.experiments.queries import ArmInfo, ExperimentInfo
+from app.experiments.seeds import StabilityTable, angles_view, stability_table
+from app.interventions.effects_page import command
+from app.latents.facts import Fact
+from app.methods.queries import Term
+from app.runs.settings import flat
+from app.shared.figures import View
+from app.shared.numbers import count, fixed, percent
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class ExperimentsPage(Page):
+    """All experiments of the store."""
+
+    template = "experiments/experiments.html"
+    lines: list[ExperimentLine]
+    """One a row, newest first."""
+    heads: list[str]
+    """Names of the headline arms."""
+    command: str
+    """What would make one."""
+
+
+@dataclass(frozen=True)
+class ExperimentPage(Page):
+    """One experiment."""
+
+    template = "experiments/experiment.html"
+    experiment: ExperimentInfo
+    """The experiment."""
+    words: str
+    """What the counts mean."""
+    facts: list[Fact]
+    """Numbers at the head."""
+    arms: list[ArmRow]
+    """A row an arm, over its seeds."""
+    curves: View | None
+    """Densities of all SAEs over each other."""
+    counts: View
+    """Dense latents of all SAEs."""
+    angles: View | None
+    """Principal angles between seeds."""
+    stability: StabilityTable | None
+    """Which dense latents come back."""
+    saes: list[ArmInfo]
+    """All SAEs, with the hashes of their weights."""
+    names: dict[str, str]
+    """Arms as people read them."""
+    recipe: list[tuple[str, str]]
+    """How the SAEs are trained: name, value."""
+    settings: list[tuple[str, str]]
+    """What the experiment was asked for: name, value."""
+    command: str
+    """What makes it."""
+
+
+CUTS = (0.01, 0.05, 0.1, 0.2, 0.5)  # densities of the table beside the curves
+
+
+def experiments_page(session: Session, terms: dict[str, Term], pin: str) -> ExperimentsPage:
+    """All of the store."""
+    arms = experiments.list_arms(session)
+    return ExperimentsPage(
+        title="Experiments",
+        nav="experiments",
+        terms=terms,
+        pin=pin,
+        lines=[_line_of(one, arms) for one in experiments.list_experiments(session)],
+        heads=[title_of(name) for name in HEADLINE],
+        command=command("retrain", "SLUG"),
+    )
+
+
+def _line_of(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> ExperimentLine:
+    own = in_order([arm for arm in arms if arm.experiment_id == experiment.id])
+    dense = [dense_of(experiment, name, own[name]) if name in own else None for name in HEADLINE]
+    return ExperimentLine(experiment, len(own), sum(len(found) for found in own.values()), dense)
+
+
+def experiment_page(session: Session, number: int, terms: dict[str, Term], pin: str) -> ExperimentPage:
+    """One of them."""
+    experiment = experiments.find_experiment(session, number)
+    arms = experiments.list_arms(session, number)
+    names = {name: title_of(name) for name in in_order(arms)}
+    curves = experiments.arm_curves(session, number)
+    return ExperimentPage(
+        title=f"Experiment {number} · {experiment.sae}",
+        nav="experiments",
+        terms=terms,
+        pin=pin,
+        experiment=experiment,
+        words=str(experiment.summary.get("words") or "") or headline(experiment, arms),
+        facts=_facts(experiment, arms),
+        arms=arm_rows(experiment, arms),
+        curves=_curves(curves, names, experiment.dense_threshold),
+        counts=_counts(arms, names),
+        angles=angles_view(experiment),
+        stability=stability_table(experiment, experiments.list_stability(session, number)),
+        saes=[arm for found in in_order(arms).values() for arm in found],
+        names=names,
+        recipe=flat(experiment.recipe),
+        settings=flat(experiment.settings),
+        command=_command(experiment),
+    )
+
+
+def _command(experiment: ExperimentInfo) -> str:
+    """What to type for the same lengths; what else differs from the SAE's own recipe stands in the recipe."""
+    steps = experiment.recipe.get("train_tokens")
+    asked = {"train-tokens": steps, "tokens": experiment.tokens, "eval-tokens": experiment.eval_tokens}
+    options = [f"--{name} {value}" for name, value in asked.items() if value]
+    return " ".join([command("retrain", experiment.sae), *options])
+
+
+def headline(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> str:
+    """Dense removed against equal dimension, where the worker left no sentence."""
+    own = in_order(arms)
+    said = [
+        f"{dense_of(experiment, name, own[name]).value} {words}"
+        for name, words in (
+            ("original", "in the original"),
+            ("dense", "with the dense span removed"),
+            ("dimension", "with a sparse span of equal dimension removed"),
+        )
+        if name in own
+    ]
+    return f"Dense latents: {', '.join(said)}." if said else ""
+
+
+def _facts(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> list[Fact]:
+    own = in_order(arms)
+    facts = [_fact(experiment, name, own[name]) for name in HEADLINE if name in own]
+    more, between = more_of(experiment, "dimension")
+    if more:
+        facts.append(Fact("dimension less dense", "retrain_arms", more, between or "one seed: no interval over seeds"))
+    if "dense" in own:
+        variance, other = (mean_of(own.get(name, []), "removed_variance") for name in ("dense", "dimension"))
+        against = "" if other is None else f"equal dimension {percent(other)}"
+        facts.append(Fact("variance removed", "arm_removed_variance", percent(variance), against))
+    return facts
+
+
+def _fact(experiment: ExperimentInfo, name: str, found: list[ArmInfo]) -> Fact:
+    dense = dense_of(experiment, name, found)
+    small = f"{dense.span} {dense.of}" if dense.span else ""
+    return Fact(f"dense latents, {title_of(name)}", "arm_n_dense", dense.value, small)
+
+
+def _curves(curves: plots.Curves, names: dict[str, str], threshold: float) -> View | None:
+    full = {key: curve for key, curve in curves.items() if curve}
+    if not full:
+        return None
+    figure = plots.curves_figure(full, names, threshold)
+    rows = [
+        (names[arm], str(seed), *(count(sum(density > cut for density in full[arm, seed])) for cut in CUTS))
+        for arm in names
+        for name, seed in sorted(full)
+        if name == arm
+    ]
+    summary = (
+        f"Latents denser than each density, one line an SAE; lines of one arm are its seeds. Dotted: the threshold,"
+        f" {percent(threshold).replace('.0', '')}. Densities of the arms are of the same held-out text."
+    )
+    head = ("arm", "seed", *(f"above {percent(cut).replace('.0', '')}" for cut in CUTS))
+    return View("curves", "densities", figure, summary, head, rows)
+
+
+def _counts(arms: Sequence[ArmInfo], names: dict[str, str]) -> View:
+    rows = [
+        (title_of(arm.name), str(arm.seed), count(arm.n_dense), _ends(arm)) for name in names for arm in arms
+        if arm.name == name
+    ]  # fmt: skip
+    summary = "Dense latents of each SAE, a dot a seed, with its 95 % interval over documents."
+    figure = plots.counts_figure(list(arms), names)
+    return View("counts", "dense latents", figure, summary, ("arm", "seed", "dense", "95 % interval"), rows)
+
+
+def _ends(arm: ArmInfo) -> str:
+    low, high = arm.n_dense_low, arm.n_dense_high
+    return "" if low is None or high is None else f"{fixed(low, 0)} to {fixed(high, 0)}"

@@ -1,0 +1,115 @@
+"""Rows -> the bytes of a file, a batch at a time: CSV, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from app.export.latent_table import FLAG, NUMBER, REASONS, TEXT, TIME, TOKENS, WHOLE, Row, TableColumn, as_json
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Batches = Iterable[list[Row]]
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""What a spreadsheet may take for the beginning of a formula."""
+
+
+def csv_file(columns: list[TableColumn], batches: Batches) -> Iterator[bytes]:
+    """RFC 4180 with a head, in UTF-8 without a byte order mark. Nothing is an empty cell, yes and no are true and
+    false, lists are JSON. Text that a spreadsheet would take for a formula has an apostrophe before it."""
+    for number, rows in enumerate(batches):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\r\n")
+        if number == 0:
+            writer.writerow([column.name for column in columns])
+        writer.writerows([[_cell(row[column.name]) for column in columns] for row in rows])
+        yield text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return as_json(value) if isinstance(value, list | dict) else _time(value) or repr(value)
+
+
+def _time(value: Any) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else ""
+
+
+def json_lines(columns: list[TableColumn], batches: Batches) -> Iterator[bytes]:
+    """One object a line, with all names each time; nothing is null."""
+    for rows in batches:
+        yield "".join(_line(columns, row) for row in rows).encode()
+
+
+def _line(columns: list[TableColumn], row: Row) -> str:
+    held = {column.name: _time(row[column.name]) or row[column.name] for column in columns}
+    return json.dumps(held, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+class _Drain(io.RawIOBase):
+    """A file that gives away what was written to it."""
+
+    def __init__(self) -> None:
+        self.held, self.place = bytearray(), 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.held += bytes(data)
+        self.place += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.place
+
+    def taken(self) -> bytes:
+        """What was written since."""
+        held, self.held = bytes(self.held), bytearray()
+        return held
+
+
+def parquet_file(columns: list[TableColumn], batches: Batches, about: Mapping[str, str]) -> Iterator[bytes]:
+    """A row group a batch, compressed with Zstandard.
+
+    Args:
+        about: becomes the file's metadata.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([(column.name, _type(pa, column.kind)) for column in columns], metadata=dict(about))
+    drain = _Drain()
+    with parquet.ParquetWriter(drain, schema, compression="zstd") as writer:
+        for rows in batches:
+            if rows:
+                writer.write_table(pa.Table.from_pylist([_packed(columns, row) for row in rows], schema=schema))
+            yield drain.taken()
+    yield drain.taken()
+
+
+def _packed(columns: list[TableColumn], row: Row) -> Row:
+    reasons = [column.name for column in columns if column.kind == REASONS]
+    return row | {name: as_json(row[name]) for name in reasons}
+
+
+def _type(pa: Any, kind: str) -> pyarrow.DataType:
+    return {
+        TEXT: pa.string(),
+        REASONS: pa.string(),
+        WHOLE: pa.int64(),
+        NUMBER: pa.float64(),
+        FLAG: pa.bool_(),
+        TOKENS: pa.list_(pa.string()),
+        TIME: pa.timestamp("us", tz="UTC"),
+    }[kind]

@@ -1,0 +1,69 @@
+"""The start page: the run's overviews."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.classes import counts as class_counts
+from app.home.plots import CurveInfo, curve_figure, curve_info, scatter_figure
+from app.layers import plots as functions
+from app.layers.page import stack_words
+from app.methods.queries import Term
+from app.runs import queries as runs
+from app.runs.page import of_run
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.shared.figures import Figure
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class HomePage(Page):
+    """Models, runs, and the three overviews."""
+
+    template = "home/home.html"
+    run: RunInfo
+    """The run shown."""
+    runs: list[RunInfo]
+    """All complete runs, newest first."""
+    saes: list[SaeInfo]
+    """The run's SAEs by layer."""
+    most: int
+    """Largest dense count of an SAE: the full bar."""
+    scatter: Figure
+    """Density against antipodality."""
+    shown: int
+    """Dots in the scatter."""
+    curve: Figure
+    """Latents above each density, one line an SAE."""
+    counts: CurveInfo
+    """The numbers of `curve`, for the threshold's slider."""
+    functions: Figure | None
+    """Dense latents by class and layer; None where the run measured no classes."""
+    functions_words: str
+    """The same in words."""
+    legend: list[tuple[str, str]]
+    """Groups of `functions` with their names."""
+
+
+def home_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> HomePage:
+    """The page of a run."""
+    shared = of_run(session, run, terms, pin, "home", "Overview")
+    found, points = shared["saes"], saes.scatter_points(session, run)
+    info = curve_info(saes.density_curves(session, run), run.dense_threshold)
+    groups = class_counts.profile(session, run) if class_counts.measured(session, run) else {}
+    return HomePage(
+        **shared,
+        runs=runs.list_runs(session),
+        most=max((sae.n_dense for sae in found), default=0) or 1,
+        scatter=scatter_figure(points, pin),
+        shown=len(points),
+        curve=curve_figure(info, found),
+        counts=info,
+        functions=functions.stack_figure(found, groups, pin, small=True) if groups else None,
+        functions_words=stack_words(found, groups),
+        legend=functions.legend(groups),
+    )

@@ -1,0 +1,1 @@
+"""The protocol: who may ask, headers, cache, errors, static files."""

@@ -1,0 +1,276 @@
+"""What breaks without a latent, a pair or all dense ones: numbers beside their controls, and plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.interventions import plots
+from app.interventions.effects import MEASURES, OWN, RANDOM, SET, SPARSE, ControlInfo, Dot, EffectInfo, Measured
+from app.interventions.plots import EffectsInfo
+from app.interventions.queries import InterventionInfo
+from app.shared.figures import View
+from app.shared.numbers import count, fixed, nats, number, percent, span
+from app.shared.numbers import interval as percents
+
+BEATS = 0.95  # share of controls an effect must exceed to be called larger than theirs
+Form = Callable[[float | None], str]
+APART = "Only antipodal pairs are taken out together; these two stand here each alone."
+KINDS = {RANDOM: "random directions", SPARSE: "sparse latents"}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One thing that is measured, and how it is written."""
+
+    title: str
+    unit: str
+    form: Form
+    """Of a change."""
+    size: Form
+    """Of what controls reach, by size."""
+
+
+def _plain(value: float | None) -> str:
+    return nats(value).lstrip("+")
+
+
+def _doublings(value: float | None) -> str:
+    return f"+{fixed(value, 3)}" if value is not None and value >= 0.0005 else fixed(value, 3)
+
+
+def _size(value: float | None) -> str:
+    return fixed(value, 3)
+
+
+NAMES = {
+    "loss": Measure("Δ loss", "nats per token", nats, _plain),
+    "kl": Measure("KL divergence", "nats per token", _plain, _plain),
+    "entropy": Measure("Δ entropy", "nats per token", nats, _plain),
+    "top1": Measure("likeliest token changes", "share of tokens", percent, percent),
+    "rank": Measure("Δ rank, right token", "doublings", _doublings, _size),
+}
+
+
+@dataclass(frozen=True)
+class ControlCell:
+    """What one kind of control reaches."""
+
+    kind: str
+    median: str
+    high: str
+    """95 % of them stay below."""
+    beats: str
+    """Share of them with a smaller effect."""
+    beaten: bool
+    """So large a share that the effect is more than what such controls do."""
+
+
+@dataclass(frozen=True)
+class EffectCell:
+    """A value with its interval."""
+
+    value: str
+    span: str
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """One measure of all subjects of a page."""
+
+    name: str
+    title: str
+    unit: str
+    cells: list[EffectCell]
+    """A subject each."""
+    controls: list[ControlCell]
+    """Of the first subject."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What breaks without it, as shown; empty rows where it was not measured."""
+
+    heads: list[tuple[str, int | None]]
+    """Columns: words, and the latent that they link to."""
+    rows: list[EffectRow]
+    words: str
+    """Equivalence, in words."""
+    norm_words: str
+    """Total against frozen norm, in words."""
+    basis: str
+    """On what it was measured."""
+    views: list[View]
+    missing: str
+    """Why there is nothing, where there is nothing."""
+    command: str
+    """What would measure it."""
+
+
+def command(name: str, slug: str) -> str:
+    """What to type; STORE stands for the store, whose address may hold a password."""
+    return f"dense-latents {name} --db STORE --sae {slug}"
+
+
+def effects_of(
+    intervention: InterventionInfo | None,
+    subjects: Sequence[tuple[str, int | None, EffectInfo | None]],
+    dots: Sequence[Dot],
+    marks: Mapping[plots.Marked, str],
+    slug: str,
+    pin: str,
+) -> Effects:
+    """Effects of the subjects of a page, the one it is about first; of a pair without an effect its latents remain.
+
+    Args:
+        subjects: words of the column, latent it links to, effect; those without effect are left out.
+        dots: all single latents and pairs of the SAE and their controls.
+        marks: which of them are drawn in which colour.
+    """
+    held = [(words, index, effect) for words, index, effect in subjects if effect is not None]
+    if intervention is None or not held:
+        return Effects([], [], "", "", "", [], _why(intervention), command("ablate", slug))
+    first, whole = held[0][2], subjects[0][2] is not None
+    return Effects(
+        heads=[(words, index) for words, index, _effect in held],
+        rows=[_row(name, [effect for _words, _index, effect in held]) for name in MEASURES],
+        words=equivalence_words(first, intervention.epsilon, "it" if first.other is None else "them")
+        if whole
+        else APART,
+        norm_words=norm_words(first) if whole else "",
+        basis=basis(intervention, first),
+        views=_views(dots, marks, intervention.epsilon, slug, pin),
+        missing="",
+        command=command("ablate", slug),
+    )
+
+
+def _why(intervention: InterventionInfo | None) -> str:
+    if intervention is None:
+        return "Nothing was taken out of this SAE yet, so what the model needs it for is not known."
+    return "Taken out are dense latents, their pairs, and sparse latents whose examples are kept; this is none of them."
+
+
+def _row(name: str, effects: list[EffectInfo]) -> EffectRow:
+    measure = NAMES[name]
+    known = [(kind, band) for kind in KINDS if (band := effects[0].against(name, kind)) is not None]
+    return EffectRow(
+        name=f"effect_{name}",
+        title=measure.title,
+        unit=measure.unit,
+        cells=[_cell(name, effect.measures[name]) for effect in effects],
+        controls=[_control(kind, band, measure) for kind, band in known],
+    )
+
+
+def _cell(name: str, found: Measured) -> EffectCell:
+    form = NAMES[name].form
+    ends = percents(found.low, found.high) if name == "top1" else span(found.low, found.high, form)
+    return EffectCell(form(found.value), ends)
+
+
+def _control(kind: str, band: ControlInfo, measure: Measure) -> ControlCell:
+    beats = "" if band.beats is None or band.n is None else f"{count(round(band.beats * band.n))} of {count(band.n)}"
+    high = "" if band.high is None else f"95 % < {measure.size(band.high)}"
+    return ControlCell(kind, measure.size(band.median), high, beats, (band.beats or 0.0) >= BEATS)
+
+
+def basis(intervention: InterventionInfo, effect: EffectInfo) -> str:
+    """On what an effect was measured, and how much was taken out."""
+    read = f"{count(intervention.tokens)} next tokens of {count(intervention.documents)} documents"
+    return f"{read}; what is taken out is {number(effect.norm, 2)} median norms of the layer long (root mean square)."
+
+
+def equivalence_words(effect: EffectInfo, epsilon: float | None, it: str) -> str:
+    """Whether the loss says that it is needed, in words; empty without an interval."""
+    loss = effect.loss
+    if epsilon is None or loss.low is None or loss.high is None:
+        return ""
+    bound = f"±{epsilon:g} nats per token"
+    if effect.equivalent:
+        return f"As good as nothing: the whole 95 % interval of the change of the loss lies within {bound}."
+    if loss.low > epsilon:
+        return f"The model needs {it}: the loss rises by more than {epsilon:g} nats per token, over the whole interval."
+    if loss.high < -epsilon:
+        return f"The model predicts this text better without {it}: the whole interval lies below −{epsilon:g}."
+    return (
+        f"Open: the 95 % interval of the change of the loss is neither within {bound} nor beyond; more text narrows it."
+    )
+
+
+def norm_words(effect: EffectInfo) -> str:
+    """After "With the final norm's scale frozen": total against frozen, in one sentence; empty without numbers."""
+    if effect.direct_loss is None or effect.direct_entropy is None:
+        return ""
+    loss, entropy = effect.measures["loss"].value, effect.measures["entropy"].value
+    said = (
+        f"the loss changes by {nats(effect.direct_loss)} instead of {nats(loss)} and the entropy by"
+        f" {nats(effect.direct_entropy)} instead of {nats(entropy)} nats per token"
+    )
+    share = effect.mediated
+    if share.value is None:
+        return f"{said}."
+    if share.value <= 0:
+        return f"{said}: token by token, none of the entropy's change goes through the norm."
+    between = percents(share.low, share.high)
+    through = f"{percent(share.value)}{f' ({between})' if between else ''}"
+    regulates = "; it regulates entropy" if effect.regulates_entropy and effect.subject != SET else ""
+    return f"{said}: token by token, {through} of the entropy's change goes through the norm{regulates}."
+
+
+def causal_sentence(effect: EffectInfo | None, epsilon: float | None, it: str = "it") -> str:
+    """The strongest thing to be said, for the head of a page; empty where the loss is open or not measured."""
+    if effect is None or epsilon is None or effect.loss.low is None or effect.loss.high is None:
+        return ""
+    if effect.equivalent:
+        return f"Without {it} the loss stays where it is, within ±{epsilon:g} nats per token."
+    if effect.loss.low <= epsilon and effect.loss.high >= -epsilon:
+        return ""
+    verb = "rises" if (effect.loss.value or 0.0) > 0 else "falls"
+    size = _plain(abs(effect.loss.value or 0.0))
+    return f"Without {it} the loss {verb} by {size} nats per token{_beside(effect)}."
+
+
+def _beside(effect: EffectInfo) -> str:
+    band = effect.against("loss")
+    if band is None or band.beats is None or not band.n:
+        return ""
+    if band.beats >= BEATS:
+        return ", more than matched random directions do"
+    fewer = count(round(band.beats * band.n))
+    return f", no more than matched random directions do ({fewer} of {count(band.n)} do less)"
+
+
+def _views(
+    dots: Sequence[Dot], marks: Mapping[plots.Marked, str], epsilon: float | None, slug: str, pin: str
+) -> list[View]:
+    return [_view(plots.effects_info(dots, marks, name), name, epsilon, slug, pin) for name in plots.TITLES if dots]
+
+
+def _view(info: EffectsInfo, measure: str, epsilon: float | None, slug: str, pin: str) -> View:
+    keys = {(dot.index, dot.other) for dot, _colour in info.marked}
+    shown = [dot for dot, _colour in info.marked]
+    shown += [dot for dot in info.controls if (dot.index, dot.other) in keys]
+    this = "Diamond: this latent" if len(keys) == 1 else "Diamonds: the pair and, in their colours, its poles"
+    dotted = f" Dotted: ε, {epsilon:g}." if epsilon and measure == "loss" else ""
+    summary = (
+        f"Length of what is taken out against the size of what follows. {this}; dark: the SAE's other latents and pairs"
+        f" ({count(len(info.others))}, each a link); light: their controls, dots along random directions, crosses along"
+        f" sparse latents ({count(len(info.controls))}).{dotted}"
+    )
+    rows = [(_name(dot), number(dot.norm), _signed(dot, measure), _ends(dot, measure)) for dot in shown]
+    head = ("taken out", "length", NAMES[measure].title, "95 % interval")
+    figure = plots.effects_figure(info, measure, epsilon, slug, f"?{pin}" if pin else "")
+    return View(measure, NAMES[measure].title, figure, summary, head, rows)
+
+
+def _name(dot: Dot) -> str:
+    return plots.name_of(dot) if dot.what == OWN else f"{dot.what} direction for {plots.name_of(dot)}"
+
+
+def _signed(dot: Dot, measure: str) -> str:
+    return NAMES[measure].form(dot.measures[measure].value)
+
+
+def _ends(dot: Dot, measure: str) -> str:
+    return _cell(measure, dot.measures[measure]).span

@@ -1,0 +1,62 @@
+"""Interventions: readings of text with something changed inside the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.latents.profiles import cleaned
+from app.runs.queries import RunInfo
+from store.tables import Analysis, Intervention
+
+ABLATE, STEER = "ablate", "steer"
+
+
+@dataclass(frozen=True)
+class InterventionInfo:
+    """One intervention on the latents of one analysis."""
+
+    id: int
+    kind: str
+    tokens: int
+    """Positions whose next-token prediction was measured."""
+    documents: int
+    settings: dict[str, Any]
+    summary: dict[str, Any]
+    seconds: float
+    finished: datetime
+
+    @property
+    def epsilon(self) -> float | None:
+        """Changes of the loss within +- this count as none, nats per token."""
+        held: Any = self.settings.get("epsilon")
+        return float(held) if type(held) in {int, float} else None
+
+
+def interventions_of(session: Session, analysis_id: int) -> dict[str, InterventionInfo]:
+    """By kind; a kind that was not done is left out."""
+    rows = session.scalars(select(Intervention).where(Intervention.analysis_id == analysis_id))
+    return {row.kind: _info(row) for row in rows}
+
+
+def done(session: Session, run: RunInfo, kind: str) -> set[int]:
+    """Analyses of the run that had this kind of intervention."""
+    statement = select(Intervention.analysis_id).join(Analysis, Analysis.id == Intervention.analysis_id)
+    return set(session.scalars(statement.where(Analysis.run_id == run.id, Intervention.kind == kind)))
+
+
+def _info(row: Intervention) -> InterventionInfo:
+    return InterventionInfo(
+        id=row.id,
+        kind=row.kind,
+        tokens=row.tokens,
+        documents=row.documents,
+        settings=cleaned(row.settings or {}),
+        summary=cleaned(row.summary or {}),
+        seconds=row.seconds,
+        finished=row.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
+    )

@@ -1,0 +1,71 @@
+"""The labels page: each label of the corpus with the dense latents that go with it most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.labels import queries as labels
+from app.labels.associations import LabelSection, association_row, confounds_of
+from app.methods.queries import Term
+from app.runs import queries as runs
+from app.runs.page import of_run
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.shared.links import link
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class LabelsPage(Page):
+    """The user's labels against dense latents."""
+
+    template = "labels/labels.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
+    sections: list[LabelSection]
+    """A label each, with the latents that go with it most."""
+    missing: str
+    """Why there are none."""
+
+
+SHOWN = 8  # latents of a label
+NEAREST = 2  # where none goes with it: what came nearest
+
+
+def labels_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LabelsPage:
+    """The page of a run."""
+    shared = of_run(session, run, terms, pin, "labels", "Labels")
+    found, known = shared["saes"], labels.list_labels(session, run)
+    counts = labels.counts_by_sae(session, run) if known else {}
+    strongest = labels.strongest(session, run) if known else {}
+    return LabelsPage(
+        **shared,
+        sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, []), pin) for one in known],
+        missing="" if known else _why(labels.corpus_columns(session, run)),
+    )
+
+
+def _section(
+    label: labels.LabelInfo,
+    found: list[saes.SaeInfo],
+    counts: Mapping[str, int],
+    strongest: list[labels.AssociationInfo],
+    pin: str,
+) -> LabelSection:
+    cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
+    holding = [one for one in strongest if one.verdict == "yes"][:SHOWN]
+    rows = [association_row(one) for one in holding or strongest[:NEAREST]]
+    return LabelSection(label, confounds_of(label), cells, sum(count for count, _href in cells), rows)
+
+
+def _why(columns: list[str]) -> str:
+    if columns:
+        named = ", ".join(columns[:8])
+        return f"This run did not measure the labels of its corpus ({named}); analyse again, with classes, to see them."
+    return ""

@@ -1,0 +1,181 @@
+"""The user's labels, and how latents go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from app.latents.profiles import cleaned, finite
+from app.runs.queries import RunInfo
+from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
+
+MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
+
+
+@dataclass(frozen=True)
+class LabelInfo:
+    """A column of the corpus that the run's signals were held against."""
+
+    id: int
+    name: str
+    kind: str
+    """category, number or boolean."""
+    of: str
+    """document or token."""
+    measure: str
+    documents: int
+    """That have a value and were read."""
+    groups: list[dict[str, Any]]
+    """Of a category: value and documents, most frequent first."""
+    reason: str | None
+    """Why it was not measured."""
+    confounds: list[dict[str, Any]]
+    """Other labels it goes with: name, strength, words; strongest first."""
+
+    @property
+    def sign(self) -> str:
+        """The measure as people write it."""
+        return MEASURES.get(self.measure, self.measure)
+
+
+@dataclass(frozen=True)
+class AssociationInfo:
+    """One label against one latent's signal."""
+
+    label: LabelInfo
+    slug: str
+    layer: int
+    index: int
+    density: float
+    verdict: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    conditional: float | None
+    """The effect after token identity and position are taken out of the signal."""
+    held_out: float | None
+    p: float | None
+    q: float | None
+    words: str
+    data: dict[str, Any]
+
+
+def list_labels(session: Session, run: RunInfo) -> list[LabelInfo]:
+    """The run's labels in the order of its corpus' columns."""
+    return [_label(row) for row in session.scalars(select(Label).where(Label.run_id == run.id).order_by(Label.id))]
+
+
+def corpus_columns(session: Session, run: RunInfo) -> list[str]:
+    """Columns of the run's corpus that could be labels, measured or not."""
+    columns = session.scalar(select(Corpus.label_columns).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id))
+    return [str(column.get("name", column) if isinstance(column, dict) else column) for column in columns or []]
+
+
+def label_names(session: Session, run: RunInfo) -> list[str]:
+    """Their names: the choices of the filter."""
+    return list(session.scalars(select(Label.name).where(Label.run_id == run.id).order_by(Label.id)))
+
+
+def associations_of(session: Session, analysis_id: int, index: int) -> list[AssociationInfo]:
+    """All labels against one latent: those that hold first, then by the size of what is left of the effect."""
+    statement = _joined().where(Association.analysis_id == analysis_id, Association.index == index)
+    found = [_info(*row) for row in session.execute(statement)]
+    return sorted(found, key=lambda one: (_RANKS.get(one.verdict, 3), -strength(one), one.label.id))
+
+
+def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list[AssociationInfo]]:
+    """By label: the dense latents that go with it, then the others, each by the conditional effect."""
+    size = func.abs(Association.conditional - case((Label.measure == "auc", 0.5), else_=0.0))
+    first = case((Association.verdict == "yes", 0), else_=1)
+    order = (first, size.is_(None), size.desc(), Association.analysis_id, Association.index)
+    place = func.row_number().over(partition_by=Association.label_id, order_by=order).label("place")
+    ranked = (
+        select(Association.analysis_id, Association.index, Association.label_id, place)
+        .join(Label, Label.id == Association.label_id)
+        .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
+        .where(Label.run_id == run.id, Latent.is_dense, Association.verdict != "unmeasured")
+        .subquery()
+    )
+    keys = (
+        Association.analysis_id == ranked.c.analysis_id,
+        Association.index == ranked.c.index,
+        Association.label_id == ranked.c.label_id,
+    )
+    statement = _joined().join(ranked, and_(*keys)).where(ranked.c.place <= limit).order_by(ranked.c.place)
+    found: dict[int, list[AssociationInfo]] = {}
+    for row in session.execute(statement):
+        found.setdefault(row[1].id, []).append(_info(*row))
+    return found
+
+
+def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
+    """By label and SAE slug: dense latents that go with the label."""
+    statement = (
+        select(Association.label_id, Sae.slug, func.count())
+        .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
+        .join(Analysis, Analysis.id == Association.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .where(Analysis.run_id == run.id, Latent.is_dense, Association.verdict == "yes")
+        .group_by(Association.label_id, Sae.slug)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for label, slug, count in session.execute(statement):
+        found.setdefault(label, {})[slug] = count
+    return found
+
+
+def goes_with(run: RunInfo, name: str) -> ColumnElement[bool]:
+    """A condition on `Latent`: it goes with the run's label of this name."""
+    association, label = aliased(Association), aliased(Label)
+    return exists().where(
+        association.analysis_id == Latent.analysis_id,
+        association.index == Latent.index,
+        association.verdict == "yes",
+        association.label_id == label.id,
+        label.run_id == run.id,
+        label.name == name,
+    )
+
+
+def strength(one: AssociationInfo) -> float:
+    """How far the conditional effect is from none, 0 to 1: an AUC of 0.5 says nothing."""
+    if one.conditional is None:
+        return 0.0
+    return 2 * abs(one.conditional - 0.5) if one.label.measure == "auc" else abs(one.conditional)
+
+
+_RANKS = {"yes": 0, "no": 1, "unmeasured": 2}
+
+
+def _joined() -> Any:
+    return (
+        select(Association, Label, Sae.slug, Sae.layer, Latent.density)
+        .join(Label, Label.id == Association.label_id)
+        .join(Analysis, Analysis.id == Association.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
+    )
+
+
+def _label(row: Label) -> LabelInfo:
+    own = {name: getattr(row, name) for name in LabelInfo.__dataclass_fields__}
+    return LabelInfo(**{**own, "groups": cleaned(row.groups or []), "confounds": cleaned(row.confounds or [])})
+
+
+def _info(row: Association, label: Label, slug: str, layer: int, density: float) -> AssociationInfo:
+    names = ("effect", "low", "high", "conditional", "held_out", "p", "q")
+    numbers = {name: finite(getattr(row, name)) for name in names}
+    return AssociationInfo(
+        label=_label(label),
+        slug=slug,
+        layer=layer,
+        index=row.index,
+        density=density,
+        verdict=row.verdict,
+        words=row.words,
+        data=cleaned(row.data or {}),
+        **numbers,
+    )

@@ -1,0 +1,1 @@
+"""The SAEs of a run side by side."""

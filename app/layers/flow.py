@@ -1,0 +1,170 @@
+"""The flow of chains: dense latents in columns by layer and bands by class, joined to their continuations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
+
+from app.classes.queries import GROUPS, UNEXPLAINED, UNMEASURED, Key
+from app.latents.chains import Step
+from app.layers.plots import NAMES, place_of
+from app.saes.queries import SaeInfo
+from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
+
+
+class Place(NamedTuple):
+    """Where a dense latent stands in the flow."""
+
+    x: int
+    y: float
+
+
+class FlowInfo(NamedTuple):
+    """Dense latents in columns by layer and bands by class, and their steps to the next column."""
+
+    places: dict[Key, Place]
+    groups: dict[Key, str]
+    bands: list[tuple[str, float, float]]
+    """Group with the lower and upper end of its band: the same height in every column, so a level line stays."""
+    steps: list[Step]
+    """Those whose both ends are drawn."""
+
+
+LEVELS = ((0.9, 1.01, 1.3, 0.75), (0.7, 0.9, 1.1, 0.4), (0.4, 0.7, 0.9, 0.18))
+"""|correlation| from, to, then width and opacity of a line."""
+LEAST = LEVELS[-1][0]
+GAP = 0.025  # of the whole height, between bands
+SMALLEST = 0.06  # of the whole height: a band must hold its name
+
+
+def flow_info(saes: list[SaeInfo], groups: Mapping[Key, str], steps: list[Step]) -> FlowInfo:
+    """Lay out: bands as high as their fullest column, latents stacked in the middle of it, densest on top."""
+    members: dict[tuple[str, int], list[Key]] = {}
+    for key, group in groups.items():
+        members.setdefault((group, key[0]), []).append(key)
+    bands = _bands({group: _most(members, group) for group in GROUPS})
+    places: dict[Key, Place] = {}
+    for group, low, high in bands:
+        for column, sae in enumerate(saes):
+            own = members.get((group, sae.analysis_id), [])
+            top = (low + high + len(own) - 1) / 2
+            places |= {key: Place(column, top - n) for n, key in enumerate(own)}
+    drawn = [step for step in steps if _ends(step) <= places.keys() and abs(step.correlation) >= LEAST]
+    return FlowInfo(places, dict(groups), bands, drawn)
+
+
+def _most(members: Mapping[tuple[str, int], list[Key]], group: str) -> int:
+    """Latents of a group in its fullest column."""
+    return max((len(own) for (name, _column), own in members.items() if name == group), default=0)
+
+
+def _bands(most: Mapping[str, int]) -> list[tuple[str, float, float]]:
+    """From the top down; empty ones are left out."""
+    whole, top = max(1, sum(most.values())), 0.0
+    made = []
+    for group, count in most.items():
+        if count:
+            high = max(count, SMALLEST * whole)
+            made.append((group, top - high, top))
+            top -= high + GAP * whole
+    return made
+
+
+def _ends(step: Step) -> set[Key]:
+    return {(step.analysis_id, step.index), _end(step)}
+
+
+def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
+    """Lines from each dense latent to its continuation; stronger lines are better correlated."""
+    lines = [_lines(info, *level) for level in LEVELS[::-1]]
+    dots = _stations(info, saes, pin)
+    handles = _handles(info, saes, pin)
+    x = axis("layer", tickvals=list(range(len(saes))), ticktext=[place_of(sae, saes) for sae in saes], showgrid=False,
+             zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
+    middles = [(low + high) / 2 for _group, low, high in info.bands]
+    names = [NAMES[group].replace(" ", "<br>") for group, _low, _high in info.bands]
+    y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False, showline=False)
+    plain = [
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.5, "y1": high + 0.5, "fillcolor": SOFT,
+         "line": {"width": 0}, "layer": "below"}
+        for _group, low, high in info.bands
+    ]  # fmt: skip
+    drawn = [part for part in (*lines, handles) if part["x"]]
+    return figure([*drawn, dots], 560, x, y, shapes=plain, hovermode="closest")
+
+
+def flow_counts(info: FlowInfo, saes: list[SaeInfo]) -> list[tuple[str, str, int, int, float | None]]:
+    """Each two neighbouring columns: from, to, steps drawn, those that stay in their band, median |correlation|."""
+    rows = []
+    for first, second in pairwise(saes):
+        own = [step for step in info.steps if (step.analysis_id, step.other_analysis_id) == _ids(first, second)]
+        stay = sum(info.groups[step.analysis_id, step.index] == info.groups[_end(step)] for step in own)
+        middle = median(abs(step.correlation) for step in own) if own else None
+        rows.append((place_of(first, saes), place_of(second, saes), len(own), stay, middle))
+    return rows
+
+
+def _ids(first: SaeInfo, second: SaeInfo) -> Key:
+    return first.analysis_id, second.analysis_id
+
+
+def _end(step: Step) -> Key:
+    return step.other_analysis_id, step.other
+
+
+def _lines(info: FlowInfo, low: float, high: float, width: float, opacity: float) -> dict[str, Any]:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for step in info.steps:
+        if low <= abs(step.correlation) < high:
+            start = info.places[step.analysis_id, step.index]
+            end = info.places[step.other_analysis_id, step.other]
+            x += [start.x, end.x, None]
+            y += [start.y, end.y, None]
+    return {
+        "type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "opacity": opacity,
+        "line": {"color": INK, "width": width}, "name": f"|correlation| {low} to {min(high, 1)}",
+    }  # fmt: skip
+
+
+HANDLES = (0.35, 0.65)  # of the way: plotly has no clicks on lines, so unseen marks lie along them
+
+
+def _handles(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
+    """What makes a line lead to the page of the latent it comes from, which tells the whole chain."""
+    by_id = {sae.analysis_id: sae for sae in saes}
+    x: list[float] = []
+    y: list[float] = []
+    custom: list[list[Any]] = []
+    for step in info.steps:
+        start, end = info.places[step.analysis_id, step.index], info.places[_end(step)]
+        sae, other = by_id[step.analysis_id], by_id[step.other_analysis_id]
+        address = f"/saes/{sae.slug}/latents/{step.index}{f'?{pin}' if pin else ''}#chain"
+        words = f"layer {sae.layer}, latent {step.index} → layer {other.layer}, latent {step.other}"
+        x += [round(start.x + part * (end.x - start.x), 2) for part in HANDLES]
+        y += [round(start.y + part * (end.y - start.y), 2) for part in HANDLES]
+        custom += [[address, words, step.correlation]] * len(HANDLES)
+    return {
+        "type": "scatter", "mode": "markers", "x": x, "y": y, "customdata": custom, "name": "chains",
+        "marker": {"color": INK, "size": 9, "opacity": 0},
+        "hovertemplate": "%{customdata[1]}: correlation %{customdata[2]:+.2f}<extra></extra>",
+    }  # fmt: skip
+
+
+def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
+    query = f"?{pin}" if pin else ""
+    by_id = {sae.analysis_id: sae for sae in saes}
+    keys = list(info.places)
+    return {
+        "type": "scatter", "mode": "markers", "x": [info.places[key].x for key in keys],
+        "y": [info.places[key].y for key in keys],
+        "customdata": [
+            [f"/saes/{by_id[one].slug}/latents/{index}{query}", by_id[one].layer, index, NAMES[info.groups[one, index]]]
+            for one, index in keys
+        ],
+        "marker": {"color": [DIM if info.groups[key] in {UNEXPLAINED, UNMEASURED} else INK for key in keys],
+                   "symbol": "square", "size": 5, "line": {"width": 0.5, "color": CARD}},
+        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
+    }  # fmt: skip

@@ -1,0 +1,150 @@
+"""The layers page: what dense latents do by layer, how they chain, how dense and how mirrored they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.classes import counts as class_counts
+from app.classes.queries import CLASSES, UNEXPLAINED, UNMEASURED
+from app.home.plots import density_bars, density_heights, layers_figure
+from app.latents import chains
+from app.layers import flow as flow
+from app.layers import plots as functions
+from app.methods.queries import Term
+from app.runs import queries as runs
+from app.runs.page import of_run
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import Point, SaeInfo
+from app.shared.figures import Figure, View
+from app.shared.links import link
+from app.shared.numbers import count, fixed, percent
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class LayersPage(Page):
+    """The run's SAEs side by side."""
+
+    template = "layers/layers.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
+    charts: list[tuple[str, Figure]]
+    """One small bar chart a measure."""
+    densities: dict[str, list[int]]
+    """By SAE slug: bar heights 0 to 24 of the latents in each quarter of a decade of density."""
+    paired: dict[int, int]
+    """By analysis: dense latents that belong to an antipodal pair."""
+    stack: Figure | None
+    """Dense latents by class and layer, each once; None where the run measured no classes."""
+    stack_words: str
+    """The same in words."""
+    legend: list[tuple[str, str]]
+    """Groups of `stack` with their names."""
+    class_table: list[ClassLine]
+    """Dense latents of each class in each SAE, in all their classes."""
+    flow: View | None
+    """Chains from layer to layer."""
+    panels: list[tuple[SaeInfo, Figure]]
+    """Density and antipodality of each SAE's latents."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A class, and how many dense latents of each SAE have it."""
+
+    name: str
+    title: str
+    cells: list[tuple[int, str]]
+    """Count and address of the list of them, an SAE each."""
+    total: int
+
+
+Groups = Mapping[int, Mapping[str, int]]
+DOTS = 400
+"""Dots a panel: the densest; more would only fill a corner."""
+
+
+def layers_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LayersPage:
+    """The page of a run."""
+    shared = of_run(session, run, terms, pin, "layers", "Layers")
+    found = shared["saes"]
+    curves = saes.density_curves(session, run)
+    known = class_counts.measured(session, run)
+    groups = class_counts.profile(session, run) if known else {}
+    return LayersPage(
+        **shared,
+        charts=layers_figure(found, pin),
+        densities={slug: density_heights(curve) for slug, curve in curves.items()},
+        paired=saes.dense_in_pairs(session, run),
+        stack=functions.stack_figure(found, groups, pin) if known else None,
+        stack_words=stack_words(found, groups),
+        legend=functions.legend(groups),
+        class_table=class_table(found, class_counts.class_counts(session, run), groups, pin) if known else [],
+        flow=_flow(session, run, found, pin) if known else None,
+        panels=_panels(found, saes.scatter_points(session, run), curves, pin),
+    )
+
+
+def stack_words(found: list[SaeInfo], groups: Groups) -> str:
+    """The stack in a sentence: how many of the dense latents something explains."""
+    total = sum(sum(held.values()) for held in groups.values())
+    left = sum(held.get(UNEXPLAINED, 0) for held in groups.values())
+    unknown = sum(held.get(UNMEASURED, 0) for held in groups.values())
+    if not total:
+        return ""
+    explained = total - left - unknown
+    words = f"Of {count(total)} dense latents in {len(found)} SAEs, {count(explained)} ({percent(explained / total)})"
+    rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
+    return f"{words} have at least one of the six functions, {count(left)} have none{rest}."
+
+
+def class_table(found: list[SaeInfo], counts: Groups, groups: Groups, pin: str) -> list[ClassLine]:
+    """A line a class: latents with several classes are in several lines."""
+    lines = [_line(name, found, counts, pin) for name in (*CLASSES, UNEXPLAINED)]
+    unknown = _line(UNMEASURED, found, groups, pin)
+    return [*lines, unknown] if unknown.total else lines
+
+
+def _line(name: str, found: list[SaeInfo], counts: Groups, pin: str) -> ClassLine:
+    cells = [
+        (counts.get(sae.analysis_id, {}).get(name, 0), link("/latents", {"sae": sae.slug, "class": name}, pin))
+        for sae in found
+    ]
+    return ClassLine(name, functions.NAMES[name], cells, sum(number for number, _href in cells))
+
+
+def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -> View | None:
+    info = flow.flow_info(found, class_counts.groups_of(session, run), chains.list_steps(session, run))
+    if not info.steps:
+        return None
+    rows = [
+        (f"{first} to {second}", count(steps), percent(stay / steps) if steps else "", fixed(middle))
+        for first, second, steps, stay, middle in flow.flow_counts(info, found)
+    ]
+    summary = (
+        "Each square is a dense latent, in a column by layer and a band by what it does."
+        f" {count(len(info.steps))} lines lead to the dense latent of the next layer whose signal correlates most,"
+        f" where by {flow.LEAST} or more; a level line keeps its function. Squares and lines lead to the latent."
+    )
+    head = ("layers", "chains", "in the same band", "median |correlation|")
+    return View("flow", "chains", flow.flow_figure(info, found, pin), summary, head, rows)
+
+
+def _panels(
+    found: list[SaeInfo], points: list[Point], curves: Mapping[str, list[float]], pin: str
+) -> list[tuple[SaeInfo, Figure]]:
+    return [
+        (
+            sae,
+            functions.panel_figure(
+                sae, [dot for dot in points if dot.slug == sae.slug][:DOTS], density_bars(curves[sae.slug]), pin
+            ),
+        )
+        for sae in found
+    ]

@@ -1,0 +1,63 @@
+"""Latents and pairs that a report names: those whose loss matters, the best pairs, one of each class."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from app.classes.queries import TITLES, Key
+from app.interventions import effects
+from app.interventions.effects import EffectInfo
+from app.pairs.queries import PairInfo
+from app.report import queries as report
+from app.report.parts import Matter
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.shared.links import link
+from app.shared.numbers import count, fixed, nats, nats_span, percent
+
+EFFECTS, PAIRS = 5, 5
+
+
+def at(layer: int, index: int) -> str:
+    """A latent as people write it."""
+    return f"L{layer}/{index}"
+
+
+def matters_of(session: Session, run: RunInfo, found: list[SaeInfo], pin: str) -> list[Matter]:
+    """Five queries, however large the run is."""
+    keys = report.strongest_effects(session, run, EFFECTS)
+    broken = effects.own_effects(session, keys) if keys else {}
+    densities = report.densities_of(session, keys)
+    by_analysis = {sae.analysis_id: sae for sae in found}
+    made = [_effect(broken[key], key, by_analysis[key[0]], densities[key], pin) for key in keys if key in broken]
+    made += [_pair(slug, layer, pair, pin) for slug, layer, pair in report.best_pairs(session, run, PAIRS)]
+    return made + [_class(one, pin) for one in report.one_of_each(session, run)]
+
+
+def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float, pin: str) -> Matter:
+    loss, band = effect.loss, effect.against("loss")
+    between = nats_span(loss.low, loss.high)
+    words = f"Δ loss {nats(loss.value)} nats per token without it" + (f" ({between})" if between else "")
+    if effect.equivalent:
+        words += ", as good as nothing"
+    if band is not None and band.beats is not None and band.n:
+        words += f"; beats {count(round(band.beats * band.n))} of {count(band.n)} random directions"
+    href = link(f"/saes/{sae.slug}/latents/{key[1]}", {}, pin)
+    return Matter("largest effect", at(sae.layer, key[1]), href, percent(density), f"{words}.")
+
+
+def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
+    words = "One signed signal" if pair.joint_1d else "Two opposite directions"
+    words += f": antipodality {fixed(pair.score)}"
+    if pair.r2 is not None and pair.r2_single is not None:
+        words += f", joint R² {fixed(pair.r2)}, the better one alone {fixed(pair.r2_single)}"
+    href = link(f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}", {}, pin)
+    about = f"{at(layer, pair.positive)} ⇄ {pair.negative}"
+    return Matter("strongest pair", about, href, f"{percent(pair.coverage)} either", f"{words}.")
+
+
+def _class(one: report.Example, pin: str) -> Matter:
+    href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin)
+    title = TITLES[one.name] + (", likely" if one.label == "likely" else "")
+    return Matter(title, at(one.layer, one.index), href, percent(one.density), one.words)

@@ -1,0 +1,290 @@
+"""A run in a few numbers, over all its SAEs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, case, false, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from app.annotations.queries import AnnotationInfo, info, of_latent
+from app.classes.queries import CLASSES, HOLDS, Key
+from app.interventions.effects import OWN, RANDOM, SET, VARIANCE
+from app.latents.profiles import finite
+from app.pairs.queries import PairInfo
+from app.runs.queries import RunInfo
+from store.tables import (
+    Analysis,
+    Annotation,
+    Effect,
+    Intervention,
+    Latent,
+    Model,
+    Pair,
+    Run,
+    Sae,
+    Score,
+    Steering,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a run's model was loaded from."""
+
+    fingerprint: str
+    source: str
+    licence: str | None
+    family: str
+    d_model: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """A latent that stands for a class."""
+
+    slug: str
+    layer: int
+    index: int
+    density: float
+    name: str
+    label: str
+    words: str
+
+
+@dataclass(frozen=True)
+class SetEffect:
+    """A whole dense set taken out, or a control of it; the loss in nats per token."""
+
+    analysis_id: int
+    what: str
+    latents: int
+    variance: float | None
+    """Share of the layer's variance taken out; a sparse set may not reach that of the dense one."""
+    loss: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """An intervention on one SAE."""
+
+    analysis_id: int
+    kind: str
+    tokens: int
+    documents: int
+    epsilon: float | None
+
+
+def find_model(session: Session, run: RunInfo) -> ModelInfo:
+    """The run's model."""
+    columns = (Model.fingerprint, Model.source, Model.licence, Model.family, Model.d_model)
+    return ModelInfo(
+        *session.execute(select(*columns).join(Run, Run.model_id == Model.id).where(Run.id == run.id)).one()
+    )
+
+
+def verdict_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
+    """By analysis: dense latents by the rule's verdict."""
+    statement = (
+        select(Verdict.analysis_id, Verdict.verdict, func.count())
+        .join(Latent, and_(Latent.analysis_id == Verdict.analysis_id, Latent.index == Verdict.index))
+        .join(Analysis, Analysis.id == Verdict.analysis_id)
+        .where(Analysis.run_id == run.id, Latent.is_dense)
+        .group_by(Verdict.analysis_id, Verdict.verdict)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for analysis_id, verdict, count in session.execute(statement):
+        found.setdefault(analysis_id, {})[verdict] = count
+    return found
+
+
+def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | None], int]:
+    """By a person's verdict and the rule's (None: it says nothing): dense latents of the run."""
+    statement = (
+        select(Annotation.verdict, Verdict.verdict, func.count())
+        .select_from(Latent)
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Annotation, of_latent())
+        .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
+        .where(Analysis.run_id == run.id, Latent.is_dense, Annotation.verdict.is_not(None))
+        .group_by(Annotation.verdict, Verdict.verdict)
+    )
+    return {(person or "", rule): count for person, rule, count in session.execute(statement)}
+
+
+def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
+    """Dense latents to which a person gave one of the six classes, where it was measured, and how many have it."""
+    measured = and_(
+        Score.analysis_id == Latent.analysis_id, Score.index == Latent.index, Score.name == Annotation.category
+    )
+    statement = (
+        select(func.count(), func.coalesce(func.sum(case((Score.label.in_(HOLDS), 1), else_=0)), 0))
+        .select_from(Latent)
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Annotation, of_latent())
+        .join(Score, measured)
+        .where(
+            Analysis.run_id == run.id,
+            Latent.is_dense,
+            Annotation.category.in_(CLASSES),
+            Score.label.in_((*HOLDS, "no")),
+        )
+    )
+    given, agreed = session.execute(statement).one()
+    return given, agreed
+
+
+def annotated(session: Session, run: RunInfo) -> tuple[int, int]:
+    """Dense latents of which somebody says something, and people who had the last word on a latent of the run."""
+    something = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
+    statement = (
+        select(
+            func.coalesce(func.sum(case((Latent.is_dense, 1), else_=0)), 0), func.count(Annotation.author.distinct())
+        )
+        .select_from(Latent)
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Annotation, of_latent())
+        .where(Analysis.run_id == run.id, something)
+    )
+    dense, people = session.execute(statement).one()
+    return int(dense), people
+
+
+def latest_said(
+    session: Session, run: RunInfo, limit: int, noted: bool = False, saes: Collection[str] | None = None
+) -> list[tuple[str, int, AnnotationInfo]]:
+    """Slug, layer and what is said of latents and pairs of the run's SAEs, newest first.
+
+    Args:
+        noted: only with a note.
+        saes: slugs; None takes all of the run.
+    """
+    something = Annotation.note != ""
+    if not noted:
+        something = or_(something, Annotation.category.is_not(None), Annotation.verdict.is_not(None))
+    statement = (
+        select(Sae.slug, Sae.layer, Annotation)
+        .join(Sae, Sae.sha256 == Annotation.sae_sha256)
+        .join(Analysis, Analysis.sae_id == Sae.id)
+        .where(Analysis.run_id == run.id, Annotation.latest, something, true() if saes is None else Sae.slug.in_(saes))
+        .order_by(Annotation.created.desc(), Annotation.id.desc())
+        .limit(limit)
+    )
+    return [(slug, layer, info(row)) for slug, layer, row in session.execute(statement)]
+
+
+def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, int, PairInfo]]:
+    """Slug, layer and antipodal pair: those whose signed sum explains most, then by score."""
+    statement = (
+        select(Sae.slug, Sae.layer, Pair)
+        .join(Analysis, Analysis.id == Pair.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .where(Analysis.run_id == run.id, Pair.is_pair)
+        .order_by(Pair.joint_1d.desc(), Pair.score.desc(), Pair.analysis_id, Pair.positive)
+        .limit(limit)
+    )
+    names = PairInfo.__dataclass_fields__
+    return [
+        (slug, layer, PairInfo(**{name: getattr(row, name) for name in names}))
+        for slug, layer, row in session.execute(statement)
+    ]
+
+
+def one_of_each(session: Session, run: RunInfo) -> list[Example]:
+    """The densest dense latent of each of the six classes that any has; those that have it for sure first."""
+    order = (case((Score.label == "yes", 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
+    place = func.row_number().over(partition_by=Score.name, order_by=order).label("place")
+    ranked = (
+        select(Sae.slug, Sae.layer, Score.index, Latent.density, Score.name, Score.label, Score.words, place)
+        .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
+        .join(Analysis, Analysis.id == Score.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .where(Analysis.run_id == run.id, Latent.is_dense, Score.name.in_(CLASSES), Score.label.in_(HOLDS))
+        .subquery()
+    )
+    found = [Example(*row[:-1]) for row in session.execute(select(ranked).where(ranked.c.place == 1))]
+    return sorted(found, key=lambda one: list(CLASSES).index(one.name))
+
+
+def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
+    """Whole dense sets and their controls, by analysis."""
+    numbers = (Effect.variance, Effect.loss, Effect.loss_low, Effect.loss_high)
+    columns: tuple[Any, ...] = (Effect.what, Effect.latents, *numbers)
+    statement = (
+        select(Intervention.analysis_id, *columns)
+        .join(Effect, Effect.intervention_id == Intervention.id)
+        .join(Analysis, Analysis.id == Intervention.analysis_id)
+        .where(Analysis.run_id == run.id, Effect.subject == SET, Effect.what.in_((OWN, RANDOM, VARIANCE)))
+        .order_by(Intervention.analysis_id, Effect.number)
+    )
+    return [
+        SetEffect(analysis_id, what, len(latents or []), *map(finite, values))
+        for analysis_id, what, latents, *values in session.execute(statement)
+    ]
+
+
+def strongest_effects(session: Session, run: RunInfo, limit: int) -> list[Key]:
+    """Dense latents by the size of the change of the loss without them."""
+    statement = (
+        select(Intervention.analysis_id, Effect.index)
+        .join(Effect, Effect.intervention_id == Intervention.id)
+        .join(Analysis, Analysis.id == Intervention.analysis_id)
+        .join(Latent, and_(Latent.analysis_id == Intervention.analysis_id, Latent.index == Effect.index))
+        .where(Analysis.run_id == run.id, Effect.subject == "latent", Effect.what == OWN, Latent.is_dense)
+        .order_by(func.abs(Effect.loss).desc(), Intervention.analysis_id, Effect.index)
+        .limit(limit)
+    )
+    return [(analysis_id, index) for analysis_id, index in session.execute(statement) if index is not None]
+
+
+def densities_of(session: Session, keys: Sequence[Key]) -> dict[Key, float]:
+    """Of some latents."""
+    statement = select(Latent.analysis_id, Latent.index, Latent.density).where(
+        or_(*(and_(Latent.analysis_id == key[0], Latent.index == key[1]) for key in keys), false())
+    )
+    return {(analysis_id, index): density for analysis_id, index, density in session.execute(statement)}
+
+
+def interventions_done(session: Session, run: RunInfo) -> list[Done]:
+    """All of the run's SAEs."""
+    statement = (
+        select(
+            Intervention.analysis_id,
+            Intervention.kind,
+            Intervention.tokens,
+            Intervention.documents,
+            Intervention.settings,
+        )
+        .join(Analysis, Analysis.id == Intervention.analysis_id)
+        .where(Analysis.run_id == run.id)
+        .order_by(Intervention.analysis_id, Intervention.kind)
+    )
+    return [
+        Done(analysis_id, kind, tokens, documents, _epsilon(settings or {}))
+        for analysis_id, kind, tokens, documents, settings in session.execute(statement)
+    ]
+
+
+def _epsilon(settings: dict[str, Any]) -> float | None:
+    held: Any = settings.get("epsilon")
+    return float(held) if type(held) in {int, float} else None
+
+
+def steered(session: Session, run: RunInfo) -> dict[str, int]:
+    """Signals that were steered along, by label."""
+    statement = (
+        select(Steering.label, func.count())
+        .join(Intervention, Intervention.id == Steering.intervention_id)
+        .join(Analysis, Analysis.id == Intervention.analysis_id)
+        .where(Analysis.run_id == run.id)
+        .group_by(Steering.label)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}

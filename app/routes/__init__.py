@@ -1,1 +1,0 @@
-"""Routes: parse, query, page, render; about ten lines each."""

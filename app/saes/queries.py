@@ -1,0 +1,143 @@
+"""SAEs, each as analysed in one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, defer
+
+from app.runs.queries import RunInfo
+from store.tables import Analysis, Latent, Model, Run, Sae
+
+
+@dataclass(frozen=True)
+class SaeInfo:
+    """An SAE and what one run found about it as a whole. Shares are of counted tokens unless said otherwise."""
+
+    analysis_id: int
+    run_id: int
+    slug: str
+    sha256: str
+    model: str
+    layer: int
+    hook_point: str
+    architecture: str
+    d_in: int
+    n_latents: int
+    dtype: str
+    source: str
+    neuronpedia_id: str | None
+    l0: float
+    fvu: float | None
+    n_dense: int
+    n_borderline: int
+    n_dead: int
+    n_pairs: int
+    dense_mass_share: float | None
+    massive_share: float
+    median_norm: float
+
+    @property
+    def dense_share(self) -> float:
+        """Dense latents over all latents."""
+        return self.n_dense / self.n_latents
+
+
+@dataclass(frozen=True)
+class Point:
+    """A dot on the density-antipodality plane."""
+
+    slug: str
+    layer: int
+    index: int
+    density: float
+    antipodality: float
+    mirror: bool
+    """Both cosines negative: the partner points the other way, else it is a near-duplicate."""
+
+
+def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
+    """The run's SAEs by layer."""
+    statement = _analysed().where(Analysis.run_id == run.id).order_by(Sae.layer, Sae.slug)
+    return [_info(*row) for row in session.execute(statement)]
+
+
+def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
+    """One SAE of `run`; the run is known to hold it."""
+    return _info(*session.execute(_analysed().where(Analysis.run_id == run.id, Sae.slug == slug)).one())
+
+
+def density_curves(session: Session, run: RunInfo) -> dict[str, list[float]]:
+    """By SAE slug: all its densities, descending."""
+    statement = select(Sae.slug, Analysis.density_curve).join(Sae, Sae.id == Analysis.sae_id)
+    return {row.slug: row.density_curve for row in session.execute(statement.where(Analysis.run_id == run.id))}
+
+
+def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
+    """By analysis: dense latents that belong to an antipodal pair."""
+    statement = (
+        select(Latent.analysis_id, func.count())
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .where(Analysis.run_id == run.id, Latent.is_dense, Latent.is_pair)
+        .group_by(Latent.analysis_id)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
+
+
+def training_report(session: Session, slug: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """sae-lens' metadata and the training report beside the weights, if any."""
+    row = session.execute(select(Sae.details, Sae.training).where(Sae.slug == slug)).one()
+    return row.details, row.training
+
+
+def slug_on_neuronpedia(session: Session, name: str, run: int | None = None) -> str | None:
+    """The SAE whose metadata give it this name there, in the newest complete run that holds one; None without one."""
+    statement = (
+        select(Sae.slug)
+        .join(Analysis, Analysis.sae_id == Sae.id)
+        .join(Run, Run.id == Analysis.run_id)
+        .where(Sae.neuronpedia_id == name, Run.status == "complete")
+        .order_by(Run.id.desc(), Sae.slug)
+    )
+    return session.scalar((statement if run is None else statement.where(Run.id == run)).limit(1))
+
+
+def names_on_neuronpedia(session: Session, limit: int = 20) -> list[str]:
+    """Names that SAEs of the store have there."""
+    statement = select(Sae.neuronpedia_id).where(Sae.neuronpedia_id.is_not(None)).distinct()
+    return [name for name in session.scalars(statement.order_by(Sae.neuronpedia_id).limit(limit)) if name]
+
+
+def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Point]:
+    """The densest latents that have a partner score. Rare latents would only fill one corner of the plot."""
+    statement = (
+        select(Sae.slug, Sae.layer, Latent.index, Latent.density, Latent.antipodality, Latent.cos_dec)
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .where(Analysis.run_id == run.id, Latent.antipodality.is_not(None), Latent.density >= 0.01)
+        .order_by(Latent.density.desc(), Latent.analysis_id, Latent.index)
+        .limit(limit)
+    )
+    return [
+        Point(slug, layer, index, density, score or 0.0, (cosine or 0.0) < 0)
+        for slug, layer, index, density, score, cosine in session.execute(statement)
+    ]
+
+
+def _analysed() -> Select[Analysis, Sae, str]:
+    return (
+        select(Analysis, Sae, Model.slug)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Model, Model.id == Sae.model_id)
+        # the curve holds every latent: only two pages want it
+        .options(defer(Analysis.density_curve), defer(Sae.details), defer(Sae.training))
+    )
+
+
+def _info(found: Analysis, sae: Sae, model: str) -> SaeInfo:
+    own: dict[str, Any] = {"analysis_id": found.id, "model": model}
+    rest = [name for name in SaeInfo.__dataclass_fields__ if name not in own]
+    # no name is in both tables but `id`
+    return SaeInfo(**own, **{name: getattr(found if hasattr(found, name) else sae, name) for name in rest})

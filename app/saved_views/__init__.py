@@ -1,0 +1,1 @@
+"""Filtered lists that somebody saved under a name."""

@@ -1,0 +1,66 @@
+"""Saved views: the list, one by its name, saving and removing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from app.annotations.write import author_name
+from app.deps import MAX_ID, RendererDep, SessionDep, ViewerDep, WritingDep
+from app.http.cache import Fresh
+from app.http.errors import NotFound
+from app.http.viewer import remember
+from app.methods.queries import list_terms
+from app.saved_views.page import ViewsPage
+from app.saved_views.queries import find_view, list_views
+from app.saved_views.write import VIEWS, remove_view, save_view
+
+router = APIRouter()
+
+Title = Annotated[str, Form(max_length=400, description="What the view is called.")]
+Address = Annotated[str, Form(max_length=8_000, description="Path and query on this server.")]
+Author = Annotated[str, Form(max_length=200, description="Who saves it; asked once.")]
+Named = Annotated[str, Path(max_length=200)]
+Number = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+@router.get("/views", dependencies=[Fresh])
+def views(session: SessionDep, render: RendererDep) -> HTMLResponse:
+    """All saved views."""
+    return render(ViewsPage("Saved views", "latents", list_terms(session), "", list_views(session)))
+
+
+@router.get("/views/{name:path}")
+def view(session: SessionDep, name: Named) -> Response:
+    """Leads to the address under a name."""
+    found = find_view(session, name)
+    if found is None:
+        raise NotFound(f"There is no saved view '{name}'; all are listed at {VIEWS}.")
+    return RedirectResponse(found.address, 303)
+
+
+@router.post("/views")
+def save(
+    request: Request,
+    writing: WritingDep,
+    viewer: ViewerDep,
+    name: Title = "",
+    address: Address = "",
+    author: Author = "",
+) -> Response:
+    """Save an address under a name."""
+    who = author_name(viewer.name if viewer.fixed else (author or viewer.name))
+    made = save_view(writing, name, address, who)
+    response = RedirectResponse(f"{VIEWS}#view-{made}", 303)
+    if not viewer.fixed:
+        remember(response, who, request)
+    return response
+
+
+@router.post("/views/{number}/remove")
+def remove(writing: WritingDep, number: Number) -> Response:
+    """Take a view off the list."""
+    remove_view(writing, number)
+    return RedirectResponse(VIEWS, 303)

@@ -1,0 +1,1 @@
+"""Tokens, contexts and notes found by their words."""

@@ -1,0 +1,185 @@
+"""The search page: what was asked, and what was found, with an address for each hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.http.errors import BadFilter
+from app.methods.queries import Term
+from app.runs import queries as runs
+from app.runs.queries import RunInfo
+from app.saes import queries as saes
+from app.saes.queries import SaeInfo
+from app.search import queries as search
+from app.search.queries import DEEPEST, KINDS, Group, Hit, Scope
+from app.search.terms import parse
+from app.shared.links import link, pin_of
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """One hit of a search."""
+
+    hit: Hit
+    name: str
+    """Of the latent or pair."""
+    href: str
+    """Its page."""
+    others: list[tuple[str, str]]
+    """Further latents with the same context, name and address."""
+    unnamed: int
+    """How many more there are."""
+
+
+@dataclass(frozen=True)
+class FoundGroup:
+    """Hits of one kind."""
+
+    kind: str
+    title: str
+    total: int
+    lines: list[FoundLine]
+    more: str
+    """Address of all of them, where only the first are shown."""
+    after: str
+    """Address of those that follow."""
+
+
+@dataclass(frozen=True)
+class SearchPage(Page):
+    """What was found in tokens, contexts, notes and categories."""
+
+    template = "search/search.html"
+    run: RunInfo
+    """The run whose tokens and contexts are searched."""
+    saes: list[SaeInfo]
+    """Its SAEs."""
+    q: str
+    """What was typed."""
+    kind: str
+    """The only kind asked for, or empty."""
+    sae: str
+    """The only SAE asked for, or empty."""
+    kinds: list[tuple[str, str]]
+    """All kinds with their headings."""
+    asked: bool
+    """Whether there is anything to search for in what was typed."""
+    groups: list[FoundGroup]
+    """Hits by kind; kinds without any are left out."""
+    browse: str
+    """The list of latents with the same part of a top token."""
+    everything: str
+    """The same search in all kinds, where one was asked for."""
+    first: str
+    """Address of the first hits, where these are later ones."""
+
+
+LIMIT, PREVIEW = 50, 6
+"""Hits of a kind shown where only it is asked for, and where all are."""
+MAX_LIMIT = 100
+_LINKED = 6  # further latents of a context that are named
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is searched for, and where."""
+
+    q: str = ""
+    kind: str = ""
+    """One of KINDS; empty: all."""
+    sae: str = ""
+    """Slug of one SAE; empty: all of the run."""
+    run: int | None = None
+    offset: int = 0
+    limit: int = PREVIEW
+
+
+def asked(q: str, kind: str, sae: str, run: int | None, cursor: str, limit: int | None) -> Asked:
+    """What an address asks for.
+
+    Raises:
+        BadFilter: an unknown kind, or a cursor that is none of ours or belongs to no kind.
+    """
+    if kind and kind not in KINDS:
+        raise BadFilter(f"unknown kind '{kind[:60]}'; choose one of {', '.join(KINDS)}")
+    if "\0" in sae:
+        raise BadFilter("sae holds a NUL character; no slug does")
+    if cursor and not (kind and cursor.isascii() and cursor.isdecimal() and int(cursor) <= DEEPEST):
+        raise BadFilter(f"cursor '{cursor[:60]}' is none of this search's; leave it out to start at the first hit")
+    return Asked(q, kind, sae, run, int(cursor or 0), limit or (LIMIT if kind else PREVIEW))
+
+
+def find(session: Session, wanted: Asked) -> tuple[RunInfo | None, list[Group]]:
+    """The run searched, and the hits by kind; no groups where nothing is asked or analysed.
+
+    Raises:
+        BadFilter: more words than are searched for at once.
+        NotFound: no such run or SAE.
+    """
+    terms = parse(wanted.q)
+    if wanted.sae:
+        run: RunInfo | None = runs.run_of_sae(session, wanted.sae, wanted.run)
+    else:
+        run = runs.find_run(session, wanted.run)
+    if run is None:
+        return None, []
+    held = [saes.find_sae(session, run, wanted.sae)] if wanted.sae else saes.list_saes(session, run)
+    scope = Scope(held, everywhere=wanted.run is None and not wanted.sae)
+    kinds = [wanted.kind] if wanted.kind else list(KINDS)
+    return run, search.search(session, scope, terms, kinds, wanted.offset, wanted.limit)
+
+
+def search_page(session: Session, wanted: Asked, terms: dict[str, Term]) -> SearchPage | None:
+    """The page; None where nothing is analysed yet."""
+    run, groups = find(session, wanted)
+    if run is None:
+        return None
+    pin = pin_of(wanted.run)
+    return SearchPage(
+        title="Search",
+        nav="search",
+        terms=terms,
+        pin=pin,
+        run=run,
+        saes=saes.list_saes(session, run),
+        q=wanted.q,
+        kind=wanted.kind,
+        sae=wanted.sae,
+        kinds=list(KINDS.items()),
+        asked=bool(parse(wanted.q)),
+        groups=[_shown(group, wanted, pin) for group in groups if group.hits],
+        browse=link("/latents", {"q": wanted.q.strip(' "*'), "sae": wanted.sae, "dense": "any"}, pin),
+        everything=link("/search", {"q": wanted.q, "sae": wanted.sae}, pin) if wanted.kind else "",
+        first=link("/search", _query(wanted, wanted.kind), pin) if wanted.offset else "",
+    )
+
+
+def address(hit: Hit, pin: str = "") -> str:
+    """The page of what was found."""
+    if hit.category is not None:
+        return link("/latents", {"category": hit.category.key, "dense": "any"}, pin)
+    if hit.other is not None:
+        return link(f"/saes/{hit.slug}/pairs/{hit.index}/{hit.other}", {}, pin)
+    return link(f"/saes/{hit.slug}/latents/{hit.index}", {}, pin)
+
+
+def _shown(group: Group, wanted: Asked, pin: str) -> FoundGroup:
+    own = _query(wanted, group.kind)
+    more = "" if wanted.kind or group.total <= len(group.hits) else link("/search", own, pin)
+    after = link("/search", {**own, "cursor": group.next}, pin) if wanted.kind and group.next else ""
+    lines = [_line(hit, pin) for hit in group.hits]
+    return FoundGroup(group.kind, group.title, group.total, lines, more, after)
+
+
+def _query(wanted: Asked, kind: str) -> dict[str, object]:
+    limit = None if not wanted.kind or wanted.limit == LIMIT else wanted.limit
+    return {"q": wanted.q, "kind": kind, "sae": wanted.sae, "limit": limit}
+
+
+def _line(hit: Hit, pin: str) -> FoundLine:
+    others = [(str(index), link(f"/saes/{hit.slug}/latents/{index}", {}, pin)) for index in hit.others[:_LINKED]]
+    name = f"{hit.index} ⇄ {hit.other}" if hit.other is not None else str(hit.index)
+    return FoundLine(hit, name, address(hit, pin), others, len(hit.others) - len(others))

@@ -1,0 +1,239 @@
+"""Search: tokens, promoted tokens and contexts of a run, what people wrote, and their categories.
+
+Tokens and contexts are found by whole words (`store.words`), in SQLite's full-text table or PostgreSQL's vector; notes
+and titles of categories as typed, from the rows themselves, so that a note is found the moment it is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.categories.queries import CategoryInfo, list_categories
+from app.latents.profiles import token_lists
+from app.saes.queries import SaeInfo
+from app.search import terms as asked_for
+from app.search.terms import Part, Term
+from store.search import LISTS
+from store.tables import Analysis, Annotation, Example, Latent, Run, Sae, SearchText
+from store.tables.team import ALONE
+from store.words import words, words_of_token
+
+KINDS = {
+    "token": "Top tokens",
+    "promoted": "Promoted tokens",
+    "context": "Contexts",
+    "note": "Notes",
+    "category": "Categories",
+}
+"""What can be searched: name -> heading."""
+DEEPEST = 10_000
+"""Hits of a kind that can be paged through."""
+_TOKENS = 16  # tokens shown of a list, those that match always
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to search."""
+
+    saes: Sequence[SaeInfo]
+    """Of the run, or the one asked for: their tokens and contexts."""
+    everywhere: bool
+    """What people wrote is searched in all SAEs of the store, since no run or SAE was asked for."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What was found: of a latent, of a pair, or a category."""
+
+    kind: str
+    parts: list[Part]
+    """Of a list a token each, else the text around the first match."""
+    slug: str = ""
+    layer: int | None = None
+    index: int | None = None
+    other: int | None = None
+    """Of a pair the larger index."""
+    density: float | None = None
+    document: str = ""
+    """Where a context comes from."""
+    example: str = ""
+    """As which kind of example of the latent a context is kept."""
+    others: list[int] = field(default_factory=list)
+    """Further latents of the SAE that have the same context among their examples."""
+    author: str = ""
+    created: datetime | None = None
+    category: CategoryInfo | None = None
+    latents: int = 0
+    """Latents and pairs that people gave the category."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Hits of one kind, the best first."""
+
+    kind: str
+    title: str
+    total: int
+    hits: list[Hit]
+    next: int | None
+    """Where the following ones begin."""
+
+
+def search(
+    session: Session, scope: Scope, terms: Sequence[Term], kinds: Sequence[str], offset: int, limit: int
+) -> list[Group]:
+    """What has all the terms, a group a kind. The order is fixed for as long as the store is."""
+    if not terms:
+        return []
+    groups = [_WRITTEN[kind](session, scope, terms, offset, limit) for kind in kinds if kind in _WRITTEN]
+    measured = [kind for kind in kinds if kind not in _WRITTEN]
+    groups += _measured(session, scope, terms, measured, offset, limit) if measured else []
+    return sorted(groups, key=lambda group: list(KINDS).index(group.kind))
+
+
+def _group(kind: str, hits: list[Hit], total: int, offset: int) -> Group:
+    end = offset + len(hits)
+    return Group(kind, KINDS[kind], total, hits, end if hits and end < min(total, DEEPEST) else None)
+
+
+def _measured(
+    session: Session, scope: Scope, terms: Sequence[Term], kinds: Sequence[str], offset: int, limit: int
+) -> list[Group]:
+    """Tokens and contexts. The ids of a run's rows stand together, so those of other runs are not looked at."""
+    saes = {sae.analysis_id: sae for sae in scope.saes}
+    of_run = SearchText.analysis_id.in_(saes)
+    first, last = session.execute(select(func.min(SearchText.id), func.max(SearchText.id)).where(of_run)).one()
+    if first is None:
+        return [_group(kind, [], 0, offset) for kind in kinds]
+    found = session.execute(_ranked(asked_for.matched(session, terms, first, last), of_run, kinds, offset, limit)).all()
+    groups = []
+    for kind in kinds:
+        own = [row for row in found if row.kind == kind]
+        rows = [row for row in own if row.place > offset]
+        hits = (_contexts if kind == "context" else _lists)(session, kind, rows, saes, terms)
+        groups.append(_group(kind, hits, own[0].total if own else 0, offset))
+    return groups
+
+
+def _ranked(matched: Any, of_run: ColumnElement[bool], kinds: Sequence[str], offset: int, limit: int) -> Select[Any]:
+    """A page of each kind, and its first, which tells how many there are when the page is empty."""
+    best = (matched.c.rank, Latent.density.desc(), SearchText.id)
+    columns = (SearchText.analysis_id, SearchText.index, SearchText.example, SearchText.rank, SearchText.others)
+    all_of_them = (
+        select(
+            SearchText.kind,
+            *columns,
+            Latent.density,
+            func.row_number().over(partition_by=SearchText.kind, order_by=best).label("place"),
+            func.count().over(partition_by=SearchText.kind).label("total"),
+        )
+        .join(matched, matched.c.id == SearchText.id)
+        .join(Latent, (Latent.analysis_id == SearchText.analysis_id) & (Latent.index == SearchText.index))
+        .where(of_run, SearchText.kind.in_(kinds))
+        .subquery()
+    )
+    place = all_of_them.c.place
+    shown = or_(place.between(offset + 1, offset + limit), place == 1)
+    return select(all_of_them).where(shown).order_by(all_of_them.c.kind, place)
+
+
+def _lists(
+    session: Session, kind: str, rows: Sequence[Any], saes: dict[int, SaeInfo], terms: Sequence[Term]
+) -> list[Hit]:
+    found = token_lists(session, [(row.analysis_id, row.index) for row in rows], LISTS[kind])
+    made = []
+    for row in rows:
+        lists = (found.get((row.analysis_id, row.index, name), []) for name in LISTS[kind])
+        tokens = list(dict.fromkeys(item.token for items in lists for item in items))
+        made.append(_of_latent(kind, row, saes, _marked(tokens, terms)))
+    return made
+
+
+def _marked(tokens: Sequence[str], terms: Sequence[Term]) -> list[Part]:
+    """The list's first tokens, and all that match."""
+    marked = [Part(token, bool(asked_for.hits(words_of_token(token), terms))) for token in tokens]
+    left = _TOKENS - sum(part.hit for part in marked)
+    shown = []
+    for part in marked:
+        left -= not part.hit
+        if part.hit or left >= 0:
+            shown.append(part)
+    return shown
+
+
+def _contexts(
+    session: Session, kind: str, rows: Sequence[Any], saes: dict[int, SaeInfo], terms: Sequence[Term]
+) -> list[Hit]:
+    columns = (Example.analysis_id, Example.index, Example.kind, Example.rank)
+    keys = [(row.analysis_id, row.index, row.example, row.rank) for row in rows]
+    wanted = select(*columns, Example.document, Example.tokens).where(tuple_(*columns).in_(keys))
+    texts = {tuple(one[:4]): (one.document, "".join(one.tokens)) for one in session.execute(wanted)} if keys else {}
+    made = []
+    for row, key in zip(rows, keys, strict=True):
+        document, text = texts[key]
+        shown = asked_for.snippet(text, asked_for.hits(list(words(text)), terms))
+        made.append(_of_latent(kind, row, saes, shown, document=document, example=row.example, others=row.others))
+    return made
+
+
+def _of_latent(kind: str, row: Any, saes: dict[int, SaeInfo], shown: list[Part], **more: Any) -> Hit:
+    sae = saes[row.analysis_id]
+    return Hit(kind, shown, sae.slug, sae.layer, row.index, density=row.density, **more)
+
+
+def _notes(session: Session, scope: Scope, terms: Sequence[Term], offset: int, limit: int) -> Group:
+    """The latest notes, the newest first."""
+    has = and_(*(Annotation.note.icontains(term.written, autoescape=True) for term in terms))
+    found = _said_in(select(Annotation, Sae.slug, Sae.layer), scope).where(has)
+    total = session.scalar(_said_in(select(func.count(Annotation.id)), scope).where(has)) or 0
+    page = found.order_by(Annotation.created.desc(), Annotation.id.desc()).offset(offset).limit(limit)
+    hits = [
+        Hit(
+            "note",
+            asked_for.snippet(row.note, asked_for.hits_as_written(row.note, terms)),
+            slug,
+            layer,
+            row.index,
+            None if row.other == ALONE else row.other,
+            author=row.author,
+            created=row.created.replace(tzinfo=UTC),
+        )
+        for row, slug, layer in session.execute(page)
+    ]
+    return _group("note", hits, total, offset)
+
+
+def _categories(session: Session, scope: Scope, terms: Sequence[Term], offset: int, limit: int) -> Group:
+    """Those with all terms in the title."""
+    found = [one for one in list_categories(session) if all(asked_for.hits_as_written(one.title, [t]) for t in terms)]
+    shown = found[offset : offset + limit]
+    counted = _said_in(select(Annotation.category, func.count()), scope)
+    counted = counted.where(Annotation.category.in_([one.key for one in shown])).group_by(Annotation.category)
+    counts = dict(session.execute(counted).all()) if shown else {}
+    hits = [
+        Hit(
+            "category",
+            asked_for.parts(one.title, asked_for.hits_as_written(one.title, terms)),
+            category=one,
+            latents=counts.get(one.key, 0),
+        )
+        for one in shown
+    ]
+    return _group("category", hits, len(found), offset)
+
+
+def _said_in(statement: Any, scope: Scope) -> Any:
+    """Of the latest annotations of the SAEs searched; everywhere, of all SAEs that a complete run shows."""
+    complete = select(1).select_from(Analysis).join(Run, Run.id == Analysis.run_id)
+    shown = exists(complete.where(Analysis.sae_id == Sae.id, Run.status == "complete")).correlate(Sae)
+    statement = statement.join(Sae, Sae.sha256 == Annotation.sae_sha256).where(Annotation.latest)
+    return statement.where(shown if scope.everywhere else Sae.slug.in_([sae.slug for sae in scope.saes]))
+
+
+_WRITTEN = {"note": _notes, "category": _categories}

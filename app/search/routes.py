@@ -1,0 +1,85 @@
+"""Search, as a page and in JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse
+from pydantic import WithJsonSchema
+
+from app.deps import RendererDep, RunId, SessionDep
+from app.http.cache import Fresh
+from app.methods.queries import list_terms
+from app.search.page import MAX_LIMIT, Asked, address, asked, find, search_page
+from app.search.queries import KINDS, Group
+from app.search.schemas import FoundGroupOut, FoundOut, PartOut, SearchOut
+from app.shared.page import EmptyPage
+
+router = APIRouter(dependencies=[Fresh])
+api = APIRouter(prefix="/api/v1", dependencies=[Fresh])
+
+Text = Annotated[
+    str,
+    Query(
+        max_length=200,
+        description='Words, "phrases in quotes" and beginnings of words*: what has all of them is found, without regard'
+        " to case and accents. In notes and categories each also counts as part of a word. At most 16.",
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
+]
+Kind = Annotated[
+    str,
+    Query(max_length=60, description="Look only among these."),
+    WithJsonSchema({"type": "string", "enum": ["", *KINDS]}),
+]
+Slug = Annotated[
+    str,
+    Query(max_length=200, description="Slug of one SAE."),
+    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
+]
+Next = Annotated[str, Query(max_length=12, description="`next` of the same search of one kind.")]
+Limit = Annotated[int | None, Query(ge=1, le=MAX_LIMIT, description="Hits of a kind; by default 50, of each kind 6.")]
+
+
+def search_asked(
+    q: Text = "", kind: Kind = "", sae: Slug = "", run: RunId = None, cursor: Next = "", limit: Limit = None
+) -> Asked:
+    """One reading for page and API."""
+    return asked(q, kind, sae, run, cursor, limit)
+
+
+AskedDep = Annotated[Asked, Depends(search_asked)]
+
+
+@router.get("/search")
+def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> HTMLResponse:
+    """What was found, or how to search."""
+    terms = list_terms(session)
+    page = search_page(session, wanted, terms)
+    return render(page or EmptyPage("Nothing analysed yet", "search", terms, ""))
+
+
+@api.get("/search")
+def search_in_json(session: SessionDep, wanted: AskedDep) -> SearchOut:
+    """Search tokens, contexts, notes and categories of a run."""
+    run, groups = find(session, wanted)
+    return SearchOut(q=wanted.q, run=run.id if run else None, groups=[_group(group) for group in groups])
+
+
+def _group(group: Group) -> FoundGroupOut:
+    own = ("index", "other", "density", "document", "example", "author", "created", "layer")
+    hits = [
+        FoundOut(
+            sae=hit.slug or None,
+            url=address(hit),
+            parts=[PartOut(text=part.text, hit=part.hit) for part in hit.parts],
+            also=hit.others,
+            category=hit.category.key if hit.category else None,
+            **{name: getattr(hit, name) or None for name in own if name != "index"},
+            index=hit.index,
+        )
+        for hit in group.hits
+    ]
+    after = None if group.next is None else str(group.next)
+    return FoundGroupOut(kind=group.kind, total=group.total, items=hits, next=after)

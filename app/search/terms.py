@@ -1,0 +1,169 @@
+"""What somebody typed into search -> terms, each database's own expression for them, and what of a text they hit.
+
+An expression is built from words that hold nothing but letters and digits, so nothing typed can be its syntax.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import CTE, ColumnClause, Select, column, func, literal_column, select, table
+from sqlalchemy.orm import Session
+
+from app.http.errors import BadFilter
+from store.search import INDEX, VECTOR
+from store.tables import SearchText
+from store.words import Word, signs, words
+
+MAX_TERMS = 16
+_TERM = re.compile(r'"([^"]*(?:"\*|))"?|([^\s"]+)')
+_QUOTES = str.maketrans("“”„«»", '"' * 5)
+_SHOWN, _BEFORE = 240, 90  # characters of a snippet, and how many of them stand before the first hit
+
+Span = tuple[int, int]
+
+
+class Part(NamedTuple):
+    """A stretch of a text, and whether it is what was searched for."""
+
+    text: str
+    hit: bool
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word, the beginning of one, or a phrase."""
+
+    written: str
+    """As typed, without quotes and star."""
+    words: tuple[str, ...]
+    prefix: bool
+    """The last word may go on."""
+
+
+def parse(text: str) -> list[Term]:
+    """All of these are searched for. Signs count only where nothing else is asked: they are tokens, not words.
+
+    Raises:
+        BadFilter: more terms than are searched for at once, or a NUL.
+    """
+    if "\0" in text:
+        raise BadFilter("q holds a NUL character; no text of ours does")
+    plain = text.translate(_QUOTES)
+    found = [_term(match[1] or match[2] or "") for match in _TERM.finditer(plain)]
+    asked = [term for term in found if term.words] or [_sign(part) for part in text.split() if signs(part)]
+    if len(asked) > MAX_TERMS:
+        raise BadFilter(f"{len(asked)} words are too many to search for at once; ask for at most {MAX_TERMS}")
+    return asked
+
+
+def _term(written: str) -> Term:
+    bare = " ".join(written.rstrip('*"').split())
+    return Term(bare, tuple(word.text for word in words(bare)), written.endswith("*"))
+
+
+def _sign(part: str) -> Term:
+    return Term(part, tuple(word.text for word in signs(part)), False)
+
+
+def matched(session: Session, terms: Sequence[Term], first: int, last: int) -> CTE:
+    """Rows of `search_text` with all terms, their ids from `first` to `last`: `id`, and `rank`, the best lowest."""
+    postgres = session.get_bind().dialect.name == "postgresql"
+    found: Select[Any] = (_of_postgresql if postgres else _of_sqlite)(terms, first, last)
+    # looked up first and joined then: a planner that asks the index for each row of a run by itself takes far longer
+    return found.cte("matched").prefix_with("MATERIALIZED")
+
+
+def _of_sqlite(terms: Sequence[Term], first: int, last: int) -> Any:
+    row: ColumnClause[int] = column("rowid")
+    asked = literal_column(INDEX).op("MATCH")(sqlite_expression(terms))
+    rank = func.round(func.bm25(literal_column(INDEX)), 1).label("rank")  # nearly as good: the denser latent goes first
+    return select(row.label("id"), rank).select_from(table(INDEX)).where(asked, row >= first, row <= last)
+
+
+def _of_postgresql(terms: Sequence[Term], first: int, last: int) -> Any:
+    asked = func.to_tsquery(literal_column("'simple'"), postgresql_expression(terms))
+    vector: Any = literal_column(f"search_text.{VECTOR}")
+    rank = func.round(literal_column("-10") * func.ts_rank(vector, asked)).label("rank")
+    return select(SearchText.id, rank).where(vector.op("@@")(asked), SearchText.id.between(first, last))
+
+
+def sqlite_expression(terms: Iterable[Term]) -> str:
+    """For FTS5's MATCH."""
+    return " AND ".join(f'"{" ".join(term.words)}"' + (" *" if term.prefix else "") for term in terms)
+
+
+def postgresql_expression(terms: Iterable[Term]) -> str:
+    """For to_tsquery."""
+    phrases = (" <-> ".join(f"'{word}'" for word in term.words) + (":*" if term.prefix else "") for term in terms)
+    return " & ".join(f"({phrase})" for phrase in phrases)
+
+
+def hits(found: Sequence[Word], terms: Iterable[Term]) -> list[Span]:
+    """Where the terms stand in a text of these words; overlapping ones are one."""
+    spans = [
+        (found[at].start, found[at + len(term.words) - 1].end)
+        for term in terms
+        for at in range(len(found) - len(term.words) + 1)
+        if _stands(term, found[at : at + len(term.words)])
+    ]
+    return _merged(spans)
+
+
+def hits_as_written(text: str, terms: Iterable[Term]) -> list[Span]:
+    """Where the terms stand as they were typed, also within words, without regard to case."""
+    spans = [
+        match.span()
+        for term in terms
+        for match in re.finditer(re.escape(term.written), text, re.IGNORECASE)
+        if match[0]
+    ]
+    return _merged(spans)
+
+
+def _stands(term: Term, here: Sequence[Word]) -> bool:
+    *before, last = term.words
+    end = here[-1].text
+    return [word.text for word in here[:-1]] == before and (end.startswith(last) if term.prefix else end == last)
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    made: list[Span] = []
+    for start, end in sorted(spans):
+        if made and start <= made[-1][1]:
+            made[-1] = (made[-1][0], max(end, made[-1][1]))
+        else:
+            made.append((start, end))
+    return made
+
+
+def parts(text: str, spans: Iterable[Span]) -> list[Part]:
+    """The whole text in stretches."""
+    made, end = [], 0
+    for start, stop in spans:
+        made += [Part(text[end:start], False), Part(text[start:stop], True)]
+        end = stop
+    return [part for part in [*made, Part(text[end:], False)] if part.text]
+
+
+def snippet(text: str, spans: Sequence[Span]) -> list[Part]:
+    """The stretch around the first hit, in parts; cut at spaces, with an ellipsis where something is left out."""
+    first = spans[0][0] if spans else 0
+    start = _space_after(text, first - _BEFORE, first) if len(text) > _SHOWN and first > _BEFORE else 0
+    stop = _space_before(text, start + _SHOWN, start) if len(text) - start > _SHOWN else len(text)
+    within = [(max(low, start) - start, min(high, stop) - start) for low, high in spans if low < stop and high > start]
+    made = parts(text[start:stop], within)
+    return [Part("… ", False)] * (start > 0) + made + [Part(" …", False)] * (stop < len(text))
+
+
+def _space_after(text: str, at: int, last: int) -> int:
+    found = text.find(" ", at, last)
+    return at if found < 0 else found + 1
+
+
+def _space_before(text: str, at: int, first: int) -> int:
+    found = text.rfind(" ", first + _SHOWN // 2, at)
+    return at if found < 0 else found

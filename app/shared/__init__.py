@@ -1,0 +1,1 @@
+"""What several nouns need: figures, tokens, numbers, links, cursors."""

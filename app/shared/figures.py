@@ -1,0 +1,52 @@
+"""A plot with its words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Figure = dict[str, Any]
+
+INK, DIM, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--p", "--n", "--z"
+BANDS = {INK: "--ink-band", POSITIVE: "--p-band", NEGATIVE: "--n-band"}
+STEPS = ("--step0", "--step1", "--step2", "--step3", "--step4")
+CARD, SOFT, EDGE = "--card", "--soft", "--edge"
+COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, CARD, SOFT, EDGE, *BANDS.values(), *STEPS)
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with its title; zooming is off, so that scrolling a page over a plot scrolls."""
+    return {"title": {"text": title}, "fixedrange": True, **more}
+
+
+def figure(data: list[dict[str, Any]], height: int, x: dict[str, Any], y: dict[str, Any], **layout: Any) -> Figure:
+    """A figure with the house's margins."""
+    shared = {
+        "height": height,
+        "showlegend": False,
+        "margin": {"l": 56, "r": 12, "t": 8, "b": 44},
+        "xaxis": x,
+        "yaxis": y,
+    }
+    return {"data": data, "layout": {**shared, **layout}}
+
+
+def as_text(text: str) -> str:
+    """A string for an axis or a hover: plotly reads a little markup there, and tokens are text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@dataclass(frozen=True)
+class View:
+    """A plot among others one can switch between, with its text alternative."""
+
+    name: str
+    title: str
+    figure: Figure
+    summary: str
+    """What the plot shows, in words and numbers."""
+    head: tuple[str, ...]
+    """Column heads of the table of its numbers."""
+    rows: Sequence[tuple[str, ...]]
+    """The numbers, as shown."""

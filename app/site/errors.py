@@ -1,9 +1,0 @@
-"""What can go wrong with a site."""
-
-from __future__ import annotations
-
-from app.errors import ServeError
-
-
-class SiteError(ServeError):
-    """The site cannot be made; one line says why, and nothing was changed."""

@@ -1,0 +1,30 @@
+"""`site` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def site(
+    out: Annotated[Path, typer.Option(help="Folder to write; an older site there is replaced.")],
+    db: Annotated[
+        str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")
+    ] = "dense-latents.db",
+    run: Annotated[int | None, typer.Option(help="Run to show; without it the newest complete one.")] = None,
+    sae: Annotated[
+        list[str] | None, typer.Option(help="Slug of an SAE whose latents are shown; may be repeated. Default: all.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also latents without examples get a page; all are in the list anyway.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Put aside what is in the folder, where it is no site of ours.")
+    ] = False,
+) -> None:
+    """Write a run as a folder of files that opens in a browser without a server, plots and search included."""
+    from app.static_site.command import site as write
+
+    write(db, out, run, sae, every, force)

@@ -1,0 +1,157 @@
+"""The list of latents as data of a script: what the browse page asks a database for, a site holds whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.annotations.queries import annotations_of
+from app.categories import queries as categories
+from app.classes import queries as classes
+from app.classes.queries import CLASSES, UNEXPLAINED, Key
+from app.interventions import effects
+from app.labels import queries as labels
+from app.latents import queries as latents
+from app.latents.queries import DETAILS, Filters, LatentInfo, Order
+from app.shared.numbers import boxed
+from app.static_site.plan import Plan
+from app.verdicts import queries as verdicts
+
+LIMIT = 50_000
+"""Latents a list may have, of all SAEs together; those with a page come first."""
+NAMES = (*CLASSES, UNEXPLAINED)
+TOKENS = 4
+_BATCH = 500
+_BY = Order("density", descending=True)
+
+
+@dataclass
+class Table:
+    """Strings, each once."""
+
+    items: list[str] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, text: str) -> int:
+        """Where the string stands."""
+        if text not in self.places:
+            self.places[text] = len(self.items)
+            self.items.append(text)
+        return self.places[text]
+
+
+@dataclass
+class Rows:
+    """All rows, and where each latent's is."""
+
+    rows: list[list[Any]]
+    places: dict[Key, int]
+    tokens: Table
+    left_out: int
+    """Latents that a list so long has no room for."""
+
+
+def rows_of(session: Session, plan: Plan) -> Rows:
+    """A row a latent: of each SAE those with a page, then the densest others."""
+    known = Known(session, plan)
+    made = Rows([], {}, Table(), 0)
+    for place, sae in enumerate(plan.saes):
+        paged = set(plan.latents[sae.analysis_id])
+        room = max(LIMIT // len(plan.saes), len(paged))
+        for batch in _batches(session, plan, sae.slug):
+            kept = [one for one in batch if one.index in paged or room > 0]
+            room -= len(kept)
+            made.left_out += len(batch) - len(kept)
+            said = known.said(session, kept)
+            for one in kept:
+                made.places[one.analysis_id, one.index] = len(made.rows)
+                made.rows.append(_row(place, one, one.index in paged, said, made.tokens))
+    return made
+
+
+def _batches(session: Session, plan: Plan, slug: str) -> Iterator[list[LatentInfo]]:
+    """Those with examples, then the others, the densest first."""
+    for detail in ("any", "none"):
+        cursor = None
+        while True:
+            page = latents.list_latents(session, plan.run, Filters(sae=slug, detail=detail), _BY, cursor, _BATCH)
+            yield page.items
+            cursor = page.next
+            if cursor is None:
+                break
+
+
+class Known:
+    """What the store says of latents beside their own row, in the short form of the data."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self.labels = labels.label_names(session, plan.run)
+        self.going: dict[Key, list[int]] = {}
+        for place, name in enumerate(self.labels):
+            for key in _labelled(session, plan, name):
+                self.going.setdefault(key, []).append(place)
+        self.categories = {one.key: place for place, one in enumerate(categories.list_categories(session), 1)}
+
+    def said(self, session: Session, kept: list[LatentInfo]) -> dict[Key, list[Any]]:
+        """Classes, verdict by rule, change of the loss, KL, labels, category, people's verdict, note."""
+        keys = [(one.analysis_id, one.index) for one in kept]
+        held = classes.classes_of(session, keys)
+        ruled = verdicts.verdicts_of(session, keys)
+        broken = effects.own_effects(session, keys)
+        people = annotations_of(session, keys)
+        order = list(verdicts.VERDICTS)
+        made: dict[Key, list[Any]] = {}
+        for key in keys:
+            effect, ruling, word = broken.get(key), ruled.get(key), people.get(key)
+            made[key] = [
+                [2 * NAMES.index(one.name) + (one.label == "likely") for one in held.get(key, []) if one.name in NAMES],
+                1 + order.index(ruling.verdict) if ruling and ruling.verdict in order else 0,
+                None if effect is None else _short(effect.measures["loss"].value, 4),
+                None if effect is None else _short(effect.measures["kl"].value, 4),
+                self.going.get(key, []),
+                # one that an import named and nobody made here goes by its key
+                0 if word is None or word.category is None else self.categories.get(word.category, word.category),
+                1 + order.index(word.verdict) if word and word.verdict in order else 0,
+                "" if word is None else word.note,
+            ]
+        return made
+
+
+def _labelled(session: Session, plan: Plan, name: str) -> Iterator[Key]:
+    cursor = None
+    while True:
+        page = latents.list_latents(session, plan.run, Filters(label=name), _BY, cursor, _BATCH)
+        yield from ((one.analysis_id, one.index) for one in page.items)
+        cursor = page.next
+        if cursor is None:
+            break
+
+
+def _row(place: int, one: LatentInfo, paged: bool, said: dict[Key, list[Any]], tokens: Table) -> list[Any]:
+    bits = one.is_dense + 2 * one.borderline + 4 * one.is_pair + 8 * (one.duplicate_of is not None) + 16 * paged
+    row = [
+        place,
+        one.index,
+        _short(one.density, 9),
+        _short(one.density_low, 4),
+        _short(one.density_high, 4),
+        bits,
+        1 + DETAILS.index(one.detail) if one.detail in DETAILS else 0,
+        _short(one.antipodality, 7),
+        one.partner,
+        _short(one.max, 4),
+        _short(one.mass_share, 4),
+        [tokens.place(boxed(token)) for token in one.top_tokens[:TOKENS]],
+        "".join(map(str, one.spark)) if paged and any(one.spark) else "",
+        *said[one.analysis_id, one.index],
+    ]
+    while row and row[-1] in (None, 0, "", []):
+        row.pop()  # what is not there at the end of a row need not be said
+    return row
+
+
+def _short(value: float | None, digits: int) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")

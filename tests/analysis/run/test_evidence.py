@@ -1,0 +1,166 @@
+"""From text to what is said: rows of classes, chains and labels of a whole run with a tiny model."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from analysis.calibration.calibrate import rates, wilson
+from analysis.classes import CLASSES
+from analysis.config import Cuts, parse_cuts
+from analysis.errors import UserError
+from analysis.run.analyze import analyze
+from analysis.run.evidence import remainder
+from store.digest import digest
+from store.session import make_engine
+from store.tables import Analysis, Association, Chain, Label, Latent, Run, Sae, Score, Statistic
+from tests.analysis.conftest import Parts
+
+QUIET = Console(quiet=True)
+NAMES = [each.statistic.name for each in CLASSES]
+
+
+@pytest.fixture(scope="module")
+def store(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    base = tmp_path_factory.mktemp("evidence")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENSE_LATENTS_CACHE", str(base / "cache"))
+        analyze(parts.config(base / "run.db"), QUIET)
+    return make_engine(base / "run.db")
+
+
+def everything(store: Engine, table: type) -> list[Any]:
+    with Session(store) as session:
+        return list(session.scalars(select(table)))
+
+
+def test_every_latent_with_detail_has_every_class_and_the_mixture(store: Engine) -> None:
+    with Session(store) as session:
+        detailed = set(session.execute(select(Latent.analysis_id, Latent.index).where(Latent.detail.is_not(None))))
+    for name in (*NAMES, "unexplained", "mixture"):
+        rows = [row for row in everything(store, Score) if row.name == name]
+        assert {(row.analysis_id, row.index) for row in rows} == {tuple(key) for key in detailed}
+
+
+def test_every_row_has_a_label_a_sentence_and_finite_numbers(store: Engine) -> None:
+    for row in everything(store, Score):
+        known = (
+            ("sum", "aggregate", "own", "unmeasured")
+            if row.name == "mixture"
+            else ("yes", "likely", "no", "unmeasured")
+        )
+        assert row.label in known
+        assert row.words.endswith(".")
+        json.dumps(row.data, allow_nan=False)
+        if row.label not in ("unmeasured",) and row.name not in ("unexplained", "mixture"):
+            assert row.score is not None
+            assert row.cut is not None
+            assert math.isfinite(row.score)
+
+
+def test_unexplained_is_where_no_class_holds(store: Engine) -> None:
+    rows = everything(store, Score)
+    holding = {(row.analysis_id, row.index) for row in rows if row.name in NAMES and row.label in ("yes", "likely")}
+    for row in rows:
+        if row.name == "unexplained":
+            assert (row.label == "no") == ((row.analysis_id, row.index) in holding)
+
+
+def test_the_remainder_names_what_was_not_measured() -> None:
+    from analysis.classes.base import Finding
+
+    some = [Finding("no", "") for _ in NAMES]
+    some[0] = Finding("unmeasured", "")
+    assert remainder(some).label == "yes"
+    assert "Not measured: position." in remainder(some).words
+    assert remainder([Finding("unmeasured", "")] * 3 + some[:3]).label == "unmeasured"
+    some[2] = Finding("likely", "")
+    assert remainder(some).label == "no"
+
+
+def test_chains_lead_to_latents_with_detail_of_the_other_layer(store: Engine) -> None:
+    with Session(store) as session:
+        layers = dict(session.execute(select(Analysis.id, Sae.layer).join(Sae, Sae.id == Analysis.sae_id)).all())
+        chains = session.scalars(select(Chain)).all()
+        assert chains
+        for chain in chains:
+            step = layers[chain.other_analysis_id] - layers[chain.analysis_id]
+            assert step > 0 if chain.side == "next" else step < 0
+            assert abs(chain.correlation) <= 1
+            other = session.get_one(Latent, (chain.other_analysis_id, chain.other))
+            assert other.detail is not None
+
+
+def test_columns_of_the_corpus_are_labels(store: Engine) -> None:
+    labels = {row.name: row for row in everything(store, Label)}
+    assert labels["year"].kind == "number"
+    assert labels["year"].reason is None
+    assert labels["title"].reason is not None, "every document has its own"
+    rows = everything(store, Association)
+    assert {row.label_id for row in rows} == {labels["year"].id}
+    with Session(store) as session:
+        detailed = session.scalars(select(Latent.index).where(Latent.detail.is_not(None))).all()
+    assert len(rows) == len(detailed)
+    assert all(row.verdict == "no" or row.q < 0.05 for row in rows)
+
+
+def test_everything_that_is_said_is_declared(store: Engine) -> None:
+    declared = {row.name: row for row in everything(store, Statistic)}
+    for name in (*NAMES, "unexplained", "mixture"):
+        assert declared[name].kind == "class"
+        assert declared[name].of == "class"
+    assert declared["chain"].of == "latent"
+
+
+def test_cuts_are_stored_with_the_run(store: Engine) -> None:
+    (run,) = everything(store, Run)
+    assert run.settings["cuts"]["position_rho"] == 0.4
+    assert run.settings["classes"] is True
+
+
+def test_without_classes_there_are_none_and_it_is_another_run(parts: Parts, store: Engine, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
+        analyze(parts.config(tmp_path / "run.db", classes=False), QUIET)
+    plain = make_engine(tmp_path / "run.db")
+    for table in (Score, Chain, Label, Association):
+        assert everything(plain, table) == []
+    assert everything(plain, Run)[0].key != everything(store, Run)[0].key
+
+
+def test_the_same_run_again_says_the_same(parts: Parts, store: Engine, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
+        analyze(parts.config(tmp_path / "run.db"), QUIET)
+    assert digest(make_engine(tmp_path / "run.db"), 1) == digest(store, 1)
+
+
+def test_cuts_by_name() -> None:
+    assert parse_cuts(["position_rho=0.3", "documents=32"]) == Cuts(position_rho=0.3, documents=32)
+    for text, said in (("rho=1", "unknown cut 'rho'"), ("q=", "expected q=NUMBER"), ("q=-1", "above 0")):
+        with pytest.raises(UserError, match=said):
+            parse_cuts([text])
+
+
+def test_calibration_counts_random_directions_and_sparse_latents(parts: Parts, tmp_path: Path) -> None:
+    found = rates(parts.config(tmp_path / "none.db", controls=6), 24, QUIET)
+    assert set(found["classes"]) == set(NAMES)
+    for groups in found["classes"].values():
+        assert groups["random"]["tried"] + groups["random"]["unmeasured"] == 24 * 2
+        assert groups["control"]["tried"] + groups["control"]["unmeasured"] <= 12
+    assert found["classes"]["position"]["random"]["labelled"] == 0
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_wilson_intervals() -> None:
+    low, high = wilson(3, 200)
+    assert (round(low, 4), round(high, 4)) == (0.0051, 0.0432)
+    assert wilson(0, 100)[0] == 0
+    assert wilson(0, 0) == (0.0, 1.0)

@@ -1,0 +1,137 @@
+"""The rules that turn numbers into words: one axis, borderline, who is a control."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from analysis.reading.sae import load_sae
+from analysis.run.pilot import KINDS, Pilot, make_plan
+from analysis.run.rows.latents import Scalars, latent_rows
+from analysis.run.rows.pairs import pair_rows
+from analysis.statistics.density import DensitySummary
+from analysis.statistics.geometry import Partners
+from analysis.statistics.joint import BINS, COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
+from analysis.statistics.moments import MomentsSummary
+from analysis.statistics.top_tokens import TopTokens, TopTokensSummary
+from tests.planted import sae_folder
+
+
+def pair_row(r2: float, single: float, ratio: float, first: float = 300, second: float = 200) -> dict[str, Any]:
+    """The row of latents 0 and 1 over 1,000 tokens with these numbers."""
+    one = torch.ones(1, dtype=torch.float64)
+    both = ratio * first * second / 1000
+    histogram = torch.zeros(1, 3, BINS, dtype=torch.int64)
+    histogram[0, 0, -1], histogram[0, 1, 0] = 5, 7
+    joint = JointSummary(
+        one * r2**0.5, one * r2, one * single, one * 0.1, one * both, one * first, one * second, 1000, one, one,
+        histogram, torch.arange(BINS + 1, dtype=torch.float64),
+    )  # fmt: skip
+    yes, index = torch.tensor([True, True]), torch.tensor([1, 0])
+    two = torch.tensor([0.9, 0.9], dtype=torch.float64)
+    geometry = Partners(two, index, -two, -two, yes, yes, torch.tensor([-1, -1]))
+    (row,) = pair_rows(torch.tensor([0]), torch.tensor([1]), joint, geometry)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("r2", "single", "ratio", "holds"),
+    [
+        (R2_CUT + 0.01, 0.5, 0.0, True),
+        (R2_CUT - 0.01, 0.5, 0.0, False),
+        (0.95, 0.95 - GAIN_CUT - 0.01, 0.0, True),
+        (0.95, 0.95 - GAIN_CUT + 0.01, 0.0, False),
+        (0.95, 0.5, COFIRE_CUT - 0.01, True),
+        (0.95, 0.5, COFIRE_CUT + 0.01, False),
+    ],
+)
+def test_one_axis_takes_all_three(r2: float, single: float, ratio: float, holds: bool) -> None:
+    assert pair_row(r2, single, ratio)["joint_1d"] is holds
+
+
+def test_the_denser_latent_is_the_positive_pole_and_turns_the_axis() -> None:
+    as_is, turned = pair_row(0.9, 0.5, 0), pair_row(0.9, 0.5, 0, first=200, second=300)
+    assert (as_is["positive"], as_is["negative"]) == (0, 1)
+    assert (turned["positive"], turned["negative"]) == (1, 0)
+    assert (as_is["histogram"]["positive"][-1], as_is["histogram"]["negative"][0]) == (5, 7)
+    assert (turned["histogram"]["positive"][-1], turned["histogram"]["negative"][0]) == (7, 5)
+
+
+def test_a_latent_is_borderline_where_its_interval_holds_the_threshold() -> None:
+    low, high = torch.tensor([0.05, 0.08, 0.11, torch.nan]), torch.tensor([0.09, 0.12, 0.2, torch.nan])
+    rows = latent_rows(scalars(torch.tensor([0.07, 0.099, 0.15, 0.3]), low, high), no_plan(), 0.1, ["a"])
+    assert [row["borderline"] for row in rows] == [False, True, False, False]
+    assert [row["is_dense"] for row in rows] == [False, False, True, True]
+    assert "density_low" in rows[3]["reasons"]
+    assert "density_low" not in rows[0]["reasons"]
+
+
+def scalars(density: Tensor, low: Tensor, high: Tensor) -> Scalars:
+    n = len(density)
+    real = torch.ones(n, dtype=torch.float64)
+    whole, flags = torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
+    table = TopTokens(*(torch.zeros(n, 2, dtype=torch.int64) for _ in range(5)))
+    return Scalars(
+        DensitySummary(density.double(), low.double(), high.double(), 1000),
+        MomentsSummary(real, real, real, real, real, real),
+        Partners(real, whole, real, real, flags, flags, whole - 1),
+        real, real, torch.ones(n, 4, dtype=torch.int64), torch.arange(1.0, 6.0, dtype=torch.float64),
+        TopTokensSummary(table, table, real, 1),
+    )  # fmt: skip
+
+
+def no_plan() -> Any:
+    return make_plan(*planned([], [1.0] * 4))
+
+
+def planned(dense: list[float], sparse: list[float]) -> Any:
+    """Arguments of `make_plan` for an SAE whose dense and sparse latents fire at these levels."""
+    n, d = len(dense) + len(sparse), 64
+    rows = torch.eye(n, d)
+
+    def encode(piece: Tensor) -> Tensor:
+        acts = torch.zeros(len(piece), n)
+        token = piece[:, 0].long()
+        for latent, level in enumerate(dense):
+            acts[token % 3 == 0, latent] = level
+        for latent, level in enumerate(sparse, start=len(dense)):
+            acts[token % 100 == latent % 100, latent] = level
+        return acts
+
+    class Weights:
+        decoder = rows
+
+    nothing = torch.full((n,), -1)
+    geometry = Partners(torch.zeros(n), nothing, nothing, nothing, nothing > 0, nothing > 0, nothing)
+    x = torch.ones(2000, d)
+    x[:, 0] = torch.arange(2000)
+    return Weights(), geometry, Pilot(x, encode), 0.1, torch.zeros(0, dtype=torch.int64)
+
+
+def test_controls_are_the_sparse_latents_that_fire_as_strongly_as_the_dense_ones() -> None:
+    dense, sparse = [3.0, 10.0], [0.1, 0.2, 3.1, 50.0, 9.5, 0.3]
+    plan = make_plan(*planned(dense, sparse))
+    kinds = dict(zip(plan.latents.tolist(), [KINDS[kind] for kind in plan.kind.tolist()], strict=True))
+    assert kinds == {0: "dense", 1: "dense", 4: "control", 6: "control"}
+
+
+def test_a_partner_is_no_control_and_costs_none() -> None:
+    weights, geometry, pilot, threshold, asked = planned([3.0], [3.05, 3.3, 0.1])
+    score = torch.tensor([0.9, 0.9, 0.0, 0.0])
+    partner = torch.tensor([1, 0, -1, -1])
+    plan = make_plan(weights, geometry._replace(score=score, partner=partner), pilot, threshold, asked)
+    kinds = dict(zip(plan.latents.tolist(), [KINDS[kind] for kind in plan.kind.tolist()], strict=True))
+    assert kinds == {0: "dense", 1: "partner", 2: "control"}
+
+
+def test_another_configuration_of_the_same_weights_is_another_sae(tmp_path: Any) -> None:
+    rows = torch.nn.functional.normalize(torch.randn(8, 16, generator=torch.Generator().manual_seed(0)), dim=1)
+    one = sae_folder(tmp_path / "one", rows, rows, kind="TopK", k=2)
+    other = sae_folder(tmp_path / "other", rows, rows, kind="TopK", k=3)
+    there = sae_folder(tmp_path / "there", rows, rows, kind="TopK", k=2, hook="blocks.0.hook_resid_post")
+    settings = {load_sae(str(folder)).settings for folder in (one, other, there)}
+    assert len(settings) == 3
+    assert len({load_sae(str(folder)).sha256 for folder in (one, other, there)}) == 1

@@ -1,0 +1,289 @@
+"""A verdict follows from measurements alone, names what made it and what is missing, and is never a guess."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.verdict import Change, ClassFound, Decision, Found, LabelFound, Measured, Place, decide
+from analysis.verdict.measured import CLASSES
+from analysis.verdict.statistics import STATISTICS
+
+ROOT = Path(__file__).resolve().parents[3]
+PLACE = Place("tiny/l1-resid", 1, 7)
+EPSILON = 0.002
+# (loss, low, high), KL's (value, low, high)
+LOSSES = {
+    "needed": ((0.02, 0.01, 0.03), (0.02, 0.015, 0.025)),
+    "harmful": ((-0.02, -0.03, -0.01), (0.02, 0.015, 0.025)),
+    "equivalent": ((0.0004, -0.0006, 0.0014), (0.0005, 0.0004, 0.0006)),
+    "unclear": ((0.002, -0.001, 0.005), (0.0015, 0.001, 0.0025)),
+    "unclear but moving": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
+    "unclear but moving as others do": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
+    "equivalent, its KL open": ((0.0004, -0.0006, 0.0014), (0.0019, 0.0015, 0.0023)),
+    "equivalent but moving": ((0.0004, -0.0006, 0.0014), (0.004, 0.003, 0.005)),
+}
+
+
+def change(what: str | None, of: str = "latent") -> Change | None:
+    """An effect of that kind."""
+    if what is None:
+        return None
+    (loss, low, high), (kl, kl_low, kl_high) = LOSSES[what]
+    beats = 0.9 if what == "unclear but moving as others do" else 1.0
+    control = {name: {"median": 0.0004, "high": 0.0011, "beats": beats, "n": 20} for name in ("loss", "kl")}
+    return Change(of, loss, low, high, kl, kl_low, kl_high, low > -EPSILON and high < EPSILON, control)
+
+
+def classes(position: str = "no", others: str = "no") -> tuple[ClassFound, ...]:
+    """Six classes; `position` stands for the one that may hold."""
+    labels = dict.fromkeys(CLASSES, others) | {"position": position}
+    return tuple(ClassFound(name, label, f"What {name} says.") for name, label in labels.items())
+
+
+def labels(*verdicts: str) -> tuple[LabelFound, ...]:
+    return tuple(LabelFound(f"label {n}", verdict, "Goes with it.") for n, verdict in enumerate(verdicts))
+
+
+UNSTABLE, STABLE = Found((0.31, 0.28, 0.3), 0, False, 0.22, 0.34), Found((0.9, 0.8, 0.95), 3, True, 0.22, 0.34)
+NOTHING = {  # of which everything is known, and nothing speaks for it
+    "classes": classes(), "labels": labels("no", "no"), "latent": change("equivalent"), "stability": UNSTABLE,
+}  # fmt: skip
+
+
+def judged(**known: Any) -> Decision:
+    """The verdict where all is known and nothing speaks for the latent, but for what is given."""
+    held: dict[str, Any] = {"index": 5, "is_dense": True, "has_detail": True, "partner": None, "pair": None}
+    return decide(Measured(**(held | NOTHING | known)), PLACE)
+
+
+def speaks(decision: Decision) -> dict[str, str]:
+    return {ground.of: ground.speaks for ground in decision.grounds}
+
+
+def missing(decision: Decision) -> set[str]:
+    return {gap.of for gap in decision.missing}
+
+
+def words(decision: Decision, of: str) -> str:
+    return " ".join(said for name, said in told(decision) if name == of)
+
+
+def told(decision: Decision) -> list[tuple[str, str]]:
+    """All sentences, each with what it is about."""
+    grounds = [(ground.of, ground.words) for ground in decision.grounds]
+    return grounds + [(gap.of, gap.words) for gap in decision.missing]
+
+
+# --- one branch after the other -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("effect", ["needed", "harmful", "unclear but moving"])
+@pytest.mark.parametrize(
+    "known", [{"classes": classes("yes")}, {"labels": labels("no", "yes")}], ids=["class", "label"]
+)
+def test_a_function_and_an_effect_are_kept(known: dict[str, Any], effect: str) -> None:
+    decision = judged(**known, latent=change(effect), stability=None)
+    assert decision.verdict == "keep"
+    assert decision.grounds[0].of == "rule"
+    assert speaks(decision)["effect"] == "keep"
+    assert list(speaks(decision).values()).count("keep") == 3  # the rule's own, the function, the effect
+    assert missing(decision) == {"stability"}  # named, though it would not change the verdict
+
+
+def test_what_is_worse_with_it_is_said_to_be() -> None:
+    decision = judged(classes=classes("yes"), latent=change("harmful"))
+    assert "−0.0200 (95 % −0.0300 to −0.0100)" in words(decision, "effect")
+    assert "better by more than 0.002" in words(decision, "effect")
+
+
+def test_equivalent_unexplained_and_unstable_is_a_prune_candidate() -> None:
+    decision = judged()
+    assert decision.verdict == "prune"
+    assert decision.missing == []
+    assert speaks(decision) == dict.fromkeys(("rule", "classes", "labels", "effect", "stability"), "prune")
+    assert "−0.0006 to +0.0014" in words(decision, "effect")
+    assert "0.0011" in words(decision, "effect"), "the controls stand beside it"
+    assert "34%" in words(decision, "stability").replace(" ", ""), "so do the sparse latents"
+
+
+def test_a_corpus_without_labels_does_not_stand_in_the_way() -> None:
+    decision = judged(labels=())
+    assert decision.verdict == "prune"
+    assert "no label" in words(decision, "labels")
+
+
+@pytest.mark.parametrize(
+    ("known", "gap", "command"),
+    [
+        ({"latent": None}, "effect", "dense-latents ablate --db STORE --sae tiny/l1-resid --run 7"),
+        ({"stability": None}, "stability", "dense-latents retrain --db STORE --sae tiny/l1-resid --run 7"),
+        ({"classes": None}, "classes", "dense-latents analyze` without --no-classes"),
+        ({"classes": None, "has_detail": False}, "classes", "--detail 1:5"),
+        ({"classes": classes("unmeasured")}, "position", "dense-latents analyze"),
+        ({"classes": classes()[1:]}, "position", "dense-latents analyze"),
+        ({"classes": classes("likely")}, "position", "Likely"),
+        ({"labels": None}, "labels", "dense-latents analyze"),
+        ({"labels": labels("unmeasured", "unmeasured")}, "labels", "dense-latents analyze"),
+        ({"latent": change("unclear"), "tokens": 20_000}, "effect", "--tokens 80000"),
+        ({"partner": 9}, "pair_effect", "mirror image 9"),
+        ({"partner": 9, "pair": change("unclear", "pair")}, "effect", "too wide"),
+        ({"latent": None, "is_dense": False}, "effect", "dense latents only"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command(known: dict[str, Any], gap: str, command: str) -> None:
+    decision = judged(**known)
+    assert decision.verdict == "investigate"
+    assert missing(decision) == {gap}
+    assert command in words(decision, gap)
+    assert gap.replace("_", " ") in decision.grounds[0].words
+    assert decision.grounds[0].speaks == "neither"
+
+
+def test_a_likely_context_binding_asks_for_steering() -> None:
+    likely = tuple(ClassFound(name, "likely" if name == "context_binding" else "no", "") for name in CLASSES)
+    for effect, verdict in (("needed", "investigate"), ("equivalent", "investigate")):
+        decision = judged(classes=likely, latent=change(effect))
+        assert decision.verdict == verdict
+        assert "dense-latents steer --db STORE --sae tiny/l1-resid --run 7" in words(decision, "context_binding")
+
+
+@pytest.mark.parametrize(
+    ("known", "one", "other"),
+    [
+        ({"classes": classes("yes")}, "function (position)", "effect"),
+        ({"labels": labels("yes")}, "label (label 0)", "effect"),
+        ({"latent": change("equivalent but moving")}, "loss", "KL"),
+        ({"stability": STABLE}, "effect", "stability"),
+        ({"latent": change("needed")}, "effect", "classes"),
+        ({"latent": change("unclear but moving")}, "effect", "classes"),
+    ],
+)
+def test_two_that_disagree_are_named(known: dict[str, Any], one: str, other: str) -> None:
+    decision = judged(**known)
+    assert decision.verdict == "investigate"
+    assert decision.missing == []
+    why = decision.grounds[0].words
+    assert one in why
+    assert other in why
+    assert "disagree" in why
+
+
+def test_a_pair_is_one_signal() -> None:
+    """Half of it may be missed by nobody; what the whole does decides."""
+    whole = judged(partner=9, pair=change("needed", "pair"), classes=classes("yes"))
+    assert whole.verdict == "keep"
+    assert (speaks(whole)["effect"], speaks(whole)["pair_effect"]) == ("neither", "keep")
+    assert judged(partner=9, pair=change("equivalent", "pair")).verdict == "prune"
+    assert judged(partner=9, pair=change("equivalent", "pair"), latent=change("unclear")).verdict == "investigate"
+
+
+def test_an_effect_without_interval_is_unclear() -> None:
+    loss = Change("latent", 0.5, None, None, 0.5, None, None, None)
+    decision = judged(classes=classes("yes"), latent=loss)
+    assert decision.verdict == "investigate"
+    assert "no interval" in words(decision, "effect")
+
+
+def test_an_interval_that_touches_epsilon_is_not_beyond_it() -> None:
+    for low, high in ((EPSILON, 0.03), (-0.03, -EPSILON)):
+        touching = Change("latent", (low + high) / 2, low, high, 0.0, 0.0, EPSILON, False)
+        assert judged(classes=classes("yes"), latent=touching).verdict == "investigate"
+
+
+# --- every combination ----------------------------------------------------------------------------
+
+CLASS = {
+    "yes": classes("yes"), "likely": classes("likely"), "no": classes(), "open": classes("no", "unmeasured"),
+    "none": None,
+}  # fmt: skip
+LABEL = {"yes": labels("no", "yes"), "no": labels("no"), "empty": (), "open": labels("unmeasured"), "none": None}
+STABILITY = {"stable": STABLE, "unstable": UNSTABLE, "none": None}
+
+
+def combinations() -> Iterator[tuple[str, str, str | None, str | None, bool, str]]:
+    effects = [*LOSSES, None]
+    for which, label, latent, stability in itertools.product(CLASS, LABEL, effects, STABILITY):
+        yield which, label, latent, None, False, stability
+        for pair in effects:
+            yield which, label, latent, pair, True, stability
+
+
+def expected(which: str, label: str, latent: str | None, pair: str | None, paired: bool, stability: str) -> str:
+    """METHODS §12 once more, from the names alone."""
+    effects = [effect for effect in (latent, pair) if effect]
+    causal = any(effect in ("needed", "harmful", "unclear but moving") for effect in effects)
+    if (which == "yes" or label == "yes") and causal:
+        return "keep"
+    equal = latent == "equivalent" and (not paired or pair == "equivalent")
+    if equal and which == "no" and label in ("no", "empty") and stability == "unstable":
+        return "prune"
+    return "investigate"
+
+
+def test_a_kl_that_any_push_of_the_length_has_is_no_ground_for_keeping() -> None:
+    decision = judged(classes=classes("yes"), latent=change("unclear but moving as others do"))
+    assert decision.verdict == "investigate"
+    assert "effect" in missing(decision)
+
+
+def test_nothing_is_pruned_whose_kl_is_not_shown_to_be_small() -> None:
+    assert judged().verdict == "prune"
+    assert judged(latent=change("equivalent, its KL open")).verdict == "investigate"
+
+
+def test_a_retraining_too_short_to_find_sparse_latents_again_is_no_ground_for_pruning() -> None:
+    short = replace(UNSTABLE, sparse=0.05)
+    decision = judged(stability=short)
+    assert decision.verdict == "investigate"
+    assert "stability" in missing(decision)
+    assert speaks(decision)["stability"] == "neither"
+
+
+def test_every_combination_has_the_verdict_that_the_rule_says_and_a_reason() -> None:
+    seen = set()
+    for case in combinations():
+        which, label, latent, pair, paired, stability = case
+        decision = judged(
+            classes=CLASS[which],
+            labels=LABEL[label],
+            latent=change(latent),
+            partner=9 if paired else None,
+            pair=change(pair, "pair"),
+            stability=STABILITY[stability],
+        )
+        assert decision.verdict == expected(*case), case
+        seen.add(decision.verdict)
+        said = [ground.speaks for ground in decision.grounds[1:]]
+        if decision.verdict == "keep":
+            assert said.count("keep") >= 2, case  # a function or label, and an effect
+        if decision.verdict == "prune":
+            assert decision.missing == [], case
+            assert set(said) <= {"prune", "neither"}, case
+        if decision.verdict == "investigate":
+            assert decision.missing or "disagree" in decision.grounds[0].words, case
+        assert all(said.endswith(".") for _of, said in told(decision)), case
+    assert seen == {"keep", "prune", "investigate"}
+
+
+def test_the_rule_cannot_see_density_and_antipodality() -> None:
+    names = {field.name for field in fields(Measured)}
+    assert not names & {"density", "antipodality", "score", "cos_dec", "cos_enc"}
+
+
+def test_it_is_declared_for_the_methods_page() -> None:
+    assert [statistic.name for statistic in STATISTICS] == ["verdict"]
+    assert "Density and antipodality are no ground" in STATISTICS[0].definition
+
+
+def test_it_takes_no_torch() -> None:
+    code = "import sys, analysis.verdict; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

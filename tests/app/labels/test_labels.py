@@ -1,0 +1,90 @@
+"""The user's labels: the page of all, a latent's own, hostile names, and none at all."""
+
+from __future__ import annotations
+
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.labels import queries as labels
+from app.labels.associations import association_row
+from app.main import create_app
+from app.runs import queries as runs
+from app.settings import Settings
+from store.session import make_engine
+from tests.app.test_pages import page, words
+from tests.app.world import HOSTILE, NEGATIVE, POSITIVE, SLUGS, build
+
+LATENT = f"/saes/{SLUGS[1]}/latents/{POSITIVE}"
+
+
+def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: TestClient) -> None:
+    html = page(client, "/labels")
+    section = html.split('id="label-1"')[1].split("</section>")[0]
+    text_of = words(section)
+    assert "category of each document, measured by η², 233 documents" in text_of
+    assert "Party goes with" in text_of
+    rows = section.split("<tbody>")[1].split(f'<a href="/saes/{SLUGS[0]}')[1]
+    assert rows.startswith(f'/latents/{POSITIVE}">')
+    assert section.count("they go together") == 3
+    assert "only 31 documents have a value; 64 are needed" in words(html)
+
+
+def test_the_matrix_counts_dense_latents_and_leads_to_them(client: TestClient) -> None:
+    html = page(client, "/labels")
+    assert 'href="/latents?sae=tiny%2Fl1-resid&amp;label=party">1</a>' in html
+    assert page(client, "/latents?sae=tiny%2Fl1-resid&label=party").count("data-open") == 1
+
+
+def test_the_strongest_are_sorted_by_what_is_left_of_the_effect(session: Session) -> None:
+    run = runs.find_run(session, 2)
+    assert run
+    for found in labels.strongest(session, run).values():
+        sizes = [labels.strength(one) for one in found]
+        assert sizes == sorted(sizes, reverse=True)
+        assert all(one.index in {0, 1, 3} for one in found)
+    assert len(labels.strongest(session, run, limit=2)[1]) == 2
+
+
+def test_the_latent_page_says_effect_interval_and_confounds(client: TestClient) -> None:
+    shown = words(page(client, LATENT))
+    conditional = ("q &lt; 0.001", "chance 0.02", "0.30 to 0.50")
+    for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", *conditional, "ρ −0.50", "AUC 0.80", "Party goes with"):
+        assert part in shown, part
+
+
+def test_groups_stand_on_one_scale(session: Session) -> None:
+    found = {one.label.id: association_row(one) for one in labels.associations_of(session, 11, POSITIVE)}
+    first, second = found[1].means
+    assert (first.at, second.at, found[1].zero) == (81.8, 0.0, 36.4)
+    assert (first.low, first.high) == (63.6, 100.0)
+    assert (second.low, second.high, second.span) == (0.0, 0.0, "")
+
+
+def test_labels_that_hold_come_first(session: Session) -> None:
+    assert next(one.label.id for one in labels.associations_of(session, 11, POSITIVE)) == 3
+    assert {one.verdict for one in labels.associations_of(session, 11, NEGATIVE)} == {"no"}
+
+
+def test_hostile_names_and_values_are_text(client: TestClient) -> None:
+    for path in ("/labels", LATENT, "/latents", "/latents?label=%3Cscript%3Ealert(1)%3C/script%3E"):
+        html = page(client, path)
+        assert HOSTILE[0] not in html, path
+        assert HOSTILE[1] not in html, path
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html, path
+
+
+def test_a_run_without_labels_says_which_there_could_be(client: TestClient) -> None:
+    assert "This run did not measure the labels of its corpus (party, " in words(page(client, "/labels?run=1"))
+
+
+def test_a_corpus_without_columns_says_how_to_give_some(tmp_path_factory: object, tmp_path: object) -> None:
+    path = build(f"{tmp_path}/bare.db", "0001")
+    from migrations.runner import upgrade
+
+    upgrade(path)
+    with make_engine(path).begin() as connection:
+        connection.execute(text("UPDATE corpus SET label_columns = '[]'"))
+    client = TestClient(create_app(Settings(db=path)), base_url="http://127.0.0.1")
+    assert "The corpus has no columns beside its text" in words(page(client, "/labels"))
+    assert "goes with label" not in words(page(client, "/latents"))

@@ -1,0 +1,139 @@
+"""Figures: their numbers, and that plotly takes each of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pytest
+from sqlalchemy.orm import Session
+
+from app.classes import counts as class_counts
+from app.classes.queries import CLASSES
+from app.home.plots import curve_figure, curve_info, density_heights, layers_figure, scatter_figure
+from app.latents.page import latent_page
+from app.latents.plots import Bars, bars_of, series_points
+from app.latents.profiles import Histogram, Series
+from app.layers import plots as functions
+from app.layers.page import layers_page
+from app.pairs.page import measured_pair, pair_page
+from app.runs import queries as runs
+from app.saes import queries as saes
+from app.shared.figures import COLOURS, Figure, View
+from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
+
+CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
+
+
+def views_of(session: Session, index: int) -> list[View]:
+    """All plots of a latent's page."""
+    run = runs.run_of_sae(session, SLUGS[1], None)
+    page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, {}, "")
+    return [*page.histograms, *page.positions, *(view for row in page.functions for view in row.views)]
+
+
+def figures(session: Session) -> list[Figure]:
+    """Every kind of figure the pages draw."""
+    run = runs.find_run(session, None)
+    assert run
+    found = saes.list_saes(session, run)
+    info = curve_info(saes.density_curves(session, run), run.dense_threshold)
+    pair = pair_page(session, run, found[1], measured_pair(session, found[1], POSITIVE, NEGATIVE), {}, "")
+    assert pair.histogram
+    made = [view.figure for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
+    made += [view.figure for view in (pair.histogram, *pair.positions)]
+    layers = layers_page(session, run, {}, "run=2")
+    assert layers.stack
+    assert layers.flow
+    made += [layers.stack, layers.flow.figure, *(panel for _sae, panel in layers.panels)]
+    made.append(functions.stack_figure(found, class_counts.profile(session, run), "", small=True))
+    made += [scatter_figure(saes.scatter_points(session, run), "run=2"), curve_figure(info, found)]
+    return made + [chart for _title, chart in layers_figure(found, "")]
+
+
+def test_plotly_takes_every_figure(session: Session) -> None:
+    made = figures(session)
+    assert len(made) > 15
+    for figure in made:
+        text = json.dumps(figure, allow_nan=False)
+        for name in COLOURS:  # names of CSS variables, which the page fills in
+            text = text.replace(f'"{name}"', '"#123456"')
+        go.Figure(json.loads(text))
+
+
+def test_every_colour_is_a_variable_of_the_stylesheet() -> None:
+    assert [name for name in COLOURS if f"{name}:" not in CSS.replace(" ", "")] == []
+
+
+def test_every_axis_says_what_it_is_or_shares_one_that_does(session: Session) -> None:
+    for figure in figures(session):
+        axes = {name: axis for name, axis in figure["layout"].items() if name.startswith(("xaxis", "yaxis"))}
+        assert axes["xaxis"]["title"]["text"]
+
+
+def test_a_dead_latent_has_no_plot(session: Session) -> None:
+    assert views_of(session, DEAD) == []
+
+
+def test_views_of_a_pairs_latent_are_three_and_of_another_one(session: Session) -> None:
+    assert [view.name for view in views_of(session, POSITIVE)][:3] == ["pair", "latent", "mirrored"]
+    assert [view.name for view in views_of(session, CONTROL)][:3] == ["latent", "context", "sentence"]
+
+
+def test_a_view_tells_its_numbers_in_words(session: Session) -> None:
+    pair, own, *_rest = views_of(session, POSITIVE)
+    assert pair.summary == "0 is on for 49 tokens, 1 for 37, neither for 11."
+    assert own.summary.startswith("55 tokens with an activation from 1.50 to 6.00")
+    assert own.rows == [("1.50", "30"), ("3.00", "20"), ("6.00", "5")]
+
+
+def test_every_class_has_its_plot(session: Session) -> None:
+    names = [view.name for view in views_of(session, POSITIVE)][5:]
+    assert names == ["profile", "runs", "sweep", "letters", "roc", "tags", "components"]
+
+
+def test_runs_are_told_by_whole_lengths(session: Session) -> None:
+    (runs_view,) = [view for view in views_of(session, POSITIVE) if view.name == "runs"]
+    assert [row[0] for row in runs_view.rows] == ["1", "2 to 3", "4 to 7"]
+    # a logarithmic axis has no place for none; steps need the last count twice
+    observed = runs_view.figure["data"][1]
+    assert (observed["x"], observed["y"]) == ([1, 2, 4, 8], [30, 20, None, None])
+
+
+def test_tokens_on_an_axis_are_text(session: Session) -> None:
+    made = {view.name: view.figure["data"][0] for view in views_of(session, POSITIVE)}
+    assert made["letters"]["x"] == ["none", "&lt;b&gt;", "t"]
+    assert made["letters"]["marker"]["color"] == ["--z", "--ink", "--z"]
+    assert made["tags"]["y"] == ["noun", "&lt;img&gt;"]
+
+
+def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:
+    six = [functions.FILLS[name] for name in CLASSES]
+    assert len(set(six)) == 6
+    assert [bool(hatch) for _ink, _paper, hatch in six] == [False, True] * 3
+
+
+def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
+    bars = bars_of(Histogram([1.0, 2.0, 4.0, 8.0, 16.0], [0, 3, 0, 1]))
+    assert bars == Bars([3.0, 6.0, 12.0], [2.0, 4.0, 8.0], [3, 0, 1])
+
+
+def test_a_series_keeps_its_gap() -> None:
+    series = Series([1, 2, 3], [1.0, None], [0.5, None], [1.5, None], [10.0, 0.0])
+    assert series_points(series) == [(1.0, 1.0, 0.5, 1.5, 10.0), (2.0, None, None, None, 0.0)]
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.25, 0.5, 0.123])
+def test_the_threshold_counts_what_is_strictly_denser(cut: float) -> None:
+    curve = [0.9, 0.5, 0.25, 0.25, 0.123, 0.1, 0.1, 0.0]
+    info = curve_info({"a": curve}, cut)
+    assert info.thresholds[info.start] == cut
+    assert info.counts["a"][info.start] == sum(density > cut for density in curve)
+
+
+def test_density_heights_show_where_the_latents_are() -> None:
+    heights = density_heights([1.0] + [0.00005] * 100)
+    assert len(heights) == 16
+    assert (heights[0], heights[-1]) == (24, 4)
+    assert set(heights[1:-1]) == {0}

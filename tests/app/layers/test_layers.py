@@ -1,0 +1,103 @@
+"""The layers page: each mark counts what its link lists."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from app.classes import counts as class_counts
+from app.latents import chains
+from app.layers import flow
+from app.layers.page import layers_page
+from app.runs import queries as runs
+from app.saes import queries as saes
+from tests.app.test_pages import page, words
+
+
+def figure(client: TestClient, path: str, name: str) -> Any:
+    """The JSON of a figure."""
+    found = re.search(rf'id="{name}"[^>]*></div>\s*<script[^>]*>(.*?)</script>', page(client, path), re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_every_bar_of_the_stack_leads_to_as_many_latents(client: TestClient) -> None:
+    checked = 0
+    for trace in figure(client, "/layers", "stack")["data"]:
+        for count, (href, *_rest) in zip(trace["y"], trace["customdata"], strict=True):
+            if trace["name"] != "L0":
+                assert words(page(client, href)).count(f"{count} dense latent") >= 1, href
+                checked += count
+    assert checked == 15
+
+
+def test_every_count_of_the_table_leads_to_as_many_latents(client: TestClient) -> None:
+    table = page(client, "/layers").split("The same in all their classes")[1].split("</tbody>")[0]
+    cells = re.findall(r'<td class="num"><a href="([^"]+)">(\d+)</a>', table)
+    assert len(cells) > 5
+    for href, count in cells:
+        assert f"{count} dense latent" in words(page(client, href.replace("&amp;", "&"))), href
+
+
+def test_bars_of_density_lead_to_their_latents(client: TestClient) -> None:
+    bars = figure(client, "/layers", "panel-2")["data"][0]
+    full = [(count, custom[0]) for count, custom in zip(bars["y"], bars["customdata"], strict=True) if count]
+    assert full
+    for count, href in full:
+        assert f"{count} latent" in words(page(client, href)), href
+
+
+def test_the_share_in_pairs_is_of_dense_latents(client: TestClient, session: Session) -> None:
+    run = runs.find_run(session, 2)
+    assert run
+    assert saes.dense_in_pairs(session, run) == {10: 2, 11: 2, 12: 2}
+    assert "40.0 %2 of 5" in words(page(client, "/layers"))
+
+
+def test_a_level_line_keeps_its_function(session: Session) -> None:
+    run = runs.find_run(session, 2)
+    assert run
+    found = saes.list_saes(session, run)
+    groups = class_counts.groups_of(session, run)
+    info = flow.flow_info(found, groups, chains.list_steps(session, run))
+    assert [name for name, _low, _high in info.bands] == [
+        "position",
+        "content_word",
+        "several",
+        "unexplained",
+        "unmeasured",
+    ]
+    for key, place in info.places.items():
+        ((low, high),) = [(low, high) for name, low, high in info.bands if name == groups[key]]
+        assert low <= place.y <= high
+    assert len(set(info.places.values())) == len(info.places) == 15
+    assert flow.flow_counts(info, found) == [("0", "1", 1, 0, 0.71), ("1", "2", 1, 1, 0.71)]
+
+
+def test_weak_steps_are_not_drawn(session: Session) -> None:
+    run = runs.find_run(session, 2)
+    assert run
+    found = saes.list_saes(session, run)
+    weak = [chains.Step(10, 0, 11, 0, 0.39), chains.Step(10, 0, 11, 0, -0.4), chains.Step(10, 0, 11, 39, 0.9)]
+    info = flow.flow_info(found, class_counts.groups_of(session, run), weak)
+    assert [step.correlation for step in info.steps] == [-0.4]
+
+
+def test_an_old_run_has_neither_stack_nor_flow(session: Session) -> None:
+    run = runs.find_run(session, 1)
+    assert run
+    made = layers_page(session, run, {}, "")
+    assert (made.stack, made.flow, made.class_table, made.stack_words) == (None, None, [], "")
+    assert made.panels
+
+
+def test_the_sentence_counts_everything(client: TestClient) -> None:
+    expected = (
+        "Of 15 dense latents in 3 SAEs, 5 (33.3 %) have at least one of the six functions, 2 have none; 8 were not"
+    )
+    assert expected in words(page(client, "/layers"))
+    assert expected in words(page(client, "/"))
