@@ -1,4 +1,4 @@
-"""Labels of the user's own: which columns of the corpus go with which signals (METHODS §12)."""
+"""Labels of the user's own: which columns of the corpus go with which signals (docs/methods.md §12)."""
 
 from analysis.labels.associate import Association, associate
 from analysis.labels.columns import LabelColumn, label_columns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.statistics.base import Statistic
 
-_SOURCE = "ours; METHODS §12"
+_SOURCE = "ours; docs/methods.md §12"
 
 
 def _label(name: str, title: str, unit: str, definition: str) -> Statistic:

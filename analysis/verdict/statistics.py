@@ -15,6 +15,6 @@ STATISTICS: tuple[Statistic, ...] = (
         " goes with it; and SAEs trained from other seeds do not have it. Investigate: the rest, naming the"
         " measurements that are missing or the two that disagree. Density and antipodality are no ground for keeping,"
         " and being unexplained is by itself none for pruning. A person's own verdict stands beside it.",
-        "O", "our own; METHODS §12",
+        "O", "our own; docs/methods.md §12",
     ),
 )  # fmt: skip

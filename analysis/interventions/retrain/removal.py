@@ -18,7 +18,7 @@ _CHUNK = 8192
 
 
 class Removal(NamedTuple):
-    """x' = x - V V^T (x - mean): METHODS section 4; nothing is removed where V has no columns."""
+    """x' = x - V V^T (x - mean): docs/methods.md §4; nothing is removed where V has no columns."""
 
     basis: Tensor  # V: [d, r] float32, orthonormal columns
     mean: Tensor  # [d] float32; 0: literal zero ablation

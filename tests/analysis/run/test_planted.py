@@ -1,4 +1,4 @@
-"""Worlds with known truths (METHODS §13), through real SAEs, the plan and every accumulator."""
+"""Worlds with known truths (docs/methods.md §13), through real SAEs, the plan and every accumulator."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pair_sae(folder: Path, k: int = 3) -> LoadedSae:
 
 
 def is_joint_1d(joint: JointSummary, pair: int) -> bool:
-    """As METHODS §3 has it."""
+    """As docs/methods.md §3 has it."""
     single = max(float(joint.r2_first[pair]), float(joint.r2_second[pair]))
     chance = float(joint.first[pair] * joint.second[pair]) / joint.tokens
     r2 = float(joint.r2[pair])

@@ -122,7 +122,7 @@ def test_a_zero_direction_neither_has_nor_is_a_partner() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_directions_score_near_chance(seed: int) -> None:
-    """METHODS §2: about 0.03 at d = 768 and n = 12k; a sixth of the latents already comes near it."""
+    """docs/methods.md §2: about 0.03 at d = 768 and n = 12k; a sixth of the latents already comes near it."""
     encoder, decoder = random_rows(seed, 2048, 768)
     found = partners(encoder, decoder)
     assert 0.005 < found.score.median() < 0.02

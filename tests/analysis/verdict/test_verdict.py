@@ -217,7 +217,7 @@ def combinations() -> Iterator[tuple[str, str, str | None, str | None, bool, str
 
 
 def expected(which: str, label: str, latent: str | None, pair: str | None, paired: bool, stability: str) -> str:
-    """METHODS §12 once more, from the names alone."""
+    """docs/methods.md §12 once more, from the names alone."""
     effects = [effect for effect in (latent, pair) if effect]
     causal = any(effect in ("needed", "harmful", "unclear but moving") for effect in effects)
     if (which == "yes" or label == "yes") and causal:
