@@ -80,7 +80,7 @@ def multiply(source: Path, target: Path, latents: int, dense: int = 8) -> int:
     Raises:
         ValueError: `target` is there, fewer latents are wanted than there are, or none is without detail.
     """
-    _copied(source, target)
+    copy_store(source, target)
     _inhabited(target)
     with closing(sqlite_module().connect(target, isolation_level=None)) as database:
         # the target is nobody's yet: if this stops midway it is thrown away
@@ -115,7 +115,12 @@ def check(store: Path) -> None:
         database.rollback()
 
 
-def _copied(source: Path, target: Path) -> None:
+def copy_store(source: Path, target: Path) -> None:
+    """Copy a store as it is at one moment.
+
+    Raises:
+        ValueError: `target` is there.
+    """
     if target.exists():
         raise ValueError(f"{target} is there already; choose another name, or remove it")
     with (
