@@ -21,7 +21,7 @@ from app.http.errors import ServeError
 from app.static_site.cli import site
 from store.errors import StoreError
 
-_WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors"}
+_WORKER = {"torch", "sae_lens", "transformers", "syntok", "textblob", "gguf", "numpy", "safetensors", "scipy"}
 
 cli = typer.Typer(
     name="dense-latents",

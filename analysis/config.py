@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from analysis import __version__
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 
 
 @dataclass(frozen=True)
-class Cuts:
+class Thresholds:
     """What a latent must reach to be given a class; set before anything was measured, never tuned to find more."""
 
     documents: int = 64
@@ -99,14 +98,14 @@ class AnalyzeConfig:
     """Random directions whose largest score is the chance level."""
     pool: int = 512
     """Sparse latents a dense signal is tried to be rebuilt from."""
-    cuts: Cuts = field(default_factory=Cuts)
+    cuts: Thresholds = field(default_factory=Thresholds)
     """Of the classes."""
     tag: str = ""
     """Stored with the run; the demo finds its own run by it."""
 
     def __post_init__(self) -> None:
         if isinstance(self.cuts, dict):  # as it comes out of JSON
-            object.__setattr__(self, "cuts", Cuts(**self.cuts))
+            object.__setattr__(self, "cuts", Thresholds(**self.cuts))
         if not self.saes:
             raise UserError("analyze: expected at least one --sae")
         if len(set(self.saes)) != len(self.saes):
@@ -136,17 +135,17 @@ class AnalyzeConfig:
         parts += [self.controls]
         if self.classes:
             parts += [self.class_tokens, self.random_directions, self.pool, asdict(self.cuts)]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return hash_of(parts)
 
 
-def parse_cuts(items: list[str]) -> Cuts:
+def parse_cuts(items: list[str]) -> Thresholds:
     """`position_rho=0.3` and so on -> the cuts with these changed.
 
     Raises:
         UserError: unknown name, or no number.
     """
-    cuts = Cuts()
-    known = {each.name: type(getattr(cuts, each.name)) for each in fields(Cuts)}
+    cuts = Thresholds()
+    known = {each.name: type(getattr(cuts, each.name)) for each in fields(Thresholds)}
     for item in items:
         name, _, text = item.partition("=")
         if name not in known:

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from analysis.classes.base import Evidence, Finding, Lens
 from analysis.classes.null_space import sensitive_directions
-from analysis.config import Cuts
+from analysis.config import Thresholds
+from analysis.reading.batches import Sample
 from analysis.reading.tags import UNIVERSAL, Tags
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.geometry import unit_rows
 from analysis.statistics.mixture import Mixture
-from analysis.statistics.signals import Sample, Signals
+from analysis.statistics.signals import Signals
 from tests.planted import World, text_world
 
 D = 64
@@ -78,7 +79,7 @@ def evidence(sample: Sample, values: Tensor, seed: int = 0, **changes: Any) -> E
         pool=torch.zeros(0, dtype=torch.int64),
         lens=plain_lens(seed),
         embedding=embedding_of(seed),
-        cuts=Cuts(),
+        cuts=Thresholds(),
     )
     return replace(made, **changes)
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.labels import Association, LabelColumn, associate, label_columns
+from analysis.reading.batches import Sample
 from analysis.reading.corpus import group_of
 from analysis.reading.documents import Document
-from analysis.statistics.signals import Sample
 
 SEEDS = range(5)
 DOCUMENTS, TOKENS, WIDTH = 60, 80, 40  # two contexts of 40 tokens a document

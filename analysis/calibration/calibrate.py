@@ -19,14 +19,15 @@ from rich.table import Table
 from analysis.classes import CLASSES
 from analysis.classes.base import UNMEASURED
 from analysis.config import AnalyzeConfig
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.evidence import evidence_of, lens_of, sampled, sampled_documents
 from analysis.run.panel import Panel
 from analysis.run.pilot import KINDS
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
+from analysis.statistics.intervals import wilson
 from analysis.statistics.signals import Signals
 
 GROUPS = ("dense", "control", "random")
@@ -96,16 +97,6 @@ def as_latents(signals: Signals, count: int) -> Signals:
         on=torch.cat([signals.on, fires], 1),
         directions=signals.directions[order],
     )
-
-
-def wilson(hits: int, tries: int) -> tuple[float, float]:
-    """95 % interval of a share."""
-    if not tries:
-        return 0.0, 1.0
-    z, share = 1.96, hits / tries
-    middle = (share + z * z / (2 * tries)) / (1 + z * z / tries)
-    half = z / (1 + z * z / tries) * (share * (1 - share) / tries + z * z / (4 * tries * tries)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _named(counts: dict[str, Any]) -> dict[str, Any]:

@@ -23,19 +23,20 @@ from rich.table import Table
 from torch import Tensor
 
 from analysis.calibration.tag_agreement import Sentence, brown, indices
-from analysis.config import AnalyzeConfig, Cuts
-from analysis.maths.ranks import auc, correlation, midranks
+from analysis.config import AnalyzeConfig, Thresholds
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
+from analysis.reading.batches import Sample
 from analysis.reading.demo_parts import demo_corpus, demo_saes
 from analysis.reading.documents import Document
 from analysis.reading.taggers import CONTENT, UNIVERSAL, SpacyTagger
 from analysis.reading.tags import tag_sample
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.evidence import sampled, sampled_documents
 from analysis.run.pilot import KINDS
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
-from analysis.statistics.signals import Sample, Signals
+from analysis.statistics.ranks import auc, correlation, midranks
+from analysis.statistics.signals import Signals
 
 SENTENCES = 100  # of Brown in a document: about 2,000 words, as in its own
 _CLOSE = (".", ",", ";", ":", "?", "!", "''", "'", "n't", ")")
@@ -178,14 +179,14 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not options.brown:
         SpacyTagger()  # says what is missing before anything is read
-        config = AnalyzeConfig("demo", saes, str(demo_corpus()), options.tokens, cuts=Cuts())
+        config = AnalyzeConfig("demo", saes, str(demo_corpus()), options.tokens, cuts=Thresholds())
         _print("TextBlob against spaCy, demo text", compare(config, by_default, by_spacy, console), console)
         return
     text = BrownText(options.brown)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "brown.jsonl"
         text.write(path)
-        config = AnalyzeConfig("demo", saes, str(path), options.tokens, cuts=Cuts())
+        config = AnalyzeConfig("demo", saes, str(path), options.tokens, cuts=Thresholds())
         _print("TextBlob against Brown's humans, Brown", compare(config, by_default, text.tags, console), console)
 
 

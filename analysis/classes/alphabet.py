@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens, beats, declared, rounded
-from analysis.maths.ranks import benjamini_hochberg
 from analysis.statistics.geometry import promoted_tokens
+from analysis.statistics.ranks import benjamini_hochberg
 
 TOP = 100
 _UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.config import Cuts
-from analysis.maths.ranks import Order
+from analysis.config import Thresholds
 from analysis.reading.tags import Tags
 from analysis.statistics.base import Statistic
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import MixtureSummary
+from analysis.statistics.ranks import Order
 from analysis.statistics.signals import Signals
 
 YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
@@ -80,7 +80,7 @@ class Evidence:
     pool: Tensor  # [c] int64: latents of `mixture`
     lens: Lens
     embedding: Embedding
-    cuts: Cuts
+    cuts: Thresholds
     _memory: list[Tensor] = field(default_factory=list, repr=False, compare=False)
 
     @property

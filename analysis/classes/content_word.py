@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from analysis.classes.base import NO, YES, Evidence, Finding, declared, rounded, unmeasured
-from analysis.maths.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
 from analysis.reading.tags import CONTENT, UNIVERSAL
+from analysis.statistics.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
 from analysis.statistics.signals import sum_by
 
 SUPPORT = 3  # occurrences of a token type that has a vote

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from analysis.classes.base import LIKELY, NO, Evidence, Finding, declared, largest, rounded, unmeasured
 from analysis.classes.stretches import Separation, separation
-from analysis.maths.ranks import benjamini_hochberg, normal_tail
 from analysis.reading.tags import UNIVERSAL
+from analysis.statistics.ranks import benjamini_hochberg, normal_tail
 from analysis.statistics.signals import position_design, residual, sum_by
 
 HYSTERESIS = 0.25  # standard deviations around zero in which the last state goes on

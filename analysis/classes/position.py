@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, signed
-from analysis.maths.quantiles import t95
-from analysis.maths.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
+from analysis.reading.batches import Sample
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.intervals import jackknife_ratio, t95
 from analysis.statistics.positions import KINDS, edges_for
-from analysis.statistics.signals import Sample, sum_by
+from analysis.statistics.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
+from analysis.statistics.signals import sum_by
 
 WEIRD = 4  # first positions of a context, where everything is unusual
 SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts

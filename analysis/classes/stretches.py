@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from analysis.classes.base import Embedding, Evidence
-from analysis.maths.ranks import midranks
+from analysis.reading.batches import Sample
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.density import jackknife_ratio
-from analysis.statistics.signals import Sample, sum_by
+from analysis.statistics.intervals import jackknife_ratio
+from analysis.statistics.ranks import midranks
+from analysis.statistics.signals import sum_by
 
 LENGTH = 32
 LEAST = 16  # tokens a stretch must have

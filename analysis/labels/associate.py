@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.hashing import unit_hash
 from analysis.labels.columns import LabelColumn
 from analysis.labels.conditional import conditional_values, document_means
 from analysis.labels.found import Found
@@ -15,9 +16,8 @@ from analysis.labels.permutation import draws_for
 from analysis.labels.tokens import Tokens, of_tokens, tokens_of
 from analysis.labels.whole import Means, of_documents
 from analysis.labels.words import Numbers, after, sentence, verdict_of
-from analysis.maths.hashing import unit_hash
-from analysis.maths.ranks import benjamini_hochberg
-from analysis.statistics.signals import Sample
+from analysis.reading.batches import Sample
+from analysis.statistics.ranks import benjamini_hochberg
 
 _NOTHING_LEFT = 1e-5  # of a signal's spread over documents: float32 leaves as much of what words explain wholly
 _NAN = float("nan")

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from analysis.labels.confounds import Confound, confounds
 from analysis.labels.spans import FEWEST_WITH, UnreadableError, read_spans
+from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
-from analysis.statistics.signals import Sample
 
 FEWEST_DOCUMENTS = 20
 FEWEST_A_SIDE = 5  # documents that are true, and that are false

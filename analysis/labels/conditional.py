@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.statistics.signals import Sample, binned, sum_by
+from analysis.reading.batches import Sample
+from analysis.statistics.signals import binned, sum_by
 
 MOST_SHRINKAGE = 1.0  # tokens: see `_shrinkage`
 _BLOCK = 32  # signals at once: larger float64 tensors cost the allocator more than the arithmetic does

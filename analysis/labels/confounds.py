@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.maths.ranks import auc, correlation, midranks
+from analysis.statistics.ranks import auc, correlation, midranks
 
 STRONG = 0.3
 FEWEST_SHARED = 20  # documents with both values

@@ -1,6 +1,6 @@
 """The three measures of a signal against a label of documents, each with its interval and its held-out form.
 
-Signals are rows, as in `analysis.maths.ranks`: x [m, D], m signals' means over D documents; y [D] the label.
+Signals are rows, as in `analysis.statistics.ranks`: x [m, D], m signals' means over D documents; y [D] the label.
 An interval is the delete-one-document jackknife: it needs no random numbers, and for all three measures every
 leave-one-out value has a closed form. Cost: documents count as independent; two by one author are not.
 """
@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.maths.hashing import unit_hash
-from analysis.maths.quantiles import t95
-from analysis.maths.ranks import auc, correlation, midranks
+from analysis.hashing import unit_hash
+from analysis.statistics.intervals import t95
+from analysis.statistics.ranks import auc, correlation, midranks
 
 FOLDS = 5
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.maths.ranks import midranks
+from analysis.statistics.ranks import midranks
 
 FIRST, LEAST, MOST = 999, 9_999, 99_999
 ENOUGH = 0.03

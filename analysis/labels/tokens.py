@@ -19,8 +19,8 @@ from analysis.labels.columns import FEWEST_DOCUMENTS, LabelColumn
 from analysis.labels.found import Found, mean_rows, unmeasured
 from analysis.labels.permutation import Null, permutation_p
 from analysis.labels.spans import FEWEST_WITH, inside
-from analysis.maths.ranks import midranks
-from analysis.statistics.signals import Sample
+from analysis.reading.batches import Sample
+from analysis.statistics.ranks import midranks
 
 SHIFTS = 64  # a document: drawn anew for every label
 

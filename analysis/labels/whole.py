@@ -13,8 +13,8 @@ from analysis.labels.columns import FEWEST_DOCUMENTS, LabelColumn
 from analysis.labels.confounds import shared, strata
 from analysis.labels.found import Found, mean_rows, unmeasured
 from analysis.labels.permutation import Null, centred_within, group_null, permutation_p, rank_null
-from analysis.maths.quantiles import t95
-from analysis.maths.ranks import correlation, midranks
+from analysis.statistics.intervals import t95
+from analysis.statistics.ranks import correlation, midranks
 
 ADJUSTED_DRAWS = 1_999
 FEWEST_INFORMATIVE = 10  # documents in groups of the other label in which this one still varies

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 
 from analysis.errors import UserError
-from analysis.reading.demo_parts import cache_folder
+from analysis.process.cache import cache_folder
 from store.session import without_password
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -47,3 +48,21 @@ class Firing(NamedTuple):
     token: Tensor  # [m] int64: which of the n counted tokens
     latent: Tensor  # [m] int64
     value: Tensor  # [m] float32, never 0
+
+
+class Sample(NamedTuple):
+    """n counted tokens of C whole contexts, flat; contexts one after the other, each in reading order."""
+
+    token: Tensor  # [n] int64: vocabulary id
+    context: Tensor  # [n] int64: 0 to C - 1
+    column: Tensor  # [n] int64: position in the context, BOS being 0
+    paragraph: Tensor  # [n] int64: tokens since the start of the paragraph, -1 unknown
+    sentence: Tensor  # [n] int64: tokens since the start of the sentence, -1 unknown
+    begin: Tensor  # [n] int64: character of the document at which the token begins
+    document: Tensor  # [C] int64: index of each context's document in the corpus
+    group: Tensor  # [C] int64: which of the 64 groups of documents
+
+    @property
+    def documents(self) -> int:
+        """How many different documents have a token here."""
+        return len(torch.unique(self.document[torch.unique(self.context)]))

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from analysis.errors import UserError
-from analysis.maths.hashing import unit_hash
+from analysis.hashing import unit_hash
 from analysis.reading.batches import TokenBatch
 from analysis.reading.documents import Corpus, Document
 from analysis.reading.sections import Section, Tokenised, distances, paragraph_starts, pieces, sentence_starts

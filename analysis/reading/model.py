@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from analysis.errors import BadFile, UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import sha256_file
 from analysis.reading import hook_points
 from analysis.reading.vocabulary import token_strings
+from analysis.reading.weights import weights_hash
 
 Replace = Callable[[Tensor], Tensor]
 
@@ -291,7 +293,7 @@ def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, 
             f"model '{source}': expected {what} with a causal language model and its tokenizer;"
             f" found {type(error).__name__}: {first[0] if first else ''}"
         ) from error
-    return module, tokenizer, _fingerprint(path) if local else _weights_hash(module)
+    return module, tokenizer, _fingerprint(path) if local else weights_hash(module)
 
 
 def _refuse_pickles(path: Path) -> None:
@@ -301,22 +303,8 @@ def _refuse_pickles(path: Path) -> None:
 
 
 def _fingerprint(path: Path) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for file in sorted(path.glob("*.safetensors")):
-        digest.update(sha256_file(file).encode())
-    return digest.hexdigest()
-
-
-def _weights_hash(module: nn.Module) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    files = "".join(sha256_file(file) for file in sorted(path.glob("*.safetensors")))
+    return hashlib.sha256(files.encode()).hexdigest()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import warnings
@@ -15,8 +14,9 @@ import torch
 from torch import Tensor
 
 from analysis.errors import BadFile, UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import hash_of, sha256_file
 from analysis.reading import hook_points
+from analysis.reading.weights import weights_hash
 
 WEIGHTS = "sae_weights.safetensors"
 CONFIG = "cfg.json"
@@ -61,7 +61,7 @@ class LoadedSae:
     def settings(self) -> str:
         """Hash of what besides the weights fixes its activations: architecture, k, hook point, input handling."""
         keep = {name: value for name, value in self.details.items() if name not in ("metadata", "dtype")}
-        return hashlib.sha256(json.dumps([self.hook_point, self.centred, keep], sort_keys=True).encode()).hexdigest()
+        return hash_of([self.hook_point, self.centred, keep], sort_keys=True)
 
     @property
     def signed(self) -> bool:
@@ -174,7 +174,7 @@ def _load_release(source: str, device: str) -> LoadedSae:
             f"--sae {source}: expected a release and id of sae-lens' registry that can be reached;"
             f" found {type(error).__name__}: {first}"
         ) from error
-    return _loaded(module, source, _state_hash(module), "float32", None)
+    return _loaded(module, source, weights_hash(module), "float32", None)
 
 
 def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[str, Any] | None) -> LoadedSae:
@@ -303,11 +303,3 @@ def _check_finite(tensors: Iterator[tuple[str, Tensor]], source: str) -> None:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             bad = int((~torch.isfinite(tensor)).sum())
             raise BadFile(source, f"finite numbers in {name}", f"{bad} NaN or infinite")
-
-
-def _state_hash(module: Any) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
 from analysis.reading.sections import BLANK_LINE, LOOK_BACK
 from analysis.reading.taggers import CONTENT, UNIVERSAL, PatternTagger, Tagger
-from analysis.statistics.signals import Sample
 
 __all__ = ["CONTENT", "UNIVERSAL", "Tags", "Word", "sentences", "tag_sample"]
 

@@ -9,12 +9,12 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from analysis.config import AnalyzeConfig
+from analysis.process.cache import cache_folder
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.plain_errors import plain_words
 from analysis.process.progress import progress_bar
-from analysis.reading.demo_parts import cache_folder
 from analysis.reading.documents import Document
 from analysis.reading.sae import slugify
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.evidence import Decisions, decide, sampled_documents
 from analysis.run.pipeline import Reading, Result, analyse, check_database, prepare
 from analysis.run.rows.examples import documents_of

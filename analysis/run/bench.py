@@ -23,8 +23,8 @@ from rich.table import Table
 
 from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
+from analysis.process.checkpoint import Checkpoints
 from analysis.reading.batches import TokenBatch
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.evidence import decide, sampled, sampled_documents
 from analysis.run.pipeline import Reading, Run, prepare
 from analysis.run.rows.examples import documents_of

@@ -14,8 +14,9 @@ from torch import Tensor
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
 from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens
 from analysis.classes.null_space import sensitive_directions
-from analysis.config import Cuts
+from analysis.config import Thresholds
 from analysis.labels import Association, LabelColumn, associate, label_columns
+from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
 from analysis.reading.hook_points import has_layer_norm
 from analysis.reading.model import LanguageModel
@@ -24,7 +25,7 @@ from analysis.run.panel import ClassAccumulators, Panel
 from analysis.statistics.chains import Link, chains
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import MixtureSummary
-from analysis.statistics.signals import Sample, Signals
+from analysis.statistics.signals import Signals
 
 Tell = Callable[[int], None]
 
@@ -63,7 +64,12 @@ class Samples(Sequence[Signals]):
 
 
 def decide(
-    model: LanguageModel, panels: list[Panel], documents: Mapping[int, Document], cuts: Cuts, seed: int, tell: Tell
+    model: LanguageModel,
+    panels: list[Panel],
+    documents: Mapping[int, Document],
+    cuts: Thresholds,
+    seed: int,
+    tell: Tell,
 ) -> Decisions:
     """All classes, chains and labels of a run.
 
@@ -121,7 +127,9 @@ def sayable(model: LanguageModel, words: list[str]) -> Tensor:
     return allowed
 
 
-def evidence_of(model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Cuts) -> Evidence:
+def evidence_of(
+    model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Thresholds
+) -> Evidence:
     """One SAE's evidence; massive tokens of its layer are left out here, once."""
     found = accumulators(panel)
     return Evidence(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
 from analysis.process.progress import progress_bar
 from analysis.reading.batches import TokenBatch
@@ -20,7 +21,6 @@ from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import LoadedSae, check_fits, load_sae
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.panel import Panel, Settings
 from analysis.run.pilot import NUMBERS, Draw, Pilot, Plan, make_plan
 from analysis.run.rows.examples import title_of

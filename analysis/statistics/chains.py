@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.maths.ranks import standard
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.base import Statistic
+from analysis.statistics.ranks import standard
 from analysis.statistics.signals import Signals
 
 SIDES = ("previous", "next")

@@ -13,9 +13,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from analysis.maths.hashing import mix_bits
+from analysis.reading.batches import Sample
 from analysis.statistics.base import Accumulator, State, Statistic, Step
-from analysis.statistics.signals import Sample, Signals
+from analysis.statistics.sampling import mix_bits
+from analysis.statistics.signals import Signals
 
 _FREE = torch.iinfo(torch.int64).max
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")

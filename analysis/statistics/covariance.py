@@ -7,12 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.maths.hashing import mix
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.base import Statistic, Step, Sums
+from analysis.statistics.sampling import drawn
 
 SHARE = 0.5  # of contexts, by hash: an outer product costs a quarter of what encoding does
-_SALT = 41
 
 STATISTICS = (
     Statistic("components", "Principal components", "share of variance", "series", "sae",
@@ -74,10 +73,3 @@ def _moments(t: dict[str, Tensor], pivot: Tensor) -> tuple[Tensor, Tensor]:
     off = t["sum"] / count
     covariance = t["outer"] / count[..., None] - off[:, :, None] * off[:, None, :]
     return pivot.double() + off, covariance
-
-
-def drawn(step: Step, share: float, seed: int) -> Tensor:
-    """[n] bool: tokens of contexts drawn by a hash of their place, so that no cut of the stream matters."""
-    device = step.x.device
-    document, start = step.batch.document.to(device), step.batch.start.to(device)
-    return (mix((document << 41) + (start << 12), seed * 64 + _SALT) < share)[step.counted.row]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from analysis.maths.quantiles import t95
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.base import Statistic, Step, Sums, add_at
+from analysis.statistics.intervals import jackknife_ratio
 
 STATISTICS = (
     Statistic(
@@ -63,25 +62,3 @@ class Density(Sums):
         fired, tokens = self.tensors["fired"].double(), self.tensors["tokens"].double()
         ratio, low, high = jackknife_ratio(fired, tokens[:, None].expand_as(fired))
         return DensitySummary(ratio, low.clamp(0, 1), high.clamp(0, 1), int(tokens.sum()))
-
-
-def jackknife_ratio(above: Tensor, below: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ratio of sums over groups with a 95 % interval from leaving out each group once.
-
-    Args:
-        above, below: [groups, ...] float64; groups with `below` = 0 are left out.
-
-    Returns:
-        ratio, low, high, each [...]; NaN where the denominator is 0, bounds NaN below two groups.
-    """
-    total_above, total_below = above.sum(0), below.sum(0)
-    ratio = total_above / total_below
-    used = below > 0
-    groups = used.sum(0)
-    left_out = (total_above - above) / (total_below - below)
-    spread = torch.where(used, left_out - ratio, torch.zeros_like(left_out)).square().sum(0)
-    count = groups.double()
-    error = ((count - 1) / count * spread).sqrt()
-    quantile = torch.tensor([math.nan, math.nan] + [t95(n - 1) for n in range(2, len(above) + 1)], device=above.device)
-    half = quantile.double()[groups] * error
-    return ratio, ratio - half, ratio + half

@@ -14,8 +14,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.maths.hashing import mix
 from analysis.statistics.base import Accumulator, State, Statistic, Step
+from analysis.statistics.sampling import mix
 
 KINDS = ("top", "level1", "level2", "level3", "level4", "random", "off")
 BEFORE, AFTER = 40, 23

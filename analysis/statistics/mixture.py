@@ -9,7 +9,7 @@ from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.base import Statistic, Step, Sums
-from analysis.statistics.covariance import drawn
+from analysis.statistics.sampling import drawn
 
 SHARE = 0.5
 POOL = 512  # sparse latents a signal may be a sum of

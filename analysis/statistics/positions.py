@@ -9,7 +9,7 @@ from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.base import Statistic, Step, Sums, add_at
-from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.intervals import jackknife_ratio
 
 KINDS = ("context", "paragraph", "sentence")
 

@@ -13,23 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-class Sample(NamedTuple):
-    """n counted tokens of C whole contexts, flat; contexts one after the other, each in reading order."""
-
-    token: Tensor  # [n] int64: vocabulary id
-    context: Tensor  # [n] int64: 0 to C - 1
-    column: Tensor  # [n] int64: position in the context, BOS being 0
-    paragraph: Tensor  # [n] int64: tokens since the start of the paragraph, -1 unknown
-    sentence: Tensor  # [n] int64: tokens since the start of the sentence, -1 unknown
-    begin: Tensor  # [n] int64: character of the document at which the token begins
-    document: Tensor  # [C] int64: index of each context's document in the corpus
-    group: Tensor  # [C] int64: which of the 64 groups of documents
-
-    @property
-    def documents(self) -> int:
-        """How many different documents have a token here."""
-        return len(torch.unique(self.document[torch.unique(self.context)]))
+from analysis.reading.batches import Sample
 
 
 class Signals(NamedTuple):

@@ -6,7 +6,6 @@ reading. Cost: a relative rounding error of 5e-4, far under what an SAE reconstr
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 from analysis.reading.corpus import ContextStream
 from analysis.reading.model import LanguageModel
 
@@ -103,7 +103,7 @@ def cache_for(base: Path, model: LanguageModel, stream: ContextStream, hooks: Se
     """The cache folder that belongs to this model, text, sample and hook points."""
     parts: list[object] = [model.fingerprint, str(model.centred), stream.corpus.sha256, sorted(hooks)]
     parts += [stream.context, stream.batch, stream.tokens, stream.seed, stream.held_out, stream.only_held_out]
-    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    key = hash_of(parts)[:16]
     folder = base / key
     folder.mkdir(parents=True, exist_ok=True)
     return ActivationCache(folder, hooks, stream.tokens, model.d_model)

@@ -15,11 +15,11 @@ import torch
 from rich.console import Console
 
 from analysis.errors import UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import sha256_file
+from analysis.process.cache import cache_folder
 from analysis.process.progress import progress_bar
 from analysis.reading import hook_points
 from analysis.reading.corpus import ContextStream
-from analysis.reading.demo_parts import cache_folder
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part

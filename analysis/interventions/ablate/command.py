@@ -14,11 +14,11 @@ from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
 from analysis.interventions.subject import Subject
 from analysis.interventions.write import replace_intervention
+from analysis.process.cache import cache_folder
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.plain_errors import plain_words
 from analysis.process.progress import progress_bar, wide
 from analysis.process.versions import versions
-from analysis.reading.demo_parts import cache_folder
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.rows.plain import Row
 from store.session import without_password
 from store.tables import Effect

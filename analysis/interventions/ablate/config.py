@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from analysis import __version__
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 from analysis.interventions.subject import Asked, Subject
 
 
@@ -52,4 +51,4 @@ class AblateConfig(Asked):
         parts += [stored.context, stored.seed, sorted(stored.densities.items()), stored.pairs, stored.dense]
         parts += [self.tokens, self.controls, self.sets, self.epsilon, self.seed, self.contexts]
         parts += [subject.model.dtype_name, stored.analysis_id]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return hash_of(parts)

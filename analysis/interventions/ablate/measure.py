@@ -23,9 +23,9 @@ from analysis.interventions.ablate.variants import OWN, Totals, Variant, Wanted,
 from analysis.interventions.readout import LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
+from analysis.process.checkpoint import Checkpoints
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.pilot import MASSIVE
 
 Tell = Callable[[int], None]

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from analysis.interventions.readout import Changes, Outputs
-from analysis.maths.quantiles import t95
 from analysis.reading.corpus import GROUPS
+from analysis.statistics.intervals import bootstrap_weights, percentiles, t95
 
 MEASURES = ("loss", "entropy", "kl", "top1", "rank", "direct_loss", "direct_entropy")
 _SIZES = ("entropy", "direct_entropy")  # whose absolute values are summed too: the mediated share
 _COLUMNS = (*MEASURES, *(f"abs_{name}" for name in _SIZES))
-RESAMPLES = 2000
 FEWEST = 8  # groups of documents, for an interval
 
 
@@ -80,9 +79,7 @@ class Effects:
         self._weights: Tensor | None = None
         self.groups = groups
         if groups >= FEWEST:
-            generator = torch.Generator().manual_seed(seed)
-            drawn = torch.randint(groups, (RESAMPLES, groups), generator=generator)
-            self._weights = torch.nn.functional.one_hot(drawn, groups).sum(1).double()
+            self._weights = bootstrap_weights(groups, seed)
         self.clean = (sums.tensors["clean"].sum(1) / max(1, self.tokens)).tolist()  # loss, entropy
         ordinary = sums.tensors["ordinary"].clamp(min=1)
         self.norm = (sums.tensors["squares"] / ordinary).sqrt()  # [V] root mean square length
@@ -110,8 +107,7 @@ class Effects:
         return [each if some else None for each, some in zip(found, (whole > 0).tolist(), strict=True)]
 
     def _with_interval(self, values: list[float], resampled: Tensor) -> list[Estimate]:
-        edges = torch.quantile(resampled, torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0)
         middle = torch.tensor(values, dtype=torch.float64)
         wider = (self.groups / (self.groups - 1)) ** 0.5 * t95(self.groups - 1) / t95(1_000_000)
-        low, high = (middle + wider * (edge - middle) for edge in edges)
+        low, high = (middle + wider * (edge - middle) for edge in percentiles(resampled))
         return [Estimate(*each) for each in zip(values, low.tolist(), high.tolist(), strict=True)]

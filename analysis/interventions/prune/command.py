@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.hashing import unit_hash
 from analysis.interventions.prune.chosen import chosen
 from analysis.interventions.prune.config import PruneConfig
 from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of, without
@@ -16,7 +17,6 @@ from analysis.interventions.prune.fold import check_foldable, contribution, fold
 from analysis.interventions.prune.folder import PRUNING, check_out, new_folder, write_sae
 from analysis.interventions.prune.report import Comparison, Report, table
 from analysis.interventions.subject import Stored, Subject, look_up
-from analysis.maths.hashing import unit_hash
 from analysis.process.progress import progress_bar
 from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, load_sae

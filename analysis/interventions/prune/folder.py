@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 
 from analysis import __version__
 from analysis.errors import UserError
+from analysis.hashing import sha256_file
 from analysis.interventions.prune.cut import Tensors
-from analysis.maths.hashing import sha256_file
 from analysis.reading.sae import CONFIG, HASH, WEIGHTS, LoadedSae
 
 PRUNING = "pruning_report.json"

@@ -13,7 +13,7 @@ from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import GROUPS, ContextStream
 from analysis.reading.model import LanguageModel
 from analysis.reading.sae import LoadedSae
-from analysis.statistics.density import jackknife_ratio
+from analysis.statistics.intervals import jackknife_ratio
 from analysis.statistics.signals import sum_by
 
 Report = dict[str, Any]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from dataclasses import asdict, replace
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, save_experiment
@@ -24,10 +23,10 @@ from analysis.interventions.retrain.source import Source, open_sources
 from analysis.interventions.retrain.summary import table
 from analysis.interventions.retrain.write import replace_experiment
 from analysis.interventions.subject import Subject
+from analysis.process.cache import cache_folder
+from analysis.process.checkpoint import held
 from analysis.process.progress import progress_bar, wide
-from analysis.reading.demo_parts import cache_folder
 from analysis.reading.sae import slug_part
-from analysis.run.checkpoint import held
 from analysis.training.activations import ActivationCache, cache_for, fill_together
 from migrations.runner import upgrade
 from store.session import make_engine, without_password
@@ -130,7 +129,7 @@ def _job(
     removes = plan.removal.basis.shape[1] > 0
     what = [plan.name, stored.sha256, plan.latents, plan.removal.basis.shape[1], config.energy, config.mean]
     dtype = setting.subject.model.dtype_name
-    key = _hash(asdict(plan.recipe), dtype, training.folder.name, what if removes else plan.name)
+    key = hash_of([asdict(plan.recipe), dtype, training.folder.name, what if removes else plan.name], sort_keys=True)
     folder = base / f"{slug_part(source.sae)}-{plan.name}-seed{plan.seed}-{key[:10]}"
     prepare(plan, folder)
     return Job(
@@ -149,7 +148,7 @@ def _job(
         testing=testing,
         threshold=stored.dense_threshold,
         metadata=_metadata(setting, source, plan),
-        measured_with=_hash(dtype, testing.folder.name, stored.dense_threshold),
+        measured_with=hash_of([dtype, testing.folder.name, stored.dense_threshold]),
         device=str(setting.subject.model.device),
         threads=max(1, (os.cpu_count() or 1) // config.jobs),
     )
@@ -169,10 +168,6 @@ def _metadata(setting: Setting, source: Source, plan: ArmPlan) -> dict[str, Any]
         "retrain_arm": plan.name,
     }
     return found | ({"model_from_pretrained_kwargs": {"center_writing_weights": True}} if model.centred else {})
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _stored(setting: Setting, source: Source, results: Results, console: Console) -> int:

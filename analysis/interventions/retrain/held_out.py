@@ -12,6 +12,7 @@ from analysis.interventions.retrain.removal import Removal, chunks, massive_cut
 from analysis.reading.corpus import GROUPS, ContextStream
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.geometry import partners
+from analysis.statistics.intervals import percentiles
 from analysis.training.activations import ActivationCache
 
 _GROUPS = "groups.npz"
@@ -137,7 +138,7 @@ def dense_interval(fired: Tensor, tokens: Tensor, threshold: float) -> tuple[flo
     draws = draws.to(fired.device)
     densities = (draws @ fired[used]) / (draws @ tokens[used])[:, None]
     counts = (densities > threshold).sum(1).double()
-    low, high = torch.quantile(counts, torch.tensor([0.025, 0.975], dtype=torch.float64, device=counts.device))
+    low, high = percentiles(counts)
     return float(low), float(high)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from analysis.interventions.retrain.config import ARMS
-from analysis.maths.quantiles import t95
+from analysis.statistics.intervals import t95
 
 Report = dict[str, Any]
 _MEANS = ("fvu", "alive_share", "l0", "n_pairs", "dense_mass_share", "signed_share",

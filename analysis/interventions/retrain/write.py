@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +9,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import OperationalError
 
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import add
 from analysis.interventions.retrain.result import Results
@@ -41,7 +40,7 @@ def replace_experiment(config: RetrainConfig, source: Source, context: int, subj
     settings = _settings(config, source, context, subject, results)
     recipe = {name: value for name, value in _recipe(results).items() if name != "seed"}
     row = Experiment(
-        key=_key(settings, recipe),
+        key=hash_of([settings, recipe], sort_keys=True),
         sae_id=source.stored.sae_id,
         analysis_id=source.stored.analysis_id,
         tokens=config.tokens,
@@ -98,10 +97,6 @@ def _settings(
         "found_cosine": config.found_cosine,
         "normalisation": NORMALISATION,
     }
-
-
-def _key(settings: dict[str, Any], recipe: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([settings, recipe], sort_keys=True).encode()).hexdigest()
 
 
 def _arm(name: str, report: Report) -> dict[str, Any]:

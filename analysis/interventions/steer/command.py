@@ -17,11 +17,11 @@ from analysis.interventions.steer.rows import measured_before, steering_row, wri
 from analysis.interventions.steer.score import Scorer, Tell
 from analysis.interventions.steer.signals import Signal, chosen_signals, controls_of, likely_latents
 from analysis.interventions.subject import Subject
+from analysis.process.cache import cache_folder
+from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
 from analysis.process.progress import progress_bar
 from analysis.process.versions import versions
-from analysis.reading.demo_parts import cache_folder
-from analysis.run.checkpoint import Checkpoints
 from analysis.run.rows.plain import Row, plain
 from analysis.run.rows.plain import number as as_number
 from store.session import make_engine, without_password

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from analysis import __version__
 from analysis.errors import UserError
+from analysis.hashing import hash_of
 from analysis.interventions.subject import Asked, Subject
 
 DOSES = (1.0, 2.0, 4.0, 8.0)  # standard deviations of the projection
@@ -60,7 +59,7 @@ class SteerConfig(Asked):
         parts += [stored.corpus_sha256, stored.context, stored.seed, stored.settings["tokens"], stored.controls]
         parts += [self.texts, self.controls, self.length, self.examples, self.seed]
         parts += [subject.model.dtype_name, stored.analysis_id, DOSES, MOST_COST, CUT]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return hash_of(parts)
 
     def settings(self) -> dict[str, Any]:
         """What it was asked for, and the rules; not where it is stored, since a database URL may hold a password."""

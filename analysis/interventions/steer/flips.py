@@ -7,10 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.calibration.calibrate import wilson
 from analysis.interventions.steer.score import Texts
-
-RESAMPLES = 2000
+from analysis.statistics.intervals import bootstrap_weights, percentiles, wilson
 
 
 class Rate(NamedTuple):
@@ -79,11 +77,9 @@ def rate(flips: Tensor, document: Tensor, seed: int = 0) -> Rate:
         flips: [n] bool. document: [n] int64, of each pair.
     """
     names, place = torch.unique(document, return_inverse=True)
-    hits, pairs = torch.bincount(place, weights=flips.double()), torch.bincount(place)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(names), (RESAMPLES, len(names)), generator=generator)
-    shares = hits[drawn].sum(1) / pairs[drawn].sum(1)
-    low, high = shares.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    hits, pairs = torch.bincount(place, weights=flips.double()), torch.bincount(place).double()
+    weights = bootstrap_weights(len(names), seed)
+    low, high = percentiles((weights @ hits) / (weights @ pairs)).tolist()
     share = mean(flips)
     exact = wilson(round(share * len(names)), len(names))
     return Rate(share, min(low, exact[0]), max(high, exact[1]))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from analysis.classes.base import LIKELY
 from analysis.errors import UserError
+from analysis.hashing import unit_hash
 from analysis.interventions.steer.config import SteerConfig
 from analysis.interventions.subject import Stored
-from analysis.maths.hashing import unit_hash
 from analysis.statistics.geometry import unit_rows
 from store.session import session_factory
 from store.tables import Score

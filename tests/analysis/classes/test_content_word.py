@@ -12,9 +12,9 @@ from torch import Tensor
 
 from analysis.classes import content_word
 from analysis.classes.base import Evidence, Finding
+from analysis.reading.batches import Sample
 from analysis.reading.taggers import CONTENT, UNIVERSAL
 from analysis.reading.tags import Tags
-from analysis.statistics.signals import Sample
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, sample_of, slow_noise
 

@@ -7,8 +7,8 @@ import torch
 
 from analysis.classes import null_space
 from analysis.classes.base import Finding
+from analysis.reading.batches import Sample
 from analysis.statistics.geometry import unit_rows
-from analysis.statistics.signals import Sample
 from tests.planted import text_world
 from tests.planted_classes import D, evidence, labels, plain_lens, sample_of
 

@@ -11,9 +11,9 @@ from scipy import stats
 from torch import Tensor
 
 from analysis.classes import position
-from analysis.maths.ranks import midranks
+from analysis.reading.batches import Sample
 from analysis.statistics.positions import KINDS
-from analysis.statistics.signals import Sample
+from analysis.statistics.ranks import midranks
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, sample_of, slow_noise
 

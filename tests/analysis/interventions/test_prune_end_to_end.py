@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 
 from analysis.commands.prune import prune as prune_options
 from analysis.config import AnalyzeConfig
+from analysis.hashing import sha256_file
 from analysis.interventions.prune.command import prune
 from analysis.interventions.prune.config import PruneConfig
 from analysis.interventions.prune.folder import PRUNING
 from analysis.interventions.subject import open_subject
-from analysis.maths.hashing import sha256_file
 from analysis.reading.sae import HASH, WEIGHTS, load_sae
 from analysis.run.analyze import analyze
 from analysis.training.report import evaluate

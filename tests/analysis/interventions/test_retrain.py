@@ -16,10 +16,10 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile, UserError
+from analysis.hashing import sha256_file
 from analysis.interventions.retrain.command import retrain
 from analysis.interventions.retrain.config import ARMS, RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, import_experiment, import_folder, save_experiment
-from analysis.maths.hashing import sha256_file
 from analysis.reading.sae import load_sae
 from analysis.run.analyze import analyze
 from store.session import make_engine

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis.errors import UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import sha256_file
 from analysis.reading.sae import HASH, WEIGHTS, check_fits, load_sae, slug_part, slugify
 from tests.planted import sae_folder
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from analysis.calibration.tag_agreement import agreement, brown, coarse, content, indices
 from analysis.errors import UserError
+from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
 from analysis.reading.taggers import SPACY_MODELS, PatternTagger, SpacyTagger, Tagger, universal
 from analysis.reading.tags import CONTENT, UNIVERSAL, Tags, Word, sentences, tag_sample
-from analysis.statistics.signals import Sample
 
 # documents are cleaned of controls before anything sees them
 TEXT = st.characters(exclude_categories=["Cc", "Cs"])

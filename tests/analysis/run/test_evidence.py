@@ -12,9 +12,9 @@ from rich.console import Console
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from analysis.calibration.calibrate import rates, wilson
+from analysis.calibration.calibrate import rates
 from analysis.classes import CLASSES
-from analysis.config import Cuts, parse_cuts
+from analysis.config import Thresholds, parse_cuts
 from analysis.errors import UserError
 from analysis.run.analyze import analyze
 from analysis.run.evidence import remainder
@@ -143,7 +143,7 @@ def test_the_same_run_again_says_the_same(parts: Parts, store: Engine, tmp_path:
 
 
 def test_cuts_by_name() -> None:
-    assert parse_cuts(["position_rho=0.3", "documents=32"]) == Cuts(position_rho=0.3, documents=32)
+    assert parse_cuts(["position_rho=0.3", "documents=32"]) == Thresholds(position_rho=0.3, documents=32)
     for text, said in (("rho=1", "unknown cut 'rho'"), ("q=", "expected q=NUMBER"), ("q=-1", "above 0")):
         with pytest.raises(UserError, match=said):
             parse_cuts([text])
@@ -157,10 +157,3 @@ def test_calibration_counts_random_directions_and_sparse_latents(parts: Parts, t
         assert groups["control"]["tried"] + groups["control"]["unmeasured"] <= 12
     assert found["classes"]["position"]["random"]["labelled"] == 0
     assert not (tmp_path / "none.db").exists()
-
-
-def test_wilson_intervals() -> None:
-    low, high = wilson(3, 200)
-    assert (round(low, 4), round(high, 4)) == (0.0051, 0.0432)
-    assert wilson(0, 100)[0] == 0
-    assert wilson(0, 0) == (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Density's interval: the quantile it uses, its groups, and that it covers the truth where tokens fire in runs."""
+"""Density's interval: its groups, and that it covers the truth where tokens fire in runs."""
 
 from __future__ import annotations
 
@@ -10,31 +10,13 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from analysis.maths.quantiles import t95
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import GROUPS, group_of
 from analysis.run.panel import counted_tokens, firing_list
 from analysis.statistics.base import Step
-from analysis.statistics.density import Density, DensitySummary, jackknife_ratio
-from tests.analysis import slow_reference as slow
+from analysis.statistics.density import Density, DensitySummary
 
 torch.set_num_threads(1)
-
-
-@pytest.mark.parametrize("freedom", [*range(1, 70), 200, 1000])
-def test_t95_is_students_quantile(freedom: int) -> None:
-    assert t95(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=1e-5)
-
-
-@pytest.mark.parametrize("groups", [1, 2, 3, 64])
-def test_the_jackknife_is_leaving_out_one_group_at_a_time(groups: int) -> None:
-    random = np.random.default_rng(groups)
-    below = random.integers(0, 20, (64, 7)).astype(float)
-    below[groups:] = 0
-    above = np.floor(below * random.random((64, 7)))
-    found = np.array([part.numpy() for part in jackknife_ratio(torch.tensor(above), torch.tensor(below))])
-    expected = np.array([slow.jackknife(list(zip(above[:, n], below[:, n], strict=True))) for n in range(7)]).T
-    np.testing.assert_allclose(found, expected, rtol=1e-5, equal_nan=True)
 
 
 def corpora(seed: int, documents: int, tokens: int, latents: int) -> tuple[Density, float]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from analysis.errors import UserError
-from analysis.maths.hashing import sha256_file
+from analysis.hashing import sha256_file
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model

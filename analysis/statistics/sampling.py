@@ -1,34 +1,13 @@
-"""Hashes that are the same on every machine and in every process.
-
-Sampling by hash instead of by a random generator is what makes every choice of the worker
-(which contexts, which examples, which group a document is in) independent of the order in
-which the text is read, hence resumable and mergeable.
-"""
+"""What is drawn by a hash of its place, so that no cut of the stream and no merge of shards matters."""
 
 from __future__ import annotations
-
-import hashlib
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 20
+from analysis.statistics.base import Step
 
-
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def unit_hash(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts alone."""
-    text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") / 2.0**64
+_DRAWN = 41  # salt
 
 
 def mix(key: Tensor, salt: int) -> Tensor:
@@ -60,3 +39,10 @@ def _signed(value: int) -> int:
 def _shift(z: Tensor, bits: int) -> Tensor:
     """Logical right shift of int64 (torch's own is arithmetic)."""
     return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def drawn(step: Step, share: float, seed: int) -> Tensor:
+    """[n] bool: tokens of contexts drawn by a hash of their place, so that no cut of the stream matters."""
+    device = step.x.device
+    document, start = step.batch.document.to(device), step.batch.start.to(device)
+    return (mix((document << 41) + (start << 12), seed * 64 + _DRAWN) < share)[step.counted.row]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.maths.ranks import (
+from analysis.statistics.ranks import (
     Order,
     auc,
     benjamini_hochberg,

@@ -6,6 +6,7 @@ Signals are rows: [q, n], q signals over n tokens. scipy is the oracle in the te
 from __future__ import annotations
 
 import torch
+from scipy import stats
 from torch import Tensor
 
 
@@ -102,15 +103,10 @@ def normal_tail(z: Tensor) -> Tensor:
 
 def benjamini_hochberg(p: Tensor) -> Tensor:
     """q-values over all entries that are not NaN, same shape: the false discovery rate at which each would be found."""
-    flat = p.double().flatten()
-    known = torch.nonzero(~flat.isnan()).flatten()
-    order = known[flat[known].argsort(stable=True)]
-    count = len(order)
-    found = torch.full_like(flat, torch.nan)
-    if count:
-        raw = flat[order] * count / torch.arange(1, count + 1, dtype=torch.float64, device=p.device)
-        found[order] = raw.flip(0).cummin(0).values.flip(0).clamp(max=1.0)
-    return found.view(p.shape)
+    found, known = p.double().clone(), ~p.isnan()
+    if bool(known.any()):
+        found[known] = torch.from_numpy(stats.false_discovery_control(found[known].cpu().numpy())).to(p.device)
+    return found
 
 
 def grouped_auc(

@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy import stats
 
-from analysis.maths.hashing import mix, sha256_file, unit_hash
+from analysis.hashing import sha256_file, unit_hash
+from analysis.statistics.sampling import mix
 from tests.analysis.slow_reference import unit
 
 torch.set_num_threads(1)

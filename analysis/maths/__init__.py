@@ -1,1 +1,0 @@
-"""Ranks, quantiles, hashes."""
