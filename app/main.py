@@ -40,6 +40,7 @@ from app.saes import routes as saes
 from app.saved_views import routes as views
 from app.search import routes as search
 from app.settings import Settings
+from app.shared.memory import Memory
 from app.shared.page import ErrorPage
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.door = settings, door
     app.state.engine = make_engine(settings.db, read_only=True)
     app.state.sessions = session_factory(app.state.engine)
+    app.state.sessions.configure(info={"memory": Memory()})
     app.state.writing = session_factory(
         make_engine(settings.db, lock_ms=BUSY_TIMEOUT_MS)
     )  # connects when somebody writes

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import CLASSES
+from app.shared.memory import remembered
 from store.tables import Category
 
 COLOURS = {
@@ -47,6 +48,11 @@ class CategoryInfo:
 
 def list_categories(session: Session) -> list[CategoryInfo]:
     """The machine's classes, then the team's own by title, those put away too."""
+    stamp = session.info.get("categories")
+    return _list(session) if stamp is None else remembered(session, ("categories", stamp), lambda: _list(session))
+
+
+def _list(session: Session) -> list[CategoryInfo]:
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
     return [_of_machine(key) for key in CLASSES] + [info(row) for row in rows]
 

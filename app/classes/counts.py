@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.classes.queries import CLASSES, HOLDS, SEVERAL, UNEXPLAINED, UNMEASURED, Key
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.memory import remembered
 from store.tables import Analysis, Latent, Run, Score
 
 
@@ -35,6 +36,10 @@ class Tally:
 
 def tallies(session: Session, analysis_id: int) -> dict[str, Tally]:
     """By class; empty where the SAE was analysed without classes."""
+    return remembered(session, ("tallies", analysis_id), lambda: _tallies(session, analysis_id))
+
+
+def _tallies(session: Session, analysis_id: int) -> dict[str, Tally]:
     statement = (
         select(Score.name, Score.label, Latent.is_dense, Latent.detail, func.count())
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))

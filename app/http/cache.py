@@ -40,6 +40,8 @@ def fresh(request: Request, session: SessionDep, viewer: ViewerDep) -> None:
     """Set this answer's tag; stop here if the client has it already."""
     worked: list[Any] = [*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged()]
     newest = session.execute(select(*worked, *_written())).one()
+    session.info["state"] = " ".join(map(str, newest[: len(worked)]))
+    session.info["categories"] = " ".join(map(str, newest[len(worked) : len(worked) + 2]))
     # pages name their own address in full, for previews of links
     place = (request.base_url, request.url.path, request.url.query)
     parts = (request.app.state.version, *newest, viewer, *place)
@@ -64,10 +66,10 @@ def _written() -> list[Any]:
     """Annotations are only added, and on PostgreSQL may be committed in another order than they are numbered;
     categories and views change in place."""
     values: list[Any] = [
-        func.count(Annotation.id),
-        func.max(Annotation.id),
         func.count(Category.id),
         func.max(Category.changed),
+        func.count(Annotation.id),
+        func.max(Annotation.id),
     ]
     values += [func.max(Annotation.created), func.max(SearchText.id)]  # a restored store may number anew
     values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.latents.profiles import cleaned
 from app.runs.queries import RunInfo
+from app.shared.memory import remembered
 from store.tables import Analysis, Intervention
 
 ABLATE, STEER = "ablate", "steer"
@@ -39,6 +40,10 @@ class InterventionInfo:
 
 def interventions_of(session: Session, analysis_id: int) -> dict[str, InterventionInfo]:
     """By kind; a kind that was not done is left out."""
+    return remembered(session, ("interventions", analysis_id), lambda: _interventions(session, analysis_id))
+
+
+def _interventions(session: Session, analysis_id: int) -> dict[str, InterventionInfo]:
     rows = session.scalars(select(Intervention).where(Intervention.analysis_id == analysis_id))
     return {row.kind: _info(row) for row in rows}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.shared.memory import remembered
 from store.tables import Statistic
 
 GRADES = {
@@ -32,8 +33,9 @@ class Term:
 
 def list_terms(session: Session) -> dict[str, Term]:
     """By name, in the order of /methods."""
+    return remembered(session, ("terms",), lambda: {term.name: term for term in _terms(session)})
+
+
+def _terms(session: Session) -> list[Term]:
     rows = session.scalars(select(Statistic).order_by(Statistic.position, Statistic.name))
-    return {
-        row.name: Term(row.name, row.title, row.unit, row.kind, row.of, row.definition, row.grade, row.source)
-        for row in rows
-    }
+    return [Term(**{name: getattr(row, name) for name in Term.__dataclass_fields__}) for row in rows]

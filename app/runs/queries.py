@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, defer
 
 from app.http.errors import NotFound
+from app.shared.memory import remembered
 from store.tables import Analysis, Corpus, Model, Run, Sae
 
 
@@ -77,6 +78,10 @@ def run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
     Raises:
         NotFound: no such SAE, or it is not in such a run.
     """
+    return remembered(session, ("run", slug, run), lambda: _run_of_sae(session, slug, run))
+
+
+def _run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
     holds = select(Analysis.run_id).join(Sae).where(Sae.slug == slug)
     statement = _complete().where(Run.id.in_(holds))
     if run is not None:
@@ -142,5 +147,5 @@ def _info(run: Run, model: Model, corpus: Corpus, saes: int, dense: int, latents
 
 def strip_of(session: Session, run: RunInfo) -> tuple[str, list[str]]:
     """The run's one whole document: name and tokens; empty where none was kept."""
-    strip = session.scalar(select(Run.strip).where(Run.id == run.id)) or {}
-    return strip.get("document", ""), strip.get("tokens", [])
+    strip = remembered(session, ("strip", run.id), lambda: session.scalar(select(Run.strip).where(Run.id == run.id)))
+    return (strip or {}).get("document", ""), (strip or {}).get("tokens", [])

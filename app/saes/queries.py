@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, defer
 
 from app.runs.queries import RunInfo
+from app.shared.memory import remembered
 from store.tables import Analysis, Latent, Model, Run, Sae
 
 
@@ -60,13 +61,17 @@ class Point:
 
 def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     """The run's SAEs by layer."""
+    return remembered(session, ("saes", run.id), lambda: _list_saes(session, run))
+
+
+def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     statement = _analysed().where(Analysis.run_id == run.id).order_by(Sae.layer, Sae.slug)
     return [_info(*row) for row in session.execute(statement)]
 
 
 def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
     """One SAE of `run`; the run is known to hold it."""
-    return _info(*session.execute(_analysed().where(Analysis.run_id == run.id, Sae.slug == slug)).one())
+    return next(sae for sae in list_saes(session, run) if sae.slug == slug)
 
 
 def density_curves(session: Session, run: RunInfo) -> dict[str, list[float]]:
