@@ -14,7 +14,7 @@ from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
 from app.settings import Settings
-from app.shared.links import neuronpedia
+from app.shared.links import Links, at, latent_at, neuronpedia, pair_at, sae_at
 from app.shared.markup import coloured
 from app.shared.numbers import (
     boxed,
@@ -40,10 +40,10 @@ IMPLICIT = {"viewer", "here"}
 
 
 class Renderer:
-    """Turns a page into HTML."""
+    """Turns a page into HTML whose links lead where `links` says; by default to the server."""
 
-    def __init__(self, settings: Settings, assets: Assets) -> None:
-        self.environment = make_environment(settings, assets)
+    def __init__(self, settings: Settings, assets: Assets, links: Links | None = None) -> None:
+        self.environment = make_environment(settings, links or Links(assets.url))
 
     def __call__(self, page: Page, status: int = 200, viewer: Viewer = NOBODY, here: Here = NOWHERE) -> HTMLResponse:
         """The page's fields, who looks and where are the template's variables, no more and no less."""
@@ -52,7 +52,7 @@ class Renderer:
         return HTMLResponse(template.render(own | {"viewer": viewer, "here": here}), status)
 
 
-def make_environment(settings: Settings, assets: Assets) -> Environment:
+def make_environment(settings: Settings, links: Links) -> Environment:
     """Jinja with our formats. Autoescape is on for every file, whatever its name."""
     environment = Environment(
         loader=FileSystemLoader(settings.templates),
@@ -67,7 +67,9 @@ def make_environment(settings: Settings, assets: Assets) -> Environment:
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
     environment.filters["coloured"] = coloured
-    environment.globals["static_url"] = assets.url
+    environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
+    environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
+    environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
 
 

@@ -12,7 +12,7 @@ class LoginPage(Page):
     """The form for the team's token, or the one to leave."""
 
     template = "login.html"
-    to: str
+    next_page: str
     """Where to go once in: an address of this server."""
     problem: str
     """Why the last try failed; empty where there was none."""

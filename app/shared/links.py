@@ -1,11 +1,13 @@
-"""Addresses with filters in the query string."""
+"""Addresses: of a noun's page, with filters in the query string, and what a link to one becomes in a page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
+
+from markupsafe import Markup
 
 _NEURONPEDIA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -20,6 +22,58 @@ def link(path: str, query: Mapping[str, Any], pin: str = "") -> str:
     query = {**query, "run": pin.partition("=")[2]} if pin else query
     kept = {name: _text(value) for name, value in query.items() if value is not None and value != ""}
     return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def at(address: str, pin: str = "") -> str:
+    """`address` with the pinned run; a fragment stays last."""
+    path, sign, fragment = address.partition("#")
+    return path + ("&" if "?" in path else "?") * bool(pin) + pin + sign + fragment
+
+
+def sae_at(slug: str) -> str:
+    """An SAE's page."""
+    return f"/saes/{slug}"
+
+
+def latent_at(slug: str, index: int) -> str:
+    """A latent's page."""
+    return f"/saes/{slug}/latents/{index}"
+
+
+def pair_at(slug: str, positive: int, negative: int) -> str:
+    """A pair's page."""
+    return f"/saes/{slug}/pairs/{positive}/{negative}"
+
+
+class Links:
+    """Where what a page refers to is found from it: on the server, under its own address.
+
+    Everything a template leads to or loads goes through one of these, so that pages can be rendered for another
+    place, such as files on a disk.
+    """
+
+    site = False
+    """Whether the page stands on a disk: what asks the server is left out then."""
+
+    def __init__(self, static_url: Callable[[str], str]) -> None:
+        self.static_url = static_url
+
+    def where(self, address: str) -> str | None:
+        """Where an address of ours is found; None: nowhere."""
+        return address
+
+    def to(self, address: str, pin: str = "", name: str = "href") -> Markup:
+        """The attribute of a link to `address`, run kept; none where it leads nowhere, and the link is plain text."""
+        found = self.where(at(address, pin))
+        return Markup("") if found is None else Markup('{}="{}"').format(Markup(name), found)
+
+    def module(self, name: str) -> Markup:
+        """The element that loads a script of ours."""
+        return Markup('<script type="module" src="{}"></script>').format(self.static_url(name))
+
+    def figure(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """A plot whose dots lead somewhere: the first of their `customdata` is an address."""
+        return spec
 
 
 def _text(value: Any) -> str:
