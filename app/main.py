@@ -26,22 +26,24 @@ from app.http import assets, errors, login, static
 from app.http import cache as caching
 from app.http.access import Access
 from app.http.auth import Door
+from app.http.origins import here_of
 from app.http.page_cache import Kept
 from app.http.proxies import Forwarded, Proxies
 from app.http.security import HEADERS, Gate
+from app.http.viewer import viewer_of
 from app.labels import routes as labels
 from app.latents import routes as latents
 from app.layers import routes as layers
 from app.methods import routes as methods
 from app.pairs import routes as pairs
-from app.rendering import Renderer
+from app.rendering import Given, Renderer
 from app.report import routes as report
 from app.saes import routes as saes
 from app.saved_views import routes as views
 from app.search import routes as search
 from app.settings import Settings
 from app.shared.memory import Memory
-from app.shared.page import ErrorPage
+from app.shared.page import EmptyPage, ErrorPage
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 PAGES = (
@@ -111,6 +113,7 @@ def _install(app: FastAPI) -> None:
         app.include_router(part.router, include_in_schema=False)
     app.add_exception_handler(caching.NotModified, caching.not_modified)
     app.add_exception_handler(caching.Again, caching.again)
+    app.add_exception_handler(errors.NothingAnalysed, nothing_analysed)
     errors.install(app, error_page, HEADERS)
 
 
@@ -118,4 +121,11 @@ def error_page(request: Request, status: int, detail: str) -> Response:
     """An error for people. It asks no database, which may be the thing that failed."""
     phrase = HTTPStatus(status).phrase
     renderer: Renderer = request.app.state.renderer
-    return renderer(ErrorPage(phrase, "", {}, "", status, phrase, detail), status)
+    return renderer(ErrorPage(phrase, "", status, phrase, detail), status)
+
+
+def nothing_analysed(request: Request, _error: Exception) -> Response:
+    """What to do with an empty store."""
+    renderer: Renderer = request.app.state.renderer
+    nav = request.url.path.strip("/").partition("/")[0] or "home"
+    return renderer(EmptyPage("Nothing analysed yet", nav), given=Given(viewer_of(request), here_of(request)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastapi.responses import HTMLResponse
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
+from app.methods.queries import Term
 from app.settings import Settings
 from app.shared.links import Links, at, latent_at, neuronpedia, pair_at, sae_at
 from app.shared.markup import coloured
@@ -35,8 +37,23 @@ from app.shared.numbers import (
 )
 from app.shared.page import Page
 
-IMPLICIT = {"viewer", "here"}
-"""Variables that every template has besides its page's fields: who looks, and where."""
+
+@dataclass(frozen=True)
+class Given:
+    """Variables that every template has besides its page's fields."""
+
+    viewer: Viewer = NOBODY
+    """Who looks."""
+    here: Here = NOWHERE
+    """Where the page is."""
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    """Statistics by name: tooltips and headings take their words from here."""
+    pin: str = ""
+    """Query string that keeps a pinned run in links: "run=3", or empty."""
+
+
+IMPLICIT = {given.name for given in fields(Given)}
+NOTHING = Given()
 
 
 class Renderer:
@@ -45,11 +62,11 @@ class Renderer:
     def __init__(self, settings: Settings, assets: Assets, links: Links | None = None) -> None:
         self.environment = make_environment(settings, links or Links(assets.url))
 
-    def __call__(self, page: Page, status: int = 200, viewer: Viewer = NOBODY, here: Here = NOWHERE) -> HTMLResponse:
-        """The page's fields, who looks and where are the template's variables, no more and no less."""
+    def __call__(self, page: Page, status: int = 200, given: Given = NOTHING) -> HTMLResponse:
+        """The fields of the page and of what is given are the template's variables, no more and no less."""
         template = self.environment.get_template(page.template)
-        own = {field.name: getattr(page, field.name) for field in fields(page)}
-        return HTMLResponse(template.render(own | {"viewer": viewer, "here": here}), status)
+        variables = {one.name: getattr(of, one.name) for of in (page, given) for one in fields(of)}
+        return HTMLResponse(template.render(variables), status)
 
 
 def make_environment(settings: Settings, links: Links) -> Environment:

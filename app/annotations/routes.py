@@ -15,17 +15,12 @@ from app.annotations.fields import AnnotationPage, AnnotationPart
 from app.annotations.panel import annotation_panel
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, Stale, author_name, restore, save
-from app.deps import MAX_ID, Index, Render, RendererDep, RunId, SessionDep, Slug, ViewerDep, WritingDep
+from app.deps import MAX_ID, Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
 from app.http.errors import BadFilter
+from app.http.origins import NOWHERE
 from app.http.viewer import remember
 from app.latents import queries as latents
-from app.methods.queries import list_terms
 from app.pairs.page import measured_pair
-from app.runs import queries as runs
-from app.runs.queries import RunInfo
-from app.saes import queries as saes
-from app.saes.queries import SaeInfo
-from app.shared.links import pin_of
 
 router = APIRouter()
 log = logging.getLogger("dense_latents")
@@ -78,15 +73,12 @@ def annotate_latent(
     writing: WritingDep,
     render: RendererDep,
     asked: AskedDep,
-    slug: Slug,
+    found: SaeDep,
     index: Index,
-    run: RunId = None,
 ) -> Response:
     """Say something of a latent."""
-    shown = runs.run_of_sae(session, slug, run)
-    sae = saes.find_sae(session, shown, slug)
-    latents.find_latent(session, sae, index)
-    return _answer(session, writing, render, asked, shown, sae, Subject(sae.sha256, index), pin_of(run))
+    latents.find_latent(session, found.sae, index)
+    return _answer(session, writing, render, asked, found, Subject(found.sae.sha256, index))
 
 
 @router.post("/saes/{slug:path}/pairs/{first}/{second}/annotation")
@@ -95,27 +87,17 @@ def annotate_pair(
     writing: WritingDep,
     render: RendererDep,
     asked: AskedDep,
-    slug: Slug,
+    found: SaeDep,
     first: Index,
     second: Index,
-    run: RunId = None,
 ) -> Response:
     """Say something of two latents as one signal."""
-    shown = runs.run_of_sae(session, slug, run)
-    sae = saes.find_sae(session, shown, slug)
-    measured_pair(session, sae, first, second)
-    return _answer(session, writing, render, asked, shown, sae, Subject.pair(sae.sha256, first, second), pin_of(run))
+    measured_pair(session, found.sae, first, second)
+    return _answer(session, writing, render, asked, found, Subject.pair(found.sae.sha256, first, second))
 
 
 def _answer(
-    session: Session,
-    writing: Session,
-    render: Render,
-    asked: Asked,
-    run: RunInfo,
-    sae: SaeInfo,
-    subject: Subject,
-    pin: str,
+    session: Session, writing: Session, render: Render, asked: Asked, found: Analysed, subject: Subject
 ) -> Response:
     session.rollback()  # what follows is read after the save, not as it was before
     status, stale, problem, draft, author = 200, False, "", None, ""
@@ -134,14 +116,14 @@ def _answer(
         writing.rollback()
         status, problem, draft = 503, BUSY, asked.draft
     viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
-    panel = annotation_panel(session, run, sae, subject, pin, draft=draft, stale=stale, problem=problem)
+    panel = annotation_panel(session, *found, subject, render.pin, draft=draft, stale=stale, problem=problem)
     response: Response
     if status == 200 and not asked.part:
         response = RedirectResponse(f"{panel.page}#annotation", 303)
     else:
         kind = AnnotationPart if asked.part else AnnotationPage
-        page = kind(f"What people say of {panel.about}", "latents", list_terms(session), pin, panel)
-        response = Render(render.renderer, viewer)(page, status)
+        page = kind(f"What people say of {panel.about}", "latents", panel)
+        response = replace(render, viewer=viewer, here=NOWHERE)(page, status)
     if status == 503:
         response.headers["Retry-After"] = "5"
     if author and not viewer.fixed:

@@ -10,17 +10,14 @@ from app.annotations.matrix import category_matrix, verdict_matrix
 from app.annotations.queue import progress_line, queue_list, summed
 from app.categories import queries as categories
 from app.classes.queries import UNMEASURED
-from app.methods.queries import Term
-from app.runs.page import of_run
 from app.runs.queries import RunInfo
-from app.saes.queries import SaeInfo
+from app.saes.queries import list_saes
 from app.shared.links import link
 
 
-def team_page(session: Session, run: RunInfo, terms: dict[str, Term], pin: str, limit: int) -> TeamPage:
+def team_page(session: Session, run: RunInfo, pin: str, limit: int) -> TeamPage:
     """The page of a run, with at most `limit` latents in each list of the queue."""
-    shared = of_run(session, run, terms, pin, "annotations", "Annotations")
-    found: list[SaeInfo] = shared["saes"]
+    found = list_saes(session, run)
     counted, cells = team.progress(session, run), team.cells(session, run)
     every = summed(counted.values())
     differs = queue_list(session, run, "differs", every.differs, limit, pin)
@@ -28,7 +25,10 @@ def team_page(session: Session, run: RunInfo, terms: dict[str, Term], pin: str, 
     latents, pairs = team.said_of(session, run)
     known = categories.list_categories(session)
     return TeamPage(
-        **shared,
+        title="Annotations",
+        nav="annotations",
+        run=run,
+        saes=found,
         everything=progress_line(None, every, pin),
         progress=[progress_line(one, counted[one.analysis_id], pin) for one in found if one.analysis_id in counted],
         others=(latents - every.said, pairs),

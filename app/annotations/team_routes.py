@@ -11,15 +11,12 @@ from sqlalchemy.orm import Session
 from app.annotations import activity_queries as activity
 from app.annotations.activity import Entry, entry
 from app.annotations.feed import TYPE, atom
-from app.annotations.fields import ActivityPage, TeamPage
+from app.annotations.fields import ActivityPage
 from app.annotations.team import team_page
 from app.categories.queries import list_categories
-from app.deps import MAX_ID, HereDep, RendererDep, RunId, SessionDep
+from app.deps import MAX_ID, HereDep, RendererDep, RunDep, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
-from app.methods.queries import Term, list_terms
-from app.runs.page import page_of_run
-from app.runs.queries import RunInfo
 from app.shared.links import link
 
 router = APIRouter(dependencies=[Fresh])
@@ -34,13 +31,9 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Latents in each list of 
 
 
 @router.get("/annotations")
-def team(session: SessionDep, render: RendererDep, run: RunId = None, limit: Limit = 50) -> HTMLResponse:
+def team(session: SessionDep, render: RendererDep, run: RunDep, limit: Limit = 50) -> HTMLResponse:
     """Progress, agreement, and what to look at next."""
-
-    def build(session: Session, shown: RunInfo, terms: dict[str, Term], pin: str) -> TeamPage:
-        return team_page(session, shown, terms, pin, limit)
-
-    return page_of_run(session, render, run, "annotations", build)
+    return render(team_page(session, run, render.pin, limit))
 
 
 @router.get(PAGE)
@@ -53,8 +46,6 @@ def versions(
     page = ActivityPage(
         title="Activity",
         nav="annotations",
-        terms=list_terms(session),
-        pin="",
         entries=shown,
         author=author,
         sae=sae,

@@ -9,20 +9,19 @@ from fastapi.responses import HTMLResponse
 
 from app.api_docs.openapi import description
 from app.api_docs.page import ApiDocsPage, Operation
-from app.deps import RendererDep, SessionDep
+from app.deps import RendererDep
 from app.http.cache import Fresh
-from app.methods.queries import list_terms
 
 router = APIRouter(dependencies=[Fresh])
 
 
 @router.get("/api/docs")
-def api_docs(request: Request, session: SessionDep, render: RendererDep) -> HTMLResponse:
+def api_docs(request: Request, render: RendererDep) -> HTMLResponse:
     """Calls, their parameters and answers."""
     made = description(request.app)
     calls = [_operation(path, call["get"]) for path, call in made["paths"].items()]
     schemas = [(name, _fields(schema)) for name, schema in made["components"]["schemas"].items()]
-    return render(ApiDocsPage("API", "api", list_terms(session), "", calls, schemas))
+    return render(ApiDocsPage("API", "api", calls, schemas))
 
 
 def _operation(path: str, call: dict[str, Any]) -> Operation:

@@ -19,7 +19,6 @@ from app.latents.plots import signed_info
 from app.latents.queries import LatentInfo
 from app.latents.summary import summary_of
 from app.latents.token_lists import TokenList
-from app.methods.queries import Term
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -113,15 +112,7 @@ def _tokens(known: Known) -> list[tuple[str, float, str]]:
     return [(boxed(item.token), abs(item.mean or 0.0) / most, signed(item.mean)) for item in items]
 
 
-def embed_page(
-    session: Session,
-    run: runs.RunInfo,
-    sae: saes.SaeInfo,
-    index: int,
-    terms: dict[str, Term],
-    pin: str,
-    theme: str,
-) -> EmbedPage:
+def embed_page(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int, theme: str) -> EmbedPage:
     """The panel of one latent."""
     known = known_of(session, sae, index)
     latent, mirror = known.it.latent, known.it.partner if known.it.mirror else None
@@ -129,8 +120,6 @@ def embed_page(
     return EmbedPage(
         title=f"Latent {index} · {sae.slug}",
         nav="latents",
-        terms=terms,
-        pin=pin,
         run=run,
         sae=sae,
         latent=latent,

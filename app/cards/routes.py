@@ -10,11 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.cards.card import card_svg
 from app.cards.page import card_of, embed_page
 from app.cards.raster import png_of
-from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import NotFound
-from app.methods.queries import list_terms
-from app.runs import queries as runs
 from app.saes import queries as saes
 from app.shared.links import neuronpedia, pin_of
 
@@ -24,32 +22,24 @@ Name = Annotated[str, Path(max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
 
 
 @router.get("/saes/{slug:path}/latents/{index}/card.svg")
-def svg_card(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> Response:
+def svg_card(session: SessionDep, found: SaeDep, index: Index) -> Response:
     """The card as SVG."""
-    shown = runs.run_of_sae(session, slug, run)
-    card = card_of(session, shown, saes.find_sae(session, shown, slug), index)
-    return Response(card_svg(card), media_type="image/svg+xml")
+    return Response(card_svg(card_of(session, *found, index)), media_type="image/svg+xml")
 
 
 @router.get("/saes/{slug:path}/latents/{index}/card.png")
-def png_card(session: SessionDep, slug: Slug, index: Index, run: RunId = None) -> Response:
+def png_card(session: SessionDep, found: SaeDep, index: Index, run: RunId = None) -> Response:
     """The card as PNG, which previews want; where no font is installed, the way to the SVG."""
-    shown = runs.run_of_sae(session, slug, run)
-    card = card_of(session, shown, saes.find_sae(session, shown, slug), index)
-    png = png_of(card_svg(card))
+    png = png_of(card_svg(card_of(session, *found, index)))
     if png is None:
         return RedirectResponse("card.svg" + (f"?{pin_of(run)}" if run else ""), 307)
     return Response(png, media_type="image/png")
 
 
 @router.get("/embed/saes/{slug:path}/latents/{index}")
-def panel(
-    session: SessionDep, render: RendererDep, slug: Slug, index: Index, run: RunId = None, theme: Theme = ""
-) -> HTMLResponse:
+def panel(session: SessionDep, render: RendererDep, found: SaeDep, index: Index, theme: Theme = "") -> HTMLResponse:
     """A small panel, which listed origins may frame."""
-    shown = runs.run_of_sae(session, slug, run)
-    sae = saes.find_sae(session, shown, slug)
-    return render(embed_page(session, shown, sae, index, list_terms(session), pin_of(run), theme))
+    return render(embed_page(session, *found, index, theme))
 
 
 @router.get("/neuronpedia/{model}/{sae}/{index}")

@@ -14,7 +14,6 @@ from app.categories.lines import CategoryLine, Refused, category_line
 from app.categories.queries import COLOURS
 from app.categories.use import Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
-from app.methods.queries import list_terms
 from app.runs import queries as runs
 from app.shared.links import pin_of
 
@@ -38,8 +37,6 @@ def categories_page(session: Session, run: int | None, refused: Mapping[str, Ref
     return CategoriesPage(
         title="Categories",
         nav="annotations",
-        terms=list_terms(session),
-        pin=pin,
         machine=_of(lines, own=False),
         own=_of(lines, own=True),
         colours=COLOURS,

@@ -13,7 +13,7 @@ from app.annotations.write import author_name
 from app.categories.lines import Refused, anchor
 from app.categories.page import NEW, categories_page
 from app.categories.write import CategoryDraft, StaleCategory, change, make, put_away
-from app.deps import Render, RendererDep, RunId, SessionDep, ViewerDep, WritingDep
+from app.deps import RendererDep, RunId, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
 from app.http.viewer import remember
@@ -61,7 +61,7 @@ class Writer:
         viewer = self.render.viewer
         known = viewer if viewer.fixed or not author else replace(viewer, name=author)
         page = categories_page(self.session, None, {key: refused})
-        return Render(self.render.renderer, known, self.render.here)(page, status)
+        return replace(self.render, viewer=known)(page, status)
 
 
 WriterDep = Annotated[Writer, Depends()]

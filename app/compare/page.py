@@ -18,7 +18,6 @@ from app.compare.shared import plots_of, rows_of, token_lists
 from app.interventions.causal import Causal, causal_of
 from app.latents import chains
 from app.latents.page import Loaded, load, why_unmeasured
-from app.methods.queries import Term
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -50,9 +49,7 @@ class Found:
         return self.sae.analysis_id, self.it.latent.index
 
 
-def compare_page(
-    session: Session, asked: list[Reference], terms: dict[str, Term], pin: str, run: int | None
-) -> ComparePage:
+def compare_page(session: Session, asked: list[Reference], pin: str, run: int | None) -> ComparePage:
     """The page; without any latent, only the form.
 
     Args:
@@ -71,8 +68,6 @@ def compare_page(
     return ComparePage(
         title="Compare " + (", ".join(column.name for column in columns) or "latents"),
         nav="latents",
-        terms=terms,
-        pin=pin,
         columns=columns,
         rows=rows_of(read),
         differences=differences(columns),

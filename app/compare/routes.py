@@ -12,7 +12,6 @@ from app.compare.references import address, chosen, reference_of
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
-from app.methods.queries import list_terms
 from app.shared.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
@@ -40,4 +39,4 @@ def compare(
         if len(asked) >= MOST:
             raise BadFilter(f"{MOST} latents are compared at most; take one out first.")
         return RedirectResponse(address([*asked, chosen(sae, index)], pin_of(run)), 303)
-    return render(compare_page(session, asked, list_terms(session), pin_of(run), run))
+    return render(compare_page(session, asked, render.pin, run))

@@ -24,7 +24,6 @@ from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.experiments.seeds import StabilityTable, angles_view, stability_table
 from app.interventions.effects_page import command
 from app.latents.facts import Fact
-from app.methods.queries import Term
 from app.runs.settings import flat
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent
@@ -80,14 +79,12 @@ class ExperimentPage(Page):
 CUTS = (0.01, 0.05, 0.1, 0.2, 0.5)  # densities of the table beside the curves
 
 
-def experiments_page(session: Session, terms: dict[str, Term], pin: str) -> ExperimentsPage:
+def experiments_page(session: Session) -> ExperimentsPage:
     """All of the store."""
     arms = experiments.list_arms(session)
     return ExperimentsPage(
         title="Experiments",
         nav="experiments",
-        terms=terms,
-        pin=pin,
         lines=[_line_of(one, arms) for one in experiments.list_experiments(session)],
         heads=[title_of(name) for name in HEADLINE],
         command=command("retrain", "SLUG"),
@@ -100,7 +97,7 @@ def _line_of(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> ExperimentL
     return ExperimentLine(experiment, len(own), sum(len(found) for found in own.values()), dense)
 
 
-def experiment_page(session: Session, number: int, terms: dict[str, Term], pin: str) -> ExperimentPage:
+def experiment_page(session: Session, number: int) -> ExperimentPage:
     """One of them."""
     experiment = experiments.find_experiment(session, number)
     arms = experiments.list_arms(session, number)
@@ -109,8 +106,6 @@ def experiment_page(session: Session, number: int, terms: dict[str, Term], pin: 
     return ExperimentPage(
         title=f"Experiment {number} · {experiment.sae}",
         nav="experiments",
-        terms=terms,
-        pin=pin,
         experiment=experiment,
         words=str(experiment.summary.get("words") or "") or headline(experiment, arms),
         facts=_facts(experiment, arms),

@@ -10,9 +10,7 @@ from app.classes import counts as class_counts
 from app.home.plots import CurveInfo, curve_figure, curve_info, scatter_figure
 from app.layers import plots as functions
 from app.layers.page import stack_words
-from app.methods.queries import Term
 from app.runs import queries as runs
-from app.runs.page import of_run
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
@@ -49,14 +47,16 @@ class HomePage(Page):
     """Groups of `functions` with their names."""
 
 
-def home_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> HomePage:
+def home_page(session: Session, run: runs.RunInfo, pin: str) -> HomePage:
     """The page of a run."""
-    shared = of_run(session, run, terms, pin, "home", "Overview")
-    found, points = shared["saes"], saes.scatter_points(session, run)
+    found, points = saes.list_saes(session, run), saes.scatter_points(session, run)
     info = curve_info(saes.density_curves(session, run), run.dense_threshold)
     groups = class_counts.profile(session, run) if class_counts.measured(session, run) else {}
     return HomePage(
-        **shared,
+        title="Overview",
+        nav="home",
+        run=run,
+        saes=found,
         runs=runs.list_runs(session),
         most=max((sae.n_dense for sae in found), default=0) or 1,
         scatter=scatter_figure(points, pin),

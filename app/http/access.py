@@ -85,7 +85,7 @@ def ask(scope: Scope, problem: str = "") -> Response:
 
 def login_page(to: str, problem: str = "", leaving: bool = False) -> LoginPage:
     """The form for the token, or the one to leave."""
-    return LoginPage("Leave" if leaving else "Who may come in", "", {}, "", to, problem, leaving)
+    return LoginPage("Leave" if leaving else "Who may come in", "", to, problem, leaving)
 
 
 def _refused(scope: Scope, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

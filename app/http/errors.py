@@ -32,6 +32,10 @@ class NotFound(HTTPException):
         super().__init__(404, detail)
 
 
+class NothingAnalysed(Exception):  # noqa: N818 - a state of the store, no error
+    """The store holds no complete run; the page says how to make one."""
+
+
 class BadFilter(HTTPException):
     """A filter, sort or cursor that means nothing; `detail` names the value and the mend."""
 

@@ -9,9 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.labels import queries as labels
 from app.labels.associations import LabelSection, association_row, confounds_of
-from app.methods.queries import Term
 from app.runs import queries as runs
-from app.runs.page import of_run
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
@@ -38,14 +36,16 @@ SHOWN = 8  # latents of a label
 NEAREST = 2  # where none goes with it: what came nearest
 
 
-def labels_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LabelsPage:
+def labels_page(session: Session, run: runs.RunInfo, pin: str) -> LabelsPage:
     """The page of a run."""
-    shared = of_run(session, run, terms, pin, "labels", "Labels")
-    found, known = shared["saes"], labels.list_labels(session, run)
+    found, known = saes.list_saes(session, run), labels.list_labels(session, run)
     counts = labels.counts_by_sae(session, run) if known else {}
     strongest = labels.strongest(session, run) if known else {}
     return LabelsPage(
-        **shared,
+        title="Labels",
+        nav="labels",
+        run=run,
+        saes=found,
         sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, []), pin) for one in known],
         missing="" if known else _why(labels.corpus_columns(session, run)),
     )

@@ -28,7 +28,6 @@ from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo
 from app.latents.summary import summary_of
 from app.latents.token_lists import TokenList
-from app.methods.queries import Term
 from app.pairs import queries as pairs
 from app.pairs.queries import PairInfo
 from app.runs import queries as runs
@@ -150,9 +149,7 @@ def load(session: Session, sae: saes.SaeInfo, index: int) -> Loaded:
     )
 
 
-def latent_page(
-    session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int, terms: dict[str, Term], pin: str
-) -> LatentPageView:
+def latent_page(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int, pin: str) -> LatentPageView:
     """The page of one latent."""
     it = load(session, sae, index)
     mirrored = it.partner if it.mirror else None
@@ -171,8 +168,6 @@ def latent_page(
     return LatentPageView(
         title=f"Latent {index} · {sae.slug}",
         nav="latents",
-        terms=terms,
-        pin=pin,
         run=run,
         sae=sae,
         latent=it.latent,

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 
 from app.classes import queries as classes
-from app.deps import Index, RendererDep, RunId, SessionDep, Slug
+from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
 from app.http.cache import Fresh
+from app.http.errors import NothingAnalysed
 from app.interventions import effects
 from app.interventions import queries as interventions
 from app.labels import queries as labels
@@ -19,12 +20,10 @@ from app.latents import queries as latents
 from app.latents.browse import BrowsePage, Column, people_of
 from app.latents.page import latent_page
 from app.latents.queries import Filters, Order
-from app.methods.queries import list_terms
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saved_views import queries as views
-from app.shared.links import link, pin_of
-from app.shared.page import EmptyPage
+from app.shared.links import link
 from app.verdicts import queries as verdicts
 
 router = APIRouter(dependencies=[Fresh])
@@ -66,13 +65,9 @@ def browse(
     changed: Changed = None,
 ) -> HTMLResponse:
     """Latents by filter and sort; dense ones unless asked otherwise."""
-    terms, shown, by = (
-        list_terms(session),
-        runs.run_to_browse(session, asked.sae, run),
-        parse.order(sort or "density", order),
-    )
+    shown, by = runs.run_to_browse(session, asked.sae, run), parse.order(sort or "density", order)
     if shown is None:
-        return render(EmptyPage("Nothing analysed yet", "latents", terms, ""))
+        raise NothingAnalysed
     wanted = asked if dense else replace(asked, dense=True)
     found = latents.list_latents(session, shown, wanted, by, parse.cursor(cursor, by), limit)
     keys = [(one.analysis_id, one.index) for one in found.items]
@@ -81,8 +76,6 @@ def browse(
     page = BrowsePage(
         title="Latents",
         nav="latents",
-        terms=terms,
-        pin=pin_of(run),
         run=shown,
         saes=saes.list_saes(session, shown),
         filters=wanted,
@@ -148,8 +141,6 @@ def _columns(query: dict[str, object], by: Order) -> dict[str, Column]:
 
 
 @router.get("/saes/{slug:path}/latents/{index}")
-def latent(session: SessionDep, render: RendererDep, slug: Slug, index: Index, run: RunId = None) -> HTMLResponse:
+def latent(session: SessionDep, render: RendererDep, found: SaeDep, index: Index) -> HTMLResponse:
     """One latent."""
-    shown = runs.run_of_sae(session, slug, run)
-    sae = saes.find_sae(session, shown, slug)
-    return render(latent_page(session, shown, sae, index, list_terms(session), pin_of(run)))
+    return render(latent_page(session, *found, index, render.pin))

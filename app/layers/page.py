@@ -13,9 +13,7 @@ from app.home.plots import density_bars, density_heights, layers_figure
 from app.latents import chains
 from app.layers import flow as flow
 from app.layers import plots as functions
-from app.methods.queries import Term
 from app.runs import queries as runs
-from app.runs.page import of_run
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import Point, SaeInfo
@@ -70,15 +68,17 @@ DOTS = 400
 """Dots a panel: the densest; more would only fill a corner."""
 
 
-def layers_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> LayersPage:
+def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
     """The page of a run."""
-    shared = of_run(session, run, terms, pin, "layers", "Layers")
-    found = shared["saes"]
+    found = saes.list_saes(session, run)
     curves = saes.density_curves(session, run)
     known = class_counts.measured(session, run)
     groups = class_counts.profile(session, run) if known else {}
     return LayersPage(
-        **shared,
+        title="Layers",
+        nav="layers",
+        run=run,
+        saes=found,
         charts=layers_figure(found, pin),
         densities={slug: density_heights(curve) for slug, curve in curves.items()},
         paired=saes.dense_in_pairs(session, run),

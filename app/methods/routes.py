@@ -11,7 +11,6 @@ from app.http.cache import Fresh
 from app.methods.page import MethodsPage
 from app.methods.queries import GRADES, list_terms
 from app.runs import queries as runs
-from app.shared.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
 OF = {
@@ -37,8 +36,6 @@ def methods(session: SessionDep, render: RendererDep, run: RunId = None) -> HTML
     page = MethodsPage(
         title="Methods",
         nav="methods",
-        terms=terms,
-        pin=pin_of(run),
         groups=[group for group in groups if group[1]],
         grades=GRADES,
         cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, shown).items()] if shown else [],

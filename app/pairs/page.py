@@ -24,7 +24,6 @@ from app.latents import token_lists as lists
 from app.latents.facts import Fact, pair_facts
 from app.latents.queries import LatentInfo
 from app.latents.token_lists import TokenList
-from app.methods.queries import Term
 from app.pairs import queries as pairs
 from app.pairs.queries import PairInfo
 from app.runs import queries as runs
@@ -82,9 +81,7 @@ class PairPage(Page):
 KINDS = ("top", "level2", "random")
 
 
-def pair_page(
-    session: Session, run: runs.RunInfo, sae: saes.SaeInfo, pair: pairs.PairInfo, terms: dict[str, Term], pin: str
-) -> PairPage:
+def pair_page(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, pair: pairs.PairInfo, pin: str) -> PairPage:
     """The page of one pair."""
     indices = [pair.positive, pair.negative]
     known = latents.find_some(session, sae, indices)
@@ -103,8 +100,6 @@ def pair_page(
     return PairPage(
         title=f"Pair {pair.positive} / {pair.negative} · {sae.slug}",
         nav="latents",
-        terms=terms,
-        pin=pin,
         run=run,
         sae=sae,
         pair=pair,

@@ -19,7 +19,6 @@ from app.interventions.effects import OWN, RANDOM, VARIANCE
 from app.labels import queries as labels
 from app.layers import plots as functions
 from app.layers.page import stack_words
-from app.methods.queries import Term
 from app.report import queries as report
 from app.report.matters import at, matters_of
 from app.report.measured import hashes, measured, missing
@@ -73,7 +72,7 @@ _SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}
 Groups = Mapping[int, Mapping[str, int]]
 
 
-def report_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin: str) -> ReportPage:
+def report_page(session: Session, run: runs.RunInfo, pin: str) -> ReportPage:
     """The report of a run; as many queries for a hundred SAEs as for one."""
     found = saes.list_saes(session, run)
     known = class_counts.measured(session, run)
@@ -85,8 +84,6 @@ def report_page(session: Session, run: runs.RunInfo, terms: dict[str, Term], pin
     return ReportPage(
         title="Report",
         nav="home",
-        terms=terms,
-        pin=pin,
         run=run,
         words=stack_words(found, groups),
         lines=_lines(found, groups, report.set_effects(session, run), pin),

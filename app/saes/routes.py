@@ -13,7 +13,6 @@ from app.interventions import queries as interventions
 from app.interventions.dense_set import dense_set
 from app.latents import queries as latents
 from app.latents.facts import sae_facts
-from app.methods.queries import list_terms
 from app.pairs import queries as pairs
 from app.runs import queries as runs
 from app.runs.settings import flat
@@ -40,8 +39,6 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
     page = SaePage(
         title=slug,
         nav="layers",
-        terms=list_terms(session),
-        pin=pin_of(run),
         run=shown,
         sae=found,
         facts=sae_facts(found),

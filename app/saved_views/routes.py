@@ -12,7 +12,6 @@ from app.deps import MAX_ID, RendererDep, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import NotFound
 from app.http.viewer import remember
-from app.methods.queries import list_terms
 from app.saved_views.page import ViewsPage
 from app.saved_views.queries import find_view, list_views
 from app.saved_views.write import VIEWS, remove_view, save_view
@@ -29,7 +28,7 @@ Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 @router.get("/views", dependencies=[Fresh])
 def views(session: SessionDep, render: RendererDep) -> HTMLResponse:
     """All saved views."""
-    return render(ViewsPage("Saved views", "latents", list_terms(session), "", list_views(session)))
+    return render(ViewsPage("Saved views", "latents", list_views(session)))
 
 
 @router.get("/views/{name:path}")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.http.errors import BadFilter
-from app.methods.queries import Term
+from app.http.errors import BadFilter, NothingAnalysed
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -132,17 +131,19 @@ def find(session: Session, wanted: Asked) -> tuple[RunInfo | None, list[Group]]:
     return run, search.search(session, scope, terms, kinds, wanted.offset, wanted.limit)
 
 
-def search_page(session: Session, wanted: Asked, terms: dict[str, Term]) -> SearchPage | None:
-    """The page; None where nothing is analysed yet."""
+def search_page(session: Session, wanted: Asked) -> SearchPage:
+    """The page.
+
+    Raises:
+        NothingAnalysed: there is no run to search.
+    """
     run, groups = find(session, wanted)
     if run is None:
-        return None
+        raise NothingAnalysed
     pin = pin_of(wanted.run)
     return SearchPage(
         title="Search",
         nav="search",
-        terms=terms,
-        pin=pin,
         run=run,
         saes=saes.list_saes(session, run),
         q=wanted.q,

@@ -10,11 +10,9 @@ from pydantic import WithJsonSchema
 
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
-from app.methods.queries import list_terms
 from app.search.page import MAX_LIMIT, Asked, address, asked, find, search_page
 from app.search.queries import KINDS, Group
 from app.search.schemas import FoundGroupOut, FoundOut, PartOut, SearchOut
-from app.shared.page import EmptyPage
 
 router = APIRouter(dependencies=[Fresh])
 api = APIRouter(prefix="/api/v1", dependencies=[Fresh])
@@ -55,9 +53,7 @@ AskedDep = Annotated[Asked, Depends(search_asked)]
 @router.get("/search")
 def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> HTMLResponse:
     """What was found, or how to search."""
-    terms = list_terms(session)
-    page = search_page(session, wanted, terms)
-    return render(page or EmptyPage("Nothing analysed yet", "search", terms, ""))
+    return render(search_page(session, wanted))
 
 
 @api.get("/search")

@@ -1,16 +1,14 @@
-"""What every page has, and the pages that show nothing."""
+"""What every page says for itself, and the pages that show nothing. The rest is given: see `rendering.Given`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.methods.queries import Term
-
 
 @dataclass(frozen=True)
 class Page:
-    """What every page has."""
+    """What every page says for itself."""
 
     template: ClassVar[str]
 
@@ -18,10 +16,6 @@ class Page:
     """Title of the browser's tab, without the product's name."""
     nav: str
     """Which entry of the navigation this page belongs to."""
-    terms: dict[str, Term]
-    """Statistics by name: tooltips and headings take their words from here."""
-    pin: str
-    """Query string that keeps a pinned run in links: "run=3", or empty."""
 
 
 @dataclass(frozen=True)

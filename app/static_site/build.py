@@ -18,6 +18,7 @@ from app.http.assets import Assets
 from app.labels.queries import label_names
 from app.latents.queries import DETAILS
 from app.methods.queries import list_terms
+from app.rendering import Given
 from app.shared.page import Page
 from app.static_site import own
 from app.static_site.asking import asking
@@ -71,14 +72,14 @@ class Builder:
         self.tell()
 
     def _own(self, rows: Rows) -> None:
-        terms = list_terms(self.session)
+        given = Given(terms=list_terms(self.session), pin=self.plan.query)
         pages: tuple[tuple[str, Page], ...] = (
-            (BROWSE, own.browse_page(self.session, self.plan, terms, len(rows.rows), rows.left_out)),
-            (SEARCH, own.search_page(self.plan, terms)),
-            (ANNOTATIONS, own.annotations_page(self.session, self.plan, terms)),
+            (BROWSE, own.browse_page(self.session, self.plan, len(rows.rows), rows.left_out)),
+            (SEARCH, own.search_page(self.plan)),
+            (ANNOTATIONS, own.annotations_page(self.session, self.plan)),
         )
         for file, page in pages:
-            self._page(self.app.state.renderer(page).body.decode(), file)
+            self._page(self.app.state.renderer(page, given=given).body.decode(), file)
 
     def _data(self, rows: Rows) -> None:
         plan = self.plan

@@ -12,7 +12,6 @@ from app.classes.queries import Key, ScoreInfo
 from app.labels import queries as labels
 from app.latents import queries as latents
 from app.latents.queries import Filters, LatentInfo, Order
-from app.methods.queries import Term
 from app.report import queries as report
 from app.static_site.fields import SiteAnnotationsPage, SiteBrowsePage, SiteSearchPage, Spoken
 from app.static_site.plan import Plan
@@ -25,7 +24,7 @@ SAID = 2_000
 _BATCH = 500
 
 
-def browse_page(session: Session, plan: Plan, terms: dict[str, Term], total: int, left_out: int) -> SiteBrowsePage:
+def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> SiteBrowsePage:
     """The list with its dense latents."""
     dense = _dense(session, plan)
     keys = [(one.analysis_id, one.index) for one in dense]
@@ -35,8 +34,6 @@ def browse_page(session: Session, plan: Plan, terms: dict[str, Term], total: int
     return SiteBrowsePage(
         title="Latents",
         nav="latents",
-        terms=terms,
-        pin=plan.query,
         run=plan.run,
         saes=plan.saes,
         latents=dense,
@@ -69,13 +66,13 @@ def _dense(session: Session, plan: Plan) -> list[LatentInfo]:
     return found[:WITHOUT_SCRIPT]
 
 
-def search_page(plan: Plan, terms: dict[str, Term]) -> SiteSearchPage:
+def search_page(plan: Plan) -> SiteSearchPage:
     """The search."""
     total = sum(len(found) for found in plan.latents.values())
-    return SiteSearchPage("Search", "search", terms, plan.query, plan.run, total)
+    return SiteSearchPage("Search", "search", plan.run, total)
 
 
-def annotations_page(session: Session, plan: Plan, terms: dict[str, Term]) -> SiteAnnotationsPage:
+def annotations_page(session: Session, plan: Plan) -> SiteAnnotationsPage:
     """What people say of the site's SAEs."""
     known, held = list_categories(session), {sae.slug for sae in plan.saes}
     said = report.latest_said(session, plan.run, SAID + 1, saes=held)
@@ -83,7 +80,7 @@ def annotations_page(session: Session, plan: Plan, terms: dict[str, Term]) -> Si
     for sae in plan.saes:
         links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
     spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID]]
-    return SiteAnnotationsPage("Annotations", "annotations", terms, plan.query, plan.run, spoken, more=len(said) > SAID)
+    return SiteAnnotationsPage("Annotations", "annotations", plan.run, spoken, more=len(said) > SAID)
 
 
 def _spoken(slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]) -> Spoken:
