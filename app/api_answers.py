@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from app.classes.evidence import items, one
-from app.classes.queries import MIXTURE, ScoreInfo
+from app.classes.queries import ScoreInfo
 from app.experiments.queries import ArmInfo, ExperimentInfo, StabilityInfo
 from app.experiments.schemas import ArmOut, StabilityOut
-from app.interventions.effects import MEASURES, RANDOM, SPARSE, ControlInfo, EffectInfo
+from app.interventions.effects import ControlInfo, EffectInfo
 from app.interventions.schemas import ControlOut, EffectOut, GroundOut, MissingOut, SteeringOut
 from app.interventions.steering import CHANCE
 from app.interventions.steering_queries import SteeringInfo
@@ -20,6 +20,7 @@ from app.labels.schemas import AssociationOut, ConfoundOut, LabelGroupOut, Label
 from app.latents.chains import ChainInfo
 from app.latents.schemas import ChainOut, ClassOut
 from app.verdicts.queries import VerdictInfo
+from store.vocabulary import MEASURES, MIXTURE, RANDOM, SPARSE
 
 SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "words")
 ASSOCIATION = ("verdict", "effect", "low", "high", "conditional", "held_out", "p", "q", "words", "data")

@@ -17,18 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.classes import CLASSES
-from analysis.classes.base import UNMEASURED
 from analysis.config import AnalyzeConfig
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
 from analysis.run.evidence import evidence_of, lens_of, sampled, sampled_documents
 from analysis.run.panel import Panel
-from analysis.run.pilot import KINDS
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
 from analysis.statistics.intervals import wilson
 from analysis.statistics.signals import Signals
+from store.vocabulary import DETAILS, UNMEASURED
 
 GROUPS = ("dense", "control", "random")
 SHOWN = {"dense": "dense latents", "control": "sparse latents", "random": "random directions"}
@@ -78,7 +77,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
 def _groups(panel: Panel, threshold: float) -> list[str]:
     """What each latent with detail is: dense over all tokens read, a sparse control, or neither."""
     dense = (panel.density.summarise().density[panel.plan.latents] > threshold).tolist()
-    kinds = (KINDS[kind] for kind in panel.plan.kind.tolist())
+    kinds = (DETAILS[kind] for kind in panel.plan.kind.tolist())
     return [
         "dense" if is_dense else kind if kind == "control" else "" for is_dense, kind in zip(dense, kinds, strict=True)
     ]

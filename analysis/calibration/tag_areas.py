@@ -32,11 +32,11 @@ from analysis.reading.documents import Document
 from analysis.reading.taggers import CONTENT, UNIVERSAL, SpacyTagger
 from analysis.reading.tags import tag_sample
 from analysis.run.evidence import sampled, sampled_documents
-from analysis.run.pilot import KINDS
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
 from analysis.statistics.ranks import auc, correlation, midranks
 from analysis.statistics.signals import Signals
+from store.vocabulary import DETAILS
 
 SENTENCES = 100  # of Brown in a document: about 2,000 words, as in its own
 _CLOSE = (".", ",", ";", ":", "?", "!", "''", "'", "n't", ")")
@@ -89,7 +89,7 @@ def compare(config: AnalyzeConfig, first: Tagging, second: Tagging, console: Con
         signals = sampled(panel)
         if not len(a):  # all SAEs see the same tokens
             a, b = first(signals.sample, documents), second(signals.sample, documents)
-        dense = panel.plan.kind.cpu() == KINDS.index("dense")
+        dense = panel.plan.kind.cpu() == DETAILS.index("dense")
         keep = signals.ordinary
         found[panel.sae.layer] = differences(signals.kept(), dense, a[keep], b[keep], config.cuts.content_auc)
     return found

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens, beats, declared, rounded
+from analysis.classes.base import Evidence, Finding, Lens, beats, declared, rounded
 from analysis.statistics.geometry import promoted_tokens
 from analysis.statistics.ranks import benjamini_hochberg
+from store.vocabulary import NO, UNMEASURED, YES
 
 TOP = 100
 _UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)

@@ -23,8 +23,7 @@ from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import MixtureSummary
 from analysis.statistics.ranks import Order
 from analysis.statistics.signals import Signals
-
-YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
+from store.vocabulary import HOLDS, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Finding:
     @property
     def holds(self) -> bool:
         """The latent has this class, as far as it was measured."""
-        return self.label in (YES, LIKELY)
+        return self.label in HOLDS
 
 
 def unmeasured(why: str, count: int) -> list[Finding]:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import NO, YES, Evidence, Finding, declared, rounded, unmeasured
+from analysis.classes.base import Evidence, Finding, declared, rounded, unmeasured
 from analysis.reading.tags import CONTENT, UNIVERSAL
 from analysis.statistics.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
 from analysis.statistics.signals import sum_by
+from store.vocabulary import NO, YES
 
 SUPPORT = 3  # occurrences of a token type that has a vote
 COVERED = 0.5  # share of tokens that must lie in a word

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import LIKELY, NO, Evidence, Finding, declared, largest, rounded, unmeasured
+from analysis.classes.base import Evidence, Finding, declared, largest, rounded, unmeasured
 from analysis.classes.stretches import Separation, separation
 from analysis.reading.tags import UNIVERSAL
 from analysis.statistics.ranks import benjamini_hochberg, normal_tail
 from analysis.statistics.signals import position_design, residual, sum_by
+from store.vocabulary import LIKELY, NO
 
 HYSTERESIS = 0.25  # standard deviations around zero in which the last state goes on
 LAGS = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import UNMEASURED, Evidence, Finding, declared, rounded, unmeasured
+from analysis.classes.base import Evidence, Finding, declared, rounded, unmeasured
 from analysis.statistics.mixture import MixtureSummary
+from store.vocabulary import AGGREGATE, OWN_SIGNAL, SUM, UNMEASURED
 
-SUM, AGGREGATE, OWN = "sum", "aggregate", "own"
 R2_CUT = 0.5
 FEW = 50.0  # participation ratio up to which a sum can be read
 RIDGE = 0.05  # on the scale of correlations
@@ -92,7 +92,7 @@ def _finding(evidence: Evidence, found: Fit, number: int) -> Finding:
         return Finding(UNMEASURED, "Not measured: the signal does not vary.")
     share = found.share[number]
     participation = 1 / float(share.square().sum().clamp(min=1e-300))
-    label = OWN if r2 < R2_CUT else SUM if participation <= FEW else AGGREGATE
+    label = OWN_SIGNAL if r2 < R2_CUT else SUM if participation <= FEW else AGGREGATE
     best = share.argsort(descending=True)[:SHOWN]
     data: dict[str, Any] = {
         "r2": rounded(r2), "participation": rounded(participation), "pool": len(share),
@@ -107,7 +107,7 @@ def _finding(evidence: Evidence, found: Fit, number: int) -> Finding:
 
 
 def _words(label: str, r2: float, participation: float) -> str:
-    if label == OWN:
+    if label == OWN_SIGNAL:
         return f"A signal of its own: sparse latents rebuild only {max(r2, 0):.0%} of its variance."
     if label == SUM:
         return f"A readable sum: about {participation:.0f} sparse latents rebuild {r2:.0%} of its variance."

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, rounded
+from analysis.classes.base import Evidence, Finding, beats, declared, rounded
+from store.vocabulary import NO, UNMEASURED, YES
 
 SWEEP = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 DRAWN = 1000  # random directions: free here, since no text is involved

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, signed
+from analysis.classes.base import Evidence, Finding, beats, declared, largest, rounded, signed
 from analysis.reading.batches import Sample
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.intervals import jackknife_ratio, t95
 from analysis.statistics.positions import KINDS, edges_for
 from analysis.statistics.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
 from analysis.statistics.signals import sum_by
+from store.vocabulary import NO, UNMEASURED, YES
 
 WEIRD = 4  # first positions of a context, where everything is unusual
 SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts

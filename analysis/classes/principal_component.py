@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, beats, declared, largest, rounded, unmeasured
+from analysis.classes.base import Evidence, Finding, beats, declared, largest, rounded, unmeasured
 from analysis.statistics.covariance import Covariance
+from store.vocabulary import NO, UNMEASURED, YES
 
 COMPONENTS = 10
 _BLOCK, _ROUNDS = 32, 80

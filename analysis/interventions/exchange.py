@@ -20,6 +20,7 @@ from analysis.errors import BadFile
 from analysis.verdict import judge_analysis
 from store.session import session_factory
 from store.tables import Analysis, Base, Corpus, Effect, Intervention, Latent, Model, Run, Sae, Steering
+from store.vocabulary import STEER
 
 _ROWS: dict[str, type[Base]] = {"ablate": Effect, "steer": Steering}
 _WHICH = {
@@ -108,7 +109,7 @@ def _import(session: Session, found: dict[str, Any]) -> bool:
     rows = [{**each, "intervention_id": row.id} for each in found["rows"] if each.get("index") in {None, *known}]
     if rows:
         session.execute(cast(Table, _ROWS[found["kind"]].__table__).insert(), rows)
-    if found["kind"] == "steer":
+    if found["kind"] == STEER:
         from analysis.interventions.steer.rows import tell_class
 
         for each in found["rows"]:

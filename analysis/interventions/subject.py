@@ -20,6 +20,7 @@ from store.session import database_url, make_engine, session_factory, sqlite_pat
 from store.tables import Analysis, Latent, Pair, Run, Sae
 from store.tables import Corpus as CorpusRow
 from store.tables import Model as ModelRow
+from store.vocabulary import CONTROL
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _stored(session: Session, row: Any) -> Stored:
         seed=row.Run.seed,
         dense_threshold=row.Run.dense_threshold,
         dense=[found.latent for found in latents if found.is_dense],
-        controls=[found.latent for found in latents if found.detail == "control"],
+        controls=[found.latent for found in latents if found.detail == CONTROL],
         pairs=[(found.positive, found.negative) for found in pairs],
         densities={found.latent: found.density for found in latents},
         median_norm=row.Analysis.median_norm,

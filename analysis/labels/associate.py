@@ -18,6 +18,7 @@ from analysis.labels.whole import Means, of_documents
 from analysis.labels.words import Numbers, after, sentence, verdict_of
 from analysis.reading.batches import Sample
 from analysis.statistics.ranks import benjamini_hochberg
+from store.vocabulary import UNMEASURED, YES
 
 _NOTHING_LEFT = 1e-5  # of a signal's spread over documents: float32 leaves as much of what words explain wholly
 _NAN = float("nan")
@@ -98,10 +99,10 @@ def _one(
 ) -> Association:
     if n.p != n.p:
         none = (_NAN,) * 7
-        return Association("unmeasured", *none, words=f"Not measured: {reason}.", data={"means": []})
+        return Association(UNMEASURED, *none, words=f"Not measured: {reason}.", data={"means": []})
     verdict, why = verdict_of(column, n)
     words = sentence(column, n, verdict, why, means)
-    if verdict == "yes":
+    if verdict == YES:
         words += f"; {after(adjusted)}." if adjusted else "."
     data = _evidence(column, n, means) | ({"adjusted": adjusted} if adjusted else {})
     return Association(verdict, n.effect, n.low, n.high, n.conditional, n.held_out, n.p, n.q, words, data)

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from analysis.labels.columns import LabelColumn
+from store.vocabulary import NO, YES
 
 SIGNIFICANT = 0.05
 _SIGNED = {"spearman": "Spearman", "auc": "AUC"}
@@ -34,14 +35,14 @@ def verdict_of(column: LabelColumn, n: Numbers) -> tuple[str, str]:
     if not n.q < SIGNIFICANT:
         raw = n.low > n.chance or n.high < n.chance
         less = "once words and position are out, no more than" if raw else "no more than"
-        return "no", f"{less} labels dealt out anew would give (q {n.q:.2f})"
+        return NO, f"{less} labels dealt out anew would give (q {n.q:.2f})"
     if not _holds(column, n):
-        return "no", f"does not hold in documents that were held out ({_figure(column, n.held_out, held=True)})"
+        return NO, f"does not hold in documents that were held out ({_figure(column, n.held_out, held=True)})"
     # of eta² only more than chance is evidence
     beyond = n.conditional_low > n.chance or (column.measure != "eta2" and n.conditional_high < n.chance)
     if not beyond:
-        return "no", "the interval after words and position takes in chance"
-    return "yes", ""
+        return NO, "the interval after words and position takes in chance"
+    return YES, ""
 
 
 def _holds(column: LabelColumn, n: Numbers) -> bool:
@@ -57,7 +58,7 @@ def sentence(column: LabelColumn, n: Numbers, verdict: str, why: str, means: lis
     if column.measure == "eta2":
         figures += f", {n.chance:.2f} by chance; held out, R² {_figure(column, n.held_out, held=True)}"
     left = f"after words and position {_figure(column, n.conditional)}"
-    ending = f"no: {why}." if verdict == "no" else "yes"
+    ending = f"no: {why}." if verdict == NO else "yes"
     return f"{_claim(column, n, means)} ({figures}; {left}): {ending}"
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
-from analysis.classes.base import NO, UNMEASURED, YES, Evidence, Finding, Lens
+from analysis.classes.base import Evidence, Finding, Lens
 from analysis.classes.null_space import sensitive_directions
 from analysis.config import Thresholds
 from analysis.labels import Association, LabelColumn, associate, label_columns
@@ -26,6 +26,7 @@ from analysis.statistics.chains import Link, chains
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import MixtureSummary
 from analysis.statistics.signals import Signals
+from store.vocabulary import NO, UNMEASURED, YES
 
 Tell = Callable[[int], None]
 

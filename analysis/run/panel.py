@@ -10,7 +10,7 @@ from torch import Tensor
 
 from analysis.reading.batches import Counted, Firing, TokenBatch
 from analysis.reading.sae import LoadedSae
-from analysis.run.pilot import KINDS, MASSIVE, Plan
+from analysis.run.pilot import MASSIVE, Plan
 from analysis.statistics.base import Accumulator, State, Step
 from analysis.statistics.contexts import Contexts
 from analysis.statistics.covariance import Covariance
@@ -24,6 +24,7 @@ from analysis.statistics.positions import KINDS as POSITION_KINDS
 from analysis.statistics.positions import Positions
 from analysis.statistics.reconstruction import Reconstruction
 from analysis.statistics.top_tokens import TokenTable
+from store.vocabulary import CONTROL, DETAILS
 
 
 class Settings(NamedTuple):
@@ -52,7 +53,7 @@ class Panel:
         self.density = Density(latents, device)
         self.moments = Moments(latents, device)
         self.histogram = Histogram(latents, sae.signed, device)
-        exact = plan.latents[plan.kind != KINDS.index("control")]  # controls are sparse: the pruned table is enough
+        exact = plan.latents[plan.kind != DETAILS.index(CONTROL)]  # controls are sparse: the pruned table is enough
         self.tokens = TokenTable(latents, settings.vocab, exact, signed=sae.signed, device=device)
         self.positions = {kind: Positions(kind, plan.latents, settings.context, device) for kind in POSITION_KINDS}
         self.examples = Examples(plan.latents, plan.partners, plan.cuts, seed=settings.seed, device=device)

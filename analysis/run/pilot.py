@@ -16,6 +16,7 @@ from torch import Tensor
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.geometry import Partners, unit_rows
 from analysis.statistics.joint import PairPlan
+from store.vocabulary import ASKED, CONTROL, DENSE, DETAILS, PARTNER
 
 MASSIVE = 6.0  # times the median norm
 MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn out dense
@@ -23,14 +24,13 @@ CONTROLS = 32
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
 NUMBERS = 1 << 25  # activations of the pilot in memory at once: 128 MB
-KINDS = ("dense", "partner", "control", "asked")
 
 
 class Plan(NamedTuple):
     """Fixed after the pilot, saved with every checkpoint."""
 
     latents: Tensor  # [m] int64: latents with detail, ascending
-    kind: Tensor  # [m] int64: why, an index into KINDS
+    kind: Tensor  # [m] int64: why, an index into DETAILS
     partners: Tensor  # [m] int64: partner, or the latent itself
     cuts: Tensor  # [m, 3] float32: quartiles of the firing |activations|
     median_norm: Tensor  # [] float32
@@ -124,7 +124,7 @@ def make_plan(
         pivot,
         _pairs(sae, first, second, a[ordinary], b[ordinary], pivot),
         random_directions(draw, sae.decoder),
-        _pool(sae, pilot, ordinary, latents[kind <= KINDS.index("partner")], fired, threshold, draw.pool),
+        _pool(sae, pilot, ordinary, latents[kind <= DETAILS.index(PARTNER)], fired, threshold, draw.pool),
     )
 
 
@@ -162,14 +162,14 @@ def _choose(
 ) -> tuple[Tensor, Tensor]:
     density = fired.double() / tokens
     kind = torch.full_like(geometry.partner, -1)
-    kind[asked] = KINDS.index("asked")
+    kind[asked] = DETAILS.index(ASKED)
     dense = torch.nonzero(density > MARGIN * threshold).flatten()
     dense = dense[density[dense].sort(descending=True, stable=True).indices][:MAX_DETAIL]
     around = near_partner(geometry)[dense]
     around = around[around >= 0]
-    kind[_controls(fired, mass, tokens, dense, around, threshold, controls)] = KINDS.index("control")
-    kind[around] = KINDS.index("partner")
-    kind[dense] = KINDS.index("dense")
+    kind[_controls(fired, mass, tokens, dense, around, threshold, controls)] = DETAILS.index(CONTROL)
+    kind[around] = DETAILS.index(PARTNER)
+    kind[dense] = DETAILS.index(DENSE)
     latents = torch.nonzero(kind >= 0).flatten()
     return latents, kind[latents]
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from analysis.statistics.base import Accumulator, State, Statistic, Step
 from analysis.statistics.sampling import mix
+from store.vocabulary import EXAMPLES, RANDOM_OFF, RANDOM_ON
 
-KINDS = ("top", "level1", "level2", "level3", "level4", "random", "off")
 BEFORE, AFTER = 40, 23
 DRAWS = 16  # tokens drawn by hash in each context, for the kinds that are not about the top
 WINDOW = BEFORE + 1 + AFTER
@@ -36,7 +36,7 @@ STATISTICS = (
 
 
 class ExamplesSummary(NamedTuple):
-    """m latents, K = len(KINDS), k examples each. Absent ones have score -inf."""
+    """m latents, K = len(EXAMPLES), k examples each. Absent ones have score -inf."""
 
     score: Tensor  # [m, K, k] float32
     document: Tensor  # [m, K, k] int64
@@ -63,7 +63,7 @@ class Examples(Accumulator):
     ) -> None:  # fmt: skip
         self.latents, self.partners, self.cuts = latents.to(device), partners.to(device), cuts.to(device)
         self.k, self.seed = k, seed
-        shape = (len(latents), len(KINDS), k)
+        shape = (len(latents), len(EXAMPLES), k)
         whole = {"dtype": torch.int64, "device": device}
         real = {"dtype": torch.float32, "device": device}
         self.tensors = {
@@ -125,9 +125,9 @@ class Examples(Accumulator):
         return scores, columns
 
     def _allowed(self, kind: int, size: Tensor) -> Tensor:
-        if KINDS[kind] == "off":
+        if EXAMPLES[kind] == RANDOM_OFF:
             return size == 0
-        if KINDS[kind] == "random":
+        if EXAMPLES[kind] == RANDOM_ON:
             return size > 0
         return (size > 0) & ((size[..., None] > self.cuts).sum(-1) == kind - 1)
 

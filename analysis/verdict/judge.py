@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
-from analysis.verdict.measured import CLASSES, EPSILON, Change, ClassFound, Found, LabelFound, Measured, completed
+from analysis.verdict.measured import CLASSES, Change, ClassFound, Found, LabelFound, Measured, completed
 from analysis.verdict.rule import Decision, decide
 from analysis.verdict.words import Place
 from store.session import session_factory
@@ -28,6 +28,7 @@ from store.tables import (
     Steering,
     Verdict,
 )
+from store.vocabulary import ABLATE, EPSILON, LATENT, OWN, PAIR, STEER
 
 Row = dict[str, Any]
 
@@ -119,7 +120,7 @@ def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, str]]:
     """What steering says of each latent that was steered along, by itself or with its mirror image."""
     wanted = select(Steering.positive, Steering.negative, Steering.label, Steering.words)
     wanted = wanted.join(Intervention, Intervention.id == Steering.intervention_id)
-    rows = session.execute(wanted.where(Intervention.analysis_id == analysis_id, Intervention.kind == "steer"))
+    rows = session.execute(wanted.where(Intervention.analysis_id == analysis_id, Intervention.kind == STEER))
     return {index: (label, words) for *both, label, words in rows for index in both}
 
 
@@ -142,12 +143,12 @@ class _Ablation(NamedTuple):
 
 
 def _ablation(session: Session, analysis_id: int) -> _Ablation:
-    wanted = select(Intervention).where(Intervention.analysis_id == analysis_id, Intervention.kind == "ablate")
+    wanted = select(Intervention).where(Intervention.analysis_id == analysis_id, Intervention.kind == ABLATE)
     found = session.scalar(wanted)
     if found is None:
         return _Ablation({})
-    own = select(Effect).where(Effect.intervention_id == found.id, Effect.what == "own")
-    rows = session.scalars(own.where(Effect.subject.in_(("latent", "pair"))))
+    own = select(Effect).where(Effect.intervention_id == found.id, Effect.what == OWN)
+    rows = session.scalars(own.where(Effect.subject.in_((LATENT, PAIR))))
     changes = {frozenset(n for n in (one.index, one.other) if n is not None): _change(one) for one in rows}
     return _Ablation(changes, float(found.settings.get("epsilon", EPSILON)), found.tokens)
 

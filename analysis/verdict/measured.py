@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
+from store.vocabulary import EPSILON, LIKELY, NO, UNMEASURED, YES
+
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
 BEATS = 0.95  # share of the controls
 TRAINED = 0.2  # share of the sparse latents found again, below which retraining says nothing of the dense ones
-EPSILON = 0.002  # nats per token, where an ablation does not say which it was made with
 CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analysis.verdict.measured import BEYOND, EQUIVALENT, Measured
-from analysis.verdict.words import KEEP, NEITHER, PRUNE, Gap, Ground, Place, gaps, grounds
-
-INVESTIGATE = "investigate"
+from analysis.verdict.words import Gap, Ground, Place, gaps, grounds
+from store.vocabulary import INVESTIGATE, KEEP, NEITHER, PRUNE
 
 
 class Decision(NamedTuple):

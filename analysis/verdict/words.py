@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.verdict.measured import (
-    EQUIVALENT,
-    HARMFUL,
-    LIKELY,
-    NEEDED,
-    NO,
-    UNCLEAR,
-    UNMEASURED,
-    Change,
-    ClassFound,
-    Measured,
-)
+from analysis.verdict.measured import EQUIVALENT, HARMFUL, NEEDED, UNCLEAR, Change, ClassFound, Measured
+from store.vocabulary import KEEP, LIKELY, NEITHER, NO, PRUNE, UNMEASURED
 
-KEEP, PRUNE, NEITHER = "keep", "prune", "neither"
 _OF_TEXT = ("position", "context_binding", "content_word")  # the other classes look at weights, or at all tokens
 
 

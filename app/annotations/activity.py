@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.annotations.activity_queries import Activity
-from app.annotations.panel import HUMAN_VERDICTS, category_of
+from app.annotations.panel import category_of
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo
+from app.vocabulary import HUMAN_VERDICTS
 
 SHOWN = 400
 """Characters of a note; the whole is on the page it belongs to."""

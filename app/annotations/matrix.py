@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.annotations.agreement import Agreement, agreement
-from app.annotations.panel import HUMAN_VERDICTS, category_of
-from app.annotations.queries import NONE
+from app.annotations.panel import category_of
 from app.annotations.team_queries import AGREES, DIFFERS, Cell
 from app.categories.queries import CategoryInfo
-from app.classes.queries import CLASSES, GROUPS, SEVERAL, TITLES, UNMEASURED
+from app.classes.queries import CLASSES, GROUPS, SEVERAL, TITLES
 from app.shared.links import link
-from app.verdicts.queries import VERDICTS
+from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
+from store.vocabulary import UNMEASURED
 
 GROUP_TITLES = {**TITLES, SEVERAL: "several", UNMEASURED: "not measured"}
 Counts = dict[tuple[str | None, str | None], int]
@@ -99,7 +99,7 @@ def _category_agreement(cells: list[Cell]) -> Agreement:
 
 def verdict_matrix(counts: Counts, pin: str) -> Matrix:
     """The rule's verdict against people's."""
-    rules, people = [*VERDICTS, None], [*HUMAN_VERDICTS, None]
+    rules, people = [*RULE_VERDICTS, None], [*HUMAN_VERDICTS, None]
     lines = [_verdict_line(counts, human, rules, pin) for human in people]
     both = {(rule, human): number for (rule, human), number in counts.items() if rule and human}
     found = agreement(
@@ -109,7 +109,7 @@ def verdict_matrix(counts: Counts, pin: str) -> Matrix:
         "latents with a verdict of both",
         "no latent has a verdict both of the rule and of a person",
     )
-    head = [(rule or NONE, VERDICTS.get(rule or "", "no verdict")) for rule in rules]
+    head = [(rule or NONE, RULE_VERDICTS.get(rule or "", "no verdict")) for rule in rules]
     return Matrix(head, lines, _totals(lines), found)
 
 

@@ -14,8 +14,8 @@ from app.categories import queries as categories
 from app.categories.queries import CategoryInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
+from app.vocabulary import HUMAN_VERDICTS
 
-HUMAN_VERDICTS = {"keep": "keep", "investigate": "investigate", "prune": "prune"}
 HISTORY = 20
 """Versions that the panel shows."""
 _LATENT = re.compile(r"\bL(\d{1,3})/(\d{1,9})\b")

@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
+from app.vocabulary import ANY, NONE
 from store.tables import Analysis, Annotation, Latent, Sae
 from store.tables.team import ALONE
-
-ANY, NONE = "any", "none"
 
 
 @dataclass(frozen=True)

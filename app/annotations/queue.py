@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.annotations import team_queries as team
-from app.annotations.panel import HUMAN_VERDICTS
 from app.annotations.team_queries import DIFFERS, Progress, Queued
 from app.classes import queries as classes
-from app.classes.queries import CLASSES, UNEXPLAINED, UNMEASURED
+from app.classes.queries import CLASSES
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.links import link
 from app.shared.numbers import nats
-from app.verdicts.queries import VERDICTS
+from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def differences(one: Queued, has: list[str]) -> list[str]:
             f"People say {named}; the machine looked for that and finds {_listed(has) or 'none of the six'}."
         )
     if one.human and one.rule and one.human != one.rule:
-        human, rule = HUMAN_VERDICTS.get(one.human, one.human), VERDICTS.get(one.rule, one.rule)
+        human, rule = HUMAN_VERDICTS.get(one.human, one.human), RULE_VERDICTS.get(one.rule, one.rule)
         reasons.append(f"People say {human}; the rule says {rule}.")
     return reasons
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ from app.categories.queries import COLOURS
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, RESERVED
 from app.http.errors import BadFilter
 from app.saved_views.write import view_address, view_name
-from app.verdicts.queries import VERDICTS
 from store.errors import StoreError
+from store.vocabulary import VERDICTS
 
 MAX_LINE = 200_000
 """Bytes; the longest note has 4,000 letters."""
@@ -193,7 +193,7 @@ def _whole(lowest: int) -> Check:
     return words, lambda value: type(value) is int and lowest <= value <= _LARGEST
 
 
-def _one_of(names: Mapping[str, str]) -> Check:
+def _one_of(names: Collection[str]) -> Check:
     return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.annotations.write import MAX_NAME, MAX_NOTE
+from store.vocabulary import Verdict
 
 
 class AnnotationOut(BaseModel):
@@ -39,7 +39,7 @@ class AnnotationIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     version: int = Field(ge=0, le=2**31 - 1, description="The version this was made from; 0 where there was none")
     category: str | None = Field(default=None, max_length=60, description="One of /api/v1/categories")
-    verdict: Literal["keep", "investigate", "prune"] | None = None
+    verdict: Verdict | None = None
     note: str = Field(default="", max_length=MAX_NOTE)
     author: str = Field(
         max_length=MAX_NAME,

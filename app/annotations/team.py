@@ -9,10 +9,10 @@ from app.annotations.fields import TeamPage
 from app.annotations.matrix import category_matrix, verdict_matrix
 from app.annotations.queue import progress_line, queue_list, summed
 from app.categories import queries as categories
-from app.classes.queries import UNMEASURED
 from app.runs.queries import RunInfo
 from app.saes.queries import list_saes
 from app.shared.links import link
+from store.vocabulary import UNMEASURED
 
 
 def team_page(session: Session, run: RunInfo, pin: str, limit: int) -> TeamPage:

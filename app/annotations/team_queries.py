@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session, aliased
 
 from app.annotations.queries import of_latent
 from app.classes import counts as class_counts
-from app.classes.queries import CLASSES, HOLDS, UNEXPLAINED
+from app.classes.queries import CLASSES
 from app.interventions.effects import own_value
 from app.latents.profiles import finite
 from app.runs.queries import RunInfo
 from store.tables import Analysis, Annotation, Latent, Sae, Score, Verdict
 from store.tables.team import ALONE
+from store.vocabulary import HOLDS, NO, UNEXPLAINED
 
 AGREES, DIFFERS, OPEN = "agrees", "differs", "open"
 """A person named one of the six: the machine finds it too, does not, or did not measure it. Else empty."""
@@ -196,7 +197,7 @@ def _state(named: Any) -> Any:
     return case(
         (or_(Annotation.category.is_(None), Annotation.category.not_in(CLASSES)), literal("")),
         (named.label.in_(HOLDS), literal(AGREES)),
-        (named.label == "no", literal(DIFFERS)),
+        (named.label == NO, literal(DIFFERS)),
         else_=literal(OPEN),
     )
 

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version, info
 from app.classes.queries import CLASSES
 from app.http.errors import BadFilter
-from app.verdicts.queries import VERDICTS
 from store.tables import Annotation, Category
+from store.vocabulary import VERDICTS
 
 MAX_NOTE = 4_000
 MAX_NAME = 60

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.annotations.write import plain_text
 from app.categories.queries import COLOURS, info
-from app.classes.queries import CLASSES, SEVERAL, TITLES, UNMEASURED
+from app.classes.queries import CLASSES, SEVERAL, TITLES
 from app.http.errors import BadFilter, NotFound
 from store.tables import Category
+from store.vocabulary import UNMEASURED
 
 MAX_TITLE = 60
 MAX_DESCRIPTION = 500

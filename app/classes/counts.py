@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from app.classes.queries import CLASSES, HOLDS, SEVERAL, UNEXPLAINED, UNMEASURED, Key
+from app.classes.queries import CLASSES, SEVERAL, Key
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.memory import remembered
 from store.tables import Analysis, Latent, Run, Score
+from store.vocabulary import CONTROL, HOLDS, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _tallies(session: Session, analysis_id: int) -> dict[str, Tally]:
     found: dict[str, Tally] = {}
     for name, label, is_dense, detail, count in session.execute(statement):
         tally = found.setdefault(name, Tally({}, {}))
-        for counts, belongs in ((tally.dense, is_dense), (tally.controls, detail == "control" and not is_dense)):
+        for counts, belongs in ((tally.dense, is_dense), (tally.controls, detail == CONTROL and not is_dense)):
             if belongs:
                 counts[label] = counts.get(label, 0) + count
     return found

@@ -8,17 +8,12 @@ from typing import Any
 
 from app.classes.counts import Tally
 from app.classes.evidence import distances, items, known, one, part, views_of
-from app.classes.queries import CLASSES, MIXTURE, UNEXPLAINED, ScoreInfo
+from app.classes.queries import CLASSES, ScoreInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed, number, percent, rate, signed
+from app.vocabulary import MIXTURES, OUTCOMES
+from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO, SUM, UNEXPLAINED, YES
 
-VERDICTS = {"yes": "yes", "likely": "likely", "no": "no", "unmeasured": "not measured"}
-MIXTURES = {
-    "sum": "readable sum",
-    "aggregate": "messy aggregate",
-    "own": "a signal of its own",
-    "unmeasured": "not measured",
-}
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -77,7 +72,7 @@ class Mixture:
 def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally]) -> list[ClassRow]:
     """Classes that hold first, then in their own order; "unexplained" only where it says something."""
     names = [*CLASSES, UNEXPLAINED]
-    shown = [scores[name] for name in names if name in scores and (name in CLASSES or scores[name].label != "no")]
+    shown = [scores[name] for name in names if name in scores and (name in CLASSES or scores[name].label != NO)]
     return [_row(score, tallies.get(score.name)) for score in sorted(shown, key=lambda score: not score.holds)]
 
 
@@ -92,7 +87,7 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
         name=score.name,
         title=score.title,
         label=score.label,
-        verdict=VERDICTS.get(score.label, score.label),
+        verdict=OUTCOMES.get(score.label, score.label),
         holds=score.holds,
         value=value if score.score is not None else "",
         beside=beside,
@@ -194,10 +189,10 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     """What it does, in plain words; empty where nothing was measured."""
     held = [score for name, score in scores.items() if name in CLASSES and score.holds]
     if held:
-        sure = [_says(score) for score in held if score.label == "yes"]
-        likely = [f"probably {_says(score)}" for score in held if score.label == "likely"]
+        sure = [_says(score) for score in held if score.label == YES]
+        likely = [f"probably {_says(score)}" for score in held if score.label == LIKELY]
         return f"It {_listed([*sure, *likely])}."
-    if UNEXPLAINED in scores and scores[UNEXPLAINED].label == "yes":
+    if UNEXPLAINED in scores and scores[UNEXPLAINED].label == YES:
         return "None of the six functions looked for explains it."
     return ""
 
@@ -226,7 +221,7 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
     score = scores.get(MIXTURE)
     if score is None:
         return None
-    readable = score.label in {"sum", "aggregate"}  # of a signal of its own the parts would explain nothing
+    readable = score.label in {SUM, AGGREGATE}  # of a signal of its own the parts would explain nothing
     held = [item for item in items(score.data, "latents") if isinstance(item.get("index"), int) and readable]
     most = max((one(item, "share") or 0.0 for item in held), default=0.0) or 1.0
     parts = [_part(item, most) for item in held]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.latents.profiles import cleaned, finite
 from store.tables import Latent, Score
+from store.vocabulary import HOLDS, MIXTURE, UNEXPLAINED, UNMEASURED
 
 CLASSES = {
     "position": "position",
@@ -21,12 +22,8 @@ CLASSES = {
     "principal_component": "principal component",
 }
 """The six that explain something: name in the store -> as people read it."""
-UNEXPLAINED = "unexplained"
-MIXTURE = "mixture"
-HOLDS = ("yes", "likely")
-"""Labels with which a latent has a class."""
 TITLES = {**CLASSES, UNEXPLAINED: "unexplained", MIXTURE: "mixture"}
-SEVERAL, UNMEASURED = "several", "unmeasured"
+SEVERAL = "several"
 GROUPS = (*CLASSES, SEVERAL, UNEXPLAINED, UNMEASURED)
 """Where each latent is counted once: its only class, or several, or none."""
 

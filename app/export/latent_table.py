@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.annotations.queries import AnnotationInfo, annotations_of
 from app.classes import queries as classes
-from app.classes.queries import CLASSES, MIXTURE, UNEXPLAINED, Key, ScoreInfo
+from app.classes.queries import CLASSES, Key, ScoreInfo
 from app.interventions import effects
-from app.interventions.effects import MEASURES, EffectInfo
+from app.interventions.effects import EffectInfo
 from app.latents import profiles
 from app.latents import queries as latents
 from app.latents.profiles import TokenItem, finite
@@ -23,6 +23,7 @@ from app.shared.cursor import Cursor
 from app.shared.links import link
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
+from store.vocabulary import MEASURES, MIXTURE, UNEXPLAINED
 
 BATCH = 1_000
 """Latents that are in memory at once."""

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import SessionDep, ViewerDep
 from app.http.page_cache import LARGEST, Answer
-from app.verdicts.queries import VERDICTS
 from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, SearchText, Verdict
+from store.vocabulary import VERDICTS
 
 CONTROL = "private, no-cache"
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app.interventions import effects
 from app.interventions import queries as interventions
 from app.interventions.effects import Dot, EffectInfo
-from app.interventions.queries import ABLATE, STEER, InterventionInfo
+from app.interventions.queries import InterventionInfo
+from store.vocabulary import ABLATE, STEER
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from app.interventions.effects import MEASURES, OWN, RANDOM, SPARSE, VARIANCE, EffectInfo, Measured
+from app.interventions.effects import EffectInfo, Measured
 from app.interventions.effects_page import NAMES, basis, command, equivalence_words, norm_words
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import InterventionInfo
 from app.shared.figures import View
 from app.shared.numbers import count, number, percent, span
 from app.shared.numbers import interval as percents
+from store.vocabulary import MEASURES, OWN, RANDOM, SPARSE, VARIANCE
 
 KINDS = {
     OWN: "all dense latents",

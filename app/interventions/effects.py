@@ -10,14 +10,9 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
-from app.interventions.queries import ABLATE
 from app.latents.profiles import finite
 from store.tables import Effect, Intervention, Latent
-
-MEASURES = ("loss", "kl", "entropy", "top1", "rank")
-"""Measures with an interval, and columns of the same names."""
-OWN, RANDOM, SPARSE, VARIANCE = "own", "random", "sparse", "variance"
-LATENT, PAIR, SET = "latent", "pair", "set"
+from store.vocabulary import ABLATE, LATENT, MEASURES, OWN, RANDOM, SET, SPARSE, VARIANCE
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.interventions import plots
-from app.interventions.effects import MEASURES, OWN, RANDOM, SET, SPARSE, ControlInfo, Dot, EffectInfo, Measured
+from app.interventions.effects import ControlInfo, Dot, EffectInfo, Measured
 from app.interventions.plots import EffectsInfo
 from app.interventions.queries import InterventionInfo
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, nats, number, percent, span
 from app.shared.numbers import interval as percents
+from store.vocabulary import MEASURES, OWN, RANDOM, SET, SPARSE
 
 BEATS = 0.95  # share of controls an effect must exceed to be called larger than theirs
 Form = Callable[[float | None], str]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.interventions.effects import OWN, RANDOM, Dot, Measured
+from app.interventions.effects import Dot, Measured
 from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure
+from store.vocabulary import OWN, RANDOM
 
 MOST = 400  # controls in a plot: more would only be weight
 TITLES = {"loss": "|change of the loss|", "kl": "KL", "entropy": "|change of the entropy|"}

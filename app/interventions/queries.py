@@ -14,8 +14,6 @@ from app.runs.queries import RunInfo
 from app.shared.memory import remembered
 from store.tables import Analysis, Intervention
 
-ABLATE, STEER = "ablate", "steer"
-
 
 @dataclass(frozen=True)
 class InterventionInfo:

@@ -13,10 +13,11 @@ from app.interventions.queries import InterventionInfo
 from app.interventions.steering_queries import SteeringInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
+from app.vocabulary import OUTCOMES
+from store.vocabulary import LIKELY, STEERED
 
 CHANCE = 0.25  # of two preferences, each may be either way
 CUT = 0.75  # reported about the paper; a run may have its own in its settings
-VERDICTS = {"yes": "yes", "no": "no", "unmeasured": "not measured"}
 COST = 1.0  # nats per token; a dose that costs more is refused
 
 
@@ -97,8 +98,8 @@ def steering_card(
 
 def wanted(scores: dict[str, ScoreInfo], found: list[SteeringInfo]) -> bool:
     """Whether a latent's page speaks of steering: it was done, or context binding waits for it."""
-    binding = scores.get("context_binding")
-    return bool(found) or (binding is not None and binding.label == "likely")
+    binding = scores.get(STEERED)
+    return bool(found) or (binding is not None and binding.label == LIKELY)
 
 
 def _cut(intervention: InterventionInfo | None) -> float:
@@ -112,7 +113,7 @@ def _steered(found: SteeringInfo, cut: float) -> Steered:
         positive=found.positive,
         negative=found.negative,
         label=found.label,
-        verdict=VERDICTS.get(found.label, found.label),
+        verdict=OUTCOMES.get(found.label, found.label),
         words=found.words,
         rate="" if found.flips is None else _share(found.flips),
         span=_ends(found),

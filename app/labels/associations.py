@@ -9,8 +9,8 @@ from typing import Any
 from app.classes.evidence import items, numbers, one
 from app.labels.queries import AssociationInfo, LabelInfo
 from app.shared.numbers import fixed, rate
-
-VERDICTS = {"yes": "yes", "no": "no", "unmeasured": "not measured"}
+from app.vocabulary import OUTCOMES
+from store.vocabulary import YES
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def association_row(found: AssociationInfo) -> AssociationRow:
         layer=found.layer,
         index=found.index,
         density=found.density,
-        verdict=VERDICTS.get(found.verdict, found.verdict),
-        holds=found.verdict == "yes",
+        verdict=OUTCOMES.get(found.verdict, found.verdict),
+        holds=found.verdict == YES,
         effect=_with(sign, found.effect),
         span=_span(found.low, found.high),
         chance="" if (chance := one(found.data, "chance")) is None else f"chance {fixed(chance)}",
@@ -127,7 +127,7 @@ def _means(found: AssociationInfo) -> tuple[list[MeanRow], float]:
 
 def label_sentence(found: list[AssociationInfo]) -> str:
     """The label that predicts best in documents kept out, in plain words; empty where none holds."""
-    held = [one for one in found if one.verdict == "yes"]
+    held = [one for one in found if one.verdict == YES]
     if not held:
         return ""
     best = max(held, key=lambda one: abs(one.held_out or 0.0))

@@ -15,6 +15,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import link
 from app.shared.page import Page
+from store.vocabulary import YES
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _section(
     pin: str,
 ) -> LabelSection:
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
-    holding = [one for one in strongest if one.verdict == "yes"][:SHOWN]
+    holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
     return LabelSection(label, confounds_of(label), cells, sum(count for count, _href in cells), rows)
 

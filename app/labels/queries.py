@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.latents.profiles import cleaned, finite
 from app.runs.queries import RunInfo
 from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
+from store.vocabulary import NO, UNMEASURED, YES
 
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
 
@@ -89,14 +90,14 @@ def associations_of(session: Session, analysis_id: int, index: int) -> list[Asso
 def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list[AssociationInfo]]:
     """By label: the dense latents that go with it, then the others, each by the conditional effect."""
     size = func.abs(Association.conditional - case((Label.measure == "auc", 0.5), else_=0.0))
-    first = case((Association.verdict == "yes", 0), else_=1)
+    first = case((Association.verdict == YES, 0), else_=1)
     order = (first, size.is_(None), size.desc(), Association.analysis_id, Association.index)
     place = func.row_number().over(partition_by=Association.label_id, order_by=order).label("place")
     ranked = (
         select(Association.analysis_id, Association.index, Association.label_id, place)
         .join(Label, Label.id == Association.label_id)
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
-        .where(Label.run_id == run.id, Latent.is_dense, Association.verdict != "unmeasured")
+        .where(Label.run_id == run.id, Latent.is_dense, Association.verdict != UNMEASURED)
         .subquery()
     )
     keys = (
@@ -118,7 +119,7 @@ def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
         .join(Analysis, Analysis.id == Association.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Association.verdict == "yes")
+        .where(Analysis.run_id == run.id, Latent.is_dense, Association.verdict == YES)
         .group_by(Association.label_id, Sae.slug)
     )
     found: dict[int, dict[str, int]] = {}
@@ -133,7 +134,7 @@ def goes_with(run: RunInfo, name: str) -> ColumnElement[bool]:
     return exists().where(
         association.analysis_id == Latent.analysis_id,
         association.index == Latent.index,
-        association.verdict == "yes",
+        association.verdict == YES,
         association.label_id == label.id,
         label.run_id == run.id,
         label.name == name,
@@ -147,7 +148,7 @@ def strength(one: AssociationInfo) -> float:
     return 2 * abs(one.conditional - 0.5) if one.label.measure == "auc" else abs(one.conditional)
 
 
-_RANKS = {"yes": 0, "no": 1, "unmeasured": 2}
+_RANKS = {YES: 0, NO: 1, UNMEASURED: 2}
 
 
 def _joined() -> Any:

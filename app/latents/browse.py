@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import HUMAN_VERDICTS, category_of
-from app.annotations.queries import ANY, NONE, AnnotationInfo, annotations_of
+from app.annotations.panel import category_of
+from app.annotations.queries import AnnotationInfo, annotations_of
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes.queries import Key, ScoreInfo
 from app.interventions.effects import EffectInfo
@@ -18,6 +18,7 @@ from app.saes.queries import SaeInfo
 from app.saved_views.queries import ViewInfo
 from app.shared.page import Page
 from app.verdicts.queries import VerdictInfo
+from app.vocabulary import ANY, HUMAN_VERDICTS, NONE
 
 
 @dataclass(frozen=True)

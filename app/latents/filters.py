@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 from pydantic import WithJsonSchema
 
-from app.annotations.queries import ANY
-from app.classes.queries import CLASSES, UNEXPLAINED, UNMEASURED
+from app.classes.queries import CLASSES
 from app.deps import MAX_ID
 from app.http.errors import BadFilter
-from app.latents.queries import DETAILS, SORTS, Filters, Order
+from app.latents.queries import SORTS, Filters, Order
 from app.shared import cursor as cursors
-from app.verdicts.queries import NONE, VERDICTS
+from app.vocabulary import ANY, NONE
+from store.vocabulary import DETAILS, UNEXPLAINED, UNMEASURED, VERDICTS
 
 FUNCTIONS = (*CLASSES, UNEXPLAINED, "any", UNMEASURED)
 RULED = (*VERDICTS, NONE)

@@ -31,7 +31,6 @@ SORTS: dict[str, Any] = {
     "layer": Sae.layer,
 }
 Rows = Select[Latent, str, int, Any]
-DETAILS = ("dense", "partner", "control", "asked")
 
 
 @dataclass(frozen=True)

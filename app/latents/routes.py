@@ -25,6 +25,8 @@ from app.saes import queries as saes
 from app.saved_views import queries as views
 from app.shared.links import link
 from app.verdicts import queries as verdicts
+from app.vocabulary import NONE, RULE_VERDICTS
+from store.vocabulary import ABLATE, UNEXPLAINED, UNMEASURED
 
 router = APIRouter(dependencies=[Fresh])
 LABELS = {
@@ -43,12 +45,12 @@ CHOICES = [
     ("", "any or none"),
     ("any", "any of the six"),
     *classes.CLASSES.items(),
-    (classes.UNEXPLAINED, "unexplained"),
-    (classes.UNMEASURED, "not measured"),
+    (UNEXPLAINED, "unexplained"),
+    (UNMEASURED, "not measured"),
 ]
 
 Changed = Annotated[int | None, Query(ge=0, le=parse.MAX_LIMIT, description="Of how many something was just said.")]
-RULED = [("", "any or none"), *verdicts.VERDICTS.items(), (verdicts.NONE, "no verdict")]
+RULED = [("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")]
 
 
 @router.get("/latents")
@@ -83,7 +85,7 @@ def browse(
         columns=_columns(query, by),
         latents=found.items,
         classes=classes.classes_of(session, keys),
-        ablated=interventions.done(session, shown, interventions.ABLATE),
+        ablated=interventions.done(session, shown, ABLATE),
         effects=effects.own_effects(session, keys),
         verdicts=verdicts.verdicts_of(session, keys),
         verdict_choices=RULED,

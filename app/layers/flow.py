@@ -7,11 +7,12 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-from app.classes.queries import GROUPS, UNEXPLAINED, UNMEASURED, Key
+from app.classes.queries import GROUPS, Key
 from app.latents.chains import Step
 from app.layers.plots import NAMES, place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 
 class Place(NamedTuple):

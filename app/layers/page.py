@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
-from app.classes.queries import CLASSES, UNEXPLAINED, UNMEASURED
+from app.classes.queries import CLASSES
 from app.home.plots import density_bars, density_heights, layers_figure
 from app.latents import chains
 from app.layers import flow as flow
@@ -21,6 +21,7 @@ from app.shared.figures import Figure, View
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)

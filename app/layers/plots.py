@@ -11,9 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.classes.queries import GROUPS, SEVERAL, TITLES, UNEXPLAINED, UNMEASURED
+from app.classes.queries import GROUPS, SEVERAL, TITLES
 from app.saes.queries import Point, SaeInfo
 from app.shared.figures import CARD, EDGE, INK, NEITHER, STEPS, Figure, axis, figure
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 NAMES = {**TITLES, SEVERAL: "several", UNMEASURED: "not measured"}
 FILLS: dict[str, tuple[str, str, str]] = {

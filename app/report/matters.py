@@ -15,6 +15,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import link
 from app.shared.numbers import count, fixed, nats, nats_span, percent
+from store.vocabulary import LIKELY
 
 EFFECTS, PAIRS = 5, 5
 
@@ -59,5 +60,5 @@ def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
 
 def _class(one: report.Example, pin: str) -> Matter:
     href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin)
-    title = TITLES[one.name] + (", likely" if one.label == "likely" else "")
+    title = TITLES[one.name] + (", likely" if one.label == LIKELY else "")
     return Matter(title, at(one.layer, one.index), href, percent(one.density), one.words)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.classes.queries import UNMEASURED
 from app.interventions.effects_page import command
-from app.interventions.queries import ABLATE, STEER
 from app.labels.queries import LabelInfo
 from app.report.queries import Done, ModelInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, percent
+from store.vocabulary import ABLATE, STEER, UNMEASURED
 
 Groups = Mapping[int, Mapping[str, int]]
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import HUMAN_VERDICTS, category_of, note_parts
+from app.annotations.panel import category_of, note_parts
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import list_categories
 from app.classes import counts as class_counts
-from app.classes.queries import GROUPS, UNMEASURED
+from app.classes.queries import GROUPS
 from app.experiments import page as arms
 from app.experiments import queries as experiments
 from app.experiments.queries import ArmInfo, ExperimentInfo
-from app.interventions.effects import OWN, RANDOM, VARIANCE
 from app.labels import queries as labels
 from app.layers import plots as functions
 from app.layers.page import stack_words
@@ -31,7 +30,8 @@ from app.saes.queries import SaeInfo
 from app.shared.links import link
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import Page
-from app.verdicts.queries import VERDICTS
+from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
+from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,12 @@ def _ruled(session: Session, run: runs.RunInfo, said: int, people: int) -> Ruled
     counts, both = report.verdict_counts(session, run), report.people_and_rule(session, run)
     if not counts and not people:
         return None
-    rule = {name: sum(held.get(name, 0) for held in counts.values()) for name in VERDICTS}
-    person = {name: sum(n for (given, _rule), n in both.items() if given == name) for name in VERDICTS}
+    rule = {name: sum(held.get(name, 0) for held in counts.values()) for name in RULE_VERDICTS}
+    person = {name: sum(n for (given, _rule), n in both.items() if given == name) for name in RULE_VERDICTS}
     return Ruled(
-        heads=list(VERDICTS.values()),
-        rule=[count(rule[name]) for name in VERDICTS],
-        people=[count(person[name]) for name in VERDICTS],
+        heads=list(RULE_VERDICTS.values()),
+        rule=[count(rule[name]) for name in RULE_VERDICTS],
+        people=[count(person[name]) for name in RULE_VERDICTS],
         total=f"{count(sum(rule.values()))} of {count(run.n_dense)} dense latents",
         words=_agreement(both, report.people_and_classes(session, run), said, people, run.n_dense),
     )
@@ -229,7 +229,7 @@ def _experiments(tried: Sequence[ExperimentInfo], held: Sequence[ArmInfo], pin: 
 
 
 def _steering(found: Mapping[str, int]) -> str:
-    tried = found.get("yes", 0) + found.get("no", 0)
+    tried = found.get(YES, 0) + found.get(NO, 0)
     if not tried:
         return ""
     return f"Steering: the text follows for {count(found.get('yes', 0))} of {count(tried)} signals it was tried on."

@@ -10,8 +10,7 @@ from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, info, of_latent
-from app.classes.queries import CLASSES, HOLDS, Key
-from app.interventions.effects import OWN, RANDOM, SET, VARIANCE
+from app.classes.queries import CLASSES, Key
 from app.latents.profiles import finite
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
@@ -29,6 +28,7 @@ from store.tables import (
     Steering,
     Verdict,
 )
+from store.vocabulary import HOLDS, NO, OWN, RANDOM, SET, VARIANCE, YES
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
             Analysis.run_id == run.id,
             Latent.is_dense,
             Annotation.category.in_(CLASSES),
-            Score.label.in_((*HOLDS, "no")),
+            Score.label.in_((*HOLDS, NO)),
         )
     )
     given, agreed = session.execute(statement).one()
@@ -200,7 +200,7 @@ def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, in
 
 def one_of_each(session: Session, run: RunInfo) -> list[Example]:
     """The densest dense latent of each of the six classes that any has; those that have it for sure first."""
-    order = (case((Score.label == "yes", 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
+    order = (case((Score.label == YES, 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
     place = func.row_number().over(partition_by=Score.name, order_by=order).label("place")
     ranked = (
         select(Sae.slug, Sae.layer, Score.index, Latent.density, Score.name, Score.label, Score.words, place)

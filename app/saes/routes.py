@@ -20,6 +20,8 @@ from app.saes import queries as saes
 from app.saes.page import SaePage
 from app.shared.links import link, pin_of
 from app.verdicts import queries as verdicts
+from app.vocabulary import RULE_VERDICTS
+from store.vocabulary import ABLATE
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -32,10 +34,10 @@ def sae(session: SessionDep, render: RendererDep, slug: Slug, run: RunId = None)
     by = latents.Order("density", descending=True)
     details, training = saes.training_report(session, slug)
     densest = latents.list_latents(session, shown, latents.Filters(sae=slug), by, None, 12).items
-    ablation = interventions.interventions_of(session, found.analysis_id).get(interventions.ABLATE)
+    ablation = interventions.interventions_of(session, found.analysis_id).get(ABLATE)
     whole = [] if ablation is None else effects.set_effects(session, ablation.id)
     ruled = verdicts.verdict_counts(session, found.analysis_id)
-    choices = [(name, words) for name, words in verdicts.VERDICTS.items() if name in ruled]
+    choices = [(name, words) for name, words in RULE_VERDICTS.items() if name in ruled]
     page = SaePage(
         title=slug,
         nav="layers",

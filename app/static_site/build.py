@@ -16,7 +16,6 @@ from app.categories.queries import list_categories
 from app.classes.queries import TITLES
 from app.http.assets import Assets
 from app.labels.queries import label_names
-from app.latents.queries import DETAILS
 from app.methods.queries import list_terms
 from app.rendering import Given
 from app.shared.page import Page
@@ -29,7 +28,8 @@ from app.static_site.places import ANNOTATIONS, BROWSE, SEARCH
 from app.static_site.plan import Plan
 from app.static_site.rewrite import BUNDLE, rewrite
 from app.static_site.rows import NAMES, Rows, rows_of
-from app.verdicts.queries import VERDICTS
+from app.vocabulary import RULE_VERDICTS
+from store.vocabulary import DETAILS
 
 LICENCE = "static/vendor/plotly-LICENSE.txt"
 ROWS, FOUND = "data/latents.js", "data/search.js"
@@ -86,7 +86,7 @@ class Builder:
         known = {
             "saes": [[sae.slug, plan.folders[sae.slug], sae.layer] for sae in plan.saes],
             "classes": [[name, TITLES[name]] for name in NAMES],
-            "verdicts": list(map(list, VERDICTS.items())),
+            "verdicts": list(map(list, RULE_VERDICTS.items())),
             "details": list(DETAILS),
             "labels": label_names(self.session, plan.run),
             "categories": [[one.key, one.title, one.colour] for one in list_categories(self.session)],

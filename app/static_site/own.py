@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import HUMAN_VERDICTS, category_of, note_parts
+from app.annotations.panel import category_of, note_parts
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
@@ -15,7 +15,8 @@ from app.latents.queries import Filters, LatentInfo, Order
 from app.report import queries as report
 from app.static_site.fields import SiteAnnotationsPage, SiteBrowsePage, SiteSearchPage, Spoken
 from app.static_site.plan import Plan
-from app.verdicts.queries import NONE, VERDICTS
+from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 WITHOUT_SCRIPT = 2_000
 """Rows of the list that stand in its file, for readers without JavaScript."""
@@ -42,10 +43,10 @@ def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> Site
             ("", "any or none"),
             ("any", "any of the six"),
             *classes.CLASSES.items(),
-            (classes.UNEXPLAINED, "unexplained"),
-            (classes.UNMEASURED, "not measured"),
+            (UNEXPLAINED, "unexplained"),
+            (UNMEASURED, "not measured"),
         ],
-        verdict_choices=[("", "any or none"), *VERDICTS.items(), (NONE, "no verdict")],
+        verdict_choices=[("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")],
         labels=labels.label_names(session, plan.run),
         categories=[one for one in list_categories(session) if not one.archived],
         total=total,

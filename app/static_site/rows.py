@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import annotations_of
 from app.categories import queries as categories
 from app.classes import queries as classes
-from app.classes.queries import CLASSES, UNEXPLAINED, Key
+from app.classes.queries import CLASSES, Key
 from app.interventions import effects
 from app.labels import queries as labels
 from app.latents import queries as latents
-from app.latents.queries import DETAILS, Filters, LatentInfo, Order
+from app.latents.queries import Filters, LatentInfo, Order
 from app.shared.numbers import boxed
 from app.static_site.plan import Plan
 from app.verdicts import queries as verdicts
+from store.vocabulary import DETAILS, LIKELY, UNEXPLAINED, VERDICTS
 
 LIMIT = 50_000
 """Latents a list may have, of all SAEs together; those with a page come first."""
@@ -102,12 +103,12 @@ class Known:
         ruled = verdicts.verdicts_of(session, keys)
         broken = effects.own_effects(session, keys)
         people = annotations_of(session, keys)
-        order = list(verdicts.VERDICTS)
+        order = list(VERDICTS)
         made: dict[Key, list[Any]] = {}
         for key in keys:
             effect, ruling, word = broken.get(key), ruled.get(key), people.get(key)
             made[key] = [
-                [2 * NAMES.index(one.name) + (one.label == "likely") for one in held.get(key, []) if one.name in NAMES],
+                [2 * NAMES.index(one.name) + (one.label == LIKELY) for one in held.get(key, []) if one.name in NAMES],
                 1 + order.index(ruling.verdict) if ruling and ruling.verdict in order else 0,
                 None if effect is None else _short(effect.measures["loss"].value, 4),
                 None if effect is None else _short(effect.measures["kl"].value, 4),

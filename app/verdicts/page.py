@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.classes.queries import TITLES
 from app.verdicts.queries import RULE, Ground, Missing, VerdictInfo
+from store.vocabulary import KEEP, PRUNE
 
 MEASURED = {
     **TITLES,
@@ -43,9 +44,9 @@ def ruling(found: VerdictInfo | None) -> Ruling | None:
         return None
     said = [ground for ground in found.grounds if ground.of != RULE]
     sides = [
-        ("Speaks for keeping it", [_reason(ground) for ground in said if ground.speaks == "keep"]),
-        ("Speaks for pruning it", [_reason(ground) for ground in said if ground.speaks == "prune"]),
-        ("Says neither", [_reason(ground) for ground in said if ground.speaks not in {"keep", "prune"}]),
+        ("Speaks for keeping it", [_reason(ground) for ground in said if ground.speaks == KEEP]),
+        ("Speaks for pruning it", [_reason(ground) for ground in said if ground.speaks == PRUNE]),
+        ("Says neither", [_reason(ground) for ground in said if ground.speaks not in {KEEP, PRUNE}]),
         ("Is missing", [_reason(gap) for gap in found.missing]),
     ]
     return Ruling(found.verdict, found.title, found.why, [side for side in sides if side[1]])

@@ -10,11 +10,9 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.classes.queries import Key
+from app.vocabulary import NONE, RULE_VERDICTS
 from store.tables import Latent, Verdict
 
-VERDICTS = {"keep": "keep", "investigate": "investigate", "prune": "prune candidate"}
-"""In the store -> as people read it: the rule names candidates, it prunes nothing."""
-NONE = "none"
 RULE = "rule"
 """The ground that is the rule's own sentence."""
 
@@ -48,7 +46,7 @@ class VerdictInfo:
     @property
     def title(self) -> str:
         """As people read it."""
-        return VERDICTS.get(self.verdict, self.verdict)
+        return RULE_VERDICTS.get(self.verdict, self.verdict)
 
     @property
     def why(self) -> str:
@@ -73,10 +71,10 @@ def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]
 
 
 def verdict_counts(session: Session, analysis_id: int) -> dict[str, int]:
-    """Latents of one SAE by verdict, in the order of VERDICTS; empty where the rule was not applied."""
+    """Latents of one SAE by verdict, in the order of RULE_VERDICTS; empty where the rule was not applied."""
     statement = select(Verdict.verdict, func.count()).where(Verdict.analysis_id == analysis_id)
     found = {row[0]: row[1] for row in session.execute(statement.group_by(Verdict.verdict))}
-    return {name: found.get(name, 0) for name in VERDICTS} if found else {}
+    return {name: found.get(name, 0) for name in RULE_VERDICTS} if found else {}
 
 
 def has_verdict(name: str) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from analysis.process.versions import versions
 from analysis.run.rows.plain import Row
 from store.session import without_password
 from store.tables import Effect
+from store.vocabulary import ABLATE, OWN, SET
 
 
 def ablate(config: AblateConfig, console: Console) -> int:
@@ -69,7 +70,7 @@ def _intervention(subject: Subject, config: AblateConfig, measured: Measured) ->
     }
     return {
         "analysis_id": subject.stored.analysis_id,
-        "kind": "ablate",
+        "kind": ABLATE,
         "key": config.key(subject),
         "tokens": effects.tokens,
         "documents": measured.documents,
@@ -86,9 +87,9 @@ def table(rows: list[Row], slug: str, most: int = 12) -> Table:
     made = Table(title=f"{slug}: what changes without them, nats per token (95 % interval over documents)")
     for head in ("", "change of loss", "change of entropy", "KL", "KL of controls", "equivalent"):
         made.add_column(head, justify="left" if not head else "right")
-    own = [row for row in rows if row["what"] == "own"]
-    sets = [row for row in rows if row["subject"] == "set"]
-    single = sorted((row for row in own if row["subject"] != "set"), key=lambda row: -row["kl"])
+    own = [row for row in rows if row["what"] == OWN]
+    sets = [row for row in rows if row["subject"] == SET]
+    single = sorted((row for row in own if row["subject"] != SET), key=lambda row: -row["kl"])
     for row in (*sets, *single[:most]):
         band = row["control"].get("kl")
         equal = {True: "yes", False: "no", None: "-"}[row["equivalent"]]
@@ -100,8 +101,8 @@ def table(rows: list[Row], slug: str, most: int = 12) -> Table:
 
 
 def _name(row: Row) -> str:
-    if row["subject"] == "set":
-        what = "dense" if row["what"] == "own" else f"control: {row['what']}"
+    if row["subject"] == SET:
+        what = "dense" if row["what"] == OWN else f"control: {row['what']}"
         return f"{len(row['latents'])} latents ({what}), {row['variance']:.1%} of the variance"
     return f"{row['subject']} {row['index']}" + ("" if row["other"] is None else f"/{row['other']}")
 

@@ -8,6 +8,7 @@ from analysis import __version__
 from analysis.errors import UserError
 from analysis.hashing import hash_of
 from analysis.interventions.subject import Asked, Subject
+from store.vocabulary import EPSILON
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class AblateConfig(Asked):
     """Random directions, and sparse latents' directions, for each dense latent and each pair."""
     sets: int = 3
     """Controls of each kind for the whole dense set."""
-    epsilon: float = 0.002
+    epsilon: float = EPSILON
     """Nats per token: a loss whose interval lies within +- epsilon is equivalent to none."""
     seed: int = 0
     """Of controls and bootstrap."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.sums import Sums
-from analysis.interventions.ablate.variants import OWN, Totals, Variant, Wanted, variants
+from analysis.interventions.ablate.variants import Totals, Variant, Wanted, variants
 from analysis.interventions.readout import LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
@@ -27,6 +27,7 @@ from analysis.process.checkpoint import Checkpoints
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
 from analysis.run.pilot import MASSIVE
+from store.vocabulary import OWN
 
 Tell = Callable[[int], None]
 _SUMS = ("sum", "ordinary", "joint", "ordinary_tokens")

@@ -10,9 +10,11 @@ import torch
 
 from analysis.interventions.ablate.measure import Measured
 from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
-from analysis.interventions.ablate.variants import OWN, RANDOM, Variant
+from analysis.interventions.ablate.variants import Variant
 from analysis.run.rows.plain import Row, number
 from analysis.statistics.base import Statistic
+from store.vocabulary import MEASURES as EFFECT_MEASURES
+from store.vocabulary import OWN, RANDOM
 
 NEAREST = 40  # controls an effect is held against at most: those whose length is nearest
 WITHIN = 1.5  # times the length: farther ones are no controls
@@ -20,7 +22,7 @@ ENOUGH = 19  # with fewer, 5 % cannot be reached
 BEATS = 0.95  # share of controls whose effect must be smaller
 GROUPS_FOR_NOTHING = 30  # groups of documents: with fewer, an interval is too unsure to show that nothing happens
 MEDIATED = 0.5  # share of the change of entropy that goes through the final norm's scale
-_SHOWN = ("loss", "entropy", "kl", "top1", "rank")
+
 # mean |change of entropy|, shown beside: it does not decide, since a random push moves words, and with them entropy
 # one way here and the other way there, more than a regulator of the same length does
 _MOVED = "abs_entropy"
@@ -78,7 +80,7 @@ def effect_rows(measured: Measured, epsilon: float, median_norm: float, seed: in
     bands = _Bands(measured.variants, effects)
     rows = []
     for place, variant in enumerate(measured.variants):
-        row = _identity(place, variant) | _numbers({name: means[name][place] for name in _SHOWN})
+        row = _identity(place, variant) | _numbers({name: means[name][place] for name in EFFECT_MEASURES})
         row |= _mediation(means, mediated[place], place)
         row["norm"] = float(effects.norm[place]) / median_norm
         row["variance"] = number(float(effects.variance[place])) if variant.subject == "set" else None
@@ -136,7 +138,7 @@ class _Bands:
         self.norm = effects.norm.clamp(min=1e-30)
         self.sizes = {
             name: torch.tensor([mean.value for mean in effects.mean(name)], dtype=torch.float64).abs()
-            for name in (*_SHOWN, _MOVED)
+            for name in (*EFFECT_MEASURES, _MOVED)
         }
         self.places: dict[tuple[str, bool], list[int]] = {}
         for place, each in enumerate(variants):

@@ -16,8 +16,7 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.interventions.subject import Stored
 from analysis.statistics.geometry import unit_rows
-
-OWN, RANDOM, SPARSE, VARIANCE = "own", "random", "sparse", "variance"
+from store.vocabulary import OWN, RANDOM, SPARSE, VARIANCE
 
 
 class Variant(NamedTuple):

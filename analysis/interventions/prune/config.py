@@ -7,8 +7,7 @@ from pathlib import Path
 
 from analysis.errors import UserError
 from analysis.interventions.subject import Asked
-
-VERDICTS = ("prune", "investigate", "keep")
+from store.vocabulary import VERDICTS
 
 
 @dataclass(frozen=True, kw_only=True)

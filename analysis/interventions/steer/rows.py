@@ -9,18 +9,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from analysis.classes import CLASSES, UNEXPLAINED
-from analysis.classes.base import LIKELY, NO, YES, Finding
+from analysis.classes.base import Finding
 from analysis.errors import UserError
 from analysis.interventions.steer.measure import Measured
-from analysis.interventions.steer.signals import BINDING, Signal
+from analysis.interventions.steer.signals import Signal
 from analysis.interventions.steer.words import judged
 from analysis.run.evidence import remainder
 from analysis.run.rows.plain import Row, number, plain
 from analysis.verdict import judge_analysis
 from store.session import make_engine, session_factory, without_password
 from store.tables import Intervention, Score, Steering
+from store.vocabulary import LIKELY, NO, STEER, STEERED, YES
 
-KIND = "steer"
 _PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
 _MISSING = " Steering is not measured yet."  # what the class says as long as it is not
 _TOLD = ("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped", "pairs")
@@ -55,7 +55,7 @@ def measured_before(engine: Engine, analysis_id: int, key: str) -> set[Signal]:
         rows = session.execute(
             select(Steering.positive, Steering.negative)
             .join(Intervention, Intervention.id == Steering.intervention_id)
-            .where(Intervention.analysis_id == analysis_id, Intervention.kind == KIND, Intervention.key == key)
+            .where(Intervention.analysis_id == analysis_id, Intervention.kind == STEER, Intervention.key == key)
         )
         return {Signal(*row) for row in rows}
 
@@ -89,7 +89,7 @@ def _write(session: Session, intervention: Row, rows: list[Row]) -> int:
     everything = [row for row in kept if (row["positive"], row["negative"]) not in new] + rows
     seconds = intervention["seconds"] + (old.seconds if old is not None and kept else 0.0)
     tokens = sum(row["data"]["predictions"] for row in everything)
-    made = Intervention(**(intervention | {"kind": KIND, "tokens": tokens, "seconds": seconds}))
+    made = Intervention(**(intervention | {"kind": STEER, "tokens": tokens, "seconds": seconds}))
     session.add(made)
     session.flush()
     if everything:
@@ -105,7 +105,7 @@ def _write(session: Session, intervention: Row, rows: list[Row]) -> int:
 def _take_out(session: Session, analysis_id: int, key: str) -> tuple[Intervention | None, list[Row]]:
     """The older intervention, deleted with all it said, and its rows if they have the same key."""
     forget(session, analysis_id)
-    where = (Intervention.analysis_id == analysis_id, Intervention.kind == KIND)
+    where = (Intervention.analysis_id == analysis_id, Intervention.kind == STEER)
     old = session.scalar(select(Intervention).where(*where))
     if old is None:
         return None, []
@@ -119,7 +119,7 @@ def _take_out(session: Session, analysis_id: int, key: str) -> tuple[Interventio
 
 def forget(session: Session, analysis_id: int) -> None:
     """The class of every latent as it was before it was steered along."""
-    rows = session.scalars(select(Score).where(Score.analysis_id == analysis_id, Score.name == BINDING)).all()
+    rows = session.scalars(select(Score).where(Score.analysis_id == analysis_id, Score.name == STEERED)).all()
     for row in rows:
         steering = row.data.get("steering")
         if steering is None:
@@ -132,7 +132,7 @@ def forget(session: Session, analysis_id: int) -> None:
 
 def tell_class(session: Session, analysis_id: int, index: int, steering: Row) -> None:
     """Part C into the latent's row: `likely` becomes what it says; other labels stay, with its numbers beside them."""
-    row = session.get(Score, (analysis_id, index, BINDING))
+    row = session.get(Score, (analysis_id, index, STEERED))
     if row is None:
         return
     before = {"label": row.label, "words": row.words}

@@ -9,7 +9,6 @@ import torch
 from sqlalchemy import Engine, select
 from torch import Tensor
 
-from analysis.classes.base import LIKELY
 from analysis.errors import UserError
 from analysis.hashing import unit_hash
 from analysis.interventions.steer.config import SteerConfig
@@ -17,8 +16,7 @@ from analysis.interventions.subject import Stored
 from analysis.statistics.geometry import unit_rows
 from store.session import session_factory
 from store.tables import Score
-
-BINDING = "context_binding"
+from store.vocabulary import LIKELY, STEERED
 
 
 class Signal(NamedTuple):
@@ -73,7 +71,7 @@ def likely_latents(engine: Engine, analysis_id: int) -> list[int]:
     with session_factory(engine)() as session:
         rows = session.execute(
             select(Score.index, Score.label, Score.data)
-            .where(Score.analysis_id == analysis_id, Score.name == BINDING)
+            .where(Score.analysis_id == analysis_id, Score.name == STEERED)
             .order_by(Score.index)
         ).all()
     return [index for index, label, data in rows if before_steering(label, data) == LIKELY]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.classes.base import NO, UNMEASURED, YES
 from analysis.interventions.steer.config import CUT
 from analysis.interventions.steer.measure import Measured
+from store.vocabulary import NO, UNMEASURED, YES
 
 CONTROLS = {"random": "random directions", "sparse": "sparse latents", "swapped": "texts of other documents"}
 

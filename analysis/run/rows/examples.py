@@ -11,8 +11,9 @@ from torch import Tensor
 from analysis.reading.documents import Corpus, Document
 from analysis.run.pilot import Plan
 from analysis.run.rows.plain import Row, plain
-from analysis.statistics.examples import BEFORE, KINDS, ExamplesSummary
+from analysis.statistics.examples import BEFORE, ExamplesSummary
 from store.arrays import pack
+from store.vocabulary import EXAMPLES
 
 
 def documents_of(corpus: Corpus, summaries: list[ExamplesSummary], more: set[int]) -> dict[int, Document]:
@@ -42,7 +43,7 @@ def example_rows(
         theirs = summary.partner[at][first:last] if bool(has_partner[latent]) else None
         yield {
             "index": int(plan.latents[latent]),
-            "kind": KINDS[kind],
+            "kind": EXAMPLES[kind],
             "rank": rank,
             "document": title_of(document.name, document.labels),
             "labels": plain(document.labels),

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.run.pilot import KINDS, Plan
+from analysis.run.pilot import Plan
 from analysis.run.rows.plain import Row, number, numbers
 from analysis.statistics.density import DensitySummary
 from analysis.statistics.geometry import Partners
 from analysis.statistics.histogram import QUANTILES, quantiles
 from analysis.statistics.moments import MomentsSummary
 from analysis.statistics.top_tokens import TopTokensSummary
+from store.vocabulary import DETAILS
 
 SPARK_BARS = 24
 _TABLE_TOKENS = 6
@@ -100,7 +101,7 @@ def sparks(counts: Tensor) -> list[list[int]]:
 def _detail(plan: Plan, latents: int) -> list[str | None]:
     kinds: list[str | None] = [None] * latents
     for index, kind in zip(plan.latents.tolist(), plan.kind.tolist(), strict=True):
-        kinds[index] = KINDS[kind]
+        kinds[index] = DETAILS[kind]
     return kinds
 
 

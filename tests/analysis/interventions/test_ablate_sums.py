@@ -8,9 +8,10 @@ import torch
 from analysis.interventions.ablate.measure import Measured
 from analysis.interventions.ablate.rows import effect_rows, equivalent
 from analysis.interventions.ablate.sums import FEWEST, Effects, Estimate, Sums
-from analysis.interventions.ablate.variants import OWN, RANDOM, Totals, Variant, turned
+from analysis.interventions.ablate.variants import Totals, Variant, turned
 from analysis.interventions.readout import Changes, Outputs
 from analysis.reading.corpus import GROUPS
+from store.vocabulary import OWN, RANDOM
 
 torch.set_num_threads(1)
 

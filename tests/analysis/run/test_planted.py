@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import LoadedSae, load_sae
-from analysis.run.pilot import KINDS
 from analysis.statistics.histogram import BINS
 from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
 from analysis.statistics.positions import KINDS as POSITION_KINDS
+from store.vocabulary import DETAILS
 from tests.planted import Measured, World, flat, measure, sae_folder, text_world
 
 torch.set_num_threads(1)
@@ -248,7 +248,7 @@ def test_noise_has_a_flat_profile(seed: int, tmp_path: Path) -> None:
 @seeds
 def test_the_plan_picks_dense_latents_partners_and_sparse_controls(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed), asked=[9])
-    kinds = dict(zip(found.plan.latents.tolist(), (KINDS[kind] for kind in found.plan.kind.tolist()), strict=True))
+    kinds = dict(zip(found.plan.latents.tolist(), (DETAILS[kind] for kind in found.plan.kind.tolist()), strict=True))
     assert {latent for latent, kind in kinds.items() if kind == "dense"} >= {0, 1, 2, 3}
     assert kinds[9] in ("asked", "control")
     sparse = {latent for latent, kind in kinds.items() if kind == "control"}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import load_sae
-from analysis.run.pilot import KINDS, Pilot, make_plan
+from analysis.run.pilot import Pilot, make_plan
 from analysis.run.rows.latents import Scalars, latent_rows
 from analysis.run.rows.pairs import pair_rows
 from analysis.statistics.density import DensitySummary
@@ -17,6 +17,7 @@ from analysis.statistics.geometry import Partners
 from analysis.statistics.joint import BINS, COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
 from analysis.statistics.moments import MomentsSummary
 from analysis.statistics.top_tokens import TopTokens, TopTokensSummary
+from store.vocabulary import DETAILS
 from tests.planted import sae_folder
 
 
@@ -114,7 +115,7 @@ def planned(dense: list[float], sparse: list[float]) -> Any:
 def test_controls_are_the_sparse_latents_that_fire_as_strongly_as_the_dense_ones() -> None:
     dense, sparse = [3.0, 10.0], [0.1, 0.2, 3.1, 50.0, 9.5, 0.3]
     plan = make_plan(*planned(dense, sparse))
-    kinds = dict(zip(plan.latents.tolist(), [KINDS[kind] for kind in plan.kind.tolist()], strict=True))
+    kinds = dict(zip(plan.latents.tolist(), [DETAILS[kind] for kind in plan.kind.tolist()], strict=True))
     assert kinds == {0: "dense", 1: "dense", 4: "control", 6: "control"}
 
 
@@ -123,7 +124,7 @@ def test_a_partner_is_no_control_and_costs_none() -> None:
     score = torch.tensor([0.9, 0.9, 0.0, 0.0])
     partner = torch.tensor([1, 0, -1, -1])
     plan = make_plan(weights, geometry._replace(score=score, partner=partner), pilot, threshold, asked)
-    kinds = dict(zip(plan.latents.tolist(), [KINDS[kind] for kind in plan.kind.tolist()], strict=True))
+    kinds = dict(zip(plan.latents.tolist(), [DETAILS[kind] for kind in plan.kind.tolist()], strict=True))
     assert kinds == {0: "dense", 1: "partner", 2: "control"}
 
 

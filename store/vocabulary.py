@@ -1,0 +1,47 @@
+"""The codes that the worker stores and the server reads, each once. The words for them are `app.vocabulary`'s."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+EPSILON = 0.002
+"""Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
+
+Verdict = Literal["keep", "investigate", "prune"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+KEEP, INVESTIGATE, PRUNE = VERDICTS
+"""What the rule, and what a person, may decide of a latent."""
+NEITHER = "neither"
+"""What a measurement speaks for that speaks neither for keeping nor for pruning."""
+
+YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
+"""Whether a class holds, a label goes with a signal, the text follows when steered. Likely: as far as measured."""
+HOLDS = (YES, LIKELY)
+"""Outcomes with which a latent has a class."""
+
+UNEXPLAINED, MIXTURE = "unexplained", "mixture"
+NO_CLASS = (UNEXPLAINED, MIXTURE)
+"""Names of scores that are no class: none of the classes holds; a sum of other latents. All other names are classes."""
+SUM, AGGREGATE, OWN_SIGNAL = "sum", "aggregate", "own"
+"""What a mixture may be, besides unmeasured."""
+STEERED = "context_binding"
+"""The class of which steering is a part: likely until the text was steered."""
+
+DENSE, PARTNER, CONTROL, ASKED = "dense", "partner", "control", "asked"
+DETAILS = (DENSE, PARTNER, CONTROL, ASKED)
+"""Why a latent has examples and profiles. A control is a sparse latent."""
+TOP, RANDOM_ON, RANDOM_OFF = "top", "random", "off"
+EXAMPLES = (TOP, "level1", "level2", "level3", "level4", RANDOM_ON, RANDOM_OFF)
+"""Kinds of example; levels are the quarters of the firing activations, from low to high."""
+
+ABLATE, STEER = "ablate", "steer"
+"""Kinds of intervention."""
+LATENT, PAIR, SET = "latent", "pair", "set"
+"""What an effect is of."""
+OWN, RANDOM, SPARSE, VARIANCE = "own", "random", "sparse", "variance"
+"""What was taken out: the subject's own part; or the control: random directions, sparse latents, sparse latents that
+hold as much variance."""
+MEASURES = ("loss", "kl", "entropy", "top1", "rank")
+"""Of an effect, with an interval; columns of the same names."""
+SWAPPED = "swapped"
+"""A control of steering besides random and sparse: the texts of other documents."""
