@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.methods.queries import Term
+from sqlalchemy.orm import Session
+
+from app.classes.counts import cuts_of
+from app.methods.queries import GRADES, Term, list_terms
+from app.runs.queries import RunInfo
 from app.shared.page import Page
+
+OF = {
+    "class": "Classes: what a latent does",
+    "latent": "Of a latent",
+    "pair": "Of a pair",
+    "sae": "Of an SAE",
+    "label": "Labels of the user's own",
+    "effect": "Effects of ablation",
+    "steering": "Steering",
+    "verdict": "Verdicts",
+    "arm": "Of an experiment's arm",
+    "experiment": "Of an experiment",
+}
 
 
 @dataclass(frozen=True)
@@ -19,3 +36,17 @@ class MethodsPage(Page):
     """What P, R and O mean."""
     cuts: list[tuple[str, str]]
     """Cuts of the run's classes: name, value."""
+
+
+def methods_page(session: Session, run: RunInfo | None) -> MethodsPage:
+    """All terms of the store, with the cuts of `run`."""
+    terms = list_terms(session)
+    kinds = dict.fromkeys([*OF, *(term.of for term in terms.values())])
+    groups = [(OF.get(kind, f"Of {kind}"), [term for term in terms.values() if term.of == kind]) for kind in kinds]
+    return MethodsPage(
+        title="Methods",
+        nav="methods",
+        groups=[group for group in groups if group[1]],
+        grades=GRADES,
+        cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, run).items()] if run else [],
+    )

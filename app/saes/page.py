@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.classes.queries import Key, ScoreInfo
-from app.interventions.dense_set import DenseSet
-from app.latents.facts import Fact
-from app.latents.queries import LatentInfo
-from app.pairs.queries import PairInfo
+from sqlalchemy.orm import Session
+
+from app.classes.queries import Key, ScoreInfo, classes_of
+from app.interventions.dense_set import DenseSet, dense_set
+from app.interventions.effects import set_effects
+from app.interventions.queries import interventions_of
+from app.latents.facts import Fact, sae_facts
+from app.latents.queries import Filters, LatentInfo, Order, list_latents
+from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
-from app.saes.queries import SaeInfo
+from app.runs.settings import flat
+from app.saes.queries import SaeInfo, training_report
+from app.shared.links import link
 from app.shared.page import Page
+from app.verdicts.queries import verdict_counts
+from app.vocabulary import RULE_VERDICTS
+from store.vocabulary import ABLATE
 
 
 @dataclass(frozen=True)
@@ -39,3 +48,31 @@ class SaePage(Page):
     """The training report beside the weights: name, value."""
     details: list[tuple[str, str]]
     """sae-lens' configuration and metadata: name, value."""
+
+
+def sae_page(session: Session, run: RunInfo, sae: SaeInfo, pin: str) -> SaePage:
+    """The page of one SAE."""
+    details, training = training_report(session, sae.slug)
+    densest = list_latents(session, run, Filters(sae=sae.slug), Order("density", descending=True), None, 12).items
+    ablation = interventions_of(session, sae.analysis_id).get(ABLATE)
+    whole = [] if ablation is None else set_effects(session, ablation.id)
+    ruled = verdict_counts(session, sae.analysis_id)
+    choices = [(name, words) for name, words in RULE_VERDICTS.items() if name in ruled]
+    return SaePage(
+        title=sae.slug,
+        nav="layers",
+        run=run,
+        sae=sae,
+        facts=sae_facts(sae),
+        pairs=list_pairs(session, sae.analysis_id),
+        densest=densest,
+        classes=classes_of(session, [(one.analysis_id, one.index) for one in densest]),
+        dense_set=dense_set(ablation, whole, sae.slug),
+        verdicts=[(name, words, ruled[name], _ruled(sae.slug, name, pin)) for name, words in choices],
+        training=flat(training or {}),
+        details=flat(details),
+    )
+
+
+def _ruled(slug: str, verdict: str, pin: str) -> str:
+    return link("/latents", {"sae": slug, "dense": "any", "verdict": verdict}, pin)
