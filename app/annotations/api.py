@@ -2,88 +2,108 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, Subject, history
-from app.annotations.schemas import AnnotationIn, AnnotationOut, AnnotationStateOut, CategoryOut
-from app.annotations.write import Draft, Stale, author_name, save
+from app.annotations.write import MAX_NAME, MAX_NOTE, Draft, Stale, author_name, save
 from app.categories import queries as categories
-from app.deps import Index, SessionDep, Slug, ViewerDep, WritingDep
+from app.categories.queries import CategoryInfo
+from app.deps import Index, SessionDep, Slug, ViewerDep, WritingDep, analysed_sae
 from app.http.cache import Fresh
 from app.http.errors import conflict_response
 from app.http.viewer import Viewer
 from app.latents import queries as latents
 from app.pairs.page import measured_pair
-from app.runs import queries as runs
-from app.saes import queries as saes
+from store.vocabulary import Verdict
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
+
+
+class AnnotationState(BaseModel):
+    """What is said of one latent or pair, and how it came about."""
+
+    sae: str
+    index: int
+    other: int | None = Field(description="Of a pair the larger index")
+    version: int = Field(description="Send it with a change; 0 where nothing was ever said")
+    current: AnnotationInfo | None
+    history: list[AnnotationInfo] = Field(description="Newest first")
+
+
+class AnnotationIn(BaseModel):
+    """What to say. A save from an old version is answered by 409, and nothing is lost."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: int = Field(ge=0, le=2**31 - 1, description="The version this was made from; 0 where there was none")
+    category: str | None = Field(default=None, max_length=60, description="One of /api/v1/categories")
+    verdict: Verdict | None = None
+    note: str = Field(default="", max_length=MAX_NOTE)
+    author: str = Field(
+        max_length=MAX_NAME,
+        pattern=r"[^\s\x00-\x1f\x7f-\x9f]",
+        description="Who says it; a trusted proxy's word goes before it",
+    )
 
 
 @router.get("/categories", dependencies=[Fresh])
-def list_categories(session: SessionDep) -> list[CategoryOut]:
+def list_categories(session: SessionDep) -> list[CategoryInfo]:
     """The machine's classes, then the team's own."""
-    own = CategoryOut.model_fields
-    return [CategoryOut(**{name: getattr(one, name) for name in own}) for one in categories.list_categories(session)]
+    return categories.list_categories(session)
 
 
-@router.get("/saes/{slug:path}/latents/{index}/annotation", dependencies=[Fresh])
-def get_latent_annotation(session: SessionDep, slug: Slug, index: Index) -> AnnotationStateOut:
-    """What is said of a latent, with all versions."""
-    return _state(session, slug, _latent(session, slug, index))
-
-
-@router.put("/saes/{slug:path}/latents/{index}/annotation", response_model=AnnotationStateOut)
-def put_latent_annotation(
-    session: SessionDep,
-    writing: WritingDep,
-    viewer: ViewerDep,
-    slug: Slug,
-    index: Index,
-    asked: AnnotationIn,
-) -> AnnotationStateOut | Response:
-    """Say something of a latent, as a new version."""
-    return _put(session, writing, viewer, slug, _latent(session, slug, index), asked)
-
-
-@router.get("/saes/{slug:path}/pairs/{first}/{second}/annotation", dependencies=[Fresh])
-def get_pair_annotation(session: SessionDep, slug: Slug, first: Index, second: Index) -> AnnotationStateOut:
-    """What is said of two latents as one signal, with all versions."""
-    return _state(session, slug, _pair(session, slug, first, second))
-
-
-@router.put("/saes/{slug:path}/pairs/{first}/{second}/annotation", response_model=AnnotationStateOut)
-def put_pair_annotation(
-    session: SessionDep,
-    writing: WritingDep,
-    viewer: ViewerDep,
-    slug: Slug,
-    first: Index,
-    second: Index,
-    asked: AnnotationIn,
-) -> AnnotationStateOut | Response:
-    """Say something of two latents as one signal, as a new version."""
-    return _put(session, writing, viewer, slug, _pair(session, slug, first, second), asked)
-
-
-def _latent(session: Session, slug: str, index: int) -> Subject:
-    sae = saes.find_sae(session, runs.run_of_sae(session, slug, None), slug)
+def latent_of(session: SessionDep, slug: Slug, index: Index) -> Subject:
+    """The latent that the path names, whichever run holds it."""
+    sae = analysed_sae(session, slug).sae
     return Subject(sae.sha256, latents.find_latent(session, sae, index).index)
 
 
-def _pair(session: Session, slug: str, first: int, second: int) -> Subject:
-    sae = saes.find_sae(session, runs.run_of_sae(session, slug, None), slug)
+def pair_of(session: SessionDep, slug: Slug, first: Index, second: Index) -> Subject:
+    """The pair that the path names."""
+    sae = analysed_sae(session, slug).sae
     measured_pair(session, sae, first, second)
     return Subject.pair(sae.sha256, first, second)
 
 
+LatentDep = Annotated[Subject, Depends(latent_of)]
+PairDep = Annotated[Subject, Depends(pair_of)]
+
+
+@router.get("/saes/{slug:path}/latents/{index}/annotation", dependencies=[Fresh])
+def get_latent_annotation(session: SessionDep, slug: Slug, subject: LatentDep) -> AnnotationState:
+    """What is said of a latent, with all versions."""
+    return _state(session, slug, subject)
+
+
+@router.put("/saes/{slug:path}/latents/{index}/annotation", response_model=AnnotationState)
+def put_latent_annotation(
+    session: SessionDep, writing: WritingDep, viewer: ViewerDep, slug: Slug, subject: LatentDep, asked: AnnotationIn
+) -> AnnotationState | Response:
+    """Say something of a latent, as a new version."""
+    return _put(session, writing, viewer, slug, subject, asked)
+
+
+@router.get("/saes/{slug:path}/pairs/{first}/{second}/annotation", dependencies=[Fresh])
+def get_pair_annotation(session: SessionDep, slug: Slug, subject: PairDep) -> AnnotationState:
+    """What is said of two latents as one signal, with all versions."""
+    return _state(session, slug, subject)
+
+
+@router.put("/saes/{slug:path}/pairs/{first}/{second}/annotation", response_model=AnnotationState)
+def put_pair_annotation(
+    session: SessionDep, writing: WritingDep, viewer: ViewerDep, slug: Slug, subject: PairDep, asked: AnnotationIn
+) -> AnnotationState | Response:
+    """Say something of two latents as one signal, as a new version."""
+    return _put(session, writing, viewer, slug, subject, asked)
+
+
 def _put(
     session: Session, writing: Session, viewer: Viewer, slug: str, subject: Subject, asked: AnnotationIn
-) -> AnnotationStateOut | Response:
+) -> AnnotationState | Response:
     session.rollback()  # the answer is read after the save
     author = author_name(viewer.name if viewer.fixed else asked.author)
     try:
@@ -94,9 +114,9 @@ def _put(
     return _state(session, slug, subject)
 
 
-def _state(session: Session, slug: str, subject: Subject) -> AnnotationStateOut:
-    versions = [_version(one) for one in history(session, subject)]
-    return AnnotationStateOut(
+def _state(session: Session, slug: str, subject: Subject) -> AnnotationState:
+    versions = history(session, subject)
+    return AnnotationState(
         sae=slug,
         index=subject.index,
         other=subject.other if subject.is_pair else None,
@@ -104,8 +124,3 @@ def _state(session: Session, slug: str, subject: Subject) -> AnnotationStateOut:
         current=versions[0] if versions else None,
         history=versions,
     )
-
-
-def _version(found: AnnotationInfo) -> AnnotationOut:
-    own = asdict(found)
-    return AnnotationOut(**{name: own[name] for name in AnnotationOut.model_fields})

@@ -164,4 +164,4 @@ def category_of(key: str | None, known: list[CategoryInfo]) -> CategoryInfo | No
     if key is None:
         return None
     found = next((one for one in known if one.key == key), None)
-    return found or CategoryInfo(key, key.replace("_", " "), "", "", True, True, "", None)
+    return found or CategoryInfo(key=key, title=key.replace("_", " "), archived=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
+from app.shared.record import Hidden, Moment, Record
 from app.vocabulary import ANY, NONE
 from store.tables import Analysis, Annotation, Latent, Sae
 from store.tables.team import ALONE
@@ -42,21 +41,24 @@ class Subject:
         )
 
 
-@dataclass(frozen=True)
-class AnnotationInfo:
-    """One version."""
+class AnnotationInfo(Record):
+    """What a person says, in one version."""
 
-    id: int
-    sae_sha256: str
-    index: int
-    other: int
+    id: int = Hidden
+    sae_sha256: str = Hidden
+    index: int = Hidden
+    other: int = Hidden
     version: int
+    """1, 2, ... of this latent or pair"""
     category: str | None
+    """A class's name, or the key of a category of the team's own"""
     verdict: str | None
+    """keep, investigate or prune"""
     note: str
     author: str
-    created: datetime
+    created: Moment
     restores: int | None
+    """The version whose content an undo brought back; 0: nothing was said"""
 
     @property
     def empty(self) -> bool:
@@ -138,5 +140,4 @@ def is_annotated(wanted: bool) -> ColumnElement[bool]:
 
 def info(row: Annotation) -> AnnotationInfo:
     """A row as pages get it."""
-    own: dict[str, Any] = {name: getattr(row, name) for name in AnnotationInfo.__dataclass_fields__}
-    return AnnotationInfo(**own | {"created": row.created.replace(tzinfo=UTC)})  # SQLite keeps no zone
+    return AnnotationInfo.model_validate(row)

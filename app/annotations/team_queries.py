@@ -12,8 +12,8 @@ from app.annotations.queries import of_latent
 from app.classes import counts as class_counts
 from app.classes.queries import CLASSES
 from app.interventions.effects import own_value
-from app.latents.profiles import finite
 from app.runs.queries import RunInfo
+from app.shared.record import finite
 from store.tables import Analysis, Annotation, Latent, Sae, Score, Verdict
 from store.tables.team import ALONE
 from store.vocabulary import HOLDS, NO, UNEXPLAINED

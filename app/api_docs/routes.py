@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from app.api_docs.openapi import description
 from app.api_docs.page import ApiDocsPage, Operation
@@ -13,6 +13,12 @@ from app.deps import RendererDep
 from app.http.cache import Fresh
 
 router = APIRouter(dependencies=[Fresh])
+
+
+@router.get("/api/v1/openapi.json")
+def openapi(request: Request) -> JSONResponse:
+    """The description of the API."""
+    return JSONResponse(description(request.app))
 
 
 @router.get("/api/docs")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
+from pydantic import Field, computed_field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import CLASSES
 from app.shared.memory import remembered
+from app.shared.record import Moment, Record
 from store.tables import Category
 
 COLOURS = {
@@ -25,20 +24,23 @@ COLOURS = {
 """The palette: name in the store and of the style -> as people read it."""
 
 
-@dataclass(frozen=True)
-class CategoryInfo:
-    """One category."""
+class CategoryInfo(Record):
+    """A category that people may give."""
 
     key: str
     title: str
-    colour: str
-    """Of the palette; empty for a class of the machine."""
-    description: str
-    own: bool
-    """The team's, not the machine's."""
-    archived: bool
-    author: str
-    changed: datetime | None
+    colour: str = ""
+    description: str = ""
+    archived: bool = False
+    """Put away: offered no more"""
+    author: str = Field(default="", exclude=True)
+    changed: Moment | None = Field(default=None, exclude=True)
+
+    @computed_field(description="The team's, not one of the machine's classes")  # type: ignore[prop-decorator]
+    @property
+    def own(self) -> bool:
+        """The team's, not the machine's."""
+        return self.key not in CLASSES
 
     @property
     def stamp(self) -> str:
@@ -54,7 +56,8 @@ def list_categories(session: Session) -> list[CategoryInfo]:
 
 def _list(session: Session) -> list[CategoryInfo]:
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
-    return [_of_machine(key) for key in CLASSES] + [info(row) for row in rows]
+    machine = [CategoryInfo(key=key, title=title) for key, title in CLASSES.items()]
+    return machine + [info(row) for row in rows]
 
 
 def category_titles(found: list[CategoryInfo]) -> dict[str, CategoryInfo]:
@@ -62,11 +65,6 @@ def category_titles(found: list[CategoryInfo]) -> dict[str, CategoryInfo]:
     return {one.key: one for one in found}
 
 
-def _of_machine(key: str) -> CategoryInfo:
-    return CategoryInfo(key, CLASSES[key], "", "", False, False, "", None)
-
-
 def info(row: Category) -> CategoryInfo:
     """A row as pages get it."""
-    when = row.changed.replace(tzinfo=UTC)
-    return CategoryInfo(row.key, row.title, row.colour, row.description, True, row.archived, row.author, when)
+    return CategoryInfo.model_validate(row)

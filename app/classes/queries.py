@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.latents.profiles import cleaned, finite
+from app.shared.record import cleaned, finite
 from store.tables import Latent, Score
 from store.vocabulary import HOLDS, MIXTURE, UNEXPLAINED, UNMEASURED
 

@@ -20,7 +20,7 @@ from app.experiments.arms import (
     more_of,
     title_of,
 )
-from app.experiments.queries import ArmInfo, ExperimentInfo
+from app.experiments.queries import ArmInfo, ExperimentDetail, ExperimentInfo
 from app.experiments.seeds import StabilityTable, angles_view, stability_table
 from app.interventions.effects_page import command
 from app.latents.facts import Fact
@@ -100,7 +100,7 @@ def _line_of(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> ExperimentL
 def experiment_page(session: Session, number: int) -> ExperimentPage:
     """One of them."""
     experiment = experiments.find_experiment(session, number)
-    arms = experiments.list_arms(session, number)
+    arms = experiment.arms
     names = {name: title_of(name) for name in in_order(arms)}
     curves = experiments.arm_curves(session, number)
     return ExperimentPage(
@@ -113,7 +113,7 @@ def experiment_page(session: Session, number: int) -> ExperimentPage:
         curves=_curves(curves, names, experiment.dense_threshold),
         counts=_counts(arms, names),
         angles=angles_view(experiment),
-        stability=stability_table(experiment, experiments.list_stability(session, number)),
+        stability=stability_table(experiment, experiment.stability),
         saes=[arm for found in in_order(arms).values() for arm in found],
         names=names,
         recipe=flat(experiment.recipe),
@@ -122,7 +122,7 @@ def experiment_page(session: Session, number: int) -> ExperimentPage:
     )
 
 
-def _command(experiment: ExperimentInfo) -> str:
+def _command(experiment: ExperimentDetail) -> str:
     """What to type for the same lengths; what else differs from the SAE's own recipe stands in the recipe."""
     steps = experiment.recipe.get("train_tokens")
     asked = {"train-tokens": steps, "tokens": experiment.tokens, "eval-tokens": experiment.eval_tokens}

@@ -2,76 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, computed_field
 from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from app.http.errors import NotFound
-from app.latents.profiles import cleaned
+from app.shared.record import Evidence, Hidden, Moment, Number, Record, cleaned, columns, read
 from store.tables import Arm, Experiment, Model, Sae, Stability
 
 
-@dataclass(frozen=True)
-class ExperimentInfo:
-    """One experiment, without its arms."""
+class ArmInfo(Record):
+    """One SAE of an experiment."""
 
-    id: int
-    key: str
-    sae: str
-    """Slug of the SAE whose dense latents are removed."""
-    model: str
-    layer: int
-    analysis_id: int | None
-    tokens: int
-    """Different tokens the arms are trained on."""
-    eval_tokens: int
-    """Held-out tokens the densities are measured on."""
-    dense_threshold: float
-    recipe: dict[str, Any]
-    settings: dict[str, Any]
-    versions: dict[str, Any]
-    summary: dict[str, Any]
-    seconds: float
-    finished: datetime
-
-
-@dataclass(frozen=True)
-class ArmInfo:
-    """One SAE of an experiment. A number that was not measured is None."""
-
-    experiment_id: int
+    experiment_id: int = Hidden
     name: str
+    """original, dense, dimension, count, variance, components, abstopk, abstopk_half"""
     seed: int
     architecture: str
     width: int
     k: float
     removed_latents: int
+    """Whose decoder directions span what was removed"""
     removed_dimensions: int
-    removed_variance: float | None
+    removed_variance: Number
+    """Share of the activations' variance"""
     n_dense: int
-    n_dense_low: float | None
-    n_dense_high: float | None
-    dense_mass_share: float | None
+    n_dense_low: Number
+    """95 % interval over documents"""
+    n_dense_high: Number
+    dense_mass_share: Number
     n_pairs: int
-    signed_share: float | None
-    fvu: float | None
-    alive_share: float | None
-    l0: float | None
+    signed_share: Number
+    """Of the alive latents, those that use both signs; AbsTopK only"""
+    fvu: Number
+    alive_share: Number
+    """Latents that fire on the held-out text"""
+    l0: Number
     sha256: str
+    """Of the weights"""
     seconds: float
 
 
-@dataclass(frozen=True)
-class StabilityInfo:
-    """Whether a latent comes back in SAEs trained anew from other seeds."""
+class StabilityInfo(Record):
+    """Whether a dense latent of the experiment's SAE comes back under other seeds."""
 
     index: int
-    cosines: list[float | None]
-    """The largest |cosine| of its decoder direction with a latent of each seed."""
+    cosines: Annotated[list[float | None], BeforeValidator(lambda cosines: cleaned(cosines or []))]
+    """Largest |cosine| with a latent of each seed"""
     found: int
+    """Seeds in which it is found again"""
     stable: bool
 
     @property
@@ -80,28 +61,67 @@ class StabilityInfo:
         return min((value or 0.0 for value in self.cosines), default=0.0)
 
 
+class ExperimentInfo(Record):
+    """SAEs trained on the same activations with different parts of them removed."""
+
+    id: int
+    key: str
+    """Hash of all that fixes its numbers"""
+    sae: str
+    """Whose dense latents are removed"""
+    model: str
+    layer: int
+    analysis_id: int | None = Hidden
+    tokens: int
+    """Different tokens the SAEs are trained on"""
+    eval_tokens: int
+    """Held-out tokens that everything is measured on"""
+    dense_threshold: float
+    summary: Evidence
+    """Means over seeds with intervals, differences, angles, stability"""
+    seconds: float
+    finished: Moment
+
+    @computed_field(description="Its page")  # type: ignore[prop-decorator]  # mypy knows no such pair
+    @property
+    def url(self) -> str:
+        """Address of its page."""
+        return f"/experiments/{self.id}"
+
+
+class ExperimentDetail(ExperimentInfo):
+    """One experiment with all its SAEs."""
+
+    recipe: Evidence
+    settings: Evidence
+    versions: Evidence
+    arms: list[ArmInfo]
+    stability: list[StabilityInfo]
+
+
 def list_experiments(session: Session) -> list[ExperimentInfo]:
     """Newest first."""
-    return [_info(*row) for row in session.execute(_joined().order_by(Experiment.id.desc()))]
+    return read(session, ExperimentInfo, _joined().order_by(Experiment.id.desc()))
 
 
-def find_experiment(session: Session, number: int) -> ExperimentInfo:
+def find_experiment(session: Session, number: int) -> ExperimentDetail:
     """One experiment.
 
     Raises:
         NotFound: there is none of this number.
     """
-    row = session.execute(_joined().where(Experiment.id == number)).first()
+    more = Experiment.recipe, Experiment.settings, Experiment.versions
+    row = session.execute(_joined(*more).where(Experiment.id == number)).mappings().first()
     if row is None:
         known = ", ".join(map(str, session.scalars(select(Experiment.id).order_by(Experiment.id).limit(20))))
         raise NotFound(f"There is no experiment {number}. This store has: {known or 'none yet'}.")
-    return _info(*row)
+    return ExperimentDetail(**row, arms=list_arms(session, number), stability=_list_stability(session, number))
 
 
 def list_arms(session: Session, number: int | None = None) -> list[ArmInfo]:
     """Arms of one experiment, or of all, by seed; without their densities."""
-    statement = select(Arm).options(defer(Arm.density_curve)).order_by(Arm.experiment_id, Arm.name, Arm.seed)
-    return [_arm(row) for row in session.scalars(statement if number is None else _of(statement, number))]
+    statement = select(*columns(ArmInfo, Arm)).order_by(Arm.experiment_id, Arm.name, Arm.seed)
+    return read(session, ArmInfo, statement if number is None else statement.where(Arm.experiment_id == number))
 
 
 def arm_curves(session: Session, number: int) -> dict[tuple[str, int], list[float]]:
@@ -110,39 +130,12 @@ def arm_curves(session: Session, number: int) -> dict[tuple[str, int], list[floa
     return {(name, seed): curve for name, seed, curve in session.execute(statement)}
 
 
-def list_stability(session: Session, number: int) -> list[StabilityInfo]:
+def _list_stability(session: Session, number: int) -> list[StabilityInfo]:
     """Those that come back in most seeds first."""
-    rows = session.scalars(select(Stability).where(Stability.experiment_id == number))
-    found = [StabilityInfo(row.index, cleaned(row.cosines or []), row.found, row.stable) for row in rows]
-    return sorted(found, key=lambda one: (-one.found, -one.least, one.index))
+    statement = select(*columns(StabilityInfo, Stability)).where(Stability.experiment_id == number)
+    return sorted(read(session, StabilityInfo, statement), key=lambda one: (-one.found, -one.least, one.index))
 
 
-def _joined() -> Select[Experiment, Sae, str]:
-    return (
-        select(Experiment, Sae, Model.name)
-        .join(Sae, Sae.id == Experiment.sae_id)
-        .join(Model, Model.id == Sae.model_id)
-        .options(defer(Sae.details), defer(Sae.training))
-    )
-
-
-def _of(statement: Select[Arm], number: int) -> Select[Arm]:
-    return statement.where(Arm.experiment_id == number)
-
-
-def _info(row: Experiment, sae: Sae, model: str) -> ExperimentInfo:
-    names = ("id", "key", "analysis_id", "tokens", "eval_tokens", "dense_threshold", "seconds")
-    nested = {name: cleaned(getattr(row, name) or {}) for name in ("recipe", "settings", "versions", "summary")}
-    return ExperimentInfo(
-        sae=sae.slug,
-        model=model,
-        layer=sae.layer,
-        finished=row.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
-        **{name: getattr(row, name) for name in names},
-        **nested,
-    )
-
-
-def _arm(row: Arm) -> ArmInfo:
-    held: dict[str, Any] = {name: getattr(row, name) for name in ArmInfo.__dataclass_fields__}
-    return ArmInfo(**cleaned(held))
+def _joined(*more: Any) -> Select[Any]:
+    own = columns(ExperimentInfo, Experiment, sae=Sae.slug, model=Model.name, layer=Sae.layer)
+    return select(*own, *more).join(Sae, Sae.id == Experiment.sae_id).join(Model, Model.id == Sae.model_id)

@@ -16,11 +16,12 @@ from app.interventions import effects
 from app.interventions.effects import EffectInfo
 from app.latents import profiles
 from app.latents import queries as latents
-from app.latents.profiles import TokenItem, finite
+from app.latents.profiles import TokenItem
 from app.latents.queries import Filters, LatentInfo, Order
 from app.runs.queries import RunInfo
 from app.shared.cursor import Cursor
 from app.shared.links import link
+from app.shared.record import finite
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
 from store.vocabulary import MEASURES, MIXTURE, UNEXPLAINED

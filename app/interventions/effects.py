@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
-from app.latents.profiles import finite
+from app.shared.record import finite
 from store.tables import Effect, Intervention, Latent
 from store.vocabulary import ABLATE, LATENT, MEASURES, OWN, RANDOM, SET, SPARSE, VARIANCE
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.latents.profiles import cleaned
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
+from app.shared.record import cleaned
 from store.tables import Analysis, Intervention
 
 

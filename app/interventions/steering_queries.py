@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.latents.profiles import cleaned, finite
+from app.shared.record import cleaned, finite
 from store.tables import Steering
 
 

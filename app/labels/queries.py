@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.latents.profiles import cleaned, finite
 from app.runs.queries import RunInfo
+from app.shared.record import cleaned, finite
 from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
 from store.vocabulary import NO, UNMEASURED, YES
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.shared.record import finite
 from store.arrays import unpack
 from store.tables import Profile
 
@@ -119,20 +119,6 @@ def token_lists(
         for row in session.scalars(statement):
             found[analysis_id, row.index, row.name] = _tokens(row)
     return found
-
-
-def finite(value: float | None) -> float | None:
-    """NaN and infinities become None: JSON has no word for them."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def cleaned(value: Any) -> Any:
-    """Evidence as it may go into JSON: SQLite would keep a NaN that no page could send."""
-    if isinstance(value, dict):
-        return {str(key): cleaned(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [cleaned(inner) for inner in value]
-    return finite(value) if isinstance(value, float) else value
 
 
 def _histogram(row: Profile | None) -> Histogram | None:

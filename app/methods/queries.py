@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.shared.memory import remembered
+from app.shared.record import Record, columns, read
 from store.tables import Statistic
 
 GRADES = {
@@ -17,9 +16,8 @@ GRADES = {
 }
 
 
-@dataclass(frozen=True)
-class Term:
-    """A statistic's declaration."""
+class Term(Record):
+    """What a value means."""
 
     name: str
     title: str
@@ -28,6 +26,7 @@ class Term:
     of: str
     definition: str
     grade: str
+    """P: stated in the paper. R: reported about it. O: our own choice"""
     source: str
 
 
@@ -37,5 +36,5 @@ def list_terms(session: Session) -> dict[str, Term]:
 
 
 def _terms(session: Session) -> list[Term]:
-    rows = session.scalars(select(Statistic).order_by(Statistic.position, Statistic.name))
-    return [Term(**{name: getattr(row, name) for name in Term.__dataclass_fields__}) for row in rows]
+    statement = select(*columns(Term, Statistic)).order_by(Statistic.position, Statistic.name)
+    return read(session, Term, statement)

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, info, of_latent
 from app.classes.queries import CLASSES, Key
-from app.latents.profiles import finite
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
+from app.shared.record import finite
 from store.tables import (
     Analysis,
     Annotation,

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from app.http.errors import NotFound
 from app.shared.memory import remembered
+from app.shared.record import Hidden, Moment, Record, columns, read
 from store.tables import Analysis, Corpus, Model, Run, Sae
 
 
-@dataclass(frozen=True)
-class RunInfo:
-    """A complete run with its model and corpus."""
+class RunInfo(Record):
+    """One reading of a corpus through a model and its SAEs."""
 
     id: int
+    """Pins the run: ?run="""
     key: str
+    """Hash of all that fixes the run's numbers"""
     model: str
-    model_name: str
-    model_layers: int
+    model_name: str = Hidden
+    model_layers: int = Hidden
     corpus: str
     corpus_sha256: str
     tokens: int
+    """Counted tokens: the denominator of every density"""
     masked_tokens: int
+    """BOS, EOS and padding: in no numerator and no denominator"""
     documents: int
     context: int
+    """Tokens per context, BOS included"""
     dense_threshold: float
+    """A latent is dense above this density"""
     seed: int
     versions: dict[str, Any]
     seconds: float
-    finished: datetime
+    finished: Moment
     n_saes: int
     n_dense: int
     n_latents: int
@@ -41,7 +45,7 @@ class RunInfo:
 
 def list_runs(session: Session) -> list[RunInfo]:
     """All complete runs, newest first."""
-    return [_info(*row) for row in session.execute(_complete().order_by(Run.id.desc()))]
+    return read(session, RunInfo, _complete().order_by(Run.id.desc()))
 
 
 def find_run(session: Session, run: int | None) -> RunInfo | None:
@@ -51,11 +55,11 @@ def find_run(session: Session, run: int | None) -> RunInfo | None:
         NotFound: `run` names no complete run.
     """
     statement = _complete() if run is None else _complete().where(Run.id == run)
-    row = session.execute(statement.order_by(Run.id.desc()).limit(1)).first()
-    if row is None and run is not None:
+    found = read(session, RunInfo, statement.order_by(Run.id.desc()).limit(1))
+    if not found and run is not None:
         known = ", ".join(str(item.id) for item in list_runs(session)[:10]) or "none yet"
         raise NotFound(f"There is no complete run {run}. Runs: {known}.")
-    return _info(*row) if row else None
+    return found[0] if found else None
 
 
 def run_to_browse(session: Session, slug: str | None, run: int | None) -> RunInfo | None:
@@ -86,10 +90,10 @@ def _run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
     statement = _complete().where(Run.id.in_(holds))
     if run is not None:
         statement = statement.where(Run.id == run)
-    row = session.execute(statement.order_by(Run.id.desc()).limit(1)).first()
-    if row is None:
+    found = read(session, RunInfo, statement.order_by(Run.id.desc()).limit(1))
+    if not found:
         raise NotFound(_missing(session, slug, run))
-    return _info(*row)
+    return found[0]
 
 
 def _missing(session: Session, slug: str, run: int | None) -> str:
@@ -103,45 +107,28 @@ def _complete() -> Select[Any]:
     counts = (
         select(
             Analysis.run_id,
-            func.count().label("saes"),
-            func.sum(Analysis.n_dense).label("dense"),
-            func.sum(Sae.n_latents).label("latents"),
+            func.count().label("n_saes"),
+            func.sum(Analysis.n_dense).label("n_dense"),
+            func.sum(Sae.n_latents).label("n_latents"),
         )
         .join(Sae, Sae.id == Analysis.sae_id)
         .group_by(Analysis.run_id)
         .subquery()
     )
+    named = {
+        "model": Model.slug,
+        "model_name": Model.name,
+        "model_layers": Model.n_layers,
+        "corpus": Corpus.name,
+        "corpus_sha256": Corpus.sha256,
+    }
+    counted = {name: counts.c[name] for name in ("n_saes", "n_dense", "n_latents")}
     return (
-        select(Run, Model, Corpus, counts.c.saes, counts.c.dense, counts.c.latents)
+        select(*columns(RunInfo, Run, **named, **counted))
         .join(Model, Model.id == Run.model_id)
         .join(Corpus, Corpus.id == Run.corpus_id)
         .join(counts, counts.c.run_id == Run.id)
         .where(Run.status == "complete")
-        .options(defer(Run.strip), defer(Run.settings), defer(Corpus.report))
-    )
-
-
-def _info(run: Run, model: Model, corpus: Corpus, saes: int, dense: int, latents: int) -> RunInfo:
-    return RunInfo(
-        id=run.id,
-        key=run.key,
-        model=model.slug,
-        model_name=model.name,
-        model_layers=model.n_layers,
-        corpus=corpus.name,
-        corpus_sha256=corpus.sha256,
-        tokens=run.tokens,
-        masked_tokens=run.masked_tokens,
-        documents=run.documents,
-        context=run.context,
-        dense_threshold=run.dense_threshold,
-        seed=run.seed,
-        versions=run.versions,
-        seconds=run.seconds,
-        finished=run.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
-        n_saes=saes,
-        n_dense=int(dense),
-        n_latents=int(latents),
     )
 
 

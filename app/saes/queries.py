@@ -5,38 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
+from app.shared.record import Hidden, Record, columns, read
 from store.tables import Analysis, Latent, Model, Run, Sae
 
 
-@dataclass(frozen=True)
-class SaeInfo:
-    """An SAE and what one run found about it as a whole. Shares are of counted tokens unless said otherwise."""
+class SaeInfo(Record):
+    """An SAE as one run saw it, the newest unless another is asked for."""
 
-    analysis_id: int
-    run_id: int
+    analysis_id: int = Hidden
     slug: str
     sha256: str
+    """Of the weights: the SAE's identity"""
     model: str
+    run: int
     layer: int
     hook_point: str
     architecture: str
     d_in: int
     n_latents: int
     dtype: str
-    source: str
+    source: str = Hidden
     neuronpedia_id: str | None
     l0: float
+    """Latents that fire per token, mean"""
     fvu: float | None
+    """Fraction of variance unexplained, massive tokens left out"""
     n_dense: int
     n_borderline: int
     n_dead: int
     n_pairs: int
     dense_mass_share: float | None
+    """Share of summed |activation| from dense latents"""
     massive_share: float
     median_norm: float
 
@@ -65,8 +69,14 @@ def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
 
 
 def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
-    statement = _analysed().where(Analysis.run_id == run.id).order_by(Sae.layer, Sae.slug)
-    return [_info(*row) for row in session.execute(statement)]
+    named = {"analysis_id": Analysis.id, "run": Analysis.run_id, "model": Model.slug}
+    statement = (
+        select(*columns(SaeInfo, Analysis, Sae, **named))
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Model, Model.id == Sae.model_id)
+        .where(Analysis.run_id == run.id)
+    )
+    return read(session, SaeInfo, statement.order_by(Sae.layer, Sae.slug))
 
 
 def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
@@ -129,20 +139,3 @@ def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Po
         Point(slug, layer, index, density, score or 0.0, (cosine or 0.0) < 0)
         for slug, layer, index, density, score, cosine in session.execute(statement)
     ]
-
-
-def _analysed() -> Select[Analysis, Sae, str]:
-    return (
-        select(Analysis, Sae, Model.slug)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .join(Model, Model.id == Sae.model_id)
-        # the curve holds every latent: only two pages want it
-        .options(defer(Analysis.density_curve), defer(Sae.details), defer(Sae.training))
-    )
-
-
-def _info(found: Analysis, sae: Sae, model: str) -> SaeInfo:
-    own: dict[str, Any] = {"analysis_id": found.id, "model": model}
-    rest = [name for name in SaeInfo.__dataclass_fields__ if name not in own]
-    # no name is in both tables but `id`
-    return SaeInfo(**own, **{name: getattr(found if hasattr(found, name) else sae, name) for name in rest})

@@ -10,12 +10,10 @@ from pydantic import WithJsonSchema
 
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
-from app.search.page import MAX_LIMIT, Asked, address, asked, find, search_page
-from app.search.queries import KINDS, Group
-from app.search.schemas import FoundGroupOut, FoundOut, PartOut, SearchOut
+from app.search.page import MAX_LIMIT, Asked, asked, search_page
+from app.search.queries import KINDS
 
 router = APIRouter(dependencies=[Fresh])
-api = APIRouter(prefix="/api/v1", dependencies=[Fresh])
 
 Text = Annotated[
     str,
@@ -54,28 +52,3 @@ AskedDep = Annotated[Asked, Depends(search_asked)]
 def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> HTMLResponse:
     """What was found, or how to search."""
     return render(search_page(session, wanted))
-
-
-@api.get("/search")
-def search_in_json(session: SessionDep, wanted: AskedDep) -> SearchOut:
-    """Search tokens, contexts, notes and categories of a run."""
-    run, groups = find(session, wanted)
-    return SearchOut(q=wanted.q, run=run.id if run else None, groups=[_group(group) for group in groups])
-
-
-def _group(group: Group) -> FoundGroupOut:
-    own = ("index", "other", "density", "document", "example", "author", "created", "layer")
-    hits = [
-        FoundOut(
-            sae=hit.slug or None,
-            url=address(hit),
-            parts=[PartOut(text=part.text, hit=part.hit) for part in hit.parts],
-            also=hit.others,
-            category=hit.category.key if hit.category else None,
-            **{name: getattr(hit, name) or None for name in own if name != "index"},
-            index=hit.index,
-        )
-        for hit in group.hits
-    ]
-    after = None if group.next is None else str(group.next)
-    return FoundGroupOut(kind=group.kind, total=group.total, items=hits, next=after)

@@ -1,10 +1,19 @@
-"""What search found."""
+"""What search found, in JSON."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
+
+from app.deps import SessionDep
+from app.http.cache import Fresh
+from app.search.page import address, find
+from app.search.queries import Group
+from app.search.routes import AskedDep
+
+router = APIRouter(dependencies=[Fresh])
 
 
 class PartOut(BaseModel):
@@ -47,3 +56,28 @@ class SearchOut(BaseModel):
     q: str
     run: int | None = Field(description="Whose tokens and contexts were searched; null where nothing is analysed yet")
     groups: list[FoundGroupOut]
+
+
+@router.get("/search")
+def search_in_json(session: SessionDep, wanted: AskedDep) -> SearchOut:
+    """Search tokens, contexts, notes and categories of a run."""
+    run, groups = find(session, wanted)
+    return SearchOut(q=wanted.q, run=run.id if run else None, groups=[_group(group) for group in groups])
+
+
+def _group(group: Group) -> FoundGroupOut:
+    own = ("index", "other", "density", "document", "example", "author", "created", "layer")
+    hits = [
+        FoundOut(
+            sae=hit.slug or None,
+            url=address(hit),
+            parts=[PartOut(text=part.text, hit=part.hit) for part in hit.parts],
+            also=hit.others,
+            category=hit.category.key if hit.category else None,
+            **{name: getattr(hit, name) or None for name in own if name != "index"},
+            index=hit.index,
+        )
+        for hit in group.hits
+    ]
+    after = None if group.next is None else str(group.next)
+    return FoundGroupOut(kind=group.kind, total=group.total, items=hits, next=after)

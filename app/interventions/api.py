@@ -1,10 +1,17 @@
-"""What interventions say: effects, verdicts by rule, steering."""
+"""What interventions and the rule say of a latent, in JSON."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, Field
+
+from app.interventions.effects import ControlInfo, EffectInfo
+from app.interventions.steering import CHANCE
+from app.interventions.steering_queries import SteeringInfo
+from app.verdicts.queries import VerdictInfo
+from store.vocabulary import MEASURES, RANDOM, SPARSE
 
 
 class ControlOut(BaseModel):
@@ -58,3 +65,40 @@ class SteeringOut(BaseModel):
     pairs: int
     words: str
     data: dict[str, Any]
+
+
+def of_effects(found: EffectInfo | None) -> dict[str, EffectOut]:
+    """By measure; empty where nothing was ablated."""
+    if found is None:
+        return {}
+    measures = {**{name: found.measures[name] for name in MEASURES}, "mediated": found.mediated}
+    return {
+        name: EffectOut(
+            value=one_of.value,
+            low=one_of.low,
+            high=one_of.high,
+            control=_control(found.against(name, RANDOM)),
+            sparse=_control(found.against(name, SPARSE)),
+        )
+        for name, one_of in measures.items()
+        if one_of.value is not None
+    }
+
+
+def _control(found: ControlInfo | None) -> ControlOut | None:
+    return None if found is None else ControlOut(**asdict(found))
+
+
+def of_verdict(found: VerdictInfo | None) -> dict[str, Any]:
+    """`grounds` and `missing` of an answer."""
+    if found is None:
+        return {"grounds": [], "missing": []}
+    return {
+        "grounds": [GroundOut(**asdict(ground)) for ground in found.grounds],
+        "missing": [MissingOut(**asdict(gap)) for gap in found.missing],
+    }
+
+
+def of_steering(found: list[SteeringInfo]) -> list[SteeringOut]:
+    """Signals that were steered along."""
+    return [SteeringOut(**asdict(one_of), chance=CHANCE) for one_of in found]
