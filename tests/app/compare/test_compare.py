@@ -41,7 +41,7 @@ def figure(html: str, name: str) -> Any:
 
 def made(session: Session, *references: str) -> ComparePage:
     """The page before it is HTML."""
-    return compare_page(session, [reference_of(one) for one in references], {}, "", None)
+    return compare_page(session, [reference_of(one) for one in references], "", None)
 
 
 def test_two_latents_stand_in_two_columns_with_their_intervals(client: TestClient) -> None:

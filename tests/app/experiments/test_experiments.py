@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,7 +81,7 @@ def test_arms_are_rows_with_what_was_removed(client: TestClient) -> None:
 
 
 def test_without_a_summary_the_seeds_speak_for_themselves(session: Session) -> None:
-    one = replace(experiments.find_experiment(session, 1), summary={})
+    one = experiments.find_experiment(session, 1).model_copy(update={"summary": {}})
     arms = experiments.list_arms(session, 1)
     rows = {row.name: row for row in arm_rows(one, arms)}
     assert (rows["original"].dense.value, rows["original"].dense.span) == ("21.3", "20.0 to 23.0")
@@ -153,8 +152,8 @@ def test_stability_links_the_latents(client: TestClient, session: Session) -> No
     assert "1 of 2 dense latents are found again in at least two thirds of the seeds" in text
     assert "|cosine| of 0.70 or more with a latent there; random directions reach 0.33" in text
     assert "Of 30 sparse latents 80.0 % are." in text
-    bare = replace(experiments.find_experiment(session, 1), summary={})
-    table = stability_table(bare, experiments.list_stability(session, 1))
+    bare = experiments.find_experiment(session, 1).model_copy(update={"summary": {}})
+    table = stability_table(bare, bare.stability)
     assert table
     assert table.words == "1 of 2 dense latents are found again in at least two thirds of the seeds."
     assert [row.found for row in table.rows] == ["3 of 3", "1 of 3"]
@@ -203,8 +202,8 @@ def test_missing_parts_of_a_summary_break_nothing(session: Session, break_it: An
     one = experiments.find_experiment(session, 1)
     for name, part in one.summary.items():
         broken = break_it(part) if isinstance(part, dict) else None
-        changed = replace(one, summary={**one.summary, name: broken if break_it is not dict else {}})
+        changed = one.model_copy(update={"summary": {**one.summary, name: broken if break_it is not dict else {}}})
         assert arm_rows(changed, experiments.list_arms(session, 1))
         angles_view(changed)
-        stability_table(changed, experiments.list_stability(session, 1))
-    assert experiment_page(session, 1, {}, "").words
+        stability_table(changed, one.stability)
+    assert experiment_page(session, 1).words

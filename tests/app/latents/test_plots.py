@@ -29,7 +29,7 @@ CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
 def views_of(session: Session, index: int) -> list[View]:
     """All plots of a latent's page."""
     run = runs.run_of_sae(session, SLUGS[1], None)
-    page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, {}, "")
+    page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, "")
     return [*page.histograms, *page.positions, *(view for row in page.functions for view in row.views)]
 
 
@@ -39,11 +39,11 @@ def figures(session: Session) -> list[Figure]:
     assert run
     found = saes.list_saes(session, run)
     info = curve_info(saes.density_curves(session, run), run.dense_threshold)
-    pair = pair_page(session, run, found[1], measured_pair(session, found[1], POSITIVE, NEGATIVE), {}, "")
+    pair = pair_page(session, run, found[1], measured_pair(session, found[1], POSITIVE, NEGATIVE), "")
     assert pair.histogram
     made = [view.figure for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
     made += [view.figure for view in (pair.histogram, *pair.positions)]
-    layers = layers_page(session, run, {}, "run=2")
+    layers = layers_page(session, run, "run=2")
     assert layers.stack
     assert layers.flow
     made += [layers.stack, layers.flow.figure, *(panel for _sae, panel in layers.panels)]

@@ -90,7 +90,7 @@ def test_weak_steps_are_not_drawn(session: Session) -> None:
 def test_an_old_run_has_neither_stack_nor_flow(session: Session) -> None:
     run = runs.find_run(session, 1)
     assert run
-    made = layers_page(session, run, {}, "")
+    made = layers_page(session, run, "")
     assert (made.stack, made.flow, made.class_table, made.stack_words) == (None, None, [], "")
     assert made.panels
 
