@@ -20,10 +20,11 @@ from torch import Tensor
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import group_of
 from analysis.reading.sae import LoadedSae
-from analysis.run.panel import Panel, Settings, counted_tokens, firing_list
-from analysis.run.pilot import Draw, Pilot, Plan, make_plan
-from analysis.statistics.base import Step
+from analysis.run.panel import Panel
+from analysis.run.pilot import Draw, Pilot, make_plan
+from analysis.statistics.base import Step, counted_tokens, firing_list
 from analysis.statistics.geometry import Partners, partners
+from analysis.statistics.plan import Plan, Settings
 
 BOS = 0
 SPECIAL = 1  # a second special token, in the middle of texts

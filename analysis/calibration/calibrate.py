@@ -25,6 +25,7 @@ from analysis.run.evidence import evidence_of, lens_of, sampled, sampled_documen
 from analysis.run.panel import Panel
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
+from analysis.statistics.density import Density
 from analysis.statistics.intervals import wilson
 from analysis.statistics.signals import Signals
 from store.vocabulary import DETAILS, UNMEASURED
@@ -76,7 +77,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
 
 def _groups(panel: Panel, threshold: float) -> list[str]:
     """What each latent with detail is: dense over all tokens read, a sparse control, or neither."""
-    dense = (panel.density.summarise().density[panel.plan.latents] > threshold).tolist()
+    dense = (panel[Density].summarise().density[panel.plan.latents] > threshold).tolist()
     kinds = (DETAILS[kind] for kind in panel.plan.kind.tolist())
     return [
         "dense" if is_dense else kind if kind == "control" else "" for is_dense, kind in zip(dense, kinds, strict=True)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from analysis.config import Thresholds
 from analysis.reading.tags import Tags
-from analysis.statistics.base import Statistic
 from analysis.statistics.covariance import Covariance
+from analysis.statistics.declaration import Statistic
 from analysis.statistics.mixture import MixtureSummary
 from analysis.statistics.ranks import Order
 from analysis.statistics.signals import Signals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.statistics.base import Statistic
+from analysis.statistics.declaration import Statistic
 
 _SOURCE = "ours; docs/methods.md §12"
 

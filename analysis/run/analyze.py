@@ -19,6 +19,9 @@ from analysis.run.evidence import Decisions, decide, sampled_documents
 from analysis.run.pipeline import Reading, Result, analyse, check_database, prepare
 from analysis.run.rows.examples import documents_of
 from analysis.run.write import check_known, find_complete, write
+from analysis.statistics.density import Density
+from analysis.statistics.examples import Examples
+from analysis.statistics.reconstruction import Reconstruction
 from migrations.runner import current_revision, head_revision, upgrade
 from store.session import database_url, make_engine, sqlite_path, without_password
 
@@ -83,7 +86,7 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
     for note in (*mended(reading), *cut_short(result), *undetailed(result), *useless(result)):
         console.print(note)
     dense = sum(
-        int((panel.density.summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
+        int((panel[Density].summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
     )
     where = without_password(reading.config.db)
     console.print(
@@ -97,7 +100,7 @@ def _decided(result: Result, console: Console) -> tuple[dict[int, Document], Dec
     """The documents that are needed again, and what the classes say."""
     reading, panels = result.reading, result.panels
     sampled = sampled_documents(panels) if reading.config.classes else set()
-    documents = documents_of(reading.corpus, [panel.examples.summarise() for panel in panels], sampled)
+    documents = documents_of(reading.corpus, [panel[Examples].summarise() for panel in panels], sampled)
     if not reading.config.classes:
         return documents, None
     with progress_bar(console, "classes", len(panels), "SAEs") as tell:
@@ -127,7 +130,7 @@ def mended(reading: Reading) -> Iterator[str]:
 def useless(result: Result) -> Iterator[str]:
     """SAEs that rebuild the text worse than its mean would."""
     for panel in result.panels:
-        fvu = panel.reconstruction.summarise().fvu
+        fvu = panel[Reconstruction].summarise().fvu
         if fvu > 1:
             yield (
                 f"{panel.sae.source}: FVU {fvu:.2f}: it rebuilds this text worse than the mean does; what it calls"
@@ -138,7 +141,7 @@ def useless(result: Result) -> Iterator[str]:
 def undetailed(result: Result) -> Iterator[str]:
     """Dense latents that the first tokens did not show as such, and how to get their examples."""
     for panel in result.panels:
-        dense = panel.density.summarise().density > result.reading.config.dense_threshold
+        dense = panel[Density].summarise().density > result.reading.config.dense_threshold
         dense[panel.plan.latents] = False
         missing = torch.nonzero(dense).flatten().tolist()
         if missing:

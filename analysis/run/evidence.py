@@ -21,10 +21,11 @@ from analysis.reading.documents import Document
 from analysis.reading.hook_points import has_layer_norm
 from analysis.reading.model import LanguageModel
 from analysis.reading.tags import Tags, tag_sample
-from analysis.run.panel import ClassAccumulators, Panel
+from analysis.run.panel import Panel
 from analysis.statistics.chains import Link, chains
+from analysis.statistics.contexts import Contexts
 from analysis.statistics.covariance import Covariance
-from analysis.statistics.mixture import MixtureSummary
+from analysis.statistics.mixture import Mixture, MixtureSummary
 from analysis.statistics.signals import Signals
 from store.vocabulary import NO, UNMEASURED, YES
 
@@ -48,7 +49,7 @@ class Decisions(NamedTuple):
 
 def sampled_documents(panels: list[Panel]) -> set[int]:
     """Indices of the documents whose text the classes need again."""
-    return {int(index) for panel in panels[:1] for index in accumulators(panel).sample.documents()}
+    return {int(index) for panel in panels[:1] for index in panel[Contexts].documents()}
 
 
 class Samples(Sequence[Signals]):
@@ -132,13 +133,12 @@ def evidence_of(
     model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Thresholds
 ) -> Evidence:
     """One SAE's evidence; massive tokens of its layer are left out here, once."""
-    found = accumulators(panel)
     return Evidence(
         layer=panel.sae.layer,
         signals=signals.kept(),
         tags=tags._replace(values=tags.values[signals.ordinary]),
-        covariance=_on_cpu(found.covariance),
-        mixture=MixtureSummary(*(part.cpu() for part in found.mixture.summarise())),
+        covariance=_on_cpu(panel[Covariance]),
+        mixture=MixtureSummary(*(part.cpu() for part in panel[Mixture].summarise())),
         pool=panel.plan.pool.cpu(),
         lens=lens,
         embedding=lambda ids: model.embedding(ids).cpu(),
@@ -146,15 +146,9 @@ def evidence_of(
     )
 
 
-def accumulators(panel: Panel) -> ClassAccumulators:
-    """The panel's, which are there unless a run was asked for without classes."""
-    assert panel.classes is not None
-    return panel.classes
-
-
 def sampled(panel: Panel) -> Signals:
     """The panel's signals on the sample, massive tokens still in, on the CPU."""
-    found = accumulators(panel).sample.summarise()
+    found = panel[Contexts].summarise()
     sample = Sample(*(part.cpu() for part in found.sample))
     return Signals(sample, *(part.cpu() for part in found[1:]))
 

@@ -15,33 +15,14 @@ from torch import Tensor
 
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.geometry import Partners, unit_rows
-from analysis.statistics.joint import PairPlan
+from analysis.statistics.plan import MASSIVE, PairPlan, Plan
 from store.vocabulary import ASKED, CONTROL, DENSE, DETAILS, PARTNER
 
-MASSIVE = 6.0  # times the median norm
 MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn out dense
 CONTROLS = 32
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
 NUMBERS = 1 << 25  # activations of the pilot in memory at once: 128 MB
-
-
-class Plan(NamedTuple):
-    """Fixed after the pilot, saved with every checkpoint."""
-
-    latents: Tensor  # [m] int64: latents with detail, ascending
-    kind: Tensor  # [m] int64: why, an index into DETAILS
-    partners: Tensor  # [m] int64: partner, or the latent itself
-    cuts: Tensor  # [m, 3] float32: quartiles of the firing |activations|
-    median_norm: Tensor  # [] float32
-    pivot: Tensor  # [D] float32: mean of x over ordinary tokens
-    pairs: PairPlan
-    random: Tensor  # [r, D] float32: random unit vectors, the chance level of the classes; r = 0 without classes
-    pool: Tensor  # [c] int64: sparse latents a dense signal may be a sum of
-
-    def directions(self, decoder: Tensor) -> Tensor:
-        """[m + r, D] unit vectors whose projections are the signals: the detail latents', then the random ones."""
-        return torch.cat([unit_rows(decoder[self.latents]), self.random])
 
 
 class Draw(NamedTuple):

@@ -21,12 +21,12 @@ from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import LoadedSae, check_fits, load_sae
-from analysis.run.panel import Panel, Settings
-from analysis.run.pilot import NUMBERS, Draw, Pilot, Plan, make_plan
+from analysis.run.panel import Panel
+from analysis.run.pilot import NUMBERS, Draw, Pilot, make_plan
 from analysis.run.rows.examples import title_of
 from analysis.run.rows.plain import plain
 from analysis.statistics.geometry import Partners, partners
-from analysis.statistics.joint import PairPlan
+from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
 
 Tell = Callable[[int], None]
@@ -54,7 +54,8 @@ class Reading:
         """Sizes for the accumulators."""
         config = self.config
         tokens = config.class_tokens if config.classes else 0
-        return Settings(config.context, config.contexts, self.model.vocab_size, config.seed, tokens)
+        size = config.context, config.contexts, self.model.vocab_size
+        return Settings(*size, config.seed, tokens, config.dense_threshold)
 
     @property
     def draw(self) -> Draw:

@@ -19,7 +19,7 @@ from analysis.run.pipeline import Result
 from analysis.run.rows.classes import chain_rows, score_rows
 from analysis.run.rows.examples import example_rows
 from analysis.run.rows.labels import association_row, label_row
-from analysis.run.rows.latents import Scalars, latent_rows
+from analysis.run.rows.latents import latent_rows
 from analysis.run.rows.pairs import pair_rows
 from analysis.run.rows.plain import Row, number
 from analysis.run.rows.profiles import (
@@ -31,8 +31,14 @@ from analysis.run.rows.profiles import (
     token_rows,
     with_gap,
 )
-from analysis.statistics.geometry import Promoted, bias_cosine, promoted_tokens
-from analysis.statistics.positions import KINDS as POSITION_KINDS
+from analysis.statistics.examples import Examples
+from analysis.statistics.geometry import Promoted, promoted_tokens
+from analysis.statistics.geometry import columns as weight_columns
+from analysis.statistics.histogram import Histogram
+from analysis.statistics.joint import Joint
+from analysis.statistics.positions import Positions
+from analysis.statistics.reconstruction import Reconstruction
+from analysis.statistics.top_tokens import TokenTable
 from analysis.verdict import judge_analysis
 from store.search import index_analysis
 from store.session import session_factory
@@ -130,25 +136,22 @@ class _SaeRows:
         panel, geometry = self.panel, result.geometry[place]
         sae, plan = panel.sae, panel.plan
         detail = set(plan.latents.tolist())
-        histogram, tokens = panel.histogram.summarise(), panel.tokens.summarise()
-        counts, edges = with_gap(histogram.counts, histogram.edges, sae.signed)
-        scalars = Scalars(
-            panel.density.summarise(), panel.moments.summarise(), geometry, bias_cosine(sae.decoder, sae.bias),
-            sae.decoder.norm(dim=1).double(), counts, edges, tokens,
-        )  # fmt: skip
-        self.latents = latent_rows(scalars, plan, reading.config.dense_threshold, words)
+        tokens = panel[TokenTable].summarise()
+        histogram = with_gap(*panel[Histogram].summarise(), sae.signed)
+        columns = panel.columns() | weight_columns(geometry, sae.decoder, sae.bias)
+        self.latents = latent_rows(columns, histogram, tokens, plan, words)
         self.profiles = [
-            *histogram_rows(counts, edges),
+            *histogram_rows(*histogram),
             *token_rows(tokens, detail, words),
             *promoted_rows(promoted, detail, words),
         ]
-        for kind in POSITION_KINDS:
-            self.profiles += position_rows(kind, plan.latents, panel.positions[kind].summarise(), sae.signed)
+        for positions in panel.all(Positions):
+            self.profiles += position_rows(positions.kind, plan.latents, positions.summarise(), sae.signed)
         if result.strip is not None:
             self.profiles += strip_rows(plan.latents, result.strip_acts[place])
         special = reading.model.special_ids
-        self.examples = list(example_rows(panel.examples.summarise(), plan, documents, words, special))
-        joint = panel.joint.summarise()
+        self.examples = list(example_rows(panel[Examples].summarise(), plan, documents, words, special))
+        joint = panel[Joint].summarise()
         self.pairs = list(pair_rows(plan.pairs.first, plan.pairs.second, joint, geometry))
 
     def insert(self, session: Session, run_id: int, sae_id: int) -> int:
@@ -194,7 +197,7 @@ def _insert(session: Session, table: type[Base], rows: Iterable[Row]) -> None:
 
 
 def _layer_facts(panel: Panel, latents: list[Row]) -> Row:
-    whole = panel.reconstruction.summarise()
+    whole = panel[Reconstruction].summarise()
     densities = sorted((row["density"] for row in latents), reverse=True)
     dense = [row for row in latents if row["is_dense"]]
     shares = [row["mass_share"] for row in dense if row["mass_share"] is not None]

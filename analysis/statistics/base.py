@@ -1,4 +1,4 @@
-"""What every accumulator is: update, merge, summarise, state. One statistic (or a family) a file."""
+"""What every accumulator is: planned, update, merge, summarise, state. One statistic (or a family) a file."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ import torch
 from torch import Tensor
 
 from analysis.reading.batches import Counted, Firing, TokenBatch
+from analysis.statistics.plan import MASSIVE, Setup
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A value's label; stored with the numbers, so that headers, tooltips and /methods need no second list."""
-
-    name: str
-    title: str
-    unit: str
-    kind: str  # scalar, histogram, series, tokens, matrix
-    of: str  # latent, pair, sae
-    definition: str
-    grade: str  # P: the paper states it, R: reported about the paper, O: our own operational choice
-    source: str
 
 
 @dataclass(frozen=True)
@@ -51,12 +38,18 @@ class Step:
 class Accumulator(ABC):
     """Sums over a stream whose result does not depend on how the stream was cut.
 
-    The laws (held by `tests/analysis/test_laws.py` for every one): equal to a dense float64
+    Every subclass in this package is found, made and updated with each run that it says it is planned for.
+    The laws (held by `tests/analysis/statistics/test_laws.py` for every one): equal to a dense float64
     computation; merge is associative, with a fresh accumulator as identity; merging leaves the
     merged-in one unchanged; loading a saved state goes on as if never stopped.
     """
 
     tensors: State
+
+    @classmethod
+    @abstractmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Those that a run takes, by the name their state is saved under; none where it was not asked for."""
 
     @abstractmethod
     def update(self, step: Step) -> None:
@@ -69,6 +62,10 @@ class Accumulator(ABC):
     @abstractmethod
     def summarise(self) -> Any:
         """The numbers so far, as a named tuple."""
+
+    def columns(self) -> dict[str, Tensor]:
+        """What a latent's row has of it: column of the store -> [N] floats, booleans, or indices (-1: none)."""
+        return {}
 
     def state_dict(self) -> State:
         """A copy of all tensors that make up the state."""
@@ -94,3 +91,32 @@ def add_at(total: Tensor, index: Tensor, values: Tensor | None = None) -> None:
     if values is None:
         values = torch.ones_like(index)
     total.view(-1).index_add_(0, index, values.to(total.dtype))
+
+
+def counted_tokens(batch: TokenBatch, x: Tensor, median_norm: Tensor) -> Counted:
+    """The counted tokens of a batch, flat; `x` [n, D] tells the massive ones from the rest."""
+    device = x.device
+    mask = batch.mask.to(device)
+    row, column = torch.nonzero(mask, as_tuple=True)
+    return Counted(
+        token=batch.ids.to(device)[mask],
+        row=row,
+        column=column,
+        group=batch.group.to(device)[row],
+        paragraph=batch.paragraph.to(device)[mask],
+        sentence=batch.sentence.to(device)[mask],
+        begin=batch.begin.to(device)[mask],
+        serial=context_keys(batch, device)[row] + column,
+        ordinary=x.norm(dim=1) <= MASSIVE * median_norm,
+    )
+
+
+def context_keys(batch: TokenBatch, device: torch.device) -> Tensor:
+    """[B] int64: a name of each context, from its document and where it begins; its low twelve bits are free."""
+    return (batch.document.to(device) << 41) + (batch.start.to(device) << 12)
+
+
+def firing_list(acts: Tensor) -> Firing:
+    """[n, N] -> its non-zero entries."""
+    token, latent = torch.nonzero(acts, as_tuple=True)
+    return Firing(token, latent, acts[token, latent])

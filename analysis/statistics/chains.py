@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import LoadedSae
-from analysis.statistics.base import Statistic
+from analysis.statistics.declaration import Statistic
 from analysis.statistics.ranks import standard
 from analysis.statistics.signals import Signals
 

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from analysis.reading.batches import Sample
-from analysis.statistics.base import Accumulator, State, Statistic, Step
+from analysis.statistics.base import Accumulator, State, Step, context_keys
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import mix_bits
 from analysis.statistics.signals import Signals
 
@@ -59,12 +61,21 @@ class Contexts(Accumulator):
             "values": torch.full((tokens, len(directions)), 0.0, device=device),
         }
 
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Where classes are asked for."""
+        plan, settings = setup.plan, setup.settings
+        if not settings.class_tokens:
+            return {}
+        tokens = max(settings.class_tokens, settings.context)  # room for one context at least
+        return {"sample": cls(plan.latents, setup.directions, plan.pivot, tokens, settings.seed)}
+
     def update(self, step: Step) -> None:
         """Keep the contexts with the smallest keys of those there are and those that come."""
         device = step.x.device
         lines, lengths = torch.unique(step.counted.row, return_counts=True)
         facts = [part.to(device)[lines] for part in (step.batch.document, step.batch.start, step.batch.group)]
-        key = mix_bits((facts[0] << 41) + (facts[1] << 12), self.seed).bitwise_and(_FREE)
+        key = mix_bits(context_keys(step.batch, device)[lines], self.seed).bitwise_and(_FREE)
         slot, chosen = self._admit(key, lengths, [*facts, lengths])
         if not len(slot):
             return

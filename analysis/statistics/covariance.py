@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Statistic, Step, Sums
+from analysis.statistics.base import Step, Sums
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import drawn
 
 SHARE = 0.5  # of contexts, by hash: an outer product costs a quarter of what encoding does
@@ -45,6 +47,12 @@ class Covariance(Sums):
             "sum": torch.zeros(2, d, dtype=torch.float64, device=device),
             "outer": torch.zeros(2, d, d, dtype=torch.float64, device=device),
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Where classes are asked for."""
+        settings = setup.settings
+        return {"covariance": cls(setup.plan.pivot, settings.seed)} if settings.class_tokens else {}
 
     def update(self, step: Step) -> None:
         """Add the ordinary tokens of the drawn contexts."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Statistic, Step, Sums, add_at
+from analysis.statistics.base import Step, Sums, add_at
+from analysis.statistics.declaration import Statistic
 from analysis.statistics.intervals import jackknife_ratio
+from analysis.statistics.plan import Setup
 
 STATISTICS = (
     Statistic(
@@ -18,6 +20,7 @@ STATISTICS = (
         " neither numerator nor denominator. The interval is 95 % over documents, because neighbouring tokens fire"
         " together: documents are hashed into 64 groups and each group is left out once (jackknife).",
         "P", "Sun et al. 2025, section 3; interval: our own",
+        "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
     ),
     Statistic(
         "is_dense", "Dense", "", "scalar", "latent",
@@ -44,12 +47,17 @@ class DensitySummary(NamedTuple):
 class Density(Sums):
     """Firing counts by document group: `fired` [64, N] and `tokens` [64], int64."""
 
-    def __init__(self, latents: int, device: torch.device | str = "cpu") -> None:
-        self.latents = latents
+    def __init__(self, latents: int, device: torch.device | str = "cpu", threshold: float = 0.1) -> None:
+        self.latents, self.threshold = latents, threshold
         self.tensors = {
             "fired": torch.zeros(GROUPS, latents, dtype=torch.int64, device=device),
             "tokens": torch.zeros(GROUPS, dtype=torch.int64, device=device),
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of all latents."""
+        return {"density": cls(setup.sae.n_latents, setup.plan.pivot.device, setup.settings.threshold)}
 
     def update(self, step: Step) -> None:
         """Count firings and tokens by group."""
@@ -62,3 +70,14 @@ class Density(Sums):
         fired, tokens = self.tensors["fired"].double(), self.tensors["tokens"].double()
         ratio, low, high = jackknife_ratio(fired, tokens[:, None].expand_as(fired))
         return DensitySummary(ratio, low.clamp(0, 1), high.clamp(0, 1), int(tokens.sum()))
+
+    def columns(self) -> dict[str, Tensor]:
+        """With what the threshold says of it."""
+        density, low, high, _tokens = self.summarise()
+        return {
+            "density": density,
+            "density_low": low,
+            "density_high": high,
+            "is_dense": density > self.threshold,
+            "borderline": (low < self.threshold) & (self.threshold < high),
+        }

@@ -14,7 +14,9 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, State, Statistic, Step
+from analysis.statistics.base import Accumulator, State, Step
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import mix
 from store.vocabulary import EXAMPLES, RANDOM_OFF, RANDOM_ON
 
@@ -75,6 +77,12 @@ class Examples(Accumulator):
             "acts": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
             "partner": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Four of each kind."""
+        plan = setup.plan
+        return {"examples": cls(plan.latents, plan.partners, plan.cuts, 4, setup.settings.seed, plan.pivot.device)}
 
     def update(self, step: Step) -> None:
         """One candidate a context, latent and kind; then keep the best k."""

@@ -7,24 +7,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Statistic
+from analysis.statistics.declaration import Statistic
 
 PAIR_CUT = 0.8
 _BLOCK = 1024
 _LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
 
+_ALONE = "needs an encoder and a decoder direction, and another latent"
 STATISTICS = (
     Statistic("antipodality", "Antipodality", "", "scalar", "latent",
               "Largest product of encoder cosine and decoder cosine with any other latent of the SAE; near 1, another"
               " latent reads and writes the same line. Both cosines are stored, since the product is also near 1 for"
               " duplicates. By chance about 0.01 to 0.03 at the widths in use.",
-              "R", "reported about Sun et al. 2025; both cosines: our own"),
+              "R", "reported about Sun et al. 2025; both cosines: our own", _ALONE),
     Statistic("partner", "Partner", "", "scalar", "latent",
-              "The latent with which the antipodality is reached.", "R", "reported about Sun et al. 2025"),
+              "The latent with which the antipodality is reached.", "R", "reported about Sun et al. 2025", _ALONE),
     Statistic("cos_enc", "Encoder cosine", "", "scalar", "latent",
-              "Cosine of the encoder directions of the latent and its partner.", "O", "our own"),
+              "Cosine of the encoder directions of the latent and its partner.", "O", "our own", _ALONE),
     Statistic("cos_dec", "Decoder cosine", "", "scalar", "latent",
-              "Cosine of the decoder directions of the latent and its partner.", "O", "our own"),
+              "Cosine of the decoder directions of the latent and its partner.", "O", "our own", _ALONE),
     Statistic("mutual", "Mutual", "", "scalar", "latent",
               "Each of the two is the other's partner.", "O", "our own"),
     Statistic("is_pair", "Antipodal pair", "", "scalar", "latent",
@@ -35,7 +36,7 @@ STATISTICS = (
               " direction twice, not a mirror image.", "O", "our own"),
     Statistic("cos_bias", "Cosine with the SAE's bias", "", "scalar", "latent",
               "Cosine of the decoder direction with b_dec; dense latents tend to align with it.",
-              "P", "the paper's workshop version"),
+              "P", "the paper's workshop version", "the SAE has no decoder bias, or it is zero"),
     Statistic("decoder_norm", "Decoder norm", "", "scalar", "latent",
               "Length of the decoder direction.", "O", "common usage"),
     Statistic("promoted", "Promoted tokens", "logit", "tokens", "latent",
@@ -111,6 +112,15 @@ def bias_cosine(decoder: Tensor, bias: Tensor | None) -> Tensor:
         return nothing
     cosine = (unit_rows(decoder) @ (bias / bias.norm())).double()
     return torch.where(decoder.norm(dim=1) > 0, cosine, nothing)
+
+
+def columns(found: Partners, decoder: Tensor, bias: Tensor | None) -> dict[str, Tensor]:
+    """What a latent's row has of the weights: column of the store -> [N]."""
+    kept = {name: part for name, part in found._asdict().items() if name != "score"}
+    return {
+        "antipodality": found.score, **kept,
+        "cos_bias": bias_cosine(decoder, bias), "decoder_norm": decoder.norm(dim=1).double(),
+    }  # fmt: skip
 
 
 class Promoted(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Statistic, Step, Sums, add_at
+from analysis.statistics.base import Step, Sums, add_at
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 
 PER_OCTAVE = 8
 LOWEST, HIGHEST = -12, 20  # powers of two; smaller and larger values go into the outermost bins
@@ -20,7 +22,7 @@ STATISTICS = (
               "O", "our own"),
     Statistic("quantiles", "Quantiles", "activation", "series", "latent",
               "Quantiles of the activation over firing tokens, interpolated within the histogram's bins: at most"
-              " one bin, 9 %, off.", "O", "our own"),
+              " one bin, 9 %, off.", "O", "our own", "never fired on this text"),
 )  # fmt: skip
 
 
@@ -41,6 +43,11 @@ class Histogram(Sums):
         self.signed = signed
         self.bins = BINS * (2 if signed else 1)
         self.tensors = {"counts": torch.zeros(latents, self.bins, dtype=torch.int64, device=device)}
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of all latents."""
+        return {"histogram": cls(setup.sae.n_latents, setup.sae.signed, setup.plan.pivot.device)}
 
     def update(self, step: Step) -> None:
         """Count each firing in its bin."""

@@ -7,7 +7,9 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, Statistic, Step, add_at
+from analysis.statistics.base import Accumulator, Step, add_at
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import PairPlan, Setup
 
 REACH, PER_SD = 8, 4
 BINS = 2 * REACH * PER_SD
@@ -41,17 +43,6 @@ STATISTICS = (
 )  # fmt: skip
 
 
-class PairPlan(NamedTuple):
-    """q candidate pairs and what the pilot knows of them; `first`, `second` are latents."""
-
-    first: Tensor  # [q] int64
-    second: Tensor  # [q] int64
-    norms: Tensor  # [q, 2] float32: decoder norms
-    direction: Tensor  # [q, D] float32: unit vectors u
-    pivot: Tensor  # [D] float32: about the mean of x
-    z_sd: Tensor  # [q] float32: sd of z in the pilot, > 0
-
-
 class JointSummary(NamedTuple):
     """[q] float64 each but the histogram [q, 3, BINS] int64 (first on, second on, neither) with `edges` in sd of z."""
 
@@ -83,6 +74,11 @@ class Joint(Accumulator):
             "firing": torch.zeros(pairs, 3, dtype=torch.int64, device=device),  # first, second, both
             "histogram": torch.zeros(pairs, 3, BINS, dtype=torch.int64, device=device),
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of all candidate pairs."""
+        return {"joint": cls(setup.plan.pairs)}
 
     def update(self, step: Step) -> None:
         """One batch; co-moments over ordinary tokens, counts over all."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Statistic, Step, Sums
+from analysis.statistics.base import Step, Sums
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import drawn
 
 SHARE = 0.5
@@ -48,6 +50,13 @@ class Mixture(Sums):
             "cross": torch.zeros(2, c, q, **real),  # type: ignore[call-overload]
             "signal": torch.zeros(2, q, **real),  # type: ignore[call-overload]
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Where classes are asked for."""
+        plan, settings = setup.plan, setup.settings
+        signals = setup.directions[: len(plan.latents)]
+        return {"mixture": cls(plan.pool, signals, plan.pivot, settings.seed)} if settings.class_tokens else {}
 
     def update(self, step: Step) -> None:
         """Add the ordinary tokens of the drawn contexts."""

@@ -7,25 +7,30 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, Statistic, Step, add_at
+from analysis.statistics.base import Accumulator, Step, add_at
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 
 _ORDINARY = (
     " Over firing tokens; massive tokens (norm over 6 x the layer's median) are left out, since a few of them would"
     " rule every linear measure."
 )
+_SILENT = "never fired on an ordinary token of this text"
 STATISTICS = (
     Statistic("mean", "Mean activation", "activation", "scalar", "latent",
-              "Mean activation." + _ORDINARY, "O", "our own"),
+              "Mean activation." + _ORDINARY, "O", "our own", _SILENT),
     Statistic("std", "Standard deviation", "activation", "scalar", "latent",
-              "Standard deviation of the activation (denominator n)." + _ORDINARY, "O", "our own"),
+              "Standard deviation of the activation (denominator n)." + _ORDINARY, "O", "our own", _SILENT),
     Statistic("skewness", "Skewness", "", "scalar", "latent",
               "Third standardised moment of the activation; positive: a long tail to the right." + _ORDINARY,
-              "O", "our own"),
+              "O", "our own", "fired too rarely, or always with the same activation"),
     Statistic("max", "Largest activation", "activation", "scalar", "latent",
-              "The activation largest in magnitude over all counted tokens, massive ones too.", "O", "our own"),
+              "The activation largest in magnitude over all counted tokens, massive ones too.", "O", "our own",
+              "never fired on this text"),
     Statistic("mass_share", "Share of firing mass", "share", "scalar", "latent",
               "Sum of the latent's |activation| over the sum of all latents' |activation|, all counted tokens.",
-              "O", "our own; the dense latents' sum of it is reported as in SAEBench"),
+              "O", "our own; the dense latents' sum of it is reported as in SAEBench",
+              "no latent of this SAE fired on this text"),
 )  # fmt: skip
 
 
@@ -47,6 +52,11 @@ class Moments(Accumulator):
         self.latents = latents
         names = ("count", "mean", "m2", "m3", "max", "mass")
         self.tensors = {name: torch.zeros(latents, dtype=torch.float64, device=device) for name in names}
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of all latents."""
+        return {"moments": cls(setup.sae.n_latents, setup.plan.pivot.device)}
 
     def update(self, step: Step) -> None:
         """Moments of this batch in two passes, then one merge."""
@@ -80,6 +90,15 @@ class Moments(Accumulator):
         skewness = torch.where(variance > 0, t["m3"] / n / variance**1.5, torch.nan)
         fired = torch.where(t["mass"] > 0, t["max"], torch.nan)
         return MomentsSummary(t["count"], t["mean"] + 0 * n, variance.sqrt(), skewness, fired, t["mass"].clone())
+
+    def columns(self) -> dict[str, Tensor]:
+        """As summarised; the mass as a share of all latents'."""
+        found = self.summarise()
+        total = found.mass.sum()
+        share = found.mass / torch.where(total > 0, total, torch.nan)
+        return {
+            "mean": found.mean, "std": found.std, "skewness": found.skewness, "max": found.max, "mass_share": share,
+        }  # fmt: skip
 
     def _larger(self, latent: Tensor, value: Tensor) -> None:
         for sign in (1.0, -1.0):

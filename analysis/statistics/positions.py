@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Statistic, Step, Sums, add_at
+from analysis.statistics.base import Step, Sums, add_at
+from analysis.statistics.declaration import Statistic
 from analysis.statistics.intervals import jackknife_ratio
+from analysis.statistics.plan import Setup
 
 KINDS = ("context", "paragraph", "sentence")
 
@@ -67,6 +69,12 @@ class Positions(Sums):
             "sum": torch.zeros(GROUPS, self.bins, len(latents), dtype=torch.float64, device=device),
             "tokens": torch.zeros(GROUPS, self.bins, dtype=torch.int64, device=device),
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Three kinds of distance."""
+        plan, context = setup.plan, setup.settings.context
+        return {f"position_{kind}": cls(kind, plan.latents, context, plan.pivot.device) for kind in KINDS}
 
     def update(self, step: Step) -> None:
         """Add every ordinary token whose distance is known."""

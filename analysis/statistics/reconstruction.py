@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Statistic, Step, Sums
+from analysis.statistics.base import Step, Sums
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 
 EVERY = 8  # decoding costs as much as encoding, so one batch in eight is decoded
 
@@ -48,6 +50,11 @@ class Reconstruction(Sums):
             "squares": torch.zeros(2, dtype=torch.float64, device=device),  # error, x - pivot
             "sum": torch.zeros_like(self.pivot),
         }
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of the SAE as a whole."""
+        return {"reconstruction": cls(setup.sae.decode, setup.plan.pivot, setup.settings.contexts)}
 
     def update(self, step: Step) -> None:
         """Count; decode where it is this batch's turn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Step
+from analysis.statistics.base import Step, context_keys
 
 _DRAWN = 41  # salt
 
@@ -43,6 +43,4 @@ def _shift(z: Tensor, bits: int) -> Tensor:
 
 def drawn(step: Step, share: float, seed: int) -> Tensor:
     """[n] bool: tokens of contexts drawn by a hash of their place, so that no cut of the stream matters."""
-    device = step.x.device
-    document, start = step.batch.document.to(device), step.batch.start.to(device)
-    return (mix((document << 41) + (start << 12), seed * 64 + _DRAWN) < share)[step.counted.row]
+    return (mix(context_keys(step.batch, step.x.device), seed * 64 + _DRAWN) < share)[step.counted.row]

@@ -14,8 +14,11 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, Statistic, Step, add_at
+from analysis.statistics.base import Accumulator, Step, add_at
+from analysis.statistics.declaration import Statistic
+from analysis.statistics.plan import Setup
 from analysis.statistics.token_matrix import TokenMatrix
+from store.vocabulary import CONTROL, DETAILS
 
 SUPPORT = 5  # a token type must occur so often to be ranked by its mean
 CAPACITY = 64
@@ -84,6 +87,14 @@ class TokenTable(Accumulator):
         }
         self._pending: list[tuple[Tensor, ...]] = []
         self._waiting = 0
+
+    @classmethod
+    def planned(cls, setup: Setup) -> dict[str, Self]:
+        """Of all latents, exact where there is detail."""
+        plan, sae = setup.plan, setup.sae
+        exact = plan.latents[plan.kind != DETAILS.index(CONTROL)]  # controls are sparse: the pruned table is enough
+        device = plan.pivot.device
+        return {"tokens": cls(sae.n_latents, setup.settings.vocab, exact, signed=sae.signed, device=device)}
 
     def update(self, step: Step) -> None:
         """Add this batch's firings; they are folded into the table once enough wait."""

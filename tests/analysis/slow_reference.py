@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from analysis.statistics.joint import PairPlan
+from analysis.statistics.plan import PairPlan
 from tests.planted import BOS, SPECIAL, World
 
 Numbers = dict[str, Any]

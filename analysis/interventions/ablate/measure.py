@@ -26,7 +26,7 @@ from analysis.interventions.tail import Clean, Tail
 from analysis.process.checkpoint import Checkpoints
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
-from analysis.run.pilot import MASSIVE
+from analysis.statistics.plan import MASSIVE
 from store.vocabulary import OWN
 
 Tell = Callable[[int], None]

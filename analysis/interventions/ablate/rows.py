@@ -12,7 +12,7 @@ from analysis.interventions.ablate.measure import Measured
 from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
 from analysis.interventions.ablate.variants import Variant
 from analysis.run.rows.plain import Row, number
-from analysis.statistics.base import Statistic
+from analysis.statistics.declaration import Statistic
 from store.vocabulary import MEASURES as EFFECT_MEASURES
 from store.vocabulary import OWN, RANDOM
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from analysis.statistics.geometry import unit_rows
+from analysis.statistics.plan import MASSIVE
 
-MASSIVE = 6.0  # times the median norm: left out of every linear measure
 _CHUNK = 8192
 
 

@@ -17,8 +17,8 @@ from analysis.interventions.steer.score import Tell
 from analysis.interventions.subject import Subject
 from analysis.reading.batches import Sample, TokenBatch
 from analysis.reading.tags import UNIVERSAL, tag_sample
-from analysis.run.pilot import MASSIVE
 from analysis.run.rows.examples import documents_of
+from analysis.statistics.plan import MASSIVE
 from analysis.statistics.signals import position_design, residual, sum_by
 
 LEAST = PREFIX + 4  # pieces a context must have: two texts, what stands before them, and room to choose

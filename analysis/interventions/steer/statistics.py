@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.interventions.steer.config import CUT, DOSES, FEWEST_TEXTS, MOST_COST
-from analysis.statistics.base import Statistic
+from analysis.statistics.declaration import Statistic
 
 _R = "reported about Sun et al. 2025; likelihoods instead of a judge, doses and controls: our own"
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from analysis.reading.documents import Corpus, Document
-from analysis.run.pilot import Plan
 from analysis.run.rows.plain import Row, plain
 from analysis.statistics.examples import BEFORE, ExamplesSummary
+from analysis.statistics.plan import Plan
 from store.arrays import pack
 from store.vocabulary import EXAMPLES
 

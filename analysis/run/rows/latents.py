@@ -2,83 +2,55 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from analysis.run.pilot import Plan
 from analysis.run.rows.plain import Row, number, numbers
-from analysis.statistics.density import DensitySummary
-from analysis.statistics.geometry import Partners
 from analysis.statistics.histogram import QUANTILES, quantiles
-from analysis.statistics.moments import MomentsSummary
+from analysis.statistics.plan import Plan
+from analysis.statistics.registry import STATISTICS
 from analysis.statistics.top_tokens import TopTokensSummary
 from store.vocabulary import DETAILS
 
 SPARK_BARS = 24
 _TABLE_TOKENS = 6
 
-_REASONS = {
-    "density_low": "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
-    "mean": "never fired on an ordinary token of this text",
-    "skewness": "fired too rarely, or always with the same activation",
-    "max": "never fired on this text",
-    "mass_share": "no latent of this SAE fired on this text",
-    "antipodality": "needs an encoder and a decoder direction, and another latent",
-    "cos_bias": "the SAE has no decoder bias, or it is zero",
-    "quantiles": "never fired on this text",
-}
-_SAME = {"density_high": "density_low", "std": "mean", "cos_enc": "antipodality", "cos_dec": "antipodality",
-         "partner": "antipodality"}  # fmt: skip
+_MISSING = {each.name: each.missing for each in STATISTICS if each.missing}
+# columns that are a part of a statistic of another name
+_MISSING |= dict.fromkeys(("density_low", "density_high"), _MISSING["density"])
 
 
-class Scalars(NamedTuple):
-    """What the summaries of one SAE give for its N latents."""
+def latent_rows(
+    columns: dict[str, Tensor], histogram: tuple[Tensor, Tensor], tokens: TopTokensSummary, plan: Plan, words: list[str]
+) -> list[Row]:
+    """N rows, without `analysis_id`. A value that is not there becomes None, with its reason.
 
-    density: DensitySummary
-    moments: MomentsSummary
-    geometry: Partners
-    cos_bias: Tensor
-    decoder_norm: Tensor
-    counts: Tensor  # [N, bins], with a bin for every edge pair
-    edges: Tensor
-    tokens: TopTokensSummary
-
-
-def latent_rows(s: Scalars, plan: Plan, threshold: float, words: list[str]) -> list[Row]:
-    """N rows, without `analysis_id`. A value that is not finite becomes None, with its reason."""
-    total = s.moments.mass.sum()
-    columns = {
-        "density": numbers(s.density.density),
-        "density_low": numbers(s.density.low),
-        "density_high": numbers(s.density.high),
-        "is_dense": (s.density.density > threshold).tolist(),
-        "borderline": ((s.density.low < threshold) & (threshold < s.density.high)).tolist(),
-        "detail": _detail(plan, len(s.density.density)),
-        "mean": numbers(s.moments.mean),
-        "std": numbers(s.moments.std),
-        "skewness": numbers(s.moments.skewness),
-        "max": numbers(s.moments.max),
-        "mass_share": numbers(s.moments.mass / torch.where(total > 0, total, torch.nan)),
-        "antipodality": numbers(s.geometry.score),
-        "cos_enc": numbers(s.geometry.cos_enc),
-        "cos_dec": numbers(s.geometry.cos_dec),
-        "partner": _index(s.geometry.partner),
-        "mutual": s.geometry.mutual.tolist(),
-        "is_pair": s.geometry.is_pair.tolist(),
-        "duplicate_of": _index(s.geometry.duplicate_of),
-        "cos_bias": numbers(s.cos_bias),
-        "decoder_norm": numbers(s.decoder_norm),
-        "quantiles": _quantiles(s.counts, s.edges, s.moments.max),
-        "spark": sparks(s.counts),
-        "top_tokens": _few_tokens(s.tokens, words),
+    Args:
+        columns: what every accumulator and the weights say, [N] each.
+        histogram: counts [N, bins], with a bin for every edge pair, and the edges.
+        tokens: the few that a table shows.
+        words: of the vocabulary.
+    """
+    values = {name: _plain(column) for name, column in columns.items()} | {
+        "index": range(len(columns["density"])),
+        "detail": _detail(plan, len(columns["density"])),
+        "quantiles": _quantiles(*histogram, columns["max"]),
+        "spark": sparks(histogram[0]),
+        "top_tokens": _few_tokens(tokens, words),
     }
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    for index, row in enumerate(rows):
-        row["index"] = index
-        row["reasons"] = {name: _REASONS[_SAME.get(name, name)] for name in (*_REASONS, *_SAME) if row[name] is None}
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    for row in rows:
+        row["reasons"] = {name: why for name, why in _MISSING.items() if name in row and row[name] is None}
     return rows
+
+
+def _plain(column: Tensor) -> list[Any]:
+    """Floats rounded, None where not finite; indices, None where negative; booleans."""
+    if column.is_floating_point():
+        return numbers(column)
+    return column.tolist() if column.dtype == torch.bool else [each if each >= 0 else None for each in column.tolist()]
 
 
 def sparks(counts: Tensor) -> list[list[int]]:
@@ -110,10 +82,6 @@ def _few_tokens(tokens: TopTokensSummary, words: list[str]) -> list[list[str]]:
     ranked = zip(tokens.by_mean.token.tolist(), tokens.by_mass.token.tolist(), strict=True)
     chosen = (by_mean if by_mean[0] >= 0 else by_mass for by_mean, by_mass in ranked)
     return [[words[token] for token in row[:_TABLE_TOKENS] if token >= 0] for row in chosen]
-
-
-def _index(values: Tensor) -> list[int | None]:
-    return [value if value >= 0 else None for value in values.tolist()]
 
 
 def _quantiles(counts: Tensor, edges: Tensor, largest: Tensor) -> list[dict[str, float | None] | None]:

@@ -11,9 +11,14 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import LoadedSae, load_sae
-from analysis.statistics.histogram import BINS
-from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
-from analysis.statistics.positions import KINDS as POSITION_KINDS
+from analysis.statistics.density import Density
+from analysis.statistics.examples import Examples
+from analysis.statistics.histogram import BINS, Histogram
+from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, Joint, JointSummary
+from analysis.statistics.moments import Moments
+from analysis.statistics.positions import KINDS as KINDS_OF_POSITION
+from analysis.statistics.positions import Positions
+from analysis.statistics.reconstruction import Reconstruction
 from store.vocabulary import DETAILS
 from tests.planted import Measured, World, flat, measure, sae_folder, text_world
 
@@ -64,13 +69,13 @@ def test_a_signed_direction_is_a_pair_and_one_axis(seed: int, tmp_path: Path) ->
     assert geometry.score[:2].min() > 0.99
     assert geometry.cos_enc[0] < -0.99
     assert geometry.cos_dec[0] < -0.99
-    joint, pair = found.panel.joint.summarise(), found.pair(0, 1)
+    joint, pair = found.panel[Joint].summarise(), found.pair(0, 1)
     assert is_joint_1d(joint, pair)
     assert joint.r2[pair] > 0.97
     assert max(joint.r2_first[pair], joint.r2_second[pair]) < 0.8
     assert joint.correlation[pair] > 0.98
     assert float(joint.z_sd[pair]) == pytest.approx(4.0, rel=0.1)
-    density = found.panel.density.summarise().density
+    density = found.panel[Density].summarise().density
     assert density[:2].min() > 0.4
     assert float(density[:2].sum()) == pytest.approx(1.0, abs=0.05)
 
@@ -78,7 +83,7 @@ def test_a_signed_direction_is_a_pair_and_one_axis(seed: int, tmp_path: Path) ->
 @seeds
 def test_each_pole_of_a_pair_has_its_side_of_the_axis(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
-    joint, pair = found.panel.joint.summarise(), found.pair(0, 1)
+    joint, pair = found.panel[Joint].summarise(), found.pair(0, 1)
     first, second, neither = joint.histogram[pair].double()
     middle = (joint.edges[:-1] + joint.edges[1:]) / 2
     assert first[middle < 0].sum() == 0
@@ -94,7 +99,7 @@ def test_duplicates_are_reported_apart_from_pairs(seed: int, tmp_path: Path) -> 
     assert geometry.duplicate_of.tolist()[:4] == [-1, -1, 3, 2]
     assert geometry.is_pair.tolist()[2:4] == [False, False]
     assert geometry.score[2:4].min() > 0.99
-    joint, pair = found.panel.joint.summarise(), found.pair(2, 3)
+    joint, pair = found.panel[Joint].summarise(), found.pair(2, 3)
     assert not is_joint_1d(joint, pair)
     assert joint.both[pair] > 0.9 * joint.first[pair]
 
@@ -105,14 +110,14 @@ def test_one_latent_of_abstopk_holds_the_signed_direction(seed: int, tmp_path: P
     sae = load_sae(str(sae_folder(tmp_path, rows, rows, kind="AbsTopK", k=1)))
     found = measure(sae, signal_world(seed))
     assert sae.signed
-    counts = found.panel.histogram.summarise().counts[0]
+    counts = found.panel[Histogram].summarise().counts[0]
     negative, positive = int(counts[:BINS].sum()), int(counts[BINS:].sum())
-    density = found.panel.density.summarise()
+    density = found.panel[Density].summarise()
     assert float(density.density[0]) == pytest.approx((negative + positive) / density.tokens)
     assert float(density.density[0]) > 0.8
     assert 0.45 < negative / (negative + positive) < 0.55
     assert not found.geometry.is_pair.any()
-    assert abs(float(found.panel.moments.summarise().mean[0])) < 0.5
+    assert abs(float(found.panel[Moments].summarise().mean[0])) < 0.5
 
 
 @seeds
@@ -136,20 +141,20 @@ def test_massive_tokens_count_but_do_not_rule(seed: int, tmp_path: Path) -> None
     loud = World(world.batch, world.x.clone(), world.acts, world.median_norm)
     loud.x[massive] = 200 * (SIGNED + EYE[20])
     clean, found = measure(sae, world), measure(sae, loud)
-    joint, before = found.panel.joint.summarise(), clean.panel.joint.summarise()
+    joint, before = found.panel[Joint].summarise(), clean.panel[Joint].summarise()
     tokens = int(world.batch.mask.sum())
-    assert joint.tokens == found.panel.density.summarise().tokens == tokens
-    assert found.panel.reconstruction.summarise().ordinary == tokens - int(massive.sum())
+    assert joint.tokens == found.panel[Density].summarise().tokens == tokens
+    assert found.panel[Reconstruction].summarise().ordinary == tokens - int(massive.sum())
     pair = found.pair(0, 1)
     for name in ("r2", "r2_first", "r2_second"):
         assert float(getattr(joint, name)[pair]) == pytest.approx(float(getattr(before, name)[pair]), abs=0.02)
     assert float(joint.z_sd[pair]) == pytest.approx(float(before.z_sd[pair]), rel=0.05)
-    moments = found.panel.moments.summarise()
-    fired = int(found.panel.histogram.summarise().counts[0].sum())
+    moments = found.panel[Moments].summarise()
+    fired = int(found.panel[Histogram].summarise().counts[0].sum())
     assert fired == int(moments.count[0]) + int(massive.sum())
     assert float(moments.max[0]) > 150
-    assert float(moments.mean[0]) == pytest.approx(float(clean.panel.moments.summarise().mean[0]), rel=0.05)
-    assert float(found.panel.density.summarise().density[0]) == pytest.approx(fired / tokens)
+    assert float(moments.mean[0]) == pytest.approx(float(clean.panel[Moments].summarise().mean[0]), rel=0.05)
+    assert float(found.panel[Density].summarise().density[0]) == pytest.approx(fired / tokens)
 
 
 def odd_sae(folder: Path) -> LoadedSae:
@@ -161,7 +166,7 @@ def odd_sae(folder: Path) -> LoadedSae:
 
 def numbers(found: Measured) -> dict[str, Tensor]:
     """Every number of every summary but the scores of absent examples, which are -inf by definition."""
-    summaries = {name: flat(a.summarise()) for name, a in found.panel.accumulators().items()}
+    summaries = {name: flat(a.summarise()) for name, a in found.panel.accumulators.items()}
     named = {f"{name}.{field}": torch.as_tensor(value) for name, of in summaries.items() for field, value in of.items()}
     return {name: value for name, value in named.items() if name != "examples.score"}
 
@@ -169,10 +174,10 @@ def numbers(found: Measured) -> dict[str, Tensor]:
 def test_odd_latents_have_no_number_rather_than_a_wrong_one(tmp_path: Path) -> None:
     found = measure(odd_sae(tmp_path), signal_world(0), asked=range(5))
     assert all(not torch.isinf(value.double()).any() for value in numbers(found).values())
-    density = found.panel.density.summarise()
+    density = found.panel[Density].summarise()
     assert density.density[[0, 1, 2, 4]].tolist() == [0, 1, 1, 0]
     assert density.low[[0, 1]].tolist() == density.high[[0, 1]].tolist() == [0, 1]
-    moments = found.panel.moments.summarise()
+    moments = found.panel[Moments].summarise()
     for column in (moments.mean, moments.std, moments.skewness, moments.max):
         assert column[[0, 4]].isnan().all()
     assert moments.std[1] == 0
@@ -186,15 +191,15 @@ def test_an_sae_that_never_fires_is_measured_all_the_same(tmp_path: Path) -> Non
     sae = load_sae(str(sae_folder(tmp_path, rows, rows, torch.full((4,), -1e6))))
     found = measure(sae, signal_world(0))
     assert len(found.plan.latents) == 0
-    assert found.panel.density.summarise().density.tolist() == [0] * 4
-    assert found.panel.reconstruction.summarise().l0 == 0
+    assert found.panel[Density].summarise().density.tolist() == [0] * 4
+    assert found.panel[Reconstruction].summarise().l0 == 0
     assert numbers(found)
 
 
 def test_text_without_variance_has_no_fvu(tmp_path: Path) -> None:
     world = text_world(0, D)
     world.x[:] = 0.3 * torch.arange(D)
-    assert torch.tensor(measure(pair_sae(tmp_path), world).panel.reconstruction.summarise().fvu).isnan()
+    assert torch.tensor(measure(pair_sae(tmp_path), world).panel[Reconstruction].summarise().fvu).isnan()
 
 
 def ramp_world(seed: int) -> tuple[World, Callable[[str], int]]:
@@ -209,12 +214,12 @@ def ramp_world(seed: int) -> tuple[World, Callable[[str], int]]:
 
 
 @seeds
-@pytest.mark.parametrize("kind", POSITION_KINDS)
+@pytest.mark.parametrize("kind", KINDS_OF_POSITION)
 def test_a_ramp_shows_in_the_profile_of_its_own_kind(seed: int, kind: str, tmp_path: Path) -> None:
     world, latent_of = ramp_world(seed)
     sae = load_sae(str(sae_folder(tmp_path, EYE[:3], EYE[:3])))
     found = measure(sae, world)
-    profiles = {name: found.panel.positions[name].summarise() for name in POSITION_KINDS}
+    profiles = {each.kind: each.summarise() for each in found.panel.all(Positions)}
     row = found.row(latent_of(kind))
     spread = {name: _weighted_spread(p.mean[row], p.tokens) for name, p in profiles.items()}
     assert max(spread, key=lambda name: spread[name]) == kind
@@ -238,7 +243,7 @@ def test_noise_has_a_flat_profile(seed: int, tmp_path: Path) -> None:
     """At most the usual one in twenty of the intervals misses the mean of all."""
     world = signal_world(seed)
     found = measure(pair_sae(tmp_path), world)
-    profile = found.panel.positions["context"].summarise()
+    profile = found.panel[Positions].summarise()
     row = found.row(0)
     overall = (profile.mean[row] * profile.tokens).sum() / profile.tokens.sum()
     inside = (profile.low[row] <= overall) & (overall <= profile.high[row])
@@ -260,12 +265,12 @@ def test_the_plan_picks_dense_latents_partners_and_sparse_controls(seed: int, tm
 @seeds
 def test_the_levels_of_examples_are_quarters_of_the_firing_activations(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
-    examples = found.panel.examples.summarise()
+    examples = found.panel[Examples].summarise()
     focus = examples.acts[found.row(0), :, :, 40]
     cuts = found.plan.cuts[found.row(0)]
     assert (examples.score[found.row(0)] > -torch.inf).all()
     assert (focus[0, :-1] >= focus[0, 1:]).all()
-    assert float(focus[0, 0]) == pytest.approx(float(found.panel.moments.summarise().max[0]))
+    assert float(focus[0, 0]) == pytest.approx(float(found.panel[Moments].summarise().max[0]))
     for level in range(4):
         assert (focus[1 + level] > (cuts[level - 1] if level else 0)).all()
         assert level == 3 or (focus[1 + level] <= cuts[level]).all()
@@ -276,7 +281,7 @@ def test_the_levels_of_examples_are_quarters_of_the_firing_activations(seed: int
 @seeds
 def test_l0_is_the_sum_of_densities(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path, k=3), signal_world(seed))
-    summary: Any = found.panel.reconstruction.summarise()
-    assert summary.l0 == pytest.approx(float(found.panel.density.summarise().density.sum()))
+    summary: Any = found.panel[Reconstruction].summarise()
+    assert summary.l0 == pytest.approx(float(found.panel[Density].summarise().density.sum()))
     assert summary.l0 <= 3
     assert 0 < summary.fvu < 0.5

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from analysis.reading.sae import load_sae
 from analysis.run.pilot import Pilot, make_plan
-from analysis.run.rows.latents import Scalars, latent_rows
+from analysis.run.rows.latents import latent_rows
 from analysis.run.rows.pairs import pair_rows
-from analysis.statistics.density import DensitySummary
 from analysis.statistics.geometry import Partners
 from analysis.statistics.joint import BINS, COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
-from analysis.statistics.moments import MomentsSummary
 from analysis.statistics.top_tokens import TopTokens, TopTokensSummary
 from store.vocabulary import DETAILS
 from tests.planted import sae_folder
@@ -61,31 +59,22 @@ def test_the_denser_latent_is_the_positive_pole_and_turns_the_axis() -> None:
     assert (turned["histogram"]["positive"][-1], turned["histogram"]["negative"][0]) == (7, 5)
 
 
-def test_a_latent_is_borderline_where_its_interval_holds_the_threshold() -> None:
-    low, high = torch.tensor([0.05, 0.08, 0.11, torch.nan]), torch.tensor([0.09, 0.12, 0.2, torch.nan])
-    rows = latent_rows(scalars(torch.tensor([0.07, 0.099, 0.15, 0.3]), low, high), no_plan(), 0.1, ["a"])
-    assert [row["borderline"] for row in rows] == [False, True, False, False]
-    assert [row["is_dense"] for row in rows] == [False, False, True, True]
-    assert "density_low" in rows[3]["reasons"]
-    assert "density_low" not in rows[0]["reasons"]
-
-
-def scalars(density: Tensor, low: Tensor, high: Tensor) -> Scalars:
-    n = len(density)
-    real = torch.ones(n, dtype=torch.float64)
-    whole, flags = torch.zeros(n, dtype=torch.int64), torch.zeros(n, dtype=torch.bool)
-    table = TopTokens(*(torch.zeros(n, 2, dtype=torch.int64) for _ in range(5)))
-    return Scalars(
-        DensitySummary(density.double(), low.double(), high.double(), 1000),
-        MomentsSummary(real, real, real, real, real, real),
-        Partners(real, whole, real, real, flags, flags, whole - 1),
-        real, real, torch.ones(n, 4, dtype=torch.int64), torch.arange(1.0, 6.0, dtype=torch.float64),
-        TopTokensSummary(table, table, real, 1),
-    )  # fmt: skip
+def test_a_value_that_is_not_there_has_its_reason_and_only_then() -> None:
+    low = torch.tensor([0.05, torch.nan], dtype=torch.float64)
+    columns = {"density": torch.tensor([0.07, 0.3]).double(), "density_low": low, "max": torch.ones(2).double()}
+    columns |= {"partner": torch.tensor([1, -1]), "is_dense": torch.tensor([False, True])}
+    table = TopTokens(*(torch.zeros(2, 2, dtype=torch.int64) for _ in range(5)))
+    tokens = TopTokensSummary(table, table, low, 1)
+    histogram = torch.ones(2, 4, dtype=torch.int64), torch.arange(1.0, 6.0, dtype=torch.float64)
+    one, other = latent_rows(columns, histogram, tokens, no_plan(), ["a"])
+    assert (one["density_low"], one["partner"], one["is_dense"], one["reasons"]) == (0.05, 1, False, {})
+    assert (other["density_low"], other["partner"], other["is_dense"]) == (None, None, True)
+    assert set(other["reasons"]) == {"density_low", "partner"}
+    assert "document groups" in other["reasons"]["density_low"]
 
 
 def no_plan() -> Any:
-    return make_plan(*planned([], [1.0] * 4))
+    return make_plan(*planned([], [1.0] * 2))
 
 
 def planned(dense: list[float], sparse: list[float]) -> Any:

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import GROUPS, group_of
-from analysis.run.panel import counted_tokens, firing_list
-from analysis.statistics.base import Step
+from analysis.statistics.base import Step, counted_tokens, firing_list
 from analysis.statistics.density import Density, DensitySummary
 
 torch.set_num_threads(1)
@@ -69,6 +68,16 @@ def test_a_latent_near_the_threshold_is_borderline_more_often_than_tokens_sugges
     straddles = (low <= 0.1) & (high >= 0.1)
     assert straddles.double().mean() > 0.9
     assert float((density > 0.1).double().mean()) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_latent_is_borderline_where_its_interval_holds_the_threshold() -> None:
+    density = Density(4, threshold=0.1)
+    wobble = torch.tensor([20, -20]).repeat(GROUPS // 2)[:, None]
+    density.tensors["tokens"] += 1000
+    density.tensors["fired"] += torch.tensor([70, 99, 103, 150]) + wobble
+    found = density.columns()
+    assert found["is_dense"].tolist() == [False, False, True, True]
+    assert found["borderline"].tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])

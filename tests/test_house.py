@@ -1,0 +1,118 @@
+"""The house has one direction: who may import whom, read from the source.
+
+analysis -> store <- app. Within `analysis` a stage imports the stages before it; within `app` a noun imports what all
+share, and another noun only by its queries.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.imports import circles, imports
+
+STAGES = (
+    "errors", "hashing", "config", "process", "reading", "statistics", "classes", "labels", "verdict", "training",
+    "run", "interventions", "calibration", "commands",
+)  # fmt: skip
+SIBLINGS = {"classes", "labels"}  # neither knows the other
+HEAVY = {"torch", "transformers", "sae_lens", "numpy", "scipy"}
+
+# what no noun is: the parts all nouns share, and those that put the nouns together
+COMMON = {"shared", "http", "vocabulary", "deps", "rendering", "settings"}
+TOGETHER = {"main", "commands", "static_site", "api_routes", "api_answers"}
+# what other nouns import besides queries; take away what is needed no more, add nothing
+EXCEPTIONS = {
+    "annotations.fields", "annotations.file", "annotations.lines", "annotations.panel", "annotations.schemas",
+    "annotations.write",
+    "categories.lines", "categories.write",
+    "classes.counts", "classes.evidence", "classes.page",
+    "compare.page", "compare.references",
+    "experiments.page",
+    "home.plots",
+    "interventions.causal", "interventions.dense_set", "interventions.effects", "interventions.effects_page",
+    "interventions.plots", "interventions.schemas", "interventions.steering", "interventions.steering_queries",
+    "labels.associations", "labels.schemas",
+    "latents.chains", "latents.examples", "latents.facts", "latents.filters", "latents.page", "latents.plots",
+    "latents.profiles", "latents.queries", "latents.summary", "latents.token_lists", "latents.views",
+    "layers.page", "layers.plots",
+    "methods.queries",
+    "pairs.page",
+    "runs.page", "runs.settings",
+    "saved_views.write",
+    "verdicts.page", "verdicts.queries",
+}  # fmt: skip
+
+
+def test_the_worker_has_one_direction() -> None:
+    upward = [
+        f"{module} imports {other}"
+        for module, others in imports("analysis").items()
+        for other in sorted(others)
+        if _part(other, "analysis") and _above(_part(other, "analysis"), _part(module, "analysis"))
+    ]
+    assert upward == []
+
+
+def _above(stage: str, own: str) -> bool:
+    if {stage, own} == SIBLINGS:
+        return True
+    return bool(own) and STAGES.index(stage) > STAGES.index(own)
+
+
+def test_every_stage_of_the_worker_has_its_place() -> None:
+    assert {_part(module, "analysis") for module in imports("analysis")} - {""} == set(STAGES)
+
+
+@pytest.mark.parametrize("top", ["analysis", "app", "store"])
+def test_no_two_modules_import_each_other(top: str) -> None:
+    graph = imports(top)
+    assert circles({name: {other for other in others if other in graph} for name, others in graph.items()}) == []
+
+
+def test_no_two_packages_of_the_worker_import_each_other() -> None:
+    graph: dict[str, set[str]] = {stage: set() for stage in STAGES}
+    for module, others in imports("analysis").items():
+        own = _part(module, "analysis")
+        if own:
+            graph[own] |= {part for other in others if (part := _part(other, "analysis")) and part != own}
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    ("top", "never"), [("app", {"analysis", *HEAVY}), ("store", {"analysis", "app", *HEAVY}), ("analysis", {"app"})]
+)
+def test_the_halves_meet_in_the_store_alone(top: str, never: set[str]) -> None:
+    found = {
+        f"{module} imports {other}"
+        for module, others in imports(top).items()
+        for other in others
+        if other.split(".")[0] in never
+    }
+    assert found == set()
+
+
+def test_a_noun_imports_another_only_by_its_queries() -> None:
+    found = _across_nouns() - EXCEPTIONS
+    assert found == set()
+
+
+def test_what_is_no_exception_any_more_is_off_the_list() -> None:
+    assert EXCEPTIONS - _across_nouns() == set()
+
+
+def _across_nouns() -> set[str]:
+    """Modules that another noun than their own imports, or that all nouns share does, but for queries."""
+    return {
+        other.removeprefix("app.")
+        for module, others in imports("app").items()
+        for other in others
+        if (noun := _part(other, "app")) and (own := _part(module, "app"))
+        if noun != own and noun not in COMMON | TOGETHER and own not in TOGETHER
+        if own in COMMON or other.split(".")[2:] != ["queries"]
+    }
+
+
+def _part(module: str, top: str) -> str:
+    """The package of `top` that a module is in; nothing for `top` itself and what is outside."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == top and len(parts) > 1 else ""
