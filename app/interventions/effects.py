@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
-from app.shared.record import finite
+from app.shared.record import Count, Number, Record, finite, mapping
 from store.tables import Effect, Intervention, Latent
 from store.vocabulary import ABLATE, LATENT, MEASURES, OWN, RANDOM, SET, SPARSE, VARIANCE
 
@@ -24,16 +24,15 @@ class Measured:
     high: float | None
 
 
-@dataclass(frozen=True)
-class ControlInfo:
-    """What the matched controls reach in one measure, by size."""
+class ControlInfo(Record):
+    """What matched controls reach, by size."""
 
-    median: float | None
-    high: float | None
-    """95 % of them stay below."""
-    beats: float | None
-    """Share of them with a smaller effect than the subject's."""
-    n: int | None
+    median: Number = None
+    high: Number = None
+    """95 % of them stay below"""
+    beats: Number = None
+    """Share of them with a smaller effect"""
+    n: Count = None
 
 
 @dataclass(frozen=True)
@@ -176,20 +175,8 @@ def _measured(row: Effect, name: str) -> Measured:
 def _controls(held: dict[str, Any]) -> dict[str, dict[str, ControlInfo]]:
     """Bands of random directions lie open, those of other kinds under their name."""
     kinds = {RANDOM: held, **{kind: held[kind] for kind in (SPARSE, VARIANCE) if isinstance(held.get(kind), dict)}}
-    found = {kind: {name: _band(one[name]) for name in MEASURES if name in one} for kind, one in kinds.items()}
+    found = {
+        kind: {name: ControlInfo(**mapping(one[name])) for name in MEASURES if name in one}
+        for kind, one in kinds.items()
+    }
     return {kind: bands for kind, bands in found.items() if bands}
-
-
-def _band(held: Any) -> ControlInfo:
-    one = held if isinstance(held, dict) else {}
-    return ControlInfo(_number(one, "median"), _number(one, "high"), _number(one, "beats"), _count(one, "n"))
-
-
-def _number(held: dict[str, Any], name: str) -> float | None:
-    value: Any = held.get(name)
-    return finite(float(value)) if type(value) in {int, float} else None
-
-
-def _count(held: dict[str, Any], name: str) -> int | None:
-    value = _number(held, name)
-    return None if value is None else int(value)

@@ -10,13 +10,12 @@ from app.classes.queries import ScoreInfo
 from app.interventions.effects_page import command
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import InterventionInfo
-from app.interventions.steering_queries import SteeringInfo
+from app.interventions.steering_queries import CHANCE, SteeringInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
 from app.vocabulary import OUTCOMES
 from store.vocabulary import LIKELY, STEERED
 
-CHANCE = 0.25  # of two preferences, each may be either way
 CUT = 0.75  # reported about the paper; a run may have its own in its settings
 COST = 1.0  # nats per token; a dose that costs more is refused
 

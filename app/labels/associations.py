@@ -88,7 +88,7 @@ def association_row(found: AssociationInfo) -> AssociationRow:
         held_out=_with(held, found.held_out),
         q=rate("q", found.q),
         words=found.words,
-        confounds=confounds_of(found.label),
+        confounds=found.confounds,
         means=means,
         zero=zero,
     )
@@ -105,12 +105,6 @@ def _span(low: float | None, high: float | None) -> str:
 
 def _ends(interval: list[float | None]) -> str:
     return _span(*interval) if len(interval) == 2 else ""
-
-
-def confounds_of(label: LabelInfo) -> list[str]:
-    """What else differs where the label differs."""
-    known = [item for item in label.confounds if isinstance(item, dict)]
-    return [str(item.get("words") or f"goes with {item.get('name')}") for item in known]
 
 
 def _means(found: AssociationInfo) -> tuple[list[MeanRow], float]:

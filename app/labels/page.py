@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.labels import queries as labels
-from app.labels.associations import LabelSection, association_row, confounds_of
+from app.labels.associations import LabelSection, association_row
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -62,7 +62,8 @@ def _section(
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
     holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
-    return LabelSection(label, confounds_of(label), cells, sum(count for count, _href in cells), rows)
+    confounds = [confound.sentence for confound in label.confounds]
+    return LabelSection(label, confounds, cells, sum(count for count, _href in cells), rows)
 
 
 def _why(columns: list[str]) -> str:

@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import PlainSerializer, computed_field
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.runs.queries import RunInfo
-from app.shared.record import cleaned, finite
+from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
 from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
 from store.vocabulary import NO, UNMEASURED, YES
 
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
 
 
-@dataclass(frozen=True)
-class LabelInfo:
+class LabelGroup(Record):
+    """A value of a category."""
+
+    value: Text = ""
+    documents: Count = None
+
+
+class Confound(Record):
+    """Another label that goes with this one."""
+
+    name: Text = ""
+    strength: Number = None
+    """0 to 1"""
+    measure: str | None = None
+    words: Text = ""
+
+    @property
+    def sentence(self) -> str:
+        """What differs along with the label."""
+        return self.words or f"goes with {self.name}"
+
+
+class LabelInfo(Record):
     """A column of the corpus that the run's signals were held against."""
 
-    id: int
+    id: int = Hidden
     name: str
     kind: str
-    """category, number or boolean."""
+    """category, number or boolean"""
     of: str
-    """document or token."""
+    """document, or token: spans of characters"""
     measure: str
+    """eta2, spearman or auc"""
     documents: int
-    """That have a value and were read."""
-    groups: list[dict[str, Any]]
-    """Of a category: value and documents, most frequent first."""
+    """That have a value and were read"""
+    groups: Annotated[list[LabelGroup], Items]
+    """Of a category, most frequent first"""
+    confounds: Annotated[list[Confound], Items]
+    """Other labels it goes with, strongest first"""
     reason: str | None
-    """Why it was not measured."""
-    confounds: list[dict[str, Any]]
-    """Other labels it goes with: name, strength, words; strongest first."""
+    """Why it was not measured"""
 
     @property
     def sign(self) -> str:
@@ -42,31 +64,49 @@ class LabelInfo:
         return MEASURES.get(self.measure, self.measure)
 
 
-@dataclass(frozen=True)
-class AssociationInfo:
+class AssociationInfo(Record):
     """One label against one latent's signal."""
 
-    label: LabelInfo
-    slug: str
-    layer: int
-    index: int
-    density: float
+    label: Annotated[LabelInfo, PlainSerializer(lambda label: label.name, return_type=str)]
+    slug: str = Hidden
+    layer: int = Hidden
+    index: int = Hidden
+    density: float = Hidden
     verdict: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    conditional: float | None
-    """The effect after token identity and position are taken out of the signal."""
-    held_out: float | None
-    p: float | None
-    q: float | None
+    """yes, no, unmeasured"""
+    effect: Number
+    """The label's measure, on document means of the signal"""
+    low: Number
+    """95 % interval over documents"""
+    high: Number
+    conditional: Number
+    """The effect after token identity and position are taken out"""
+    held_out: Number
+    """Cross-validated over documents: R² for eta2, else the measure itself"""
+    p: Number
+    """Of `conditional`, by permuting documents"""
+    q: Number
+    """p after Benjamini-Hochberg over latents and labels of the SAE"""
     words: str
-    data: dict[str, Any]
+    data: Evidence
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no such pair
+    @property
+    def measure(self) -> str:
+        """Of the label."""
+        return self.label.measure
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def confounds(self) -> list[str]:
+        """What else differs where the label differs."""
+        return [confound.sentence for confound in self.label.confounds]
 
 
 def list_labels(session: Session, run: RunInfo) -> list[LabelInfo]:
     """The run's labels in the order of its corpus' columns."""
-    return [_label(row) for row in session.scalars(select(Label).where(Label.run_id == run.id).order_by(Label.id))]
+    statement = select(*columns(LabelInfo, Label)).where(Label.run_id == run.id)
+    return read(session, LabelInfo, statement.order_by(Label.id))
 
 
 def corpus_columns(session: Session, run: RunInfo) -> list[str]:
@@ -161,22 +201,6 @@ def _joined() -> Any:
     )
 
 
-def _label(row: Label) -> LabelInfo:
-    own = {name: getattr(row, name) for name in LabelInfo.__dataclass_fields__}
-    return LabelInfo(**{**own, "groups": cleaned(row.groups or []), "confounds": cleaned(row.confounds or [])})
-
-
 def _info(row: Association, label: Label, slug: str, layer: int, density: float) -> AssociationInfo:
-    names = ("effect", "low", "high", "conditional", "held_out", "p", "q")
-    numbers = {name: finite(getattr(row, name)) for name in names}
-    return AssociationInfo(
-        label=_label(label),
-        slug=slug,
-        layer=layer,
-        index=row.index,
-        density=density,
-        verdict=row.verdict,
-        words=row.words,
-        data=cleaned(row.data or {}),
-        **numbers,
-    )
+    own = {name: getattr(row, name) for name in AssociationInfo.model_fields if hasattr(row, name)}
+    return AssociationInfo(**own | {"label": LabelInfo.model_validate(label)}, slug=slug, layer=layer, density=density)

@@ -15,13 +15,13 @@ from app.classes import queries as classes
 from app.classes.queries import ScoreInfo
 from app.deps import Index, RunId, SaeDep, SessionDep, Slug
 from app.http.cache import Fresh
-from app.interventions import api as interventions
 from app.interventions import effects
 from app.interventions import steering_queries as steering
-from app.interventions.api import EffectOut, GroundOut, MissingOut, SteeringOut
+from app.interventions.api import Change, changes
 from app.interventions.causal import causal_of
+from app.interventions.steering_queries import SteeringInfo
 from app.labels import queries as labels
-from app.labels.api import AssociationOut, of_association
+from app.labels.queries import AssociationInfo
 from app.latents import chains, examples, profiles
 from app.latents import filters as parse
 from app.latents import queries as latents
@@ -31,6 +31,7 @@ from app.latents.queries import LatentInfo
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.verdicts import queries as verdicts
+from app.verdicts.queries import Ground, Missing
 from store.vocabulary import MIXTURE
 
 router = APIRouter(dependencies=[Fresh])
@@ -52,18 +53,6 @@ class ClassOut(BaseModel):
     q: float | None = Field(description="p after Benjamini-Hochberg over the SAE's latents with detail")
     words: str = Field(description="One plain sentence")
     data: dict[str, Any] | None = Field(description="The evidence; null in lists")
-
-
-class ChainOut(BaseModel):
-    """A latent's continuation in a neighbouring analysed layer."""
-
-    side: str = Field(description="next or previous")
-    sae: str
-    layer: int
-    index: int
-    url: str
-    correlation: float = Field(description="Of the two signals on the same tokens")
-    cosine: float | None = Field(description="Of the two decoder directions; null where they cannot be compared")
 
 
 class LatentOut(BaseModel):
@@ -99,7 +88,7 @@ class LatentOut(BaseModel):
     )
     classes: dict[str, ClassOut] = Field(description="By name; empty where they were not measured")
     mixture: ClassOut | None = Field(description="Whether its signal is a sum of sparse latents")
-    effects: dict[str, EffectOut] = Field(
+    effects: dict[str, Change] = Field(
         description="What changes without it: loss, kl, entropy, top1, rank, mediated; empty where it was not ablated"
     )
     equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
@@ -140,12 +129,12 @@ class LatentDetailOut(LatentOut):
     top_tokens_mass: list[TokenItem]
     positions: dict[str, Series]
     examples: list[ExampleOut]
-    chains: list[ChainOut]
-    labels: list[AssociationOut]
-    grounds: list[GroundOut] = Field(description="Of the verdict; the first is the rule's own sentence")
-    missing: list[MissingOut] = Field(description="Measurements that the verdict lacks")
-    pair_effects: dict[str, EffectOut] = Field(description="What changes without it and its mirror image")
-    steering: list[SteeringOut]
+    chains: list[ChainInfo]
+    labels: list[AssociationInfo]
+    grounds: list[Ground] = Field(description="Of the verdict; the first is the rule's own sentence")
+    missing: list[Missing] = Field(description="Measurements that the verdict lacks")
+    pair_effects: dict[str, Change] = Field(description="What changes without it and its mirror image")
+    steering: list[SteeringInfo]
 
 
 @router.get("/saes/{slug:path}/latents/{index}")
@@ -155,10 +144,11 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
     found = profiles.find_profiles(session, latent.analysis_id, index)
     texts = examples.find_examples(session, latent.analysis_id, index)
     scores = classes.find_scores(session, latent.analysis_id, [index]).get(index, {})
+    steps = chains.find_chains(session, latent.analysis_id, index).values()
     more: dict[str, Any] = {
         **of_scores(scores, evidence=True),
-        "chains": of_chains(chains.find_chains(session, latent.analysis_id, index)),
-        "labels": [of_association(one) for one in labels.associations_of(session, latent.analysis_id, index)],
+        "chains": sorted(steps, key=lambda step: step.side != "previous"),
+        "labels": labels.associations_of(session, latent.analysis_id, index),
         "histogram": found.histogram,
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
@@ -210,15 +200,16 @@ def _causes(session: Session, latent: LatentInfo) -> dict[str, Any]:
     steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, latent.index)
     return {
         **_effects(causal.of(latent.index), ruled),
-        **interventions.of_verdict(ruled),
-        "pair_effects": interventions.of_effects(both),
-        "steering": interventions.of_steering(steered),
+        "grounds": ruled.grounds if ruled else [],
+        "missing": ruled.missing if ruled else [],
+        "pair_effects": changes(both),
+        "steering": steered,
     }
 
 
 def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | None) -> dict[str, Any]:
     return {
-        "effects": interventions.of_effects(found),
+        "effects": changes(found),
         "equivalent": None if found is None else found.equivalent,
         "verdict": None if ruled is None else ruled.verdict,
     }
@@ -251,19 +242,3 @@ def of_scores(scores: Mapping[str, ScoreInfo], evidence: bool) -> dict[str, Any]
 
 def _score(score: ScoreInfo, evidence: bool) -> ClassOut:
     return ClassOut(**{name: getattr(score, name) for name in SCORE}, data=score.data if evidence else None)
-
-
-def of_chains(found: Mapping[str, ChainInfo]) -> list[ChainOut]:
-    """Previous before next."""
-    return [
-        ChainOut(
-            side=step.side,
-            sae=step.slug,
-            layer=step.layer,
-            index=step.index,
-            url=f"/saes/{step.slug}/latents/{step.index}",
-            correlation=step.correlation,
-            cosine=step.cosine,
-        )
-        for step in sorted(found.values(), key=lambda step: step.side != "previous")
-    ]

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import Field, computed_field
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
+from app.shared.record import Hidden, Record, columns, read
 from store.tables import Analysis, Chain, Latent, Sae
 
 
-@dataclass(frozen=True)
-class ChainInfo:
-    """One step of a chain."""
+class ChainInfo(Record):
+    """A latent's continuation in a neighbouring analysed layer."""
 
     side: str
-    """next or previous."""
-    analysis_id: int
-    """The other layer's."""
-    slug: str
+    """next or previous"""
+    analysis_id: int = Hidden
+    slug: str = Field(serialization_alias="sae")
     layer: int
     index: int
-    """The latent there whose signal correlates most, by magnitude."""
-    density: float
+    density: float = Hidden
     correlation: float
-    """Of the two signals on the same tokens."""
+    """Of the two signals on the same tokens"""
     cosine: float | None
-    """Of the two decoder directions; None where they live in different spaces."""
+    """Of the two decoder directions; null where they cannot be compared"""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no such pair
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"/saes/{self.slug}/latents/{self.index}"
 
 
 @dataclass(frozen=True)
@@ -43,19 +48,15 @@ class Step:
 
 def find_chains(session: Session, analysis_id: int, index: int) -> dict[str, ChainInfo]:
     """By side; a side without a continuation is left out."""
+    other = {"analysis_id": Chain.other_analysis_id, "index": Chain.other}
     statement = (
-        select(Chain, Sae.slug, Sae.layer, Latent.density)
+        select(*columns(ChainInfo, Chain, Sae, Latent, **other))
         .join(Analysis, Analysis.id == Chain.other_analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
         .join(Latent, and_(Latent.analysis_id == Chain.other_analysis_id, Latent.index == Chain.other))
         .where(Chain.analysis_id == analysis_id, Chain.index == index)
     )
-    return {
-        row.side: ChainInfo(
-            row.side, row.other_analysis_id, slug, layer, row.other, density, row.correlation, row.cosine
-        )
-        for row, slug, layer, density in session.execute(statement)
-    }
+    return {step.side: step for step in read(session, ChainInfo, statement)}
 
 
 def list_steps(session: Session, run: RunInfo) -> list[Step]:

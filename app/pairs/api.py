@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, Subject, find_latest
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
-from app.interventions import api as interventions
 from app.interventions import steering_queries as steering
-from app.interventions.api import EffectOut, SteeringOut
+from app.interventions.api import Change, changes
 from app.interventions.causal import causal_of
+from app.interventions.steering_queries import SteeringInfo
 from app.pairs.page import measured_pair
 from app.saes.queries import SaeInfo
 
@@ -45,9 +45,9 @@ class PairOut(BaseModel):
     z_sd: float | None
     histogram: dict[str, list[float]]
     annotation: AnnotationInfo | None = Field(description="What people say of the two now; null: nothing")
-    effects: dict[str, EffectOut] = Field(description="What changes without the two; empty where they were not ablated")
+    effects: dict[str, Change] = Field(description="What changes without the two; empty where they were not ablated")
     equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
-    steering: list[SteeringOut]
+    steering: list[SteeringInfo]
     reasons: dict[str, str]
 
 
@@ -69,7 +69,7 @@ def _causes(session: Session, sae: SaeInfo, first: int, second: int) -> dict[str
     steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, first)
     own = [one for one in steered if {one.positive, one.negative} == {first, second}]
     return {
-        "effects": interventions.of_effects(both),
+        "effects": changes(both),
         "equivalent": None if both is None else both.equivalent,
-        "steering": interventions.of_steering(own),
+        "steering": own,
     }

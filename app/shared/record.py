@@ -44,13 +44,28 @@ def cleaned(value: Any) -> Any:
     return finite(value) if isinstance(value, float) else value
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _number(value: Any) -> float | None:
+    return finite(value) if type(value) in {int, float} else None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """What the worker stored as one; empty where it is none."""
     return cleaned(value) if isinstance(value, dict) else {}
 
 
-Number = Annotated[float | None, BeforeValidator(finite)]
+def _mappings(value: Any) -> list[Any]:
+    return [item for item in value or [] if isinstance(item, (dict, Record))]
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]
 """A number that may not have been measured."""
-Evidence = Annotated[dict[str, Any], BeforeValidator(_mapping)]
+Count = Annotated[int | None, BeforeValidator(lambda value: value if type(value) is int else None)]
+"""The same for a whole one."""
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]
+"""Words of the store; empty where it has none."""
+Items = BeforeValidator(_mappings)
+"""Of a list of records that the worker stored as JSON: what is none is left out."""
+Evidence = Annotated[dict[str, Any], BeforeValidator(mapping)]
 """What the worker stored as JSON."""
 Moment = Annotated[datetime, AfterValidator(lambda moment: moment.replace(tzinfo=UTC))]
 """A time of the store: SQLite keeps no zone, and all who write give UTC."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.classes.queries import Key
+from app.shared.record import Items, Record, Text
 from app.vocabulary import NONE, RULE_VERDICTS
 from store.tables import Latent, Verdict
 
@@ -17,31 +17,30 @@ RULE = "rule"
 """The ground that is the rule's own sentence."""
 
 
-@dataclass(frozen=True)
-class Ground:
-    """One measurement, and what it speaks for."""
+class Ground(Record):
+    """A measurement that a verdict rests on."""
 
-    of: str
-    speaks: str
-    """keep, prune or neither."""
-    words: str
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A measurement that is not there, and what would make it."""
-
-    of: str
-    words: str
+    of: Text = ""
+    """rule: the rule's own sentence; else what was measured"""
+    speaks: Text = ""
+    """keep, prune or neither"""
+    words: Text = ""
 
 
-@dataclass(frozen=True)
-class VerdictInfo:
+class Missing(Record):
+    """A measurement that a verdict lacks."""
+
+    of: Text = ""
+    words: Text = ""
+    """With the command that would make it"""
+
+
+class VerdictInfo(Record):
     """What the rule says of one latent."""
 
     verdict: str
-    grounds: list[Ground]
-    missing: list[Missing]
+    grounds: Annotated[list[Ground], Items]
+    missing: Annotated[list[Missing], Items]
 
     @property
     def title(self) -> str:
@@ -57,7 +56,7 @@ class VerdictInfo:
 def find_verdict(session: Session, analysis_id: int, index: int) -> VerdictInfo | None:
     """None where the rule was not applied."""
     row = session.get(Verdict, (analysis_id, index))
-    return None if row is None else _info(row)
+    return None if row is None else VerdictInfo.model_validate(row)
 
 
 def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]:
@@ -66,7 +65,7 @@ def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]
     statement = select(Verdict).where(
         Verdict.analysis_id.in_({key[0] for key in wanted}), Verdict.index.in_({key[1] for key in wanted})
     )
-    found = {(row.analysis_id, row.index): _info(row) for row in session.scalars(statement)}
+    found = {(row.analysis_id, row.index): VerdictInfo.model_validate(row) for row in session.scalars(statement)}
     return {key: found[key] for key in wanted & set(found)}
 
 
@@ -82,17 +81,3 @@ def has_verdict(name: str) -> ColumnElement[bool]:
     verdict = aliased(Verdict)
     here = exists().where(verdict.analysis_id == Latent.analysis_id, verdict.index == Latent.index)
     return ~here if name == NONE else here.where(verdict.verdict == name)
-
-
-def _info(row: Verdict) -> VerdictInfo:
-    grounds = [Ground(_text(one, "of"), _text(one, "speaks"), _text(one, "words")) for one in _items(row.grounds)]
-    missing = [Missing(_text(one, "of"), _text(one, "words")) for one in _items(row.missing)]
-    return VerdictInfo(row.verdict, grounds, missing)
-
-
-def _items(held: Any) -> list[dict[str, Any]]:
-    return [one for one in held or [] if isinstance(one, dict)]
-
-
-def _text(held: dict[str, Any], name: str) -> str:
-    return str(held.get(name) or "")

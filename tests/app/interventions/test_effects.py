@@ -34,12 +34,13 @@ API = f"/api/v1{SAE}/latents"
 def effect(low: float, high: float, beats: float | None = 1.0, **more: Any) -> EffectInfo:
     """An effect whose loss lies in the middle of its interval."""
     loss = Measured((low + high) / 2, low, high)
+    control = ControlInfo(median=0.0004, high=0.002, beats=beats, n=20)
     rest = {name: Measured(0.01, 0.0, 0.02) for name in ("kl", "entropy", "top1", "rank")}
     held: dict[str, Any] = {
         "subject": "latent", "what": "own", "index": 0, "other": None, "n_latents": 0, "norm": 0.2, "variance": None,
         "measures": {"loss": loss, **rest}, "direct_loss": 0.01, "direct_entropy": 0.002,
         "mediated": Measured(0.6, 0.5, 0.7), "equivalent": low > -0.002 and high < 0.002,
-        "controls": {} if beats is None else {"random": {"loss": ControlInfo(0.0004, 0.002, beats, 20)}},
+        "controls": {} if beats is None else {"random": {"loss": control}},
         "regulates_entropy": False,
     }  # fmt: skip
     return EffectInfo(**held | more)

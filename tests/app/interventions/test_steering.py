@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.interventions.steering import steering_card
-from app.interventions.steering_queries import NUMBERS, SteeringInfo
+from app.interventions.steering_queries import SteeringInfo
 from tests.app.layers.test_layers import figure
 from tests.app.test_pages import page, spaced
 from tests.app.world import CONTROL, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
@@ -106,8 +106,8 @@ def test_a_signal_that_could_not_be_measured_says_so(client: TestClient) -> None
     ],
 )
 def test_missing_parts_break_nothing(data: dict[str, Any]) -> None:
-    numbers: dict[str, float | None] = dict.fromkeys(NUMBERS)
-    found = SteeringInfo(3, 3, "no", pairs=0, words="w", data=data, **numbers)
+    numbers: dict[str, Any] = dict.fromkeys(("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped"))
+    found = SteeringInfo(positive=3, negative=3, label="no", pairs=0, words="w", data=data, **numbers)
     made = steering_card(None, [found], "s", "this latent").signals[0]
     assert (made.rate, made.span, made.view, made.basis) == ("", "", None, "")
     assert all(row.refused in {"", "breaks it"} for row in made.doses)

@@ -123,7 +123,9 @@ def test_hostile_grounds_are_text(client: TestClient) -> None:
 
 def test_nothing_is_said_where_the_rule_was_not_applied() -> None:
     assert ruling(None) is None
-    bare = ruling(VerdictInfo("of_tomorrow", [Ground("x_y", "louder", "words")], []))
+    bare = ruling(
+        VerdictInfo(verdict="of_tomorrow", grounds=[Ground(of="x_y", speaks="louder", words="words")], missing=[])
+    )
     assert bare
     assert (bare.title, bare.words) == ("of_tomorrow", "")
     assert [(title, reasons[0].title) for title, reasons in bare.sides] == [("Says neither", "x y")]
