@@ -95,7 +95,7 @@ function draw(node) {
 // only addresses of this server, or of the folder that a site of files lies in; a word is none
 function within(path) {
   if (!/^(\/|\.{1,2}\/)/.test(path)) return false;
-  const home = new URL(root.dataset.site ?? "/", document.baseURI);
+  const home = new URL(".", new URL(root.dataset.site ?? "/", document.baseURI));
   return new URL(path, document.baseURI).href.startsWith(home.href);
 }
 

@@ -1,6 +1,6 @@
-"""A run as a folder of files: the server's own pages, with addresses that lead from file to file.
+"""A run as a folder of files: the server's own pages, rendered with links that lead from file to file.
 
-`places` knows which page becomes which file, `asking` gets a page from the application, `rewrite` turns its
-addresses round, `bundle` makes one classic script of our modules, `rows` and `found` are the data of the list and
-of the search, `folder` puts all in place at once, `build` does it in order, `command` talks to a person.
+`plan` says which pages there are, `snapshot` what they are read from, `links` what an address becomes; `build` makes
+the pages, `pages` those that only a site has, `rows` and `search` the data that its list and its search read, `bundle`
+one classic script of our modules; `folder` puts all in place at once, and `command` talks to a person.
 """

@@ -2,7 +2,7 @@
 
 Not a bundler for everything: it knows what our modules use, which is named imports from a neighbour and named
 exports at the beginning of a line, and refuses all else by file and line. Modules run when a page asks for them,
-by `data-modules` of the script's element, each once.
+by `data-modules` of the script's element, each once, however many elements ask for it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DYNAMIC = re.compile(r"\bimport\s*(\(|\.meta)")
 
 START = """(() => {
 "use strict";
-const held = {};
+const held = (globalThis.denseLatents ??= {}).modules ??= {};
 function load(name) {
   if (!(name in held)) {
     held[name] = {};

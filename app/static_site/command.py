@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
-from starlette.exceptions import HTTPException
 
 from app.commands.serve import check_database
-from app.main import create_app
-from app.settings import Settings
 from app.shared.numbers import duration
 from app.static_site import folder
-from app.static_site.build import Builder
-from app.static_site.errors import SiteError
+from app.static_site.build import build
 from app.static_site.plan import Plan, plan_of
+from app.static_site.snapshot import snapshot
+
+EVERY = 10
+"""Seconds between lines of progress where no bar can be drawn."""
 
 
 def site(
-    db: str, out: Path, run: int | None = None, saes: list[str] | None = None, every: bool = False, force: bool = False
+    db: str,
+    out: Path,
+    run: int | None = None,
+    saes: list[str] | None = None,
+    every: bool = False,
+    force: bool = False,
+    processes: int | None = None,
 ) -> None:
     """Write the site and say what it came to.
 
@@ -35,6 +39,7 @@ def site(
         saes: slugs of those whose latents are shown; none: all.
         every: also latents without examples get a page.
         force: puts aside what is in the folder and is no site.
+        processes: that make pages; without it as many as are worth it.
 
     Raises:
         SiteError: in one line, why not; nothing was changed then.
@@ -43,13 +48,12 @@ def site(
     check_database(db)
     out = out.absolute()
     folder.check(out, force)
-    started, console = time.monotonic(), Console(stderr=True, highlight=False)
-    app = create_app(Settings(db=db, read_only=True))
-    with _snapshot(app.state.engine) as session:
-        plan = _plan(session, run, saes or [], every)
+    started = time.monotonic()
+    with snapshot(db) as session:
+        plan = plan_of(session, db, run, saes or [], every)
         with folder.placed(out) as made:
-            with _bar(console, len(plan.pages) + 3) as progress:
-                pages = Builder(app, session, plan, made, lambda: progress.advance(progress.task_ids[0])).build()
+            with _progress(len(plan.pages) + 3) as progress:
+                pages = build(session, plan, made, progress, processes)
             folder.mark(made, _content(plan, pages))
             size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     took = time.monotonic() - started
@@ -57,29 +61,23 @@ def site(
     typer.echo(f"{pages:,} pages, {size / 1e6:,.1f} MB, {duration(took)} ({pages / took:,.1f} pages/s)")
 
 
-def _plan(session: Session, run: int | None, slugs: list[str], every: bool) -> Plan:
-    try:
-        return plan_of(session, run, slugs, every)
-    except HTTPException as error:
-        raise SiteError(str(error.detail)) from error
-
-
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Session]:
-    """A session that sees one state of the store: SQLite's readers do anyway, PostgreSQL's when asked."""
-    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    try:
-        with engine.connect().execution_options(**level) as connection, Session(connection) as session:
-            yield session
-    finally:
-        engine.dispose()
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Says how many pages are made and how long the others take: a bar on a terminal, else a line now and then."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("Pages"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("left"))
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task, said = bar.add_task("pages", total=total), time.monotonic()
 
+    def progress(pages: int) -> None:
+        nonlocal said
+        bar.advance(task, pages)
+        if not console.is_terminal and time.monotonic() - said > EVERY:
+            said, made = time.monotonic(), bar.tasks[0]
+            left = "" if made.time_remaining is None else f", {duration(made.time_remaining)} left"
+            console.print(f"{made.completed:,.0f} of {total:,} pages{left}")
 
-@contextmanager
-def _bar(console: Console, total: int) -> Iterator[Progress]:
-    columns = (TextColumn("Pages"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        progress.add_task("pages", total=total)
+    with bar:
         yield progress
 
 

@@ -3,80 +3,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.experiments import queries as experiments
-from app.runs import queries as runs
-from app.runs.queries import RunInfo
-from app.saes import queries as saes
-from app.saes.queries import SaeInfo
+from app.experiments.queries import list_experiments
+from app.http.errors import NotFound
+from app.runs.queries import RunInfo, find_run
+from app.saes.queries import SaeInfo, list_saes
+from app.shared.links import latent_at, pair_at, sae_at
 from app.static_site.errors import SiteError
-from app.static_site.places import ANNOTATIONS, BROWSE, SEARCH, Places, folder_names
-from app.static_site.queries import paged_latents, paged_pairs
+from app.static_site.links import ANNOTATIONS, BROWSE, SEARCH, folder_names
+from app.static_site.snapshot import restrict
+from store.tables import Latent, Pair
 
-SINGLE = {
-    "/": "index.html",
-    "/layers": "layers.html",
-    "/labels": "labels.html",
-    "/experiments": "experiments.html",
-    "/methods": "methods.html",
-    "/report": "report.html",
-}
-"""Pages of the server that a site takes over, but for those of SAEs, latents, pairs and single experiments."""
+SINGLE = ("layers", "labels", "experiments", "methods", "report")
 OWN = {"/latents": BROWSE, "/search": SEARCH, "/annotations": ANNOTATIONS}
 """Pages that a site makes itself: the server's ask the database."""
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A page to be made."""
+
+    address: str
+    """On the server."""
+    file: str
+    kind: str
+    """Of page: a key of `build.PAGES`."""
+    of: tuple[Any, ...] = ()
+    """What it is of."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """A site before it is made."""
 
+    db: str
+    state: str
+    """Of the store that it is of."""
     run: RunInfo
     saes: list[SaeInfo]
-    """Those whose latents are in it, by layer."""
+    """Those that are in it, by layer."""
+    partial: bool
+    """Whether the run has more."""
     folders: dict[str, str]
     """By slug."""
     latents: dict[int, list[int]]
     """By analysis: latents that have a page, the densest first."""
-    pages: list[tuple[str, str]]
-    """Path on the server and file of each page to be rendered."""
-    places: Places
-
-    @property
-    def query(self) -> str:
-        """Pins the run."""
-        return f"run={self.run.id}"
+    pages: list[PageFile]
+    files: dict[str, str]
+    """Path on the server -> file, of all that can be linked to."""
 
 
-def plan_of(session: Session, run: int | None, slugs: list[str], every: bool) -> Plan:
-    """The site of a run.
+def plan_of(session: Session, db: str, run: int | None, slugs: list[str], every: bool) -> Plan:
+    """The site of a run; the session sees no more than its SAEs from here on.
 
     Args:
         run: without it the newest complete one.
-        slugs: SAEs whose latents are shown; empty: all of the run.
+        slugs: SAEs that are shown; empty: all of the run.
         every: also latents without examples get a page.
 
     Raises:
-        SiteError: the store has no complete run, or the run lacks one of the SAEs.
-        NotFound: there is no such run.
+        SiteError: the store has no complete run, or not this one, or the run lacks one of the SAEs.
     """
-    shown = runs.find_run(session, run)
-    if shown is None:
-        raise SiteError("the store holds no complete run; `dense-latents analyze` or `demo` makes one")
-    chosen = _chosen(saes.list_saes(session, shown), slugs, shown)
+    shown = _run(session, run)
+    found = list_saes(session, shown)
+    chosen = _chosen(found, slugs, shown)
+    if len(chosen) < len(found):
+        restrict(session, [sae.analysis_id for sae in chosen])
+        shown = _run(session, shown.id)  # its counts are of fewer SAEs now
     folders = folder_names(sae.slug for sae in chosen)
-    pages = list(SINGLE.items())
-    held = {sae.slug for sae in chosen}
-    for one in sorted(experiments.list_experiments(session), key=lambda one: one.id):
-        pages += [(f"/experiments/{one.id}", f"experiment-{one.id}.html")] if one.sae in held else []
-    latents = {sae.analysis_id: paged_latents(session, sae.analysis_id, every) for sae in chosen}
-    places = Places(shown.id)
+    latents = {sae.analysis_id: _latents(session, sae.analysis_id, every) for sae in chosen}
+    pages = [PageFile("/", "index.html", "home"), *(PageFile(f"/{one}", f"{one}.html", one) for one in SINGLE)]
+    for number in sorted(one.id for one in list_experiments(session)):
+        pages.append(PageFile(f"/experiments/{number}", f"experiment-{number}.html", "experiment", (number,)))
     for sae in chosen:
-        pages += _of_sae(session, sae, folders[sae.slug], latents[sae.analysis_id], places)
-    for path, file in [*pages, *OWN.items()]:
-        places.add(path, file)
-    return Plan(shown, chosen, folders, latents, pages, places)
+        pages += _of_sae(session, sae, f"saes/{folders[sae.slug]}", latents[sae.analysis_id])
+    files = OWN | {page.address: page.file for page in pages}
+    # either order is the same page
+    files |= {pair_at(page.of[0], page.of[2], page.of[1]): page.file for page in pages if page.kind == "pair"}
+    state = session.info["state"]
+    return Plan(db, state, shown, chosen, len(chosen) < len(found), folders, latents, pages, files)
+
+
+def _run(session: Session, run: int | None) -> RunInfo:
+    try:
+        found = find_run(session, run)
+    except NotFound as error:
+        raise SiteError(str(error.detail)) from error
+    if found is None:
+        raise SiteError("the store holds no complete run; `dense-latents analyze` or `demo` makes one")
+    return found
 
 
 def _chosen(found: list[SaeInfo], slugs: list[str], run: RunInfo) -> list[SaeInfo]:
@@ -87,12 +106,25 @@ def _chosen(found: list[SaeInfo], slugs: list[str], run: RunInfo) -> list[SaeInf
     return [sae for sae in found if not slugs or sae.slug in slugs]
 
 
-def _of_sae(session: Session, sae: SaeInfo, folder: str, latents: list[int], places: Places) -> list[tuple[str, str]]:
-    at, here = f"/saes/{sae.slug}", f"saes/{folder}"
-    pages = [(at, f"{here}/index.html")]
-    pages += [(f"{at}/latents/{index}", f"{here}/latent-{index}.html") for index in latents]
-    for first, second in paged_pairs(session, sae.analysis_id):
-        file = f"{here}/pair-{first}-{second}.html"
-        pages.append((f"{at}/pairs/{first}/{second}", file))
-        places.add(f"{at}/pairs/{second}/{first}", file)  # either order is the same page
+def _of_sae(session: Session, sae: SaeInfo, folder: str, latents: list[int]) -> list[PageFile]:
+    slug = sae.slug
+    pages = [PageFile(sae_at(slug), f"{folder}/index.html", "sae", (slug,))]
+    pages += [PageFile(latent_at(slug, one), f"{folder}/latent-{one}.html", "latent", (slug, one)) for one in latents]
+    for first, second in _pairs(session, sae.analysis_id):
+        file = f"{folder}/pair-{first}-{second}.html"
+        pages.append(PageFile(pair_at(slug, first, second), file, "pair", (slug, first, second)))
     return pages
+
+
+def _latents(session: Session, analysis_id: int, every: bool) -> list[int]:
+    """Dense latents and those whose examples are kept, or every one; the densest first."""
+    statement = select(Latent.index).where(Latent.analysis_id == analysis_id)
+    if not every:
+        statement = statement.where(or_(Latent.is_dense, Latent.detail.is_not(None)))
+    return list(session.scalars(statement.order_by(Latent.density.desc(), Latent.index)))
+
+
+def _pairs(session: Session, analysis_id: int) -> list[tuple[int, int]]:
+    """Positive and negative latent of all that were measured as a pair."""
+    statement = select(Pair.positive, Pair.negative).where(Pair.analysis_id == analysis_id)
+    return [(row[0], row[1]) for row in session.execute(statement.order_by(Pair.positive, Pair.negative))]

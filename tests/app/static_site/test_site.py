@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.static_site import folder
 from app.static_site.command import site
 from app.static_site.errors import SiteError
-from app.static_site.places import FILTERS
+from app.static_site.links import FILTERS
 from dense_latents import cli
 from store.session import make_engine, session_factory
 from tests.app.chromium import Visit
@@ -116,7 +116,6 @@ def test_nothing_that_needs_a_server_is_left(out: Path) -> None:
         found = Tags(text).found
         assert [a for tag, a in found if tag == "form" and a.get("method", "get") == "post"] == []
         assert [a for tag, a in found if tag == "form" and a.get("action", "").startswith("http")] == []
-        assert [a for _tag, a in found if "data-server" in a] == []
         assert "/api/" not in words(text)
         assert "http://localhost" not in text
         assert 'type="module"' not in text
@@ -148,10 +147,28 @@ def test_a_page_says_what_the_servers_says(out: Path, store_with_note: str) -> N
 def test_some_saes_of_an_older_run(store: str, tmp_path: Path) -> None:
     site(store, tmp_path / "one", run=1, every=True)
     assert len(list((tmp_path / "one" / "saes").rglob("latent-*.html"))) == 40
-    site(store, tmp_path / "two", saes=[SLUGS[2]])
-    home = read(tmp_path / "two", "index.html")
-    assert [path.name for path in (tmp_path / "two" / "saes").iterdir()] == ["tiny-l2-resid"]
-    assert re.search(r"<span>tiny/l0-resid</span>", home)  # named, but no dead link
+
+
+def test_a_site_of_some_saes_speaks_of_no_others(store_with_note: str, tmp_path: Path) -> None:
+    """Not in its tables, nor in its sums, sentences, plots and data."""
+    site(store_with_note, tmp_path / "out", saes=[SLUGS[2]])
+    home = read(tmp_path / "out", "index.html")
+    assert [path.name for path in (tmp_path / "out" / "saes").iterdir()] == ["tiny-l2-resid"]
+    assert "of 40 latents in 1 SAE " in words(home)
+    others = [slug.split("/")[1] for slug in SLUGS[:2]] + ["Ada"]
+    for path in [*pages_of(tmp_path / "out"), *(tmp_path / "out" / "data").iterdir()]:
+        assert [name for name in others if name in path.read_text(encoding="utf-8")] == [], path
+
+
+def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, tmp_path: Path) -> None:
+    for saes in ([], [SLUGS[1]]):
+        alone = tmp_path / f"alone{len(saes)}" if saes else out
+        if saes:
+            site(store_with_note, alone, saes=saes)
+        site(store_with_note, tmp_path / f"many{len(saes)}", saes=saes, processes=2)
+        made = {path.relative_to(alone): path.read_bytes() for path in alone.rglob("*") if path.is_file()}
+        many = tmp_path / f"many{len(saes)}"
+        assert {path.relative_to(many): path.read_bytes() for path in many.rglob("*") if path.is_file()} == made
 
 
 @pytest.mark.parametrize(
@@ -184,7 +201,7 @@ def test_a_failure_leaves_the_old_site(store: str, tmp_path: Path, monkeypatch: 
     site(store, tmp_path / "out", saes=[SLUGS[0]])
     before = read(tmp_path / "out", folder.MARKER)
     monkeypatch.setattr(
-        "app.static_site.build.found_of", lambda *_given: (_ for _ in ()).throw(OSError(28, "No space left"))
+        "app.static_site.build.search_data", lambda *_given: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
     with pytest.raises(SiteError, match="cannot be written: No space left"):
         site(store, tmp_path / "out")
@@ -270,6 +287,13 @@ def test_counts_of_links_are_those_of_the_list(visit: Visit, out: Path) -> None:
     for href, number in cells:
         page = visit.go(f"/{href.replace('&amp;', '&')}")
         expect(page.locator("[data-site-count]")).to_contain_text(f"{number} latent")
+
+
+def test_the_search_says_what_it_does_not_search(out: Path) -> None:
+    pages = len(list((out / "saes").rglob("latent-*.html")))
+    assert f"notes of {pages} latents, those that have a page here. The other {120 - pages} are not" in words(
+        read(out, "search.html")
+    )
 
 
 def test_the_search_finds_tokens_contexts_and_notes(visit: Visit) -> None:

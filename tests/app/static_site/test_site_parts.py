@@ -1,21 +1,19 @@
-"""What the static site is made with: addresses become files, scripts become one, and all else is left as it is."""
+"""What the static site is made with: addresses become files, and scripts become one."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
 from app.http.assets import load
 from app.settings import ROOT
-from app.shared.markup import coloured
-from app.shared.tokens import Cell
 from app.static_site.bundle import bundle
 from app.static_site.errors import SiteError
-from app.static_site.places import Places, folder_names
-from app.static_site.rewrite import PLAIN, rewrite
+from app.static_site.links import SiteLinks, folder_names
 
 
 def test_folders_differ_on_every_file_system() -> None:
@@ -40,46 +38,32 @@ def test_folders_differ_on_every_file_system() -> None:
         ("#verdict", "#verdict"),
         ("//evil.example/", None),
         ("javascript:alert(1)", None),
+        ("https://example.org/", "https://example.org/"),
     ],
 )
 def test_addresses_become_files(address: str, file: str | None) -> None:
-    places = Places(2, {"/": "index.html", "/methods": "methods.html", "/latents": "latents.html"})
-    places.add("/search", "search.html")
-    places.add("/saes/a/b/latents/7", "saes/a-b/latent-7.html")
-    assert places.link(address, "saes/a-b/latent-9.html") == file
+    files = {"/": "index.html", "/methods": "methods.html", "/latents": "latents.html", "/search": "search.html"}
+    links = SiteLinks(2, files | {"/saes/a/b/latents/7": "saes/a-b/latent-7.html"})
+    links.here = "saes/a-b/latent-9.html"
+    assert links.where(address) == file
+    assert links.to(address) == ("" if file is None else f'href="{file.replace("&", "&amp;")}"')
 
 
-def test_tokens_need_not_be_read_by_the_parser() -> None:
-    cells = [Cell("<b>", "b3", "7: 1.50", True), Cell("\u21b5", "b0", "", False), Cell(" the", "", "", False)]
-    assert PLAIN.fullmatch(f'<p class="text">{coloured(cells)}</p>')
+def test_dots_of_plots_lead_to_files_or_nowhere() -> None:
+    links = SiteLinks(2, {"/saes/a/latents/7": "saes/a/latent-7.html"})
+    dots = [["/saes/a/latents/7", 15], ["/saes/a/latents/8", 15], ["word", 1], 3]
+    spec: dict[str, Any] = {"data": [{"customdata": dots}, {"x": [1]}], "layout": {}}
+    made = links.figure(spec)
+    assert made["data"][0]["customdata"] == [["./saes/a/latent-7.html", 15], [None, 15], ["word", 1], 3]
+    assert spec["data"][0]["customdata"] is dots  # what pages share is left as it is
 
 
-def test_rewriting_touches_nothing_else() -> None:
-    places = Places(1, {"/": "index.html", "/static/v/page.js": "static/page.js"})
-    html = (
-        '<!doctype html>\n<html lang="en"><head><script type="module" src="/static/v/page.js"></script></head>\n'
-        '<body><nav><a href="/">Home</a> <a href="/api/docs">API</a></nav>\n'
-        '<p class="text"><bdi class="t b1" data-tip="a &lt;b&gt;">x &amp; y</bdi></p> &nbsp;<b title=">">1 &lt; 2</b>\n'
-        '<a class="x" href="/gone?a=1&amp;b=2" data-tip="why">gone <i>for</i> good</a> '
-        '<a class="button" href="/gone">b</a>\n'
-        '<form method="post" action="/save"><form></form><input name="a"></form>'
-        'after<form method="dialog"><button>OK</button></form>\n'
-        '<svg viewBox="0 0 1 1"><a href="/gone"><rect width="1"/></a><a href="/"><rect/></a></svg>'
-        '<img src="/gone.png">\n'
-        '<a href="https://example.org/">out</a><span data-server>never <span>in</span> a site</span></body></html>'
-    )
-    made = rewrite(html, "saes/x/index.html", places)
-    assert made.modules == ["page.js"]
-    assert made.html == (
-        '<!doctype html>\n<html lang="en" data-site="../../"><head>'
-        '<script defer src="../../static/bundle.js" data-modules="page.js"></script>\n</head>\n'
-        '<body><nav><a href="../../index.html">Home</a> </nav>\n'
-        '<p class="text"><bdi class="t b1" data-tip="a &lt;b&gt;">x &amp; y</bdi></p> &nbsp;<b title=">">1 &lt; 2</b>\n'
-        '<span class="x" data-tip="why" tabindex="0">gone <i>for</i> good</span> \n'
-        'after<form method="dialog"><button>OK</button></form>\n'
-        '<svg viewBox="0 0 1 1"><g><rect width="1"/></g><a href="../../index.html"><rect/></a></svg>\n'
-        '<a href="https://example.org/">out</a></body></html>'
-    )
+def test_what_a_page_loads_is_counted() -> None:
+    links = SiteLinks(2, {})
+    links.here = "saes/a/index.html"
+    assert links.static_url("style.css") == "../../static/style.css"
+    assert links.module("page.js") == '<script defer src="../../static/bundle.js" data-modules="page.js"></script>'
+    assert (links.assets, links.modules) == ({"style.css"}, {"page.js"})
 
 
 @pytest.mark.parametrize(
@@ -119,7 +103,8 @@ def test_a_bundle_runs_each_module_once(browser: Browser, tmp_path: Path) -> Non
         "d.js": "throw new Error('nobody asked for it');\n",
     }
     (tmp_path / "bundle.js").write_text(bundle(modules))
-    page = '<script>window.said = []</script><script defer src="bundle.js" data-modules="a.js c.js"></script>'
+    two = "".join(f'<script defer src="bundle.js" data-modules="{name}"></script>' for name in ("a.js", "c.js"))
+    page = f"<script>window.said = []</script>{two}"
     (tmp_path / "index.html").write_text(page)
     window = browser.new_page()
     window.goto((tmp_path / "index.html").as_uri())

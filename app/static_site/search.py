@@ -23,7 +23,7 @@ CONTEXTS = 4
 _BATCH = 200
 
 
-def found_of(session: Session, plan: Plan, rows: Rows) -> dict[str, Any]:
+def search_data(session: Session, plan: Plan, rows: Rows) -> dict[str, Any]:
     """Of each latent with a page: its row, tokens it fires on, tokens it promotes or suppresses, contexts."""
     tokens, documents, texts = Table(), Table(), Table()
     titles: list[int] = []

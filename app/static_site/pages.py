@@ -1,0 +1,161 @@
+"""Pages that a site makes itself, since the server's ask the database: the list, the search, and what people say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.annotations.panel import NotePart, category_of, note_parts
+from app.annotations.queries import AnnotationInfo
+from app.categories.queries import CategoryInfo, list_categories
+from app.classes import queries as classes
+from app.classes.queries import Key, ScoreInfo
+from app.labels.queries import label_names
+from app.latents.queries import Filters, LatentInfo, Order, list_latents
+from app.report.queries import latest_said
+from app.runs.queries import RunInfo
+from app.saes.queries import SaeInfo
+from app.shared.links import latent_at, pair_at
+from app.shared.page import Page
+from app.static_site.plan import Plan
+from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
+from store.vocabulary import UNEXPLAINED, UNMEASURED
+
+WITHOUT_SCRIPT = 2_000
+"""Rows of the list that stand in its file, for readers without JavaScript."""
+SAID = 2_000
+"""Annotations a site shows."""
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class SiteBrowsePage(Page):
+    """All dense latents as a table; a script filters and sorts it, and shows the others."""
+
+    template = "static_site/browse.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """SAEs of the site by layer."""
+    latents: list[LatentInfo]
+    """The densest dense latents."""
+    classes: dict[Key, list[ScoreInfo]]
+    """By (analysis, index): the classes they have."""
+    class_choices: list[tuple[str, str]]
+    """Choices of the class filter: value and words."""
+    verdict_choices: list[tuple[str, str]]
+    """Choices of the verdict filters: value and words."""
+    labels: list[str]
+    """Choices of the label filter."""
+    categories: list[CategoryInfo]
+    """Categories that people may give."""
+    total: int
+    """Rows of the list."""
+    left_out: int
+    """Latents that the list has no room for."""
+
+
+@dataclass(frozen=True)
+class SiteSearchPage(Page):
+    """Search without a server."""
+
+    template = "static_site/search.html"
+    run: RunInfo
+    """The run shown."""
+    latents: int
+    """Latents that are searched."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What is said of a latent or a pair."""
+
+    about: str
+    """As people write it: L15/1024."""
+    href: str
+    said: AnnotationInfo
+    note: list[NotePart]
+    category: CategoryInfo | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class SiteAnnotationsPage(Page):
+    """What people say, to be read."""
+
+    template = "static_site/annotations.html"
+    run: RunInfo
+    """The run shown."""
+    spoken: list[Spoken]
+    """Newest first."""
+    more: bool
+    """There are more than are shown."""
+
+
+def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> SiteBrowsePage:
+    """The list with its dense latents."""
+    dense = _dense(session, plan.run)
+    keys = [(one.analysis_id, one.index) for one in dense]
+    held: dict[Key, list[ScoreInfo]] = {}
+    for start in range(0, len(keys), _BATCH):
+        held |= classes.classes_of(session, keys[start : start + _BATCH])
+    return SiteBrowsePage(
+        title="Latents",
+        nav="latents",
+        run=plan.run,
+        saes=plan.saes,
+        latents=dense,
+        classes=held,
+        class_choices=[
+            ("", "any or none"),
+            ("any", "any of the six"),
+            *classes.CLASSES.items(),
+            (UNEXPLAINED, "unexplained"),
+            (UNMEASURED, "not measured"),
+        ],
+        verdict_choices=[("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")],
+        labels=label_names(session, plan.run),
+        categories=[one for one in list_categories(session) if not one.archived],
+        total=total,
+        left_out=left_out,
+    )
+
+
+def _dense(session: Session, run: RunInfo) -> list[LatentInfo]:
+    found: list[LatentInfo] = []
+    cursor = None
+    while len(found) < WITHOUT_SCRIPT:
+        page = list_latents(session, run, Filters(dense=True), Order("density", True), cursor, _BATCH)
+        found += page.items
+        cursor = page.next
+        if cursor is None:
+            break
+    return found[:WITHOUT_SCRIPT]
+
+
+def search_page(plan: Plan) -> SiteSearchPage:
+    """The search."""
+    return SiteSearchPage("Search", "search", plan.run, sum(map(len, plan.latents.values())))
+
+
+def annotations_page(session: Session, plan: Plan) -> SiteAnnotationsPage:
+    """What people say of the site's SAEs."""
+    known, said = list_categories(session), latest_said(session, plan.run, SAID + 1)
+    links: dict[int, str] = {}
+    for sae in plan.saes:
+        links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
+    spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID]]
+    return SiteAnnotationsPage("Annotations", "annotations", plan.run, spoken, more=len(said) > SAID)
+
+
+def _spoken(slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]) -> Spoken:
+    pair = one.other >= 0
+    return Spoken(
+        about=f"L{layer}/{one.index}" + (f" ⇄ {one.other}" if pair else ""),
+        href=pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index),
+        said=one,
+        note=note_parts(one.note, {**links, layer: f"/saes/{slug}/latents/"}),
+        category=category_of(one.category, known),
+        verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
+    )
