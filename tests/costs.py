@@ -110,7 +110,7 @@ def measured(store: str, *options: str) -> Iterator[Measured]:
     """A server over a store, warm enough that no page pays for what is loaded once for all."""
     with tempfile.TemporaryDirectory() as folder, serving(store, Path(folder) / "log", *options) as server:
         made = Measured(server)
-        for address in ("/healthz", "/methods"):
+        for address in ("/healthz", "/api/docs"):
             made.get(address)
         yield made
 

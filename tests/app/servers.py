@@ -63,12 +63,13 @@ class Server:
 
 def all_routes(application: FastAPI) -> list[tuple[str, str]]:
     """Method and path of every route of an application, however it was included."""
-    waiting, found = list(application.routes), list[tuple[str, str]]()
+    waiting, found = [("", one) for one in application.routes], list[tuple[str, str]]()
     while waiting:
-        one = waiting.pop()
+        before, one = waiting.pop()
         if isinstance(one, APIRoute):
-            found += [(method, one.path) for method in sorted(one.methods or ())]
-        waiting += getattr(getattr(one, "original_router", None), "routes", [])
+            found += [(method, before + one.path) for method in sorted(one.methods or ())]
+        prefix = before + getattr(getattr(one, "include_context", None), "prefix", "")
+        waiting += [(prefix, inner) for inner in getattr(getattr(one, "original_router", None), "routes", [])]
     assert len(found) > 20
     return found
 
