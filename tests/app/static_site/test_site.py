@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -19,9 +20,12 @@ from app.http.errors import ServeError
 from app.main import create_app
 from app.settings import Settings
 from app.static_site import folder
+from app.static_site.build import build as make
 from app.static_site.command import site
 from app.static_site.errors import SiteError
 from app.static_site.links import FILTERS
+from app.static_site.plan import plan_of
+from app.static_site.snapshot import snapshot
 from dense_latents import cli
 from store.session import make_engine, session_factory
 from tests.app.chromium import Visit
@@ -169,6 +173,20 @@ def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, 
         made = {path.relative_to(alone): path.read_bytes() for path in alone.rglob("*") if path.is_file()}
         many = tmp_path / f"many{len(saes)}"
         assert {path.relative_to(many): path.read_bytes() for path in many.rglob("*") if path.is_file()} == made
+
+
+def test_a_site_of_a_part_is_the_same_from_postgresql(postgres_db: str, store: str, tmp_path: Path) -> None:
+    site(build(postgres_db), tmp_path / "postgresql", saes=[SLUGS[2]], processes=2)
+    site(store, tmp_path / "sqlite", saes=[SLUGS[2]])
+    for file in ("index.html", "layers.html", "report.html", "experiments.html", "data/search.js"):
+        assert read(tmp_path / "postgresql", file) == read(tmp_path / "sqlite", file)
+
+
+def test_what_is_written_while_a_site_begins_is_not_mixed_in(store: str, tmp_path: Path) -> None:
+    with snapshot(store) as session:
+        plan = replace(plan_of(session, store, None, [], every=False), state="of a moment ago")
+        with pytest.raises(SiteError, match="written to while the site was begun"):
+            make(session, plan, tmp_path, lambda _pages: None, processes=2)
 
 
 @pytest.mark.parametrize(
