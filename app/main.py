@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.activity import routes as activity
 from app.annotations import api as annotations_api
 from app.annotations import bulk as many
 from app.annotations import routes as annotate
-from app.annotations import team_routes as team
 from app.api_docs import routes as docs
 from app.cards import routes as share
 from app.categories import routes as categories
@@ -51,6 +51,7 @@ from app.search import routes as search
 from app.settings import Settings
 from app.shared.memory import Memory
 from app.shared.page import EmptyPage, ErrorPage
+from app.team import routes as team
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 API = (
@@ -70,6 +71,7 @@ PAGES = (
     layers,
     annotate,
     team,
+    activity,
     categories,
     many,
     views,

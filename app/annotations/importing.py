@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.annotations.file import AnnotationLine, CategoryLine, ViewLine, of_moment
-from app.annotations.lines import annotation_line, category_line, view_line
+from app.annotations.file import AnnotationLine, CategoryLine, Line, ViewLine, stored
 from app.annotations.queries import Subject
 from app.annotations.reading import Content, shown
 from store.errors import StoreError
 from store.tables import Annotation, Category, SavedView
 from store.tables.team import ALONE
 
+N = TypeVar("N", CategoryLine, ViewLine)
 _BATCH = 1_000
 _MEND = "Nothing was taken in; --merge keeps both"
 
@@ -48,11 +49,12 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
         StoreError: somebody else wrote meanwhile.
     """
     try:
-        kept: list[str] = []
-        categories = list(_new_categories(session, content, merge, kept))
-        views = list(_new_views(session, content, merge, kept))
+        stored_categories = stored(CategoryLine, session.scalars(select(Category)))
+        categories, kept = _new(session, content, content.categories, stored_categories, merge)
+        views, more = _new(session, content, content.views, stored(ViewLine, session.scalars(select(SavedView))), merge)
         versions = list(_new_versions(session, content, merge))
-        session.add_all([*categories, *views])
+        session.add_all([Category(**_values(line)) for line in categories])
+        session.add_all([SavedView(**_values(line)) for line in views])
         _add(session, versions)
         session.commit()
     except IntegrityError:
@@ -61,27 +63,22 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
     except BaseException:
         session.rollback()
         raise
-    return Taken(len(versions), len(categories), len(views), kept)
+    return Taken(len(versions), len(categories), len(views), kept + more)
 
 
-def _new_categories(session: Session, content: Content, merge: bool, kept: list[str]) -> Iterator[Category]:
-    ours = {row.key: category_line(row) for row in session.scalars(select(Category))}
-    for key, (number, line) in content.categories.items():
-        if key not in ours:
-            yield Category(**asdict(line) | {"changed": of_moment(line.changed)})
-        elif ours[key] != line:
-            _differ(content, number, f"category {shown(key)}", ours[key], line, merge)
-            kept.append(f"category {shown(key)}")
-
-
-def _new_views(session: Session, content: Content, merge: bool, kept: list[str]) -> Iterator[SavedView]:
-    ours = {row.name: view_line(row) for row in session.scalars(select(SavedView))}
-    for name, (number, line) in content.views.items():
-        if name not in ours:
-            yield SavedView(**asdict(line) | {"created": of_moment(line.created)})
-        elif ours[name] != line:
-            _differ(content, number, f"view {shown(name)}", ours[name], line, merge)
-            kept.append(f"view {shown(name)}")
+def _new(
+    session: Session, content: Content, theirs: Mapping[str, tuple[int, N]], ours: Iterable[N], merge: bool
+) -> tuple[list[N], list[str]]:
+    """Categories or views that the store does not have, and the names of those of which it says something else."""
+    known, added, kept = {line.name: line for line in ours}, [], []
+    for name, (number, line) in theirs.items():
+        if name not in known:
+            added.append(line)
+        elif known[name] != line:
+            what = f"{line.kind} {shown(name)}"
+            _differ(content, number, what, known[name], line, merge)
+            kept.append(what)
+    return added, kept
 
 
 def _new_versions(session: Session, content: Content, merge: bool) -> Iterator[AnnotationLine]:
@@ -96,8 +93,7 @@ def _new_versions(session: Session, content: Content, merge: bool) -> Iterator[A
 def _histories(session: Session, sae: str) -> dict[tuple[str, int, int | None], list[AnnotationLine]]:
     found: dict[tuple[str, int, int | None], list[AnnotationLine]] = {}
     statement = select(Annotation).where(Annotation.sae_sha256 == sae).order_by(Annotation.version)
-    for row in session.scalars(statement.execution_options(yield_per=_BATCH)):
-        line = annotation_line(row)
+    for line in stored(AnnotationLine, session.scalars(statement.execution_options(yield_per=_BATCH))):
         found.setdefault(line.subject, []).append(line)
     return found
 
@@ -116,28 +112,21 @@ def _news(
 def _merged(ours: list[AnnotationLine], theirs: list[AnnotationLine]) -> list[AnnotationLine]:
     """Theirs that ours has not, after ours: taking in the same file again finds them there."""
     places: dict[int | None, int | None] = {None: None, 0: 0}  # their version -> ours
-    known = {line.said: line.version for line in ours}
+    known = {line.content: line.version for line in ours}
     added: list[AnnotationLine] = []
     for line in theirs:
-        place = known.get(line.said)
+        place = known.get(line.content)
         if place is None:
             place = len(ours) + len(added) + 1
-            added.append(replace(line, version=place, restores=places[line.restores]))
+            added.append(line.model_copy(update={"version": place, "restores": places[line.restores]}))
         places[line.version] = place
     return added
 
 
-def _differ(
-    content: Content,
-    number: int,
-    what: str,
-    mine: AnnotationLine | CategoryLine | ViewLine,
-    line: AnnotationLine | CategoryLine | ViewLine,
-    merge: bool,
-) -> None:
+def _differ(content: Content, number: int, what: str, mine: Line, line: Line, merge: bool) -> None:
     if merge:
         return
-    ours, theirs = asdict(mine), asdict(line)
+    ours, theirs = mine.model_dump(mode="json"), line.model_dump(mode="json")
     name = next(name for name in ours if ours[name] != theirs[name])
     raise ConflictError(
         f"{content.path}, line {number}: expected {what} as the store has it, {name} {shown(ours[name])};"
@@ -158,4 +147,8 @@ def _add(session: Session, lines: list[AnnotationLine]) -> None:
 
 def _row(line: AnnotationLine, latest: bool) -> Annotation:
     other = ALONE if line.other is None else line.other
-    return Annotation(**asdict(line) | {"other": other, "created": of_moment(line.created), "latest": latest})
+    return Annotation(**_values(line) | {"other": other, "latest": latest})
+
+
+def _values(line: Line) -> dict[str, Any]:
+    return line.model_dump(exclude={"kind"})

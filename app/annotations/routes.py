@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -11,8 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.annotations.fields import AnnotationPage, AnnotationPart
-from app.annotations.panel import annotation_panel
+from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, Stale, author_name, restore, save
 from app.deps import MAX_ID, Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
@@ -21,6 +20,7 @@ from app.http.origins import NOWHERE
 from app.http.viewer import remember
 from app.latents import queries as latents
 from app.pairs.page import measured_pair
+from app.shared.page import Page
 
 router = APIRouter()
 log = logging.getLogger("dense_latents")
@@ -34,6 +34,24 @@ Note = Annotated[str | None, Form(max_length=20_000)]
 Version = Annotated[int, Form(ge=0, le=MAX_ID)]
 Name = Annotated[str, Form(max_length=200)]
 Back = Annotated[str, Form(max_length=12, pattern=r"^\d*$")]
+
+
+@dataclass(frozen=True)
+class AnnotationPart(Page):
+    """The panel alone, put in its place by a script."""
+
+    template = "annotations/part.html"
+    annotation: AnnotationPanel
+    """The panel."""
+
+
+@dataclass(frozen=True)
+class AnnotationPage(Page):
+    """The panel as a page: where a save was refused, and no script is there."""
+
+    template = "annotations/annotation.html"
+    annotation: AnnotationPanel
+    """The panel."""
 
 
 class Asked:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from app.annotations.fields import CategoriesPage
 from app.categories import queries as categories
 from app.categories import use as category_use
 from app.categories.lines import CategoryLine, Refused, category_line
@@ -16,9 +15,29 @@ from app.categories.use import Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
 from app.runs import queries as runs
 from app.shared.links import pin_of
+from app.shared.page import Page
 
 NEW = ""
 """Stands for the key where a category is being made."""
+
+
+@dataclass(frozen=True)
+class CategoriesPage(Page):
+    """The machine's classes and the team's categories, with the forms that change these."""
+
+    template = "categories/categories.html"
+    machine: list[CategoryLine]
+    """The six classes."""
+    own: list[CategoryLine]
+    """The team's, those put away last."""
+    colours: dict[str, str]
+    """The palette: name -> as people read it."""
+    making: Refused
+    """What the form for a new one holds, and why it was refused, if it was."""
+    longest_title: int
+    """Characters."""
+    longest_description: int
+    """Characters."""
 
 
 def categories_page(session: Session, run: int | None, refused: Mapping[str, Refused] | None = None) -> CategoriesPage:

@@ -82,8 +82,7 @@ def _count(number: int, one: str, several: str = "") -> str:
 
 
 def _lines(db: str) -> Iterator[bytes]:
-    from app.annotations.file import written
-    from app.annotations.lines import annotation_lines
+    from app.annotations.file import annotation_lines, written
     from app.commands.serve import check_database
 
     check_database(db)

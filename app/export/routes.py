@@ -15,8 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from app.annotations.file import written
-from app.annotations.lines import annotation_lines
+from app.annotations.file import annotation_lines, written
 from app.deps import RunId, SessionDep
 from app.export.files import csv_file, json_lines, parquet_file
 from app.export.latent_table import COLUMNS, latent_batches

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.annotations.file import AnnotationLine, written
+from app.annotations.file import AnnotationLine, annotation_lines, written
 from app.annotations.importing import ConflictError, Taken, take_in
-from app.annotations.lines import annotation_lines
 from app.annotations.queries import Subject, find_latest, history
 from app.annotations.reading import BadLineError, Content, read
 from app.annotations.write import Draft, plain_text, restore, save
@@ -135,9 +134,9 @@ def test_each_line_is_one_line_for_every_reader(file: Path) -> None:
 @settings(max_examples=80, deadline=None)
 @given(note=st.text(max_size=300))
 def test_any_note_that_can_be_saved_is_read_as_it_was(note: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    line = AnnotationLine(
-        "0" * 64, 1, None, 1, None, None, plain_text(note).strip(), "Ada", "2026-01-31T09:30:00.000001Z", None
-    )
+    given: dict[str, Any] = dict.fromkeys(("other", "category", "verdict", "restores"))
+    given |= {"sae_sha256": "0" * 64, "index": 1, "version": 1, "note": plain_text(note).strip(), "author": "Ada"}
+    line = AnnotationLine(**given, created="2026-01-31T09:30:00.000001Z")  # type: ignore[arg-type]
     path = tmp_path_factory.getbasetemp() / "note.jsonl"
     path.write_bytes("".join(written([line])).encode())
     assert read(path).annotations[line.subject] == [(2, line)]

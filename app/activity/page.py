@@ -6,12 +6,21 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.annotations.activity_queries import Activity
+from sqlalchemy.orm import Session
+
+from app.activity import queries as activity
+from app.activity.queries import Activity
 from app.annotations.panel import category_of
 from app.annotations.queries import AnnotationInfo
-from app.categories.queries import CategoryInfo
+from app.categories.queries import CategoryInfo, list_categories
+from app.http.errors import BadFilter
+from app.shared.links import link
+from app.shared.page import Page
 from app.vocabulary import HUMAN_VERDICTS
 
+PAGE, FEED = "/annotations/activity", "/annotations/feed.xml"
+STEP = 50
+"""Versions on a page and in the feed."""
 SHOWN = 400
 """Characters of a note; the whole is on the page it belongs to."""
 _SPACE = uuid.UUID("5d1f4a0e-6a39-4a53-9a0e-0f9a3f3f2c77")  # ours, chosen once: versions keep their ids everywhere
@@ -50,6 +59,65 @@ class Entry:
     def sentence(self) -> str:
         """What it changed, as plain text."""
         return "".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True)
+class ActivityPage(Page):
+    """All versions that people saved, newest first."""
+
+    template = "activity/activity.html"
+    entries: list[Entry]
+    """Some of them."""
+    author: str
+    """Whose alone; empty for everybody's."""
+    sae: str
+    """Of which SAE alone; empty for all."""
+    authors: list[str]
+    """Names that can be chosen."""
+    slugs: list[str]
+    """SAEs that can be chosen."""
+    older: str
+    """Address of the page after this one; empty on the last."""
+    newest: str
+    """Address of the first page; empty on it."""
+    feed: str
+    """Address of the same as a feed."""
+
+
+def activity_page(session: Session, author: str, sae: str, before: int | None) -> ActivityPage:
+    """A page of versions; of an author or an SAE alone where they are not empty.
+
+    Raises:
+        BadFilter: a name that no store has.
+    """
+    found = entries(session, author, sae, before, STEP + 1)
+    shown, query = found[:STEP], {"author": author, "sae": sae}
+    return ActivityPage(
+        title="Activity",
+        nav="annotations",
+        entries=shown,
+        author=author,
+        sae=sae,
+        authors=activity.names(session),
+        slugs=activity.slugs(session),
+        older=link(PAGE, {**query, "before": shown[-1].id}) if len(found) > STEP else "",
+        newest=link(PAGE, query) if before else "",
+        feed=link(FEED, query),
+    )
+
+
+def entries(session: Session, author: str, sae: str, before: int | None, limit: int) -> list[Entry]:
+    """Versions as shown, newest first.
+
+    Raises:
+        BadFilter: a name that no store has.
+    """
+    for name, text in (("author", author), ("sae", sae)):
+        if "\0" in text:
+            raise BadFilter(f"{name} holds a NUL character; none of ours does")
+    found = activity.activity(session, author=author or None, sae=sae or None, before=before, limit=limit)
+    known = list_categories(session)
+    return [entry(one, known) for one in found]
 
 
 def entry(one: Activity, known: list[CategoryInfo]) -> Entry:

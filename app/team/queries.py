@@ -124,7 +124,7 @@ def authors(session: Session, run: RunInfo) -> list[AuthorInfo]:
     return [AuthorInfo(*row) for row in session.execute(statement)]
 
 
-def said_of(session: Session, run: RunInfo) -> tuple[int, int]:
+def annotated_counts(session: Session, run: RunInfo) -> tuple[int, int]:
     """Latents and pairs of the run's SAEs of which somebody says something, dense or not."""
     something = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
     pair = case((Annotation.other != ALONE, 1), else_=0)

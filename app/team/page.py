@@ -1,4 +1,4 @@
-"""What is left to do: how far the team is, and the latents to look at next, each with its reason in words."""
+"""The team's overview of a run: how far it is, where people and the machine differ, what to look at next."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.annotations import team_queries as team
-from app.annotations.team_queries import DIFFERS, Progress, Queued
+from app.categories import queries as categories
 from app.classes import queries as classes
 from app.classes.queries import CLASSES
 from app.runs.queries import RunInfo
-from app.saes.queries import SaeInfo
+from app.saes.queries import SaeInfo, list_saes
 from app.shared.links import link
 from app.shared.numbers import nats
+from app.shared.page import Page
+from app.team import queries as team
+from app.team.matrix import Matrix, category_matrix, verdict_matrix
+from app.team.queries import DIFFERS, AuthorInfo, Progress, Queued
 from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
 from store.vocabulary import UNEXPLAINED, UNMEASURED
 
@@ -50,13 +53,80 @@ class QueueList:
     rows: list[QueueRow]
 
 
-def summed(counted: Iterable[Progress]) -> Progress:
+@dataclass(frozen=True)
+class TeamPage(Page):
+    """How far the team is with a run, where people and the machine differ, and what to look at next."""
+
+    template = "team/team.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
+    everything: ProgressLine
+    """Progress over all of its dense latents."""
+    progress: list[ProgressLine]
+    """The same of each SAE that has dense latents."""
+    others: tuple[int, int]
+    """Annotated latents that are not dense, and annotated pairs."""
+    authors: list[tuple[AuthorInfo, str]]
+    """Those who wrote, with the address of what each wrote."""
+    categories: Matrix | None
+    """Machine class against human category; None where nobody gave one."""
+    measured: bool
+    """Whether the machine looked for classes in this run."""
+    verdicts: Matrix | None
+    """The rule's verdict against people's; None where nobody gave one."""
+    differs: QueueList
+    """Latents of which people and the machine say different things."""
+    unseen: QueueList
+    """Dense latents of which nobody says anything."""
+    first: str
+    """Where to start; empty where nothing is left to do."""
+    limit: int
+    """Latents in each list at most."""
+    longer: str
+    """Address of the page with longer lists; empty where they are as long as they get."""
+    every_unseen: str
+    """Address of all latents of which nobody says anything."""
+
+
+def team_page(session: Session, run: RunInfo, pin: str, limit: int) -> TeamPage:
+    """The page of a run, with at most `limit` latents in each list of the queue."""
+    found = list_saes(session, run)
+    counted, cells = team.progress(session, run), team.cells(session, run)
+    every = _summed(counted.values())
+    differs = _queue_list(session, run, "differs", every.differs, limit, pin)
+    unseen = _queue_list(session, run, "unseen", every.dense - every.said, limit, pin)
+    latents, pairs = team.annotated_counts(session, run)
+    known = categories.list_categories(session)
+    return TeamPage(
+        title="Annotations",
+        nav="annotations",
+        run=run,
+        saes=found,
+        everything=_progress_line(None, every, pin),
+        progress=[_progress_line(one, counted[one.analysis_id], pin) for one in found if one.analysis_id in counted],
+        others=(latents - every.said, pairs),
+        authors=[(one, link("/annotations/activity", {"author": one.name})) for one in team.authors(session, run)],
+        categories=category_matrix(cells, known, pin) if every.category else None,
+        measured=any(cell.group != UNMEASURED for cell in cells),
+        verdicts=verdict_matrix(team.verdict_cells(session, run), pin) if every.verdict else None,
+        differs=differs,
+        unseen=unseen,
+        first=next((row.href for row in (*differs.rows, *unseen.rows)), ""),
+        limit=limit,
+        longer=link("/annotations", {"limit": 10 * limit}, pin) if limit < 500 else "",
+        every_unseen=link("/latents", {"annotated": False}, pin),
+    )
+
+
+def _summed(counted: Iterable[Progress]) -> Progress:
     """Of all SAEs together."""
     held = list(counted)
     return Progress(*(sum(getattr(one, name) for one in held) for name in Progress.__dataclass_fields__))
 
 
-def progress_line(sae: SaeInfo | None, counts: Progress, pin: str) -> ProgressLine:
+def _progress_line(sae: SaeInfo | None, counts: Progress, pin: str) -> ProgressLine:
     """With the addresses of the lists."""
     kinds: list[tuple[int, dict[str, Any]]] = [
         (counts.said, {"annotated": True}),
@@ -70,7 +140,7 @@ def progress_line(sae: SaeInfo | None, counts: Progress, pin: str) -> ProgressLi
     return ProgressLine(sae, counts, bars)
 
 
-def queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, limit: int, pin: str) -> QueueList:
+def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, limit: int, pin: str) -> QueueList:
     """At most `limit` of the `total` latents of a kind."""
     found = team.queue(session, run, kind, limit) if total else []
     held = classes.classes_of(session, [(one.analysis_id, one.index) for one in found]) if found else {}
