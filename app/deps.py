@@ -18,10 +18,9 @@ from app.methods.queries import list_terms
 from app.rendering import Given, Renderer
 from app.runs.queries import RunInfo, find_run, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
+from app.shared.cursor import MAX_ID
 from app.shared.links import pin_of
 from app.shared.page import Page
-
-MAX_ID = 2**31 - 1  # PostgreSQL's integer; a larger number names nothing in any store
 
 
 def session_of(request: Request) -> Iterator[Session]:

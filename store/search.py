@@ -1,4 +1,4 @@
-"""The index of what can be searched: filled from the rows of an analysis, without a model.
+"""The indexes of what can be searched and filtered by: filled from the rows of an analysis, without a model.
 
 A context that is an example of many latents is kept once. SQLite's full-text table and PostgreSQL's vector follow
 the rows by themselves: neither is a table or a column of ours, so `declared` keeps them out of comparisons.
@@ -12,12 +12,13 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Engine, Table, Text, delete, exists, select
+from sqlalchemy import Engine, Table, Text, delete, exists, func, join, select, true
 from sqlalchemy import cast as as_type
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from store.session import session_factory
-from store.tables import Analysis, Example, Latent, Profile, SearchText
+from store.tables import Analysis, Example, Latent, LatentToken, Profile, SearchText, Token
 from store.words import joined, joined_tokens
 
 INDEX = "search_index"
@@ -45,7 +46,23 @@ def index_analysis(session: Session, analysis_id: int) -> int:
     while chunk := list(islice(rows, _CHUNK)):
         session.execute(table.insert(), [{**row, "analysis_id": analysis_id} for row in chunk])
         made += len(chunk)
+    _index_tokens(session, analysis_id)
     return made
+
+
+def _index_tokens(session: Session, analysis_id: int) -> None:
+    """Which of its latents have which token in `Latent.top_tokens`."""
+    postgres = session.get_bind().dialect.name == "postgresql"
+    each: Any = func.json_array_elements_text if postgres else func.json_each
+    one, insert = each(Latent.top_tokens).table_valued("value"), (postgresql if postgres else sqlite).insert
+    of_it = join(Latent, one, true())
+    texts = select(one.c.value).select_from(of_it).where(Latent.analysis_id == analysis_id).distinct()
+    # two workers may bring the same new token
+    session.execute(insert(Token).from_select(["text"], texts).on_conflict_do_nothing())
+    session.execute(delete(LatentToken).where(LatentToken.analysis_id == analysis_id))
+    places = select(Latent.analysis_id, Token.id, Latent.index).select_from(of_it)
+    places = places.join(Token, Token.text == one.c.value).where(Latent.analysis_id == analysis_id).distinct()
+    session.execute(insert(LatentToken).from_select(["analysis_id", "token_id", "index"], places))
 
 
 def index_missing(engine: Engine) -> int:

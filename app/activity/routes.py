@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
 from app.activity.page import FEED, PAGE, STEP, activity_page, entries
-from app.deps import MAX_ID, HereDep, RendererDep, SessionDep
+from app.deps import HereDep, RendererDep, SessionDep
 from app.http.cache import Fresh
+from app.shared.cursor import MAX_ID
 from app.shared.links import link
 
 router = APIRouter(dependencies=[Fresh])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
@@ -112,30 +112,36 @@ def of_latent() -> ColumnElement[bool]:
     )
 
 
-def _said(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists(select(1).select_from(Annotation).where(of_latent(), *conditions)).correlate(Latent, Sae)
+def with_category(key: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents that a person gave this category; `any`: one at all; `none`: of those that are NOT it, which
+    have one."""
+    given = Annotation.category
+    return _said(given.is_not(None) if key in {ANY, NONE} else given == key, analyses)
 
 
-def has_category(key: str) -> ColumnElement[bool]:
-    """A person gave it this category; `any`: one at all; `none`: none."""
-    if key in {ANY, NONE}:
-        found = _said(Annotation.category.is_not(None))
-        return found if key == ANY else ~found
-    return _said(Annotation.category == key)
+def with_human_verdict(verdict: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents that a person gave this verdict; `any` and `none` as of a category."""
+    given = Annotation.verdict
+    return _said(given.is_not(None) if verdict in {ANY, NONE} else given == verdict, analyses)
 
 
-def has_human_verdict(verdict: str) -> ColumnElement[bool]:
-    """A person gave it this verdict; `any`: one at all; `none`: none."""
-    if verdict in {ANY, NONE}:
-        found = _said(Annotation.verdict.is_not(None))
-        return found if verdict == ANY else ~found
-    return _said(Annotation.verdict == verdict)
+def with_annotation(analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents of which somebody said something."""
+    return _said(
+        or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != ""), analyses
+    )
 
 
-def is_annotated(wanted: bool) -> ColumnElement[bool]:
-    """Somebody said something of it, or nobody did."""
-    found = _said(or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != ""))
-    return found if wanted else ~found
+def with_note(part: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents with this in a note, without regard to the case of A to Z."""
+    return _said(Annotation.note.icontains(part, autoescape=True), analyses)
+
+
+def _said(condition: ColumnElement[bool], analyses: Sequence[int]) -> Select[int, int]:
+    found = select(Analysis.id, Annotation.index).join(Sae, Sae.id == Analysis.sae_id)
+    found = found.join(Annotation, Annotation.sae_sha256 == Sae.sha256).where(Analysis.id.in_(analyses))
+    # an annotation points at no latent: a file may have brought one of an index that no latent has
+    return found.where(Annotation.latest, Annotation.other == ALONE, Annotation.index < Sae.n_latents, condition)
 
 
 def info(row: Annotation) -> AnnotationInfo:

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, Stale, author_name, restore, save
-from app.deps import MAX_ID, Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
+from app.deps import Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
 from app.http.errors import BadFilter
 from app.http.origins import NOWHERE
 from app.http.viewer import remember
 from app.latents import queries as latents
 from app.pairs.page import measured_pair
+from app.shared.cursor import MAX_ID
 from app.shared.page import Page
 
 router = APIRouter()

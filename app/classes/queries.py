@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from app.shared.record import cleaned, finite
-from store.tables import Latent, Score
+from store.tables import Score
 from store.vocabulary import HOLDS, MIXTURE, UNEXPLAINED, UNMEASURED
 
 CLASSES = {
@@ -83,33 +83,25 @@ def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInf
     return {key: sorted(found[key], key=_place) for key in wanted & set(found)}
 
 
-def has_class(name: str) -> ColumnElement[bool]:
-    """A condition on `Latent`: it has the class; "any": one of the six; "unmeasured": neither these nor unexplained."""
-    if name == UNMEASURED:
-        return ~_has((*CLASSES, UNEXPLAINED))
-    return _has(tuple(CLASSES) if name == "any" else (name,))
+def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents that have the class; "any": one of the six; "unmeasured": of those that are NOT it, which
+    have one of the six or are unexplained."""
+    names = {"any": tuple(CLASSES), UNMEASURED: (*CLASSES, UNEXPLAINED)}.get(name, (name,))
+    return _with(names, analyses)
 
 
-def has_one(alone: bool) -> ColumnElement[bool]:
-    """A condition on `Latent`: it has exactly one of the six; or more than one."""
-    score = aliased(Score)
-    number = (
-        select(func.count())
-        .where(score.analysis_id == Latent.analysis_id, score.index == Latent.index)
-        .where(score.name.in_(CLASSES), score.label.in_(HOLDS))
-        .scalar_subquery()
-    )
-    return number == 1 if alone else number > 1
+def with_one(alone: bool, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents that have exactly one of the six; or more than one."""
+    number = func.count()
+    found = _with(tuple(CLASSES), analyses).group_by(Score.analysis_id, Score.index)
+    return found.having(number == 1 if alone else number > 1)
 
 
-def _has(names: tuple[str, ...]) -> ColumnElement[bool]:
-    score = aliased(Score)
-    return exists().where(
-        score.analysis_id == Latent.analysis_id,
-        score.index == Latent.index,
-        score.name.in_(names),
-        score.label.in_(HOLDS),
-    )
+def _with(names: tuple[str, ...], analyses: Sequence[int]) -> Select[int, int]:
+    found = select(Score.analysis_id, Score.index).where(Score.analysis_id.in_(analyses))
+    # else SQLite reads all scores, evidence and all, to have them sorted
+    found = found.with_hint(Score, "INDEXED BY ix_score_name", "sqlite")
+    return found.where(Score.name.in_(names), Score.label.in_(HOLDS))
 
 
 def _place(row: Any) -> int:

@@ -129,13 +129,13 @@ def _column(session: Session, one: Found, found: list[Found], place: int, stroke
 
 def _strip(it: Loaded, tokens: list[str], stroke: Stroke) -> list[Cell]:
     """The whole document by this latent alone; a pole has its own colour."""
-    values, scale = it.profiles.strip or [], it.latent.scale
-    paint = paint_of(it.latent, None, 1)
+    values, paint = it.profiles.strip or [], paint_of(it.latent, None, 1)
     cells = [paint.cell(token, value, 0.0) for token, value in zip(tokens, values, strict=False)]
     shade = two_sided if stroke.colour == "--n" else one_sided
     turn = -1 if stroke.colour == "--n" else 1
     return [
-        Cell(cell.text, shade(turn * value, scale), cell.tip, False) for cell, value in zip(cells, values, strict=False)
+        Cell(cell.text, shade(turn * value, paint.scale), cell.tip, False)
+        for cell, value in zip(cells, values, strict=False)
     ]
 
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Boolean, Column, Float, Integer, String, select, tuple_
+from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, annotations_of
-from app.classes import queries as classes
-from app.classes.queries import CLASSES, Key, ScoreInfo
+from app.classes.queries import CLASSES, Key
 from app.interventions import effects
 from app.interventions.effects import EffectInfo
-from app.latents import profiles
-from app.latents import queries as latents
-from app.latents.profiles import TokenItem
-from app.latents.queries import Filters, LatentInfo, Order
+from app.latents import listing
+from app.latents.columns import MEASURED, Order
+from app.latents.filters import LatentFilters
+from app.latents.listing import Opened
 from app.runs.queries import RunInfo
-from app.shared.cursor import Cursor
-from app.shared.links import link
+from app.saes.queries import SaeInfo
+from app.shared.links import latent_at, link
 from app.shared.record import finite
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
+from store.tables import Latent, Profile, Score
 from store.vocabulary import MEASURES, MIXTURE, UNEXPLAINED
 
 BATCH = 1_000
@@ -34,17 +34,11 @@ _NAMED = (*CLASSES, UNEXPLAINED, MIXTURE)
 _LISTS = ("promoted", "suppressed")
 _SHOWN = 10
 """Tokens of a list."""
-_FIELDS = {
-    **{"density": NUMBER, "density_low": NUMBER, "density_high": NUMBER, "is_dense": FLAG, "borderline": FLAG},
-    **dict.fromkeys(("mean", "std", "skewness", "max", "mass_share", "antipodality", "cos_enc", "cos_dec"), NUMBER),
-    **{"partner": WHOLE, "mutual": FLAG, "is_pair": FLAG, "duplicate_of": WHOLE},
-    **{"cos_bias": NUMBER, "decoder_norm": NUMBER, "detail": TEXT},
-}
-"""Fields of a latent that are columns as they are."""
+_EFFECTS = (*MEASURES, "mediated")
+_ENDS = ("", "_low", "_high")
 
 
-@dataclass(frozen=True)
-class TableColumn:
+class TableColumn(NamedTuple):
     """One column."""
 
     name: str
@@ -52,17 +46,23 @@ class TableColumn:
     """text, whole, number, flag, tokens (a list of text), reasons (text by name) or time (UTC)."""
 
 
-Row = dict[str, Any]
+Row = list[Any]
+"""A value a column."""
+
+
+def _kind(column: Column[Any]) -> str:
+    kinds = ((Boolean, FLAG), (Integer, WHOLE), (Float, NUMBER), (String, TEXT))
+    return next(kind for base, kind in kinds if isinstance(column.type, base))
 
 
 def _columns() -> Iterator[tuple[str, str]]:
     yield from (("sae", TEXT), ("run", WHOLE), ("url", TEXT), ("layer", WHOLE), ("index", WHOLE))
-    yield from _FIELDS.items()
+    yield from ((column.name, _kind(column)) for column in MEASURED)
     yield from ((_quantile(share), NUMBER) for share in _QUANTILES)
     for name in _NAMED:
         yield from ((f"class_{name}", TEXT), (f"class_{name}_score", NUMBER))
-    for name in (*MEASURES, "mediated"):
-        yield from ((f"effect_{name}{end}", NUMBER) for end in ("", "_low", "_high"))
+    for name in _EFFECTS:
+        yield from ((f"effect_{name}{end}", NUMBER) for end in _ENDS)
     yield from (("equivalent", FLAG), ("rule_verdict", TEXT), ("rule_why", TEXT))
     yield from (("category", TEXT), ("human_verdict", TEXT), ("note", TEXT), ("author", TEXT), ("annotated", TIME))
     yield from ((name, TOKENS) for name in ("top_tokens", *_LISTS))
@@ -77,95 +77,94 @@ def _quantile(share: str) -> str:
 COLUMNS = [TableColumn(name, kind) for name, kind in _columns()]
 
 
-def latent_batches(sessions: sessionmaker[Session], run: RunInfo, wanted: Filters, by: Order) -> Iterator[list[Row]]:
-    """All latents that fit, in order. Each batch has a session of its own: a slow client holds no transaction open,
-    and a complete run does not change."""
-    after: Cursor | None = None
-    while True:
-        with sessions() as session:
-            found = latents.list_latents(session, run, wanted, by, after, BATCH, counted=False)
-            rows = _rows(session, run, found.items)
+def latent_batches(
+    opened: Opened, run: RunInfo, saes: Sequence[SaeInfo], wanted: LatentFilters, by: Order
+) -> Iterator[list[Row]]:
+    """All latents of these SAEs that fit, in order; the first batch may be empty."""
+    places = {one.analysis_id: one for one in saes}
+    with opened() as session:
+        plan = listing.plan_of(session, saes, wanted)
+    begun = False
+    for keys in listing.batches(opened, plan, by, BATCH):
+        with opened() as session:
+            rows = _rows(session, run, places, keys)
         yield rows
-        after = found.next
-        if after is None:
-            return
+        begun = True
+    if not begun:
+        yield []
 
 
-def _rows(session: Session, run: RunInfo, items: list[LatentInfo]) -> list[Row]:
-    keys = [(item.analysis_id, item.index) for item in items]
-    scores = _scores(session, keys)
+def _rows(session: Session, run: RunInfo, saes: dict[int, SaeInfo], keys: list[Key]) -> list[Row]:
+    read = _latents(session, keys)
+    scores, lists = _scores(session, keys), _token_lists(session, keys)
     broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
-    said, lists = annotations_of(session, keys), profiles.token_lists(session, keys, _LISTS)
-    return [
-        {
-            **_place(item, run),
-            **{name: clean(getattr(item, name)) for name in _FIELDS},
-            **{_quantile(share): clean((item.quantiles or {}).get(share)) for share in _QUANTILES},
-            **_classes(scores.get(key, {})),
-            **_effects(broken.get(key)),
-            **_rule(ruled.get(key)),
-            **_people(said.get(key)),
-            "top_tokens": [clean(token) for token in item.top_tokens],
-            **{name: _tokens(lists.get((*key, name), [])) for name in _LISTS},
-            "reasons": clean(item.reasons),
-        }
-        for item, key in zip(items, keys, strict=True)
-    ]
+    said = annotations_of(session, keys)
+    rows = []
+    for key in keys:
+        *own, quantiles, tokens, reasons = read[key]
+        sae, of_classes = saes[key[0]], scores.get(key, {})
+        row: Row = [clean(sae.slug), run.id, _address(sae, key[1], run), sae.layer, key[1], *map(clean, own)]
+        row += [clean((quantiles or {}).get(share)) for share in _QUANTILES]
+        row += [value for name in _NAMED for value in of_classes.get(name, _NO_SCORE)]
+        row += _effects(broken.get(key)) + _rule(ruled.get(key)) + _people(said.get(key))
+        row += [[clean(token) for token in tokens], *(lists.get((*key, name), []) for name in _LISTS), clean(reasons)]
+        rows.append(row)
+    return rows
 
 
-def _scores(session: Session, keys: list[Key]) -> dict[Key, dict[str, ScoreInfo]]:
-    by_analysis: dict[int, list[int]] = {}
-    for analysis, index in keys:
-        by_analysis.setdefault(analysis, []).append(index)
+_NO_SCORE = (None, None)
+
+
+def _latents(session: Session, keys: list[Key]) -> dict[Key, Sequence[Any]]:
+    own: list[Any] = [getattr(Latent, column.name) for column in MEASURED]
+    columns = (Latent.analysis_id, Latent.index, *own, Latent.quantiles, Latent.top_tokens, Latent.reasons)
+    statement = select(*columns).where(tuple_(Latent.analysis_id, Latent.index).in_(keys))
+    return {(row[0], row[1]): row[2:] for row in session.execute(statement)}
+
+
+def _scores(session: Session, keys: list[Key]) -> dict[Key, dict[str, tuple[str | None, float | None]]]:
+    """By name: what a class says, and its score."""
+    found: dict[Key, dict[str, tuple[str | None, float | None]]] = {}
+    statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.score)
+    for analysis_id, index, name, label, score in session.execute(
+        statement.where(tuple_(Score.analysis_id, Score.index).in_(keys))
+    ):
+        found.setdefault((analysis_id, index), {})[name] = clean(label), finite(score)
+    return found
+
+
+def _token_lists(session: Session, keys: list[Key]) -> dict[tuple[int, int, str], list[str]]:
+    statement = select(Profile.analysis_id, Profile.index, Profile.name, Profile.data)
+    own = tuple_(Profile.analysis_id, Profile.index).in_(keys)
     return {
-        (analysis, index): found
-        for analysis, indices in by_analysis.items()
-        for index, found in classes.find_scores(session, analysis, indices).items()
+        (analysis_id, index, name): [clean(str(item["token"])) for item in data.get("items", [])[:_SHOWN]]
+        for analysis_id, index, name, data in session.execute(statement.where(own, Profile.name.in_(_LISTS)))
     }
 
 
-def _place(item: LatentInfo, run: RunInfo) -> Row:
-    url = link(f"/saes/{item.slug}/latents/{item.index}", {"run": run.id})
-    return {"sae": clean(item.slug), "run": run.id, "url": clean(url), "layer": item.layer, "index": item.index}
-
-
-def _classes(found: dict[str, ScoreInfo]) -> Row:
-    made: Row = {}
-    for name in _NAMED:
-        score = found.get(name)
-        made[f"class_{name}"] = None if score is None else clean(score.label)
-        made[f"class_{name}_score"] = None if score is None else score.score
-    return made
+def _address(sae: SaeInfo, index: int, run: RunInfo) -> str:
+    address: str = clean(link(latent_at(sae.slug, index), {"run": run.id}))
+    return address
 
 
 def _effects(found: EffectInfo | None) -> Row:
     measures = {} if found is None else {**found.measures, "mediated": found.mediated}
-    made: Row = {"equivalent": None if found is None else found.equivalent}
-    for name in (*MEASURES, "mediated"):
+    made: Row = []
+    for name in _EFFECTS:
         one = measures.get(name)
-        values = (None, None, None) if one is None else (one.value, one.low, one.high)
-        made |= {f"effect_{name}{end}": value for end, value in zip(("", "_low", "_high"), values, strict=True)}
-    return made
+        made += (None, None, None) if one is None else (one.value, one.low, one.high)
+    return [*made, None if found is None else found.equivalent]
 
 
 def _rule(found: VerdictInfo | None) -> Row:
-    if found is None:
-        return {"rule_verdict": None, "rule_why": None}
-    return {"rule_verdict": clean(found.verdict), "rule_why": clean(found.why) or None}
+    return [None, None] if found is None else [clean(found.verdict), clean(found.why) or None]
 
 
 def _people(found: AnnotationInfo | None) -> Row:
     if found is None:
-        return dict.fromkeys(("category", "human_verdict", "note", "author", "annotated"))
-    said = {"category": found.category, "human_verdict": found.verdict, "note": found.note or None}
-    return {name: clean(value) for name, value in said.items()} | {
-        "author": clean(found.author),
-        "annotated": found.created,
-    }
-
-
-def _tokens(items: Iterable[TokenItem]) -> list[str]:
-    return [clean(item.token) for item in list(items)[:_SHOWN]]
+        return [None] * 5
+    words = map(clean, (found.category, found.verdict, found.note or None, found.author))
+    return [*words, found.created]
 
 
 def clean(value: Any) -> Any:
@@ -173,7 +172,7 @@ def clean(value: Any) -> Any:
     if isinstance(value, float):
         return finite(value)
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
         return {clean(str(name)): clean(inner) for name, inner in value.items()}
     return value

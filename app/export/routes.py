@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import chain
 from typing import IO, Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from app.annotations.file import annotation_lines, written
 from app.deps import RunId, SessionDep
 from app.export.files import csv_file, json_lines, parquet_file
-from app.export.latent_table import COLUMNS, latent_batches
+from app.export.latent_table import COLUMNS, Row, latent_batches
 from app.http.cache import Fresh
 from app.http.errors import NotFound
-from app.latents import filters as parse
-from app.latents.queries import Filters
+from app.latents.filters import RunList
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
+from app.saes.queries import list_saes
 
 router = APIRouter(dependencies=[Fresh])
 TYPES = {
@@ -42,24 +41,21 @@ def latents_file(
     request: Request,
     session: SessionDep,
     kind: Literal["csv", "jsonl", "parquet"],
-    asked: Annotated[Filters, Depends(parse.run_filters)],
-    dense: parse.Yes = None,
+    asked: Annotated[RunList, Query()],
     run: RunId = None,
-    sort: parse.Sort = "density",
-    order: parse.Direction = None,
 ) -> StreamingResponse:
     """All latents that a browse page of the same query string would show, page after page."""
-    shown, by = runs.run_to_browse(session, asked.sae, run), parse.order(sort or "density", order)
+    shown = runs.run_to_browse(session, asked.sae, run)
     if shown is None:
         raise NotFound("Nothing is analysed yet, so there is nothing to take away.")
     if kind == "parquet" and not can_parquet():
         raise HTTPException(501, NO_PARQUET)
-    wanted = asked if dense else replace(asked, dense=True)
+    held = asked.among(list_saes(session, shown))
     session.rollback()
-    batches = latent_batches(request.app.state.sessions, shown, wanted, by)
+    batches = latent_batches(request.app.state.sessions, shown, held, asked, asked.by)
     first = next(batches)  # what can fail fails before the answer has begun
     about = provenance(shown)
-    return _download(_file(kind, chain([first], batches), about), TYPES[kind], _name(shown, wanted, kind), about)
+    return _download(_file(kind, chain([first], batches), about), TYPES[kind], _name(shown, asked, kind), about)
 
 
 @router.get("/annotations.jsonl")
@@ -97,13 +93,13 @@ def _software() -> str:
         return "unknown"
 
 
-def _file(kind: str, batches: Iterable[list[dict[str, object]]], about: dict[str, str]) -> Iterator[bytes]:
+def _file(kind: str, batches: Iterable[list[Row]], about: dict[str, str]) -> Iterator[bytes]:
     if kind == "parquet":
         return parquet_file(COLUMNS, batches, about)
     return (csv_file if kind == "csv" else json_lines)(COLUMNS, batches)
 
 
-def _name(run: RunInfo, wanted: Filters, kind: str) -> str:
+def _name(run: RunInfo, wanted: RunList, kind: str) -> str:
     """E.g. latents-run2-tiny-l1-resid.csv."""
     sae = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.sae or "").strip("-.")[:80]
     return f"latents-run{run.id}{f'-{sae}' if sae else ''}.{kind}"

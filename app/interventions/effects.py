@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
@@ -93,7 +93,7 @@ def effects_of(session: Session, intervention_id: int, indices: Iterable[int]) -
     wanted = list(indices)
     named = or_(Effect.index.in_(wanted), Effect.other.in_(wanted))
     statement = select(Effect).where(Effect.intervention_id == intervention_id, Effect.what == OWN, named)
-    return [_info(row) for row in session.scalars(statement.where(Effect.subject != SET).order_by(Effect.number))]
+    return [info(row) for row in session.scalars(statement.where(Effect.subject != SET).order_by(Effect.number))]
 
 
 def dots_of(session: Session, intervention_id: int) -> list[Dot]:
@@ -116,7 +116,7 @@ def _triples(values: Sequence[Any]) -> dict[str, Measured]:
 def set_effects(session: Session, intervention_id: int) -> list[EffectInfo]:
     """The whole dense set, then its controls."""
     statement = select(Effect).where(Effect.intervention_id == intervention_id, Effect.subject == SET)
-    found = [_info(row) for row in session.scalars(statement.order_by(Effect.number))]
+    found = [info(row) for row in session.scalars(statement.order_by(Effect.number))]
     return sorted(found, key=lambda one: one.what != OWN)
 
 
@@ -126,10 +126,10 @@ def own_effects(session: Session, keys: Iterable[Key]) -> dict[Key, EffectInfo]:
     statement = (
         select(Intervention.analysis_id, Effect)
         .join(Effect, Effect.intervention_id == Intervention.id)
-        .where(_own(), Intervention.analysis_id.in_({key[0] for key in wanted}))
+        .where(is_own(), Intervention.analysis_id.in_({key[0] for key in wanted}))
         .where(Effect.index.in_({key[1] for key in wanted}))
     )
-    found = {(analysis_id, row.index or 0): _info(row) for analysis_id, row in session.execute(statement)}
+    found = {(analysis_id, row.index or 0): info(row) for analysis_id, row in session.execute(statement)}
     return {key: found[key] for key in wanted & set(found)}
 
 
@@ -138,18 +138,26 @@ def own_value(measure: str) -> Any:
     return (
         select(getattr(Effect, measure))
         .join(Intervention, Effect.intervention_id == Intervention.id)
-        .where(_own(), Intervention.analysis_id == Latent.analysis_id, Effect.index == Latent.index)
+        .where(is_own(), Intervention.analysis_id == Latent.analysis_id, Effect.index == Latent.index)
         .limit(1)
         .correlate(Latent)
         .scalar_subquery()
     )
 
 
-def _own() -> Any:
+def with_effect(analyses: Sequence[int]) -> Select[Any, Any]:
+    """Keys of the latents whose own effect was measured."""
+    found = select(Intervention.analysis_id, Effect.index).join(Effect, Effect.intervention_id == Intervention.id)
+    return found.where(is_own(), Intervention.analysis_id.in_(analyses))
+
+
+def is_own() -> Any:
+    """A condition on `Effect` and its `Intervention`: it is of a single latent, and no control."""
     return and_(Intervention.kind == ABLATE, Effect.subject == LATENT, Effect.what == OWN)
 
 
-def _info(row: Effect) -> EffectInfo:
+def info(row: Effect) -> EffectInfo:
+    """A row as pages get it."""
     return EffectInfo(
         subject=row.subject,
         what=row.what,

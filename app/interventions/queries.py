@@ -49,7 +49,8 @@ def _interventions(session: Session, analysis_id: int) -> dict[str, Intervention
 def done(session: Session, run: RunInfo, kind: str) -> set[int]:
     """Analyses of the run that had this kind of intervention."""
     statement = select(Intervention.analysis_id).join(Analysis, Analysis.id == Intervention.analysis_id)
-    return set(session.scalars(statement.where(Analysis.run_id == run.id, Intervention.kind == kind)))
+    statement = statement.where(Analysis.run_id == run.id, Intervention.kind == kind)
+    return remembered(session, ("done", run.id, kind), lambda: set(session.scalars(statement)))
 
 
 def _info(row: Intervention) -> InterventionInfo:

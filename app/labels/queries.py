@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, computed_field
-from sqlalchemy import ColumnElement, and_, case, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
+from app.shared.memory import remembered
 from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
 from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
 from store.vocabulary import NO, UNMEASURED, YES
@@ -117,7 +119,8 @@ def corpus_columns(session: Session, run: RunInfo) -> list[str]:
 
 def label_names(session: Session, run: RunInfo) -> list[str]:
     """Their names: the choices of the filter."""
-    return list(session.scalars(select(Label.name).where(Label.run_id == run.id).order_by(Label.id)))
+    names = select(Label.name).where(Label.run_id == run.id).order_by(Label.id)
+    return remembered(session, ("labels", run.id), lambda: list(session.scalars(names)))
 
 
 def associations_of(session: Session, analysis_id: int, index: int) -> list[AssociationInfo]:
@@ -168,17 +171,12 @@ def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     return found
 
 
-def goes_with(run: RunInfo, name: str) -> ColumnElement[bool]:
-    """A condition on `Latent`: it goes with the run's label of this name."""
-    association, label = aliased(Association), aliased(Label)
-    return exists().where(
-        association.analysis_id == Latent.analysis_id,
-        association.index == Latent.index,
-        association.verdict == YES,
-        association.label_id == label.id,
-        label.run_id == run.id,
-        label.name == name,
-    )
+def with_label(name: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents that go with their run's label of this name."""
+    labels = select(Label.id).join(Analysis, Analysis.run_id == Label.run_id)
+    labels = labels.where(Label.name == name, Analysis.id.in_(analyses))
+    found = select(Association.analysis_id, Association.index).where(Association.analysis_id.in_(analyses))
+    return found.where(Association.verdict == YES, Association.label_id.in_(labels))
 
 
 def strength(one: AssociationInfo) -> float:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, create_model
+from sqlalchemy import Column
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, annotations_of
 from app.classes import queries as classes
-from app.classes.queries import ScoreInfo
-from app.deps import Index, RunId, SaeDep, SessionDep, Slug
+from app.classes.queries import Key, ScoreInfo
+from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.interventions import effects
 from app.interventions import steering_queries as steering
@@ -23,19 +24,21 @@ from app.interventions.steering_queries import SteeringInfo
 from app.labels import queries as labels
 from app.labels.queries import AssociationInfo
 from app.latents import chains, examples, profiles
-from app.latents import filters as parse
 from app.latents import queries as latents
 from app.latents.chains import ChainInfo
+from app.latents.columns import MEASURED
+from app.latents.filters import SaeList
 from app.latents.profiles import Histogram, Series, TokenItem
 from app.latents.queries import LatentInfo
-from app.runs import queries as runs
 from app.runs.queries import RunInfo
+from app.shared.links import latent_at
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import Ground, Missing
 from store.vocabulary import MIXTURE
 
 router = APIRouter(dependencies=[Fresh])
 LISTS = ("top_tokens", "promoted", "suppressed")
+_OWN = (*(column.name for column in MEASURED), "index", "layer", "quantiles", "reasons")
 SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "words")
 
 
@@ -55,7 +58,16 @@ class ClassOut(BaseModel):
     data: dict[str, Any] | None = Field(description="The evidence; null in lists")
 
 
-class LatentOut(BaseModel):
+def _field(column: Column[Any]) -> Any:
+    kind: Any = column.type.python_type
+    return (kind | None if column.nullable else kind), Field(description=column.doc)
+
+
+Measured: Any = create_model("Measured", **{column.name: _field(column) for column in MEASURED})
+
+
+# its fields are the table's, so that a new column is in the API by itself
+class LatentOut(Measured):  # type: ignore[misc]
     """One latent in one run. A null number has its reason in `reasons`."""
 
     sae: str
@@ -63,29 +75,7 @@ class LatentOut(BaseModel):
     url: str = Field(description="Its page")
     index: int
     layer: int
-    density: float = Field(description="Share of counted tokens on which it fires")
-    density_low: float | None = Field(description="95 % interval over documents")
-    density_high: float | None
-    is_dense: bool
-    borderline: bool = Field(description="The interval contains the threshold")
-    mean: float | None = Field(description="Over firing tokens, massive ones left out")
-    std: float | None
-    skewness: float | None
-    max: float | None
-    mass_share: float | None
-    antipodality: float | None = Field(description="Largest product of encoder and decoder cosine with another latent")
-    cos_enc: float | None
-    cos_dec: float | None
-    partner: int | None
-    mutual: bool
-    is_pair: bool
-    duplicate_of: int | None
-    cos_bias: float | None
-    decoder_norm: float | None
     quantiles: dict[str, float] | None = Field(description="Of the firing activations")
-    detail: str | None = Field(
-        description="Why examples were kept: dense, partner, control, asked; null: they were not"
-    )
     classes: dict[str, ClassOut] = Field(description="By name; empty where they were not measured")
     mixture: ClassOut | None = Field(description="Whether its signal is a sum of sparse latents")
     effects: dict[str, Change] = Field(
@@ -106,7 +96,8 @@ class LatentPageOut(BaseModel):
 
     items: list[LatentOut]
     next: str | None
-    total: int
+    total: int = Field(description="Latents that pass the filters")
+    total_is_more: bool = Field(description="More pass than `total` says: where a part of a token is in very many")
 
 
 class ExampleOut(BaseModel):
@@ -161,28 +152,17 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
 
 
 @router.get("/saes/{slug:path}/latents")
-def list_latents(
-    session: SessionDep,
-    slug: Slug,
-    asked: Annotated[latents.Filters, Depends(parse.latent_filters)],
-    run: RunId = None,
-    sort: parse.Sort = "density",
-    order: parse.Direction = None,
-    cursor: parse.Next = None,
-    limit: parse.Limit = 50,
-) -> LatentPageOut:
+def list_latents(session: SessionDep, analysed: SaeDep, asked: Annotated[SaeList, Query()]) -> LatentPageOut:
     """Latents of one SAE by filters and sort, a page at a time."""
-    of, by = runs.run_of_sae(session, slug, run), parse.order(sort or "density", order)
-    wanted = latents.Filters(**{**asdict(asked), "sae": slug})
-    found = latents.list_latents(session, of, wanted, by, parse.cursor(cursor, by), limit)
-    items = [LatentOut(**_fields(item, of), **more) for item, more in _with_more(session, found.items)]
-    return LatentPageOut(items=items, next=found.next.encode() if found.next else None, total=found.total)
+    found = latents.list_latents(session, [analysed.sae], asked, asked.by, asked.after, asked.limit)
+    items = [LatentOut(**_fields(item, analysed.run), **more) for item, more in _with_more(session, found.keys)]
+    after = found.next.encode() if found.next else None
+    return LatentPageOut(items=items, next=after, total=found.total.number, total_is_more=found.total.more)
 
 
 def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
-    own = {name: value for name, value in asdict(latent).items() if name not in {"top_tokens", "spark", "slug"}}
-    place = {"sae": latent.slug, "run": run.id, "url": f"/saes/{latent.slug}/latents/{latent.index}"}
-    return {**own, **place}
+    own = {name: getattr(latent, name) for name in _OWN}
+    return {**own, "sae": latent.slug, "run": run.id, "url": latent_at(latent.slug, latent.index)}
 
 
 def _said(found: AnnotationInfo | None) -> dict[str, Any]:
@@ -215,22 +195,19 @@ def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | Non
     }
 
 
-def _with_more(session: Session, items: list[LatentInfo]) -> list[tuple[LatentInfo, dict[str, Any]]]:
+def _with_more(session: Session, keys: Sequence[Key]) -> list[tuple[LatentInfo, dict[str, Any]]]:
     """Token lists, classes, effects, verdicts and annotations of a page of one SAE's latents."""
-    keys = [(item.analysis_id, item.index) for item in items]
     found = profiles.token_lists(session, keys, LISTS)
-    broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
-    said = annotations_of(session, keys)
-    scores = classes.find_scores(session, items[0].analysis_id, [item.index for item in items]) if items else {}
+    scores = classes.find_scores(session, keys[0][0], [index for _analysis, index in keys]) if keys else {}
     return [
         (
-            item,
-            {name: found.get((item.analysis_id, item.index, name), []) for name in LISTS}
-            | of_scores(scores.get(item.index, {}), evidence=False)
-            | _effects(broken.get((item.analysis_id, item.index)), ruled.get((item.analysis_id, item.index)))
-            | _said(said.get((item.analysis_id, item.index))),
+            one.latent,
+            {name: found.get((one.latent.analysis_id, one.latent.index, name), []) for name in LISTS}
+            | of_scores(scores.get(one.latent.index, {}), evidence=False)
+            | _effects(one.effect, one.verdict)
+            | _said(one.said),
         )
-        for item in items
+        for one in latents.find_shown(session, keys)
     ]
 
 

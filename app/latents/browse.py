@@ -1,96 +1,59 @@
-"""What people said of the rows of a list, and what can be said and asked there."""
+"""The list of latents: what passes, as rows under heads that sort, and what people said of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from app.annotations.panel import category_of
-from app.annotations.queries import AnnotationInfo, annotations_of
+from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, list_categories
-from app.classes.queries import Key, ScoreInfo
-from app.interventions.effects import EffectInfo
-from app.latents.queries import Filters, LatentInfo, Order
+from app.classes import queries as classes
+from app.classes.queries import ScoreInfo
+from app.interventions import queries as interventions
+from app.labels import queries as labels
+from app.latents import queries as latents
+from app.latents.columns import Cell, Column, Order, Shown, Where, columns_of
+from app.latents.filters import MAX_LIMIT, RunList, SaeList
+from app.latents.listing import Total
+from app.latents.queries import LatentInfo, ShownLatent
 from app.runs.queries import RunInfo
+from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.saved_views import queries as views
 from app.saved_views.queries import ViewInfo
+from app.shared.links import link, name_of
 from app.shared.page import Page
 from app.verdicts.queries import VerdictInfo
-from app.vocabulary import ANY, HUMAN_VERDICTS, NONE
+from app.vocabulary import ANY, HUMAN_VERDICTS, NONE, RULE_VERDICTS
+from store.vocabulary import ABLATE, UNEXPLAINED, UNMEASURED
+
+LIST = "/latents"
+LONGEST = 400
+"""Characters of a note that a tooltip shows."""
+CLASSES = [
+    ("", "any or none"),
+    (ANY, "any of the six"),
+    *classes.CLASSES.items(),
+    (UNEXPLAINED, "unexplained"),
+    (UNMEASURED, "not measured"),
+]
+RULED = [("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")]
+NOT_TAKEN_OUT = "only dense latents and those with examples are taken out"
 
 
 @dataclass(frozen=True)
-class BrowsePage(Page):
-    """Latents of a run by filter and sort."""
+class Head:
+    """A head that sorts."""
 
-    template = "latents/browse.html"
-    run: RunInfo
-    """The run shown."""
-    saes: list[SaeInfo]
-    """Choices of the SAE filter."""
-    filters: Filters
-    """What is filtered."""
-    order: Order
-    """How it is sorted."""
-    columns: dict[str, Column]
-    """Sortable heads by name."""
-    latents: list[LatentInfo]
-    """This page's rows."""
-    classes: dict[Key, list[ScoreInfo]]
-    """By (analysis, index): the classes it has."""
-    ablated: set[int]
-    """Analyses of the run whose latents were taken out."""
-    effects: dict[Key, EffectInfo]
-    """By (analysis, index): what breaks without it."""
-    verdicts: dict[Key, VerdictInfo]
-    """By (analysis, index): the verdict by rule."""
-    verdict_choices: list[tuple[str, str]]
-    """Choices of the verdict filter: value and words."""
-    labels: list[str]
-    """Choices of the label filter."""
-    class_choices: list[tuple[str, str]]
-    """Choices of the class filter: value and words."""
-    total: int
-    """Latents that pass the filters."""
-    next: str
-    """Address of the next page; empty on the last."""
-    first: str
-    """Address of the first page; empty on it."""
-    back: str
-    """Address of this very page of the list."""
-    view: str
-    """Address of the list from its first row on: what is saved as a view."""
-    among_all: str
-    """Address of the same filters among all latents, dense or not."""
-    people: People
-    """What people said of the rows, and what can be said."""
-    changed: int | None
-    """Of how many latents something was just said; None where nothing was."""
-    saved: list[ViewInfo]
-    """Saved views, newest first."""
-    export: str
-    """Address of the whole list as JSON, which `prune` takes; empty where it is of several SAEs, or too long."""
-    densest: float
-    """Density of the full bar."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A sortable table head."""
-
-    name: str
+    label: str
     term: str
     """Name of the statistic, for its definition."""
-    label: str
     href: str
     active: str
     """"ascending", "descending" or empty, as aria-sort wants it."""
-
-
-LONGEST = 400
-"""Characters of a note that a tooltip shows."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +70,26 @@ class RowSaid:
 
 
 @dataclass(frozen=True)
-class People:
-    """What people say in a list of latents."""
+class Row:
+    """A latent of the list."""
 
-    said: dict[Key, RowSaid]
-    """By (analysis, index); those of which nothing is said are left out."""
+    latent: LatentInfo
+    name: str
+    """L15/1024."""
+    cells: list[tuple[str, Cell]]
+    """Name of the column and its value, one a head."""
+    classes: list[ScoreInfo]
+    """Those it has."""
+    verdict: VerdictInfo | None
+    """By rule."""
+    said: RowSaid | None
+    """By people."""
+
+
+@dataclass(frozen=True)
+class People:
+    """What people can say, and what of it is filtered by."""
+
     categories: list[CategoryInfo]
     """All, the machine's first."""
     asked: CategoryInfo | None
@@ -122,19 +100,139 @@ class People:
     """Whether what people say is filtered by."""
 
 
-def people_of(session: Session, keys: Iterable[Key], filters: Filters) -> People:
-    """Two queries, however many rows."""
+@dataclass(frozen=True)
+class BrowsePage(Page):
+    """Latents of a run by filter and sort."""
+
+    template = "latents/browse.html"
+    run: RunInfo
+    """The run shown."""
+    saes: list[SaeInfo]
+    """Choices of the SAE filter."""
+    filters: RunList
+    """What is filtered."""
+    order: Order
+    """How it is sorted."""
+    heads: list[Head]
+    """Of the columns that have a value."""
+    rows: list[Row]
+    """This page's latents."""
+    ruled: bool
+    """Whether the rows say what the rule says."""
+    spoken: bool
+    """Whether the rows say what people say."""
+    ablated: bool
+    """Whether latents of the run were taken out."""
+    verdict_choices: list[tuple[str, str]]
+    """Choices of the verdict filter: value and words."""
+    labels: list[str]
+    """Choices of the label filter."""
+    class_choices: list[tuple[str, str]]
+    """Choices of the class filter: value and words."""
+    total: Total
+    """Latents that pass the filters."""
+    next: str
+    """Address of the next page; empty on the last."""
+    first: str
+    """Address of the first page; empty on it."""
+    back: str
+    """Address of this very page of the list."""
+    view: str
+    """Address of the list from its first row on: what is saved as a view."""
+    among_all: str
+    """Address of the same filters among all latents, dense or not."""
+    people: People
+    """What people can say."""
+    changed: int | None
+    """Of how many latents something was just said; None where nothing was."""
+    saved: list[ViewInfo]
+    """Saved views, newest first."""
+    export: str
+    """Address of the whole list as JSON, which `prune` takes; empty where it is of several SAEs, or too long."""
+    densest: float
+    """Density of the full bar."""
+
+
+def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> BrowsePage:
+    """The page of the list that `asked` asks for."""
+    held, by = saes.list_saes(session, run), asked.by
+    found = latents.list_latents(session, asked.among(held), asked, by, asked.after, asked.limit)
+    shown = latents.find_shown(session, found.keys)
+    ablated = interventions.done(session, run, ABLATE)
+    columns = _columns(shown, by)
+    begin = asked.sorted_by(by).model_copy(update={"changed": None})
     known = list_categories(session)
-    found = annotations_of(session, keys)
-    asked = None if filters.category in {None, ANY, NONE} else category_of(filters.category, known)
-    set_ones = (filters.category, filters.human, filters.annotated, filters.note)
-    return People(
-        said={key: _said(one, known) for key, one in found.items()},
-        categories=known,
-        asked=asked,
-        verdicts=list(HUMAN_VERDICTS.items()),
-        filtered=any(one is not None for one in set_ones),
+    people = _people(asked, known)
+    return BrowsePage(
+        title="Latents",
+        nav="latents",
+        run=run,
+        saes=held,
+        filters=asked,
+        order=by,
+        heads=[_head(column, begin, pin) for column in columns],
+        rows=_rows(session, shown, columns, ablated, known),
+        ruled=asked.verdict is not None or any(one.verdict for one in shown),
+        spoken=people.filtered or any(one.said for one in shown),
+        ablated=bool(ablated),
+        verdict_choices=RULED,
+        labels=labels.label_names(session, run),
+        class_choices=CLASSES,
+        total=found.total,
+        next=link(LIST, begin.query(cursor=found.next.encode()), pin) if found.next else "",
+        first=link(LIST, begin.query(), pin) if asked.cursor else "",
+        back=link(LIST, begin.query(cursor=asked.cursor), pin),
+        view=link(LIST, begin.query(), pin),
+        among_all=link(LIST, begin.query(dense=None), pin),
+        people=people,
+        changed=asked.changed,
+        saved=views.list_views(session),
+        export=_export(begin, found.total, pin),
+        densest=max((one.latent.density_high or one.latent.density for one in shown), default=1.0) or 1.0,
     )
+
+
+def _columns(shown: Sequence[ShownLatent], by: Order) -> list[Column]:
+    """Those that have a value on this page, and the one that is sorted by."""
+    held = [Shown(one.latent, one.effect) for one in shown]
+    return [
+        column
+        for column in columns_of(Where.LIST)
+        if column.name == by.sort or any(column.value(one) is not None for one in held)
+    ]
+
+
+def _head(column: Column, begin: RunList, pin: str) -> Head:
+    """The active one turns round."""
+    by, to = begin.by, Order.natural(column.name)
+    if by.sort == column.name:
+        to = Order(by.sort, not by.descending)
+    state = "" if by.sort != column.name else "descending" if by.descending else "ascending"
+    return Head(column.head, column.statistic, link(LIST, begin.sorted_by(to).query(), pin), state)
+
+
+def _rows(
+    session: Session, shown: list[ShownLatent], columns: list[Column], ablated: set[int], known: list[CategoryInfo]
+) -> list[Row]:
+    keys = [(one.latent.analysis_id, one.latent.index) for one in shown]
+    held = classes.classes_of(session, keys)
+    return [
+        Row(
+            one.latent,
+            name_of(one.latent.layer, one.latent.index),
+            [(column.name, column.list_cell(Shown(one.latent, one.effect), _why(one, ablated))) for column in columns],
+            held.get(key, []),
+            one.verdict,
+            None if one.said is None else _said(one.said, known),
+        )
+        for key, one in zip(keys, shown, strict=True)
+    ]
+
+
+def _why(one: ShownLatent, ablated: set[int]) -> str:
+    if one.latent.analysis_id in ablated:
+        return NOT_TAKEN_OUT
+    return f"not measured: dense-latents ablate --db STORE --sae {one.latent.slug}"
 
 
 def _said(one: AnnotationInfo, known: list[CategoryInfo]) -> RowSaid:
@@ -145,3 +243,16 @@ def _said(one: AnnotationInfo, known: list[CategoryInfo]) -> RowSaid:
         note=one.note if len(one.note) <= LONGEST else f"{one.note[:LONGEST]}…",
         author=one.author,
     )
+
+
+def _people(asked: RunList, known: list[CategoryInfo]) -> People:
+    chosen = None if asked.category in {None, ANY, NONE} else category_of(asked.category, known)
+    set_ones = (asked.category, asked.human, asked.annotated, asked.note)
+    return People(known, chosen, list(HUMAN_VERDICTS.items()), any(one is not None for one in set_ones))
+
+
+def _export(begin: RunList, total: Total, pin: str) -> str:
+    if begin.sae is None or not 0 < total.number <= MAX_LIMIT:
+        return ""
+    same = SaeList.model_construct(**begin.model_dump(include=set(SaeList.model_fields)))
+    return link(f"/api/v1/saes/{begin.sae}/latents", same.query(limit=MAX_LIMIT), pin)

@@ -1,226 +1,182 @@
-"""The filters of a list of latents, as they stand in a query string: one reading for pages and API."""
+"""What a list of latents shows, as an address says it: one model reads it, describes it, and writes it again."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
 
-from fastapi import Depends, Query
-from pydantic import WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
 from app.classes.queries import CLASSES
-from app.deps import MAX_ID
 from app.http.errors import BadFilter
-from app.latents.queries import SORTS, Filters, Order
+from app.latents.columns import SORTS, Order
+from app.saes.queries import SaeInfo
 from app.shared import cursor as cursors
+from app.shared.cursor import MAX_ID, Cursor
 from app.vocabulary import ANY, NONE
 from store.vocabulary import DETAILS, UNEXPLAINED, UNMEASURED, VERDICTS
 
-FUNCTIONS = (*CLASSES, UNEXPLAINED, "any", UNMEASURED)
+DETAILS_ASKED = (*DETAILS, ANY, NONE)
+FUNCTIONS = (*CLASSES, UNEXPLAINED, ANY, UNMEASURED)
 RULED = (*VERDICTS, NONE)
 SAID = (*VERDICTS, ANY, NONE)
-ASCENDING = {"index", "layer"}
+ORDERS = ("asc", "desc")
 MAX_LIMIT = 500
-
-Flag = Literal["true", "false", "any", ""] | None
-_EMPTY = {"type": "string", "maxLength": 0}  # what a form sends for an empty field
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_FLAGS = {"true": True, "false": False, "any": None}
 
 
-def _number(low: int, high: int) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": low, "maximum": high}, _EMPTY]})
+def _flag(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str) and value not in _FLAGS:
+        raise BadFilter(f"{info.field_name} '{value[:60]}' is none of {', '.join(_FLAGS)}")
+    return _FLAGS[value] if isinstance(value, str) else value
 
 
-# read as text, so that an empty field is no error; described as what they are
-Share = Annotated[str | None, Query(max_length=40, description="A number from 0 to 1."), _number(0, 1)]
-Cosine = Annotated[str | None, Query(max_length=40, description="A number from -1 to 1."), _number(-1, 1)]
-Yes = Annotated[Flag, Query(description="true, false, or any.")]
-Sort = Annotated[
-    str,
-    Query(max_length=200, description="Latents without the value come last."),
-    WithJsonSchema({"type": "string", "enum": ["", *SORTS]}),
-]
-Direction = Annotated[
-    str | None,
-    Query(max_length=200, description="asc or desc; by default the largest first, but index and layer ascend."),
-    WithJsonSchema({"type": "string", "enum": ["", "asc", "desc"]}),
-]
-Kept = Annotated[
-    str | None,
-    Query(max_length=200, description="Why examples were kept; any: they were; none: they were not."),
-    WithJsonSchema({"type": "string", "enum": ["", *DETAILS, "any", "none"]}),
-]
-Function = Annotated[
-    str | None,
-    Query(
+def _layer(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and int(value) <= MAX_ID):
+        raise BadFilter(f"layer '{value[:60]}' is no layer's number")
+    return value
+
+
+def _plain(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise BadFilter(f"{info.field_name} holds a NUL character; none of ours does")
+    return value
+
+
+def _within(low: float, high: float) -> BeforeValidator:
+    def read(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and not (_NUMBER.fullmatch(value) and low <= float(value) <= high):
+            raise BadFilter(f"{info.field_name} '{value[:60]}' is no number from {low:g} to {high:g}; 10 % is 0.1")
+        return value
+
+    return BeforeValidator(read)
+
+
+def _one_of(name: str, known: Iterable[str]) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if value is not None and value not in known:
+            raise BadFilter(f"unknown {name} '{value[:60]}'; choose one of {', '.join(known)}")
+        return value
+
+    return BeforeValidator(read)
+
+
+# what an address may hold; a form sends "" for an empty field
+def _words(known: Iterable[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": ["", *known]})
+
+
+def _numbers(low: float, high: float) -> WithJsonSchema:
+    number = {"type": "number", "minimum": low, "maximum": high}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "maxLength": 0}]})
+
+
+def _text(longest: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": longest, "pattern": "^[^\u0000]*$"})
+
+
+Flag = Annotated[bool | None, BeforeValidator(_flag), _words(_FLAGS)]
+Share = Annotated[float | None, _within(0, 1), _numbers(0, 1)]
+Cosine = Annotated[float | None, _within(-1, 1), _numbers(-1, 1)]
+Text = Annotated[str | None, Field(max_length=200), BeforeValidator(_plain), _text(200)]
+Category = Annotated[str | None, Field(max_length=60), BeforeValidator(_plain), _text(60)]
+Layer = Annotated[int | None, BeforeValidator(_layer), WithJsonSchema({"type": "string", "maxLength": 12})]
+Detail = Annotated[str | None, _one_of("detail", DETAILS_ASKED), _words(DETAILS_ASKED)]
+Function = Annotated[str | None, _one_of("class", FUNCTIONS), _words(FUNCTIONS)]
+Ruled = Annotated[str | None, _one_of("verdict", RULED), _words(RULED)]
+Human = Annotated[str | None, _one_of("verdict of a person, human", SAID), _words(SAID)]
+Sort = Annotated[str, _one_of("sort", SORTS), _words(SORTS)]
+Direction = Annotated[str | None, _one_of("order", ORDERS), _words(ORDERS)]
+
+
+class LatentFilters(BaseModel):
+    """Filters within one SAE; None does not filter, nor does an empty field of a form."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    dense: Flag = Field(default=None, description="true, false, or any.")
+    min_density: Share = Field(default=None, description="A number from 0 to 1.")
+    max_density: Share = Field(default=None, description="A number from 0 to 1.")
+    min_antipodality: Cosine = Field(default=None, description="A number from -1 to 1.")
+    max_antipodality: Cosine = Field(default=None, description="A number from -1 to 1.")
+    pair: Flag = Field(default=None, description="true: in an antipodal pair; false: in none; any.")
+    duplicate: Flag = Field(default=None, description="true: a near-duplicate of another latent; false: of none; any.")
+    borderline: Flag = Field(default=None, description="true, false, or any.")
+    detail: Detail = Field(default=None, description="Why examples were kept; any: they were; none: they were not.")
+    of_class: Function = Field(
+        default=None,
         alias="class",
-        max_length=200,
         description="A class the latent has (yes or likely); any: one of the six; unmeasured: none was measured.",
-    ),
-    WithJsonSchema({"type": "string", "enum": ["", *FUNCTIONS]}),
-]
-Ruled = Annotated[
-    str | None,
-    Query(max_length=200, description="The verdict by rule; none: the rule was not applied. No person's is meant."),
-    WithJsonSchema({"type": "string", "enum": ["", *RULED]}),
-]
-Alone = Annotated[Flag, Query(description="true: it has exactly one of the six classes; false: several; any.")]
-Named = Annotated[
-    str | None,
-    Query(max_length=200, description="Name of a label of the corpus that the latent goes with (see /api/v1/labels)."),
-    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
-]
-Part = Annotated[
-    str | None,
-    Query(max_length=200, description="Part of a top token, without regard to the case of A to Z."),
-    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
-]
-Given = Annotated[
-    str | None,
-    Query(
-        max_length=60,
+    )
+    alone: Flag = Field(default=None, description="true: it has exactly one of the six classes; false: several; any.")
+    label: Text = Field(
+        default=None, description="Name of a label of the corpus that the latent goes with (see /api/v1/labels)."
+    )
+    verdict: Ruled = Field(
+        default=None, description="The verdict by rule; none: the rule was not applied. No person's is meant."
+    )
+    q: Text = Field(default=None, description="Part of a top token, without regard to the case of A to Z.")
+    category: Category = Field(
+        default=None,
         description="The category people gave: a class, or the key of one of the team's own; any: one; none: none.",
-    ),
-    WithJsonSchema({"type": "string", "maxLength": 60, "pattern": "^[^\u0000]*$"}),
-]
-Human = Annotated[
-    str | None,
-    Query(max_length=200, description="A person's verdict, not the rule's; any: one; none: none."),
-    WithJsonSchema({"type": "string", "enum": ["", *SAID]}),
-]
-Said = Annotated[Flag, Query(description="true: somebody said something of it; false: nobody did; any.")]
-Note = Annotated[
-    str | None,
-    Query(max_length=200, description="Part of a note, without regard to the case of A to Z."),
-    WithJsonSchema({"type": "string", "maxLength": 200, "pattern": "^[^\u0000]*$"}),
-]
-Next = Annotated[str | None, Query(max_length=400, description="`next` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Latents a page.")]
+    )
+    human: Human = Field(default=None, description="A person's verdict, not the rule's; any: one; none: none.")
+    annotated: Flag = Field(default=None, description="true: somebody said something of it; false: nobody did; any.")
+    note: Text = Field(default=None, description="Part of a note, without regard to the case of A to Z.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, held: Any) -> Any:
+        return {name: value for name, value in held.items() if value != ""}
+
+    def query(self, **changed: Any) -> dict[str, Any]:
+        """As it stands in an address: what differs from an address that says nothing; some of it `changed`."""
+        asked = self.model_copy(update=changed).model_dump(by_alias=True, exclude_defaults=True)
+        return {name: "any" if value is None else value for name, value in asked.items()}
 
 
-def within(name: str, text: str | None, low: float, high: float) -> float | None:
-    """A number from a query string; an empty field of a form is none.
+class SaeList(LatentFilters):
+    """Latents of one SAE: which, in which order, from where."""
 
-    Raises:
-        BadFilter: no number from `low` to `high` (NaN is none).
-    """
-    if text is None or not text:
-        return None
-    if not _NUMBER.fullmatch(text) or not low <= float(text) <= high:
-        raise BadFilter(f"{name} '{text}' is no number from {low:g} to {high:g}; 10 % is 0.1")
-    return float(text)
+    sort: Sort = Field(default="density", description="Latents without the value come last.")
+    order: Direction = Field(
+        default=None, description="asc or desc; by default the largest first, but index and layer ascend."
+    )
+    cursor: Annotated[str | None, Field(max_length=400)] = Field(default=None, description="`next` of the page before.")
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = Field(default=50, description="Latents a page.")
 
+    @property
+    def by(self) -> Order:
+        """The sort and its direction."""
+        return Order(self.sort, self.order == "desc" if self.order else Order.natural(self.sort).descending)
 
-def flag(value: Flag) -> bool | None:
-    """true, false, or no filter."""
-    return None if value in {None, "any", ""} else value == "true"
+    @property
+    def after(self) -> Cursor | None:
+        """Where the page begins.
 
+        Raises:
+            BadFilter: the cursor is none of this list's.
+        """
+        return cursors.decode(self.cursor, self.sort, self.by.descending) if self.cursor else None
 
-def order(sort: str, direction: str | None) -> Order:
-    """A sort by name.
-
-    Raises:
-        BadFilter: unknown name or direction.
-    """
-    if sort not in SORTS:
-        raise BadFilter(f"unknown sort '{sort[:60]}'; choose one of {', '.join(SORTS)}")
-    if direction not in {None, "", "asc", "desc"}:
-        raise BadFilter(f"unknown order '{str(direction)[:60]}'; choose asc or desc")
-    return Order(sort, direction == "desc" if direction else sort not in ASCENDING)
-
-
-def cursor(text: str | None, by: Order) -> cursors.Cursor | None:
-    """Where a page begins."""
-    return cursors.decode(text, by.sort, by.descending) if text else None
+    def sorted_by(self, by: Order) -> Self:
+        """The same list from its first row on, in this order."""
+        order = None if by == Order.natural(by.sort) else "desc" if by.descending else "asc"
+        return self.model_copy(update={"sort": by.sort, "order": order, "cursor": None})
 
 
-def latent_filters(
-    dense: Yes = None,
-    min_density: Share = None,
-    max_density: Share = None,
-    min_antipodality: Cosine = None,
-    max_antipodality: Cosine = None,
-    pair: Yes = None,
-    duplicate: Yes = None,
-    borderline: Yes = None,
-    detail: Kept = None,
-    of_class: Function = None,
-    alone: Alone = None,
-    label: Named = None,
-    verdict: Ruled = None,
-    q: Part = None,
-    category: Given = None,
-    human: Human = None,
-    annotated: Said = None,
-    note: Note = None,
-) -> Filters:
-    """Filters within one SAE; a dependency, so pages and API read the same."""
-    return Filters(
-        dense=flag(dense),
-        min_density=within("min_density", min_density, 0, 1),
-        max_density=within("max_density", max_density, 0, 1),
-        min_antipodality=within("min_antipodality", min_antipodality, -1, 1),
-        max_antipodality=within("max_antipodality", max_antipodality, -1, 1),
-        pair=flag(pair),
-        duplicate=flag(duplicate),
-        borderline=flag(borderline),
-        detail=_detail(detail),
-        of_class=_function(of_class),
-        alone=flag(alone),
-        label=_part("label", label),
-        verdict=_verdict(verdict),
-        q=_part("q", q),
-        category=_part("category", category),
-        human=_human(human),
-        annotated=flag(annotated),
-        note=_part("note", note),
+class RunList(SaeList):
+    """Latents of all SAEs of a run; dense ones unless asked otherwise."""
+
+    dense: Flag = Field(default=True, description="true, false, or any; dense ones where it is left out.")
+    sae: Text = Field(default=None, description="Slug of one SAE.")
+    layer: Layer = Field(default=None, description="Number of a layer.")
+    changed: Annotated[int | None, Field(ge=0, le=MAX_LIMIT)] = Field(
+        default=None, description="Of how many something was just said."
     )
 
-
-def run_filters(
-    within: Annotated[Filters, Depends(latent_filters)],
-    sae: Annotated[str | None, Query(max_length=200, description="Slug of one SAE.")] = None,
-    layer: Annotated[str | None, Query(max_length=12, description="Number of a layer.")] = None,
-) -> Filters:
-    """Filters over all SAEs of a run."""
-    return replace(within, sae=sae or None, layer=_layer(layer))
-
-
-def _layer(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_ID):
-        raise BadFilter(f"layer '{text}' is no layer's number")
-    return int(text)
-
-
-def _detail(text: str | None) -> str | None:
-    known = (*DETAILS, "any", "none")
-    if text and text not in known:
-        raise BadFilter(f"unknown detail '{text}'; choose one of {', '.join(known)}")
-    return text or None
-
-
-def _function(text: str | None) -> str | None:
-    if text and text not in FUNCTIONS:
-        raise BadFilter(f"unknown class '{text[:60]}'; choose one of {', '.join(FUNCTIONS)}")
-    return text or None
-
-
-def _verdict(text: str | None) -> str | None:
-    if text and text not in RULED:
-        raise BadFilter(f"unknown verdict '{text[:60]}'; choose one of {', '.join(RULED)}")
-    return text or None
-
-
-def _human(text: str | None) -> str | None:
-    if text and text not in SAID:
-        raise BadFilter(f"unknown verdict of a person, human '{text[:60]}'; choose one of {', '.join(SAID)}")
-    return text or None
-
-
-def _part(name: str, text: str | None) -> str | None:
-    if text and "\0" in text:
-        raise BadFilter(f"{name} holds a NUL character; none of ours does")
-    return text or None
+    def among(self, saes: Iterable[SaeInfo]) -> list[SaeInfo]:
+        """The SAEs whose latents it shows."""
+        return [one for one in saes if self.sae in {None, one.slug} and self.layer in {None, one.layer}]

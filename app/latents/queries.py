@@ -1,132 +1,54 @@
-"""Latents: one, its neighbours, and pages of many by filters, sort and cursor."""
+"""Latents: one, its neighbours, and a page of many."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, select, tuple_
+from sqlalchemy.orm import Session, joinedload
 
-from app.annotations.queries import has_category, has_human_verdict, is_annotated, of_latent
-from app.classes.queries import has_class, has_one
+from app.annotations.queries import AnnotationInfo, of_latent
+from app.annotations.queries import info as annotation_info
+from app.classes.queries import Key
 from app.http.errors import NotFound
-from app.interventions.effects import own_value
-from app.labels.queries import goes_with
-from app.runs.queries import RunInfo
+from app.interventions.effects import EffectInfo, is_own
+from app.interventions.effects import info as effect_info
+from app.latents import listing
+from app.latents.columns import Order
+from app.latents.filters import LatentFilters
+from app.latents.listing import Plan, Total
 from app.saes.queries import SaeInfo
 from app.shared.cursor import Cursor
-from app.verdicts.queries import has_verdict
-from store.tables import Analysis, Annotation, Latent, Sae
+from app.shared.memory import remembered
+from app.verdicts.queries import VerdictInfo
+from store.tables import Analysis, Annotation, Effect, Intervention, Latent, Sae, Verdict
+from store.vocabulary import ABLATE
 
-SORTS: dict[str, Any] = {
-    "density": Latent.density,
-    "antipodality": Latent.antipodality,
-    "max": Latent.max,
-    "mean": Latent.mean,
-    "mass_share": Latent.mass_share,
-    "loss": own_value("loss"),
-    "kl": own_value("kl"),
-    "index": Latent.index,
-    "layer": Sae.layer,
-}
-Rows = Select[Latent, str, int, Any]
+LatentInfo = Latent
+"""One latent in one run, as its row. A NULL has its reason in `reasons`."""
 
 
-@dataclass(frozen=True)
-class Filters:
-    """What to show; None does not filter."""
+class ShownLatent(NamedTuple):
+    """A latent, and what lists show beside its own values; None where there is none."""
 
-    sae: str | None = None
-    """Slug of one SAE."""
-    layer: int | None = None
-    dense: bool | None = None
-    min_density: float | None = None
-    max_density: float | None = None
-    min_antipodality: float | None = None
-    max_antipodality: float | None = None
-    pair: bool | None = None
-    """Antipodal pair, or not."""
-    duplicate: bool | None = None
-    """Near-duplicate of another latent, or not."""
-    borderline: bool | None = None
-    detail: str | None = None
-    """One of DETAILS, "any" (examples were kept) or "none"."""
-    of_class: str | None = None
-    """A class it has; "any": one of the six; "unmeasured": none was measured."""
-    alone: bool | None = None
-    """It has exactly one of the six classes, or several."""
-    label: str | None = None
-    """Name of a label of the user's that it goes with."""
-    verdict: str | None = None
-    """What the rule says of it; "none": nothing."""
-    q: str | None = None
-    """Part of a top token, without regard to case."""
-    category: str | None = None
-    """What people gave it; "any": one at all; "none": none."""
-    human: str | None = None
-    """The verdict of a person; "any": one at all; "none": none."""
-    annotated: bool | None = None
-    """Somebody said something of it, or nobody did."""
-    note: str | None = None
-    """Part of what people wrote of it, without regard to case."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """A sort and its direction."""
-
-    sort: str
-    descending: bool
-
-
-@dataclass(frozen=True)
-class LatentInfo:
-    """One latent in one run. A NULL has its reason in `reasons`."""
-
-    analysis_id: int
-    slug: str
-    layer: int
-    index: int
-    density: float
-    density_low: float | None
-    density_high: float | None
-    is_dense: bool
-    borderline: bool
-    detail: str | None
-    mean: float | None
-    std: float | None
-    skewness: float | None
-    max: float | None
-    mass_share: float | None
-    antipodality: float | None
-    cos_enc: float | None
-    cos_dec: float | None
-    partner: int | None
-    mutual: bool
-    is_pair: bool
-    duplicate_of: int | None
-    cos_bias: float | None
-    decoder_norm: float | None
-    quantiles: dict[str, Any] | None
-    spark: list[Any]
-    top_tokens: list[Any]
-    reasons: dict[str, Any]
-
-    @property
-    def scale(self) -> float:
-        """Activation that gets the full colour: the 99 % quantile, since a few massive tokens would hide the rest."""
-        high = (self.quantiles or {}).get("0.99") or self.max or 0.0
-        return abs(float(high))
+    latent: LatentInfo
+    effect: EffectInfo | None
+    """What breaks without it."""
+    verdict: VerdictInfo | None
+    """By rule."""
+    said: AnnotationInfo | None
+    """By people."""
 
 
 @dataclass(frozen=True)
 class LatentPage:
-    """Some latents, and where the next ones begin."""
+    """Which latents a page has, and where the next ones begin."""
 
-    items: list[LatentInfo]
+    keys: list[Key]
     next: Cursor | None
-    total: int
+    total: Total
 
 
 def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
@@ -135,20 +57,58 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
     Raises:
         NotFound: the SAE has fewer latents.
     """
-    row = session.get(Latent, (sae.analysis_id, index))
-    if row is None:
+    found = find_some(session, sae, [index])
+    if not found:
         raise NotFound(
             f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}."
         )
-    return _info(row, sae.slug, sae.layer)
+    return found[index]
 
 
 def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:
     """Several latents of one SAE, by index; absent ones are left out."""
-    if not indices:
-        return {}
-    rows = session.scalars(select(Latent).where(Latent.analysis_id == sae.analysis_id, Latent.index.in_(indices)))
-    return {row.index: _info(row, sae.slug, sae.layer) for row in rows}
+    found = find_rows(session, [(sae.analysis_id, index) for index in indices])
+    return {one.index: one for one in found}
+
+
+def find_rows(session: Session, keys: Sequence[Key]) -> list[LatentInfo]:
+    """Latents by their keys, in the order of these; absent ones are left out."""
+    rows = session.scalars(_by_key(select(Latent), keys)) if keys else ()
+    found = {(one.analysis_id, one.index): one for one in rows}
+    return [found[key] for key in keys if key in found]
+
+
+def find_shown(session: Session, latents: Iterable[Key]) -> list[ShownLatent]:
+    """Latents by their keys with what lists show beside them, in one query; in the order of the keys."""
+    keys = list(latents)
+    own = and_(Intervention.analysis_id == Latent.analysis_id, Intervention.kind == ABLATE)
+    statement = (
+        _by_key(select(Latent, Effect, Verdict, Annotation), keys)
+        .join(Analysis, Analysis.id == Latent.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .outerjoin(Intervention, own)
+        .outerjoin(Effect, and_(Effect.intervention_id == Intervention.id, Effect.index == Latent.index, is_own()))
+        .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
+        .outerjoin(Annotation, of_latent())
+    )
+    found = {(row[0].analysis_id, row[0].index): _shown(*row) for row in session.execute(statement)} if keys else {}
+    return [found[key] for key in keys if key in found]
+
+
+def _by_key(statement: Any, keys: Sequence[Key]) -> Any:
+    owner = joinedload(Latent.analysis).load_only(Analysis.sae_id).joinedload(Analysis.sae)
+    statement = statement.options(owner.load_only(Sae.slug, Sae.layer))
+    return statement.where(tuple_(Latent.analysis_id, Latent.index).in_(keys))
+
+
+def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None) -> ShownLatent:
+    people = None if said is None else annotation_info(said)
+    return ShownLatent(
+        latent,
+        None if effect is None else effect_info(effect),
+        None if verdict is None else VerdictInfo.model_validate(verdict),
+        None if people is None or people.empty else people,
+    )
 
 
 def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
@@ -159,13 +119,11 @@ def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
 
 def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | None]:
     """Indices before and after in the SAE, by density: from a dense latent one steps to dense ones."""
-    key = (Latent.density, Latent.index)
-    here = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
-    denser = or_(key[0] > latent.density, and_(key[0] == latent.density, key[1] < latent.index))
-    rarer = or_(key[0] < latent.density, and_(key[0] == latent.density, key[1] > latent.index))
-    before = here.where(denser).order_by(key[0], key[1].desc()).limit(1).scalar_subquery()
-    after = here.where(rarer).order_by(key[0].desc(), key[1]).limit(1).scalar_subquery()
-    found = session.execute(select(before, after)).one()
+    key, here = tuple_(Latent.density, Latent.index), tuple_(latent.density, latent.index)
+    own = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
+    before = own.where(key > here).order_by(Latent.density, Latent.index).limit(1)
+    after = own.where(key < here).order_by(Latent.density.desc(), Latent.index.desc()).limit(1)
+    found = session.execute(select(before.scalar_subquery(), after.scalar_subquery())).one()
     return found[0], found[1]
 
 
@@ -174,6 +132,7 @@ def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[in
     statement = (
         select(Latent.index)
         .where(Latent.analysis_id == latent.analysis_id, Latent.duplicate_of == latent.index)
+        .where(Latent.duplicate_of.is_not(None))  # so that the index of these few is read, not the whole SAE
         .order_by(Latent.density.desc(), Latent.index)
         .limit(limit)
     )
@@ -183,118 +142,28 @@ def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[in
 
 
 def list_latents(
-    session: Session,
-    run: RunInfo,
-    filters: Filters,
-    order: Order,
-    cursor: Cursor | None,
-    limit: int,
-    *,
-    counted: bool = True,
+    session: Session, saes: Iterable[SaeInfo], wanted: LatentFilters, by: Order, after: Cursor | None, limit: int
 ) -> LatentPage:
-    """A page of latents of a run. Latents without the sorted value come last.
-
-    Args:
-        counted: say how many there are in all; it reads them all.
-    """
-    where = _conditions(session, run, filters)
-    statement = (
-        select(Latent, Sae.slug, Sae.layer, SORTS[order.sort])
-        .join(Analysis, Analysis.id == Latent.analysis_id)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .where(where)
-    )
-    rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
-    items = [_info(row, slug, layer) for row, slug, layer, _value in rows[:limit]]
-    after = _after(rows[limit - 1], order) if len(rows) > limit else None
-    return LatentPage(items, after, _total(session, where) if counted else len(items))
+    """A page of the latents of these SAEs. Latents without the sorted value come last."""
+    plan = listing.plan_of(session, saes, wanted)
+    places = listing.page(session, plan, by, after, limit + 1)
+    keys = [place.key for place in places[:limit]]
+    if len(places) <= limit and after is None:
+        return LatentPage(keys, None, Total(len(keys), more=False))
+    more = listing.cursor_of(places[limit - 1], by) if len(places) > limit else None
+    return LatentPage(keys, more, _total(session, plan, wanted))
 
 
-def _total(session: Session, where: ColumnElement[bool]) -> int:
-    statement = select(func.count()).select_from(Latent).join(Analysis, Analysis.id == Latent.analysis_id)
-    return session.scalar(statement.join(Sae, Sae.id == Analysis.sae_id).where(where)) or 0
+def _total(session: Session, plan: Plan, wanted: LatentFilters) -> Total:
+    """Kept until a worker commits, but for what people said."""
+    if any(one is not None for one in (wanted.category, wanted.human, wanted.annotated, wanted.note)):
+        return listing.total(session, plan)
+    asked = wanted.model_dump_json(include=set(LatentFilters.model_fields))
+    return remembered(session, ("total", *plan.ids, asked), lambda: listing.total(session, plan))
 
 
-def _from(statement: Rows, order: Order, cursor: Cursor | None) -> Rows:
-    """Keyset paging: page 1,000 costs what page 1 does, and rows added in between shift nothing."""
-    value = SORTS[order.sort]
-    direction = value.desc() if order.descending else value.asc()
-    statement = statement.order_by(value.is_(None), direction, Latent.analysis_id, Latent.index)
-    return statement if cursor is None else statement.where(_beyond(value, order, cursor))
-
-
-def _beyond(value: Any, order: Order, cursor: Cursor) -> ColumnElement[bool]:
-    later = or_(
-        Latent.analysis_id > cursor.analysis_id,
-        and_(Latent.analysis_id == cursor.analysis_id, Latent.index > cursor.index),
-    )
-    if cursor.value is None:
-        return and_(value.is_(None), later)
-    further = value < cursor.value if order.descending else value > cursor.value
-    return or_(further, and_(value == cursor.value, later), value.is_(None))
-
-
-def _after(last: Any, order: Order) -> Cursor:
-    latent, _slug, _layer, value = last
-    return Cursor(order.sort, order.descending, value, latent.analysis_id, latent.index)
-
-
-def _conditions(session: Session, run: RunInfo, filters: Filters) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = [Analysis.run_id == run.id]
-    equal = ((Sae.slug, filters.sae), (Sae.layer, filters.layer), (Latent.is_dense, filters.dense))
-    parts += [column == value for column, value in equal if value is not None]
-    flags = ((Latent.is_pair, filters.pair), (Latent.borderline, filters.borderline))
-    parts += [column == value for column, value in flags if value is not None]
-    if filters.duplicate is not None:
-        parts.append(Latent.duplicate_of.is_not(None) if filters.duplicate else Latent.duplicate_of.is_(None))
-    parts += _bounds(Latent.density, filters.min_density, filters.max_density)
-    parts += _bounds(Latent.antipodality, filters.min_antipodality, filters.max_antipodality)
-    parts += _functions(run, filters) + _people(filters)
-    return and_(*parts, _detail(filters.detail), _token(session, filters.q))
-
-
-def _functions(run: RunInfo, filters: Filters) -> list[ColumnElement[bool]]:
-    parts = [] if filters.of_class is None else [has_class(filters.of_class)]
-    parts += [] if filters.alone is None else [has_one(filters.alone)]
-    parts += [] if filters.verdict is None else [has_verdict(filters.verdict)]
-    return parts if filters.label is None else [*parts, goes_with(run, filters.label)]
-
-
-def _people(filters: Filters) -> list[ColumnElement[bool]]:
-    parts = [] if filters.category is None else [has_category(filters.category)]
-    parts += [] if filters.human is None else [has_human_verdict(filters.human)]
-    parts += [] if filters.annotated is None else [is_annotated(filters.annotated)]
-    return parts if filters.note is None else [*parts, _note(filters.note)]
-
-
-def _note(part: str) -> ColumnElement[bool]:
-    said = select(1).select_from(Annotation).where(of_latent(), Annotation.note.icontains(part, autoescape=True))
-    return exists(said).correlate(Latent, Sae)
-
-
-def _bounds(column: Any, low: float | None, high: float | None) -> list[ColumnElement[bool]]:
-    lower = [] if low is None else [column >= low]
-    return lower if high is None else [*lower, column <= high]
-
-
-def _detail(wanted: str | None) -> ColumnElement[bool]:
-    if wanted is None:
-        return true()
-    if wanted in {"any", "none"}:
-        return Latent.detail.is_not(None) if wanted == "any" else Latent.detail.is_(None)
-    return Latent.detail == wanted
-
-
-def _token(session: Session, part: str | None) -> ColumnElement[bool]:
-    """Each token is searched by itself, so no match can span two of them or hit JSON's own signs."""
-    if not part:
-        return true()
-    postgres = session.get_bind().dialect.name == "postgresql"
-    each = func.json_array_elements_text if postgres else func.json_each
-    tokens = each(Latent.top_tokens).table_valued("value")
-    return select(1).select_from(tokens).where(tokens.c.value.icontains(part, autoescape=True)).exists()
-
-
-def _info(row: Latent, slug: str, layer: int) -> LatentInfo:
-    own = {name: getattr(row, name) for name in LatentInfo.__dataclass_fields__ if name not in {"slug", "layer"}}
-    return LatentInfo(slug=slug, layer=layer, **own)
+def find_densest(session: Session, saes: Iterable[SaeInfo], wanted: LatentFilters, limit: int) -> list[LatentInfo]:
+    """The densest latents of these SAEs that pass."""
+    plan = listing.plan_of(session, saes, wanted)
+    found = listing.page(session, plan, Order("density", descending=True), None, limit)
+    return find_rows(session, [place.key for place in found])

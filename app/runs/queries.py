@@ -55,7 +55,8 @@ def find_run(session: Session, run: int | None) -> RunInfo | None:
         NotFound: `run` names no complete run.
     """
     statement = _complete() if run is None else _complete().where(Run.id == run)
-    found = read(session, RunInfo, statement.order_by(Run.id.desc()).limit(1))
+    newest = statement.order_by(Run.id.desc()).limit(1)
+    found = remembered(session, ("newest", run), lambda: read(session, RunInfo, newest))
     if not found and run is not None:
         known = ", ".join(str(item.id) for item in list_runs(session)[:10]) or "none yet"
         raise NotFound(f"There is no complete run {run}. Runs: {known}.")

@@ -11,7 +11,8 @@ from app.interventions.dense_set import DenseSet, dense_set
 from app.interventions.effects import set_effects
 from app.interventions.queries import interventions_of
 from app.latents.facts import Fact, sae_facts
-from app.latents.queries import Filters, LatentInfo, Order, list_latents
+from app.latents.filters import LatentFilters
+from app.latents.queries import LatentInfo, find_densest
 from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
 from app.runs.settings import flat
@@ -53,7 +54,7 @@ class SaePage(Page):
 def sae_page(session: Session, run: RunInfo, sae: SaeInfo, pin: str) -> SaePage:
     """The page of one SAE."""
     details, training = training_report(session, sae.slug)
-    densest = list_latents(session, run, Filters(sae=sae.slug), Order("density", descending=True), None, 12).items
+    densest = find_densest(session, [sae], LatentFilters(), 12)
     ablation = interventions_of(session, sae.analysis_id).get(ABLATE)
     whole = [] if ablation is None else set_effects(session, ablation.id)
     ruled = verdict_counts(session, sae.analysis_id)

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 
 from app.http.errors import BadFilter
 
-MAX_ID = 2**31 - 1
+MAX_ID = 2**31 - 1  # PostgreSQL's integer; a larger number names nothing in any store
 _LARGEST = 2**62  # no column holds more, and no database's integers do
 
 

@@ -12,11 +12,12 @@ from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
 from app.classes.queries import Key, ScoreInfo
 from app.labels.queries import label_names
-from app.latents.queries import Filters, LatentInfo, Order, list_latents
+from app.latents.filters import LatentFilters
+from app.latents.queries import LatentInfo, find_densest
 from app.report.queries import latest_said
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.links import latent_at, pair_at
+from app.shared.links import latent_at, name_of, pair_at
 from app.shared.page import Page
 from app.static_site.plan import Plan
 from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
@@ -95,7 +96,7 @@ class SiteAnnotationsPage(Page):
 
 def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> SiteBrowsePage:
     """The list with its dense latents."""
-    dense = _dense(session, plan.run)
+    dense = find_densest(session, plan.saes, LatentFilters(dense=True), WITHOUT_SCRIPT)
     keys = [(one.analysis_id, one.index) for one in dense]
     held: dict[Key, list[ScoreInfo]] = {}
     for start in range(0, len(keys), _BATCH):
@@ -122,18 +123,6 @@ def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> Site
     )
 
 
-def _dense(session: Session, run: RunInfo) -> list[LatentInfo]:
-    found: list[LatentInfo] = []
-    cursor = None
-    while len(found) < WITHOUT_SCRIPT:
-        page = list_latents(session, run, Filters(dense=True), Order("density", True), cursor, _BATCH)
-        found += page.items
-        cursor = page.next
-        if cursor is None:
-            break
-    return found[:WITHOUT_SCRIPT]
-
-
 def search_page(plan: Plan) -> SiteSearchPage:
     """The search."""
     return SiteSearchPage("Search", "search", plan.run, sum(map(len, plan.latents.values())))
@@ -152,7 +141,7 @@ def annotations_page(session: Session, plan: Plan) -> SiteAnnotationsPage:
 def _spoken(slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]) -> Spoken:
     pair = one.other >= 0
     return Spoken(
-        about=f"L{layer}/{one.index}" + (f" ⇄ {one.other}" if pair else ""),
+        about=name_of(layer, one.index) + (f" ⇄ {one.other}" if pair else ""),
         href=pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index),
         said=one,
         note=note_parts(one.note, {**links, layer: f"/saes/{slug}/latents/"}),

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.annotations.queries import annotations_of
 from app.categories import queries as categories
 from app.classes import queries as classes
 from app.classes.queries import CLASSES, Key
-from app.interventions import effects
 from app.labels import queries as labels
+from app.latents import listing
 from app.latents import queries as latents
-from app.latents.queries import Filters, LatentInfo, Order
+from app.latents.columns import Order
+from app.latents.filters import LatentFilters
+from app.latents.queries import LatentInfo, ShownLatent
+from app.saes.queries import SaeInfo
 from app.shared.numbers import boxed
 from app.static_site.plan import Plan
-from app.verdicts import queries as verdicts
 from store.vocabulary import DETAILS, LIKELY, UNEXPLAINED, VERDICTS
 
 LIMIT = 50_000
@@ -61,28 +63,27 @@ def rows_of(session: Session, plan: Plan) -> Rows:
     made = Rows([], {}, Table(), 0)
     for place, sae in enumerate(plan.saes):
         paged = set(plan.latents[sae.analysis_id])
-        room = max(LIMIT // len(plan.saes), len(paged))
-        for batch in _batches(session, plan, sae.slug):
-            kept = [one for one in batch if one.index in paged or room > 0]
+        room, begun, waiting = max(LIMIT // len(plan.saes), len(paged)), len(made.rows), set(paged)
+        for batch in _batches(session, sae):
+            kept = [one for one in batch if one.latent.index in paged or room > 0]
             room -= len(kept)
-            made.left_out += len(batch) - len(kept)
             said = known.said(session, kept)
-            for one in kept:
+            for one in (shown.latent for shown in kept):
                 made.places[one.analysis_id, one.index] = len(made.rows)
                 made.rows.append(_row(place, one, one.index in paged, said, made.tokens))
+                waiting.discard(one.index)
+            if room <= 0 and not waiting:
+                break
+        made.left_out += sae.n_latents - (len(made.rows) - begun)
     return made
 
 
-def _batches(session: Session, plan: Plan, slug: str) -> Iterator[list[LatentInfo]]:
+def _batches(session: Session, sae: SaeInfo) -> Iterator[list[ShownLatent]]:
     """Those with examples, then the others, the densest first."""
     for detail in ("any", "none"):
-        cursor = None
-        while True:
-            page = latents.list_latents(session, plan.run, Filters(sae=slug, detail=detail), _BY, cursor, _BATCH)
-            yield page.items
-            cursor = page.next
-            if cursor is None:
-                break
+        wanted = listing.plan_of(session, [sae], LatentFilters(detail=detail))
+        for keys in listing.batches(lambda: nullcontext(session), wanted, _BY, _BATCH):
+            yield latents.find_shown(session, keys)
 
 
 class Known:
@@ -92,21 +93,17 @@ class Known:
         self.labels = labels.label_names(session, plan.run)
         self.going: dict[Key, list[int]] = {}
         for place, name in enumerate(self.labels):
-            for key in _labelled(session, plan, name):
-                self.going.setdefault(key, []).append(place)
+            for analysis_id, index in session.execute(labels.with_label(name, [sae.analysis_id for sae in plan.saes])):
+                self.going.setdefault((analysis_id, index), []).append(place)
         self.categories = {one.key: place for place, one in enumerate(categories.list_categories(session), 1)}
 
-    def said(self, session: Session, kept: list[LatentInfo]) -> dict[Key, list[Any]]:
+    def said(self, session: Session, kept: list[ShownLatent]) -> dict[Key, list[Any]]:
         """Classes, verdict by rule, change of the loss, KL, labels, category, people's verdict, note."""
-        keys = [(one.analysis_id, one.index) for one in kept]
+        keys = [(one.latent.analysis_id, one.latent.index) for one in kept]
         held = classes.classes_of(session, keys)
-        ruled = verdicts.verdicts_of(session, keys)
-        broken = effects.own_effects(session, keys)
-        people = annotations_of(session, keys)
         order = list(VERDICTS)
         made: dict[Key, list[Any]] = {}
-        for key in keys:
-            effect, ruling, word = broken.get(key), ruled.get(key), people.get(key)
+        for key, (_latent, effect, ruling, word) in zip(keys, kept, strict=True):
             made[key] = [
                 [2 * NAMES.index(one.name) + (one.label == LIKELY) for one in held.get(key, []) if one.name in NAMES],
                 1 + order.index(ruling.verdict) if ruling and ruling.verdict in order else 0,
@@ -119,16 +116,6 @@ class Known:
                 "" if word is None else word.note,
             ]
         return made
-
-
-def _labelled(session: Session, plan: Plan, name: str) -> Iterator[Key]:
-    cursor = None
-    while True:
-        page = latents.list_latents(session, plan.run, Filters(label=name), _BY, cursor, _BATCH)
-        yield from ((one.analysis_id, one.index) for one in page.items)
-        cursor = page.next
-        if cursor is None:
-            break
 
 
 def _row(place: int, one: LatentInfo, paged: bool, said: dict[Key, list[Any]], tokens: Table) -> list[Any]:

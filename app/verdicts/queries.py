@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
 from app.shared.record import Items, Record, Text
 from app.vocabulary import NONE, RULE_VERDICTS
-from store.tables import Latent, Verdict
+from store.tables import Verdict
 
 RULE = "rule"
 """The ground that is the rule's own sentence."""
@@ -76,8 +76,7 @@ def verdict_counts(session: Session, analysis_id: int) -> dict[str, int]:
     return {name: found.get(name, 0) for name in RULE_VERDICTS} if found else {}
 
 
-def has_verdict(name: str) -> ColumnElement[bool]:
-    """A condition on `Latent`: the rule says this of it; "none": it says nothing."""
-    verdict = aliased(Verdict)
-    here = exists().where(verdict.analysis_id == Latent.analysis_id, verdict.index == Latent.index)
-    return ~here if name == NONE else here.where(verdict.verdict == name)
+def with_verdict(name: str, analyses: Sequence[int]) -> Select[int, int]:
+    """Keys of the latents of which the rule says this; "none": of those that are NOT it, of which it says anything."""
+    found = select(Verdict.analysis_id, Verdict.index).where(Verdict.analysis_id.in_(analyses))
+    return found if name == NONE else found.where(Verdict.verdict == name)

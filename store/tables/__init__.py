@@ -11,7 +11,7 @@ from store.tables.classes import Association, Chain, Label, Score
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
 from store.tables.latents import Example, Latent, Pair, Profile
 from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
-from store.tables.search import SearchText
+from store.tables.search import LatentToken, SearchText, Token
 from store.tables.team import Annotation, Category, SavedView
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Intervention",
     "Label",
     "Latent",
+    "LatentToken",
     "Model",
     "Pair",
     "Profile",
@@ -40,5 +41,6 @@ __all__ = [
     "Stability",
     "Statistic",
     "Steering",
+    "Token",
     "Verdict",
 ]

@@ -33,7 +33,7 @@ class Score(Base):
     data: Mapped[dict[str, Any]]  # the evidence, for its plot
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),
-        Index("ix_score_name", "analysis_id", "name", "label"),
+        Index("ix_score_name", "analysis_id", "name", "label", "index"),
     )
 
 
@@ -89,5 +89,5 @@ class Association(Base):
     data: Mapped[dict[str, Any]]  # {"means": [{"value": .., "mean": sd, "low": .., "high": .., "documents": n}]}
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),
-        Index("ix_association_label", "label_id", "verdict"),
+        Index("ix_association_label", "label_id", "verdict", "analysis_id", "index"),
     )

@@ -159,5 +159,5 @@ class Verdict(Base):
     missing: Mapped[list[Any]]  # [{"of": measurement, "words": what would decide, with the command}]
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),
-        Index("ix_verdict", "analysis_id", "verdict"),
+        Index("ix_verdict", "analysis_id", "verdict", "index"),
     )

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from store.tables.base import Base
+from store.tables.runs import Analysis
+
+SORTED = ("density", "antipodality", "max", "mean", "mass_share")
+"""Columns with an index over all SAEs, so that a list sorted by one shows its first page without reading the rest.
+
+The flags and the other bound come along, so that most filters are decided within the index.
+"""
+_BESIDE = {"density": ("antipodality",), "antipodality": ("density",)}
+_MARKED = (
+    "is_dense IS {yes} OR is_pair IS {yes} OR borderline IS {yes} OR detail IS NOT NULL OR duplicate_of IS NOT NULL"
+)
 
 
 class Latent(Base):
-    """One latent in one analysis. A value that cannot be computed is NULL, with its reason in `reasons`."""
+    """One latent in one analysis. A value that cannot be computed is NULL, with its reason in `reasons`.
+
+    What `doc` says of a column is what the API says of it.
+    """
 
     __tablename__ = "latent"
     analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True)
-    density: Mapped[float]
-    density_low: Mapped[float | None]
+    density: Mapped[float] = mapped_column(doc="Share of counted tokens on which it fires")
+    density_low: Mapped[float | None] = mapped_column(doc="95 % interval over documents")
     density_high: Mapped[float | None]
     is_dense: Mapped[bool]
-    borderline: Mapped[bool]
-    detail: Mapped[str | None] = mapped_column(String(10))  # dense, partner, control, asked; NULL: none kept
-    mean: Mapped[float | None]
+    borderline: Mapped[bool] = mapped_column(doc="The interval contains the threshold")
+    detail: Mapped[str | None] = mapped_column(
+        String(10), doc="Why examples were kept: dense, partner, control, asked; null: they were not"
+    )
+    mean: Mapped[float | None] = mapped_column(doc="Over firing tokens, massive ones left out")
     std: Mapped[float | None]
     skewness: Mapped[float | None]
     max: Mapped[float | None]
     mass_share: Mapped[float | None]
-    antipodality: Mapped[float | None]
+    antipodality: Mapped[float | None] = mapped_column(
+        doc="Largest product of encoder and decoder cosine with another latent"
+    )
     cos_enc: Mapped[float | None]
     cos_dec: Mapped[float | None]
     partner: Mapped[int | None]
@@ -36,14 +54,36 @@ class Latent(Base):
     duplicate_of: Mapped[int | None]
     cos_bias: Mapped[float | None]
     decoder_norm: Mapped[float | None]
-    quantiles: Mapped[dict[str, Any] | None]  # {"0.05": a, ...} of the firing activations
+    quantiles: Mapped[dict[str, Any] | None] = mapped_column(doc="Of the firing activations")  # {"0.05": a, ...}
     spark: Mapped[list[Any]]  # 24 heights 0..9 of the activation histogram, log counts
     top_tokens: Mapped[list[Any]]  # a few token strings for tables
     reasons: Mapped[dict[str, Any]]  # column or profile name -> why it is NULL or missing
+    analysis: Mapped[Analysis] = relationship(lazy="raise", viewonly=True)
     __table_args__ = (
         Index("ix_latent_density", "analysis_id", "density", "index"),
-        Index("ix_latent_antipodality", "analysis_id", "antipodality", "index"),
+        Index("ix_latent_by_index", "index", "analysis_id", "is_dense", "detail"),
+        *(
+            Index(f"ix_latent_by_{name}", name, "analysis_id", "index", "is_dense", "detail", *_BESIDE.get(name, ()))
+            for name in SORTED
+        ),
+        # the few that most filters are about: they are read whole, whatever is asked of them
+        Index(
+            "ix_latent_marked",
+            *("analysis_id", "index", "is_dense", "detail", "is_pair", "borderline", "duplicate_of", *SORTED),
+            sqlite_where=text(_MARKED.format(yes=1)),
+            postgresql_where=text(_MARKED.format(yes="true")),
+        ),
     )
+
+    @property
+    def slug(self) -> str:
+        """Of its SAE."""
+        return self.analysis.sae.slug
+
+    @property
+    def layer(self) -> int:
+        """Of its SAE."""
+        return self.analysis.sae.layer
 
 
 class Profile(Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from store.tables.base import Base
 
@@ -101,6 +101,7 @@ class Analysis(Base):
     median_norm: Mapped[float]
     density_curve: Mapped[list[Any]]  # all densities, sorted descending
     summary: Mapped[dict[str, Any]]  # whatever else belongs to the layer
+    sae: Mapped[Sae] = relationship(lazy="raise", viewonly=True)
     __table_args__ = (UniqueConstraint("run_id", "sae_id"),)
 
 

@@ -22,3 +22,22 @@ class SearchText(Base):
     example: Mapped[str | None] = mapped_column(String(8))  # of a context: kind and rank of that latent's example
     rank: Mapped[int | None]
     others: Mapped[list[Any]]  # further latents that have the same context among their examples
+
+
+class Token(Base):
+    """A string that stands in `Latent.top_tokens` of some latent."""
+
+    __tablename__ = "token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class LatentToken(Base):
+    """Which latents have a token among `Latent.top_tokens`: part of a token is looked for among some ten thousand
+    strings, not in a million latents."""
+
+    __tablename__ = "latent_token"
+    analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"), primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("token.id"), primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    __table_args__ = {"sqlite_with_rowid": False}

@@ -17,9 +17,11 @@ from fastapi.testclient import TestClient
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, save
 from app.export import latent_table
-from app.latents.queries import Filters, Order
+from app.latents.columns import Order
+from app.latents.filters import LatentFilters
 from app.main import create_app
 from app.runs import queries as runs
+from app.saes import queries as saes
 from app.settings import Settings
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
@@ -80,8 +82,9 @@ def test_no_batch_is_larger_than_asked(db: str, monkeypatch: pytest.MonkeyPatch)
     sessions = session_factory(make_engine(db, read_only=True))
     with sessions() as session:
         run = runs.find_run(session, None)
-    assert run
-    batches = latent_table.latent_batches(sessions, run, Filters(), Order("density", True))
+        assert run
+        held = saes.list_saes(session, run)
+    batches = latent_table.latent_batches(sessions, run, held, LatentFilters(), Order("density", True))
     assert [len(rows) for rows in batches] == [7] * 17 + [1]
 
 

@@ -198,7 +198,7 @@ def test_filters_stay_in_every_link_of_the_list(client: TestClient) -> None:
 def test_none_found_among_dense_ones_is_looked_for_among_all(client: TestClient) -> None:
     html = page(client, f"/latents?sae={SLUG}&note=nothing-has-this&human=keep")
     assert (
-        'href="/latents?sae=tiny%2Fl1-resid&amp;dense=any&amp;human=keep&amp;note=nothing-has-this">look among all'
+        'href="/latents?dense=any&amp;human=keep&amp;note=nothing-has-this&amp;sae=tiny%2Fl1-resid">look among all'
         in html
     )
 
@@ -207,12 +207,13 @@ def test_the_number_of_queries_is_that_of_one_row(application: FastAPI, client: 
     asked: list[str] = []
     event.listen(application.state.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     numbers = []
+    page(client, "/latents")  # what only a worker writes is read once
     for path in ("/latents?dense=any&limit=1", "/latents?dense=any&limit=200", "/latents?human=any&note=s&limit=200"):
         asked.clear()
         page(client, path)
         numbers.append(len(asked))
-    assert len(set(numbers)) == 1
-    assert 5 < numbers[0] < 25
+    assert numbers[0] == numbers[1]
+    assert max(numbers) <= 7, asked  # the last counts what people wrote
 
 
 def test_json_has_what_people_said(client: TestClient) -> None:

@@ -163,7 +163,7 @@ def test_sorted_values_ascend_and_nulls_come_last(client: TestClient) -> None:
     [
         ("sort=densty", "unknown sort 'densty'; choose one of density, "),
         ("sort=id;drop", "unknown sort 'id;drop'"),
-        ("order=up", "choose asc or desc"),
+        ("order=up", "choose one of asc, desc"),
         ("min_density=NaN", "min_density 'NaN' is no number from 0 to 1"),
         ("min_density=9", "no number from 0 to 1"),
         ("min_density=0_1", "no number"),
