@@ -12,39 +12,10 @@ from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.search import queries as search
-from app.search.queries import DEEPEST, KINDS, Group, Hit, Scope
+from app.search.queries import DEEPEST, KINDS, Group, Scope
 from app.search.terms import parse
-from app.shared.links import link, pin_of
+from app.shared.links import link
 from app.shared.page import Page
-
-
-@dataclass(frozen=True)
-class FoundLine:
-    """One hit of a search."""
-
-    hit: Hit
-    name: str
-    """Of the latent or pair."""
-    href: str
-    """Its page."""
-    others: list[tuple[str, str]]
-    """Further latents with the same context, name and address."""
-    unnamed: int
-    """How many more there are."""
-
-
-@dataclass(frozen=True)
-class FoundGroup:
-    """Hits of one kind."""
-
-    kind: str
-    title: str
-    total: int
-    lines: list[FoundLine]
-    more: str
-    """Address of all of them, where only the first are shown."""
-    after: str
-    """Address of those that follow."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +37,12 @@ class SearchPage(Page):
     """All kinds with their headings."""
     asked: bool
     """Whether there is anything to search for in what was typed."""
-    groups: list[FoundGroup]
+    groups: list[Group]
     """Hits by kind; kinds without any are left out."""
+    all_of: dict[str, str]
+    """By kind: the address of all hits, where only the first are shown."""
+    after: str
+    """Address of the hits that follow, where one kind was asked for."""
     browse: str
     """The list of latents with the same part of a top token."""
     everything: str
@@ -79,7 +54,6 @@ class SearchPage(Page):
 LIMIT, PREVIEW = 50, 6
 """Hits of a kind shown where only it is asked for, and where all are."""
 MAX_LIMIT = 100
-_LINKED = 6  # further latents of a context that are named
 
 
 @dataclass(frozen=True)
@@ -140,7 +114,6 @@ def search_page(session: Session, wanted: Asked) -> SearchPage:
     run, groups = find(session, wanted)
     if run is None:
         raise NothingAnalysed
-    pin = pin_of(wanted.run)
     return SearchPage(
         title="Search",
         nav="search",
@@ -151,36 +124,20 @@ def search_page(session: Session, wanted: Asked) -> SearchPage:
         sae=wanted.sae,
         kinds=list(KINDS.items()),
         asked=bool(parse(wanted.q)),
-        groups=[_shown(group, wanted, pin) for group in groups if group.hits],
-        browse=link("/latents", {"q": wanted.q.strip(' "*'), "sae": wanted.sae, "dense": "any"}, pin),
-        everything=link("/search", {"q": wanted.q, "sae": wanted.sae}, pin) if wanted.kind else "",
-        first=link("/search", _query(wanted, wanted.kind), pin) if wanted.offset else "",
+        groups=[group for group in groups if group.hits],
+        all_of={} if wanted.kind else {group.kind: _more(wanted, group) for group in groups if group.next},
+        after=_more(wanted, groups[0]) if wanted.kind and groups and groups[0].next else "",
+        browse=link("/latents", {"q": wanted.q.strip(' "*'), "sae": wanted.sae, "dense": "any"}),
+        everything=link("/search", {"q": wanted.q, "sae": wanted.sae}) if wanted.kind else "",
+        first=link("/search", _query(wanted, wanted.kind)) if wanted.offset else "",
     )
 
 
-def address(hit: Hit, pin: str = "") -> str:
-    """The page of what was found."""
-    if hit.category is not None:
-        return link("/latents", {"category": hit.category.key, "dense": "any"}, pin)
-    if hit.other is not None:
-        return link(f"/saes/{hit.slug}/pairs/{hit.index}/{hit.other}", {}, pin)
-    return link(f"/saes/{hit.slug}/latents/{hit.index}", {}, pin)
-
-
-def _shown(group: Group, wanted: Asked, pin: str) -> FoundGroup:
-    own = _query(wanted, group.kind)
-    more = "" if wanted.kind or group.total <= len(group.hits) else link("/search", own, pin)
-    after = link("/search", {**own, "cursor": group.next}, pin) if wanted.kind and group.next else ""
-    lines = [_line(hit, pin) for hit in group.hits]
-    return FoundGroup(group.kind, group.title, group.total, lines, more, after)
+def _more(wanted: Asked, group: Group) -> str:
+    """All hits of a kind; where it alone was asked for, those that follow."""
+    return link("/search", _query(wanted, group.kind) | {"cursor": group.next if wanted.kind else None})
 
 
 def _query(wanted: Asked, kind: str) -> dict[str, object]:
     limit = None if not wanted.kind or wanted.limit == LIMIT else wanted.limit
     return {"q": wanted.q, "kind": kind, "sae": wanted.sae, "limit": limit}
-
-
-def _line(hit: Hit, pin: str) -> FoundLine:
-    others = [(str(index), link(f"/saes/{hit.slug}/latents/{index}", {}, pin)) for index in hit.others[:_LINKED]]
-    name = f"{hit.index} ⇄ {hit.other}" if hit.other is not None else str(hit.index)
-    return FoundLine(hit, name, address(hit, pin), others, len(hit.others) - len(others))

@@ -7,10 +7,10 @@ and titles of categories as typed, from the rows themselves, so that a note is f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pydantic import Field, PlainSerializer, computed_field
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,8 @@ from app.latents.profiles import token_lists
 from app.saes.queries import SaeInfo
 from app.search import terms as asked_for
 from app.search.terms import Part, Term
+from app.shared.links import latent_at, link, pair_at
+from app.shared.record import Hidden, Moment, Record
 from store.search import LISTS
 from store.tables import Analysis, Annotation, Example, Latent, Run, Sae, SearchText
 from store.tables.team import ALONE
@@ -37,6 +39,10 @@ DEEPEST = 10_000
 _TOKENS = 16  # tokens shown of a list, those that match always
 
 
+def _key_of(category: CategoryInfo | None) -> str | None:
+    return category.key if category else None
+
+
 @dataclass(frozen=True)
 class Scope:
     """Where to search."""
@@ -47,42 +53,54 @@ class Scope:
     """What people wrote is searched in all SAEs of the store, since no run or SAE was asked for."""
 
 
-@dataclass(frozen=True)
-class Hit:
-    """What was found: of a latent, of a pair, or a category."""
+class Hit(Record):
+    """What was found: a latent, a pair, or a category. What does not belong to it is null."""
 
-    kind: str
-    parts: list[Part]
-    """Of a list a token each, else the text around the first match."""
-    slug: str = ""
+    kind: str = Hidden
+    slug: str | None = Field(default=None, serialization_alias="sae")
     layer: int | None = None
     index: int | None = None
     other: int | None = None
-    """Of a pair the larger index."""
+    """Of a pair the larger index"""
     density: float | None = None
-    document: str = ""
-    """Where a context comes from."""
-    example: str = ""
-    """As which kind of example of the latent a context is kept."""
-    others: list[int] = field(default_factory=list)
-    """Further latents of the SAE that have the same context among their examples."""
-    author: str = ""
-    created: datetime | None = None
-    category: CategoryInfo | None = None
-    latents: int = 0
-    """Latents and pairs that people gave the category."""
+    parts: list[Part]
+    """Of tokens the list's first and all that match, else the text around it"""
+    document: str | None = None
+    """Where a context comes from"""
+    example: str | None = None
+    """As which kind of example the latent has the context"""
+    others: list[int] = Field(default=[], serialization_alias="also")
+    """Further latents of the SAE with the same context among their examples"""
+    author: str | None = None
+    created: Moment | None = None
+    category: Annotated[CategoryInfo | None, PlainSerializer(_key_of, return_type=str | None)] = None
+    """Key of the category found"""
+    latents: int = Field(default=0, exclude=True)  # and pairs, that people gave the category
+
+    @computed_field(description="Its page")  # type: ignore[prop-decorator]  # mypy knows no such pair
+    @property
+    def url(self) -> str:
+        """Its page, of the newest run."""
+        if self.category is not None:
+            return link("/latents", {"category": self.category.key, "dense": "any"})
+        slug, index = self.slug or "", self.index or 0
+        return latent_at(slug, index) if self.other is None else pair_at(slug, index, self.other)
+
+    @property
+    def name(self) -> str:
+        """Of the latent or pair."""
+        return f"{self.index} ⇄ {self.other}" if self.other is not None else str(self.index)
 
 
-@dataclass(frozen=True)
-class Group:
-    """Hits of one kind, the best first."""
+class Group(Record):
+    """Hits of one kind, the best first. Pass `kind`, and `next` as `cursor`, for those that follow."""
 
     kind: str
-    title: str
+    """token, promoted, context, note or category"""
+    title: str = Hidden
     total: int
-    hits: list[Hit]
-    next: int | None
-    """Where the following ones begin."""
+    hits: list[Hit] = Field(serialization_alias="items")
+    next: str | None
 
 
 def search(
@@ -99,7 +117,8 @@ def search(
 
 def _group(kind: str, hits: list[Hit], total: int, offset: int) -> Group:
     end = offset + len(hits)
-    return Group(kind, KINDS[kind], total, hits, end if hits and end < min(total, DEEPEST) else None)
+    more = str(end) if hits and end < min(total, DEEPEST) else None
+    return Group(kind=kind, title=KINDS[kind], total=total, hits=hits, next=more)
 
 
 def _measured(
@@ -184,7 +203,7 @@ def _contexts(
 
 def _of_latent(kind: str, row: Any, saes: dict[int, SaeInfo], shown: list[Part], **more: Any) -> Hit:
     sae = saes[row.analysis_id]
-    return Hit(kind, shown, sae.slug, sae.layer, row.index, density=row.density, **more)
+    return Hit(kind=kind, parts=shown, slug=sae.slug, layer=sae.layer, index=row.index, density=row.density, **more)
 
 
 def _notes(session: Session, scope: Scope, terms: Sequence[Term], offset: int, limit: int) -> Group:
@@ -195,14 +214,14 @@ def _notes(session: Session, scope: Scope, terms: Sequence[Term], offset: int, l
     page = found.order_by(Annotation.created.desc(), Annotation.id.desc()).offset(offset).limit(limit)
     hits = [
         Hit(
-            "note",
-            asked_for.snippet(row.note, asked_for.hits_as_written(row.note, terms)),
-            slug,
-            layer,
-            row.index,
-            None if row.other == ALONE else row.other,
+            kind="note",
+            parts=asked_for.snippet(row.note, asked_for.hits_as_written(row.note, terms)),
+            slug=slug,
+            layer=layer,
+            index=row.index,
+            other=None if row.other == ALONE else row.other,
             author=row.author,
-            created=row.created.replace(tzinfo=UTC),
+            created=row.created,
         )
         for row, slug, layer in session.execute(page)
     ]
@@ -218,8 +237,8 @@ def _categories(session: Session, scope: Scope, terms: Sequence[Term], offset: i
     counts = dict(session.execute(counted).all()) if shown else {}
     hits = [
         Hit(
-            "category",
-            asked_for.parts(one.title, asked_for.hits_as_written(one.title, terms)),
+            kind="category",
+            parts=asked_for.parts(one.title, asked_for.hits_as_written(one.title, terms)),
             category=one,
             latents=counts.get(one.key, 0),
         )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import CTE, ColumnClause, Select, column, func, literal_column, select, table
 from sqlalchemy.orm import Session
 
@@ -26,11 +27,12 @@ _SHOWN, _BEFORE = 240, 90  # characters of a snippet, and how many of them stand
 Span = tuple[int, int]
 
 
-class Part(NamedTuple):
-    """A stretch of a text, and whether it is what was searched for."""
+@dataclass(frozen=True)
+class Part:
+    """A stretch of text; of tokens, one token."""
 
     text: str
-    hit: bool
+    hit: Annotated[bool, Field(description="It is what was searched for")]
 
 
 @dataclass(frozen=True)
