@@ -95,8 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Dense Latents",
         version="1",
-        description="Latents of sparse autoencoders that fire all the time: the same as the pages, in JSON, and a way to"
-        " write annotations.",
+        description="Latents of sparse autoencoders that fire all the time: the same as the pages, in JSON, and a way"
+        " to write annotations.",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
