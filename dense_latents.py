@@ -10,10 +10,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from analysis.commands import cli as worker
-from analysis.commands.ablate import ablate
-from analysis.commands.prune import prune
-from analysis.commands.retrain import retrain
-from analysis.commands.steer import steer
 from analysis.errors import UserError
 from app.commands.annotations import annotations_cli
 from app.commands.db import db_cli, upgrade
@@ -33,14 +29,8 @@ cli = typer.Typer(
 Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")]
 Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
-cli.command("analyze")(worker.analyze)
-cli.command("ablate")(ablate)
-cli.command("retrain")(retrain)
-cli.command("steer")(steer)
-cli.command("prune")(prune)
-cli.command("train-sae")(worker.train_sae)
-cli.command("bench")(worker.bench)
-cli.command("calibrate")(worker.calibrate)
+for name, command in worker.COMMANDS.items():
+    cli.command(name)(command)
 cli.command("migrate")(upgrade)  # as it was called before there was `db`
 cli.command("site")(site)
 cli.add_typer(db_cli, name="db")

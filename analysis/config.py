@@ -1,13 +1,17 @@
-"""What a command was asked for: one dataclass per command, checked as a whole."""
+"""What `analyze`, `bench` and `calibrate` are asked for."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Annotated, ClassVar
+
+import typer
 
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.hashing import hash_of
+from analysis.options import Checked, ContextSize, Device, Least, ModelName, ModelType, Parsed, Texts, Within
 
 
 @dataclass(frozen=True)
@@ -52,92 +56,6 @@ class Thresholds:
     """False discovery rate (Benjamini-Hochberg) of the classes that make a test."""
 
 
-@dataclass(frozen=True)
-class AnalyzeConfig:
-    """What `analyze` was asked for."""
-
-    model: str
-    """Local folder, .gguf file, hub id or `demo`."""
-    saes: list[str]
-    """SAE folders in sae-lens' format, or release:sae_id."""
-    corpus: str
-    """.jsonl, .txt, gzipped or not, or a folder of those."""
-    tokens: int
-    """Counted tokens to read; fewer if the text ends."""
-    db: str = "dense-latents.db"
-    """SQLite path or database URL."""
-    dense_threshold: float = 0.1
-    """A latent is dense above this density."""
-    context: int = 256
-    """Tokens per context, BOS included."""
-    contexts: int = 8
-    """Contexts per batch."""
-    seed: int = 0
-    """Of the sample of contexts and examples."""
-    pilot_tokens: int = 8192
-    """Tokens that decide which latents get detail."""
-    detail: dict[int, list[int]] = field(default_factory=dict)
-    """Layer -> further latents that get examples and profiles."""
-    text_field: str = "text"
-    """Column of a .jsonl that holds the text."""
-    dtype: str = "auto"
-    """Of the model; SAEs always encode in float32."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    resume: bool = False
-    """Go on from the last checkpoint of the same run."""
-    checkpoint_seconds: float = 60.0
-    """Time between checkpoints."""
-    classes: bool = True
-    """Say what each dense latent does, and hold the corpus' own labels against it."""
-    class_tokens: int = 65_536
-    """Tokens of the sample that classes and labels are measured on; the whole text where it is no larger."""
-    controls: int = 32
-    """Sparse latents that get the same detail as dense ones."""
-    random_directions: int = 64
-    """Random directions whose largest score is the chance level."""
-    pool: int = 512
-    """Sparse latents a dense signal is tried to be rebuilt from."""
-    cuts: Thresholds = field(default_factory=Thresholds)
-    """Of the classes."""
-    tag: str = ""
-    """Stored with the run; the demo finds its own run by it."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.cuts, dict):  # as it comes out of JSON
-            object.__setattr__(self, "cuts", Thresholds(**self.cuts))
-        if not self.saes:
-            raise UserError("analyze: expected at least one --sae")
-        if len(set(self.saes)) != len(self.saes):
-            raise UserError("analyze: the same --sae is given twice")
-        if self.tokens < 1:
-            raise UserError(f"--tokens {self.tokens}: expected a positive number")
-        if not 0 < self.dense_threshold < 1:
-            raise UserError(f"--dense-threshold {self.dense_threshold}: expected a share between 0 and 1")
-        if self.contexts < 1:
-            raise UserError(f"--contexts {self.contexts}: expected a positive number")
-        for name, least in (("class_tokens", 1), ("controls", 0), ("random_directions", 1), ("pool", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: expected at least {least}")
-        if self.context < 8:
-            raise UserError(f"--context {self.context}: expected at least 8 tokens")
-
-    def key(self, model: str, corpus: str, saes: list[tuple[str, str]], dtype: str) -> str:
-        """Hash of all that fixes the numbers: the same key, the same rows.
-
-        Args:
-            model, corpus: their SHA-256.
-            saes: SHA-256 of the weights and of the configuration of each.
-            dtype: of the model as loaded.
-        """
-        parts = [__version__, model, corpus, saes, dtype, self.tokens, self.dense_threshold, self.context]
-        parts += [self.contexts, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
-        parts += [self.controls]
-        if self.classes:
-            parts += [self.class_tokens, self.random_directions, self.pool, asdict(self.cuts)]
-        return hash_of(parts)
-
-
 def parse_cuts(items: list[str]) -> Thresholds:
     """`position_rho=0.3` and so on -> the cuts with these changed.
 
@@ -174,3 +92,118 @@ def parse_detail(items: list[str]) -> dict[int, list[int]]:
         except ValueError:
             raise UserError(f"--detail {item}: expected LAYER:INDEX[,INDEX ...], e.g. 15:1024") from None
     return wanted
+
+
+_NO_SAES = "As in analyze; the shipped SAEs where none is given."
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalyzeConfig(Checked):
+    """What `analyze` was asked for."""
+
+    saes: Annotated[
+        list[str],
+        typer.Option("--sae", help="SAE folder in sae-lens' format, or release:sae_id; repeat for more."),
+    ]
+    model: ModelName = "demo"
+    corpus: Texts = "demo"
+    tokens: Annotated[int, typer.Option(help="Tokens to read, special ones not counted."), Least(1)] = 100_000
+    db: Annotated[
+        str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL; made if missing.")
+    ] = "dense-latents.db"
+    dense_threshold: Annotated[float, typer.Option(help="A latent is dense above this density."), Within(0, 1)] = 0.1
+    context: ContextSize = 256
+    seed: Annotated[int, typer.Option(help="Of the sample of contexts and examples.")] = 0
+    detail: Annotated[
+        dict[int, list[int]],
+        typer.Option(help="LAYER:INDEX[,INDEX ...]: further latents with examples and profiles."),
+        Parsed(parse_detail),
+    ] = field(default_factory=dict)
+    text_field: Annotated[str, typer.Option(help="Column of a .jsonl that holds the text.")] = "text"
+    classes: Annotated[
+        bool,
+        typer.Option("--classes/--no-classes", help="Say what each dense latent does; hold your labels against it."),
+    ] = True
+    class_tokens: Annotated[int, typer.Option(help="Tokens of the sample for classes and labels."), Least(1)] = 65_536
+    cuts: Annotated[
+        Thresholds, typer.Option("--cut", help="NAME=VALUE: what a class must reach; see /methods."), Parsed(parse_cuts)
+    ] = field(default_factory=Thresholds)
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")] = False
+    contexts: Annotated[int, typer.Option(help="Contexts per batch."), Least(1)] = 8
+    checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0
+    dtype: ModelType = "auto"
+    device: Device = "auto"
+    pilot_tokens: int = 8192
+    """Tokens that decide which latents get detail."""
+    controls: Annotated[int, Least(0)] = 32
+    """Sparse latents that get the same detail as dense ones."""
+    random_directions: Annotated[int, Least(1)] = 64
+    """Random directions whose largest score is the chance level."""
+    pool: Annotated[int, Least(0)] = 512
+    """Sparse latents a dense signal is tried to be rebuilt from."""
+    tag: str = ""
+    """Stored with the run; the demo finds its own run by it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.cuts, dict):  # as it comes out of JSON
+            object.__setattr__(self, "cuts", Thresholds(**self.cuts))
+        if not self.saes:
+            raise UserError("analyze: expected at least one --sae")
+        if len(set(self.saes)) != len(self.saes):
+            raise UserError("analyze: the same --sae is given twice")
+
+    def key(self, model: str, corpus: str, saes: list[tuple[str, str]], dtype: str) -> str:
+        """Hash of all that fixes the numbers: the same key, the same rows.
+
+        Args:
+            model, corpus: their SHA-256.
+            saes: SHA-256 of the weights and of the configuration of each.
+            dtype: of the model as loaded.
+        """
+        parts = [__version__, model, corpus, saes, dtype, self.tokens, self.dense_threshold, self.context]
+        parts += [self.contexts, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
+        parts += [self.controls]
+        if self.classes:
+            parts += [self.class_tokens, self.random_directions, self.pool, asdict(self.cuts)]
+        return hash_of(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig(AnalyzeConfig):
+    """What `bench` was asked for."""
+
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        "model",
+        "saes",
+        "corpus",
+        "tokens",
+        "classes",
+        "context",
+        "json",
+        "memory",
+        "dtype",
+        "device",
+    )
+
+    saes: Annotated[list[str], typer.Option("--sae", help=_NO_SAES)] = field(default_factory=list)
+    tokens: Annotated[int, typer.Option(help="N: timed tokens. Memory is measured at N and at 8 N."), Least(1)] = 16_384
+    classes: Annotated[bool, typer.Option("--classes", help="With classes, labels and chains.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    memory: Annotated[bool, typer.Option(help="Measure memory too (two more processes).")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateConfig(AnalyzeConfig):
+    """What `calibrate` was asked for."""
+
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        "model", "saes", "corpus", "tokens", "directions", "controls", "seed", "cuts", "json", "dtype", "device",
+    )  # fmt: skip
+
+    saes: Annotated[list[str], typer.Option("--sae", help=_NO_SAES)] = field(default_factory=list)
+    tokens: Annotated[int, typer.Option(help="Tokens to read."), Least(1)] = 60_000
+    directions: Annotated[int, typer.Option(help="Random directions tried for each SAE."), Least(0)] = 192
+    controls: Annotated[int, typer.Option(help="Sparse latents tried for each SAE."), Least(0)] = 192
+    seed: Annotated[int, typer.Option(help="Of sample and directions.")] = 0
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False

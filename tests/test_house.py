@@ -11,8 +11,8 @@ import pytest
 from tests.imports import circles, imports
 
 STAGES = (
-    "errors", "hashing", "config", "process", "reading", "statistics", "classes", "labels", "verdict", "training",
-    "run", "interventions", "calibration", "commands",
+    "errors", "hashing", "options", "config", "process", "reading", "statistics", "classes", "labels", "verdict",
+    "training", "run", "interventions", "calibration", "commands",
 )  # fmt: skip
 SIBLINGS = {"classes", "labels"}  # neither knows the other
 HEAVY = {"torch", "transformers", "sae_lens", "numpy", "scipy"}

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.classes import CLASSES
-from analysis.config import AnalyzeConfig
+from analysis.config import AnalyzeConfig, CalibrateConfig
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
@@ -34,15 +34,10 @@ GROUPS = ("dense", "control", "random")
 SHOWN = {"dense": "dense latents", "control": "sparse latents", "random": "random directions"}
 
 
-def calibrate(config: AnalyzeConfig, directions: int, console: Console, as_json: bool) -> None:
-    """Measure and print.
-
-    Args:
-        config: `controls` sparse latents an SAE are tried.
-        directions: random directions an SAE that are tried, besides those that are the chance level.
-    """
-    found = rates(config, directions, Console(stderr=True) if as_json else console)
-    if as_json:
+def calibrate(config: CalibrateConfig, console: Console) -> None:
+    """Measure and print. The directions tried come besides those that are the chance level."""
+    found = rates(config, config.directions, Console(stderr=True) if config.json else console)
+    if config.json:
         print(json.dumps(found, indent=1))
     else:
         console.print(_table(found))

@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 from analysis.calibration.tag_agreement import Sentence, brown, indices
-from analysis.config import AnalyzeConfig, Thresholds
+from analysis.config import AnalyzeConfig
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.batches import Sample
@@ -179,14 +179,14 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not options.brown:
         SpacyTagger()  # says what is missing before anything is read
-        config = AnalyzeConfig("demo", saes, str(demo_corpus()), options.tokens, cuts=Thresholds())
+        config = AnalyzeConfig(saes=saes, corpus=str(demo_corpus()), tokens=options.tokens)
         _print("TextBlob against spaCy, demo text", compare(config, by_default, by_spacy, console), console)
         return
     text = BrownText(options.brown)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "brown.jsonl"
         text.write(path)
-        config = AnalyzeConfig("demo", saes, str(path), options.tokens, cuts=Thresholds())
+        config = AnalyzeConfig(saes=saes, corpus=str(path), tokens=options.tokens)
         _print("TextBlob against Brown's humans, Brown", compare(config, by_default, text.tags, console), console)
 
 

@@ -73,37 +73,6 @@ class Subject:
         )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which SAE of which store; what all commands on an analysed SAE are asked for."""
-
-    sae: str
-    """Slug, or number of the layer."""
-    db: str = "dense-latents.db"
-    """SQLite path or database URL."""
-    run: int | None = None
-    """Id of the run; the newest complete one without it."""
-    model: str | None = None
-    """Where the model is now, should it have moved."""
-    weights: str | None = None
-    """The same for the SAE."""
-    corpus: str | None = None
-    """The same for the text."""
-    dtype: str = "float32"
-    """Of the model: in bfloat16 its rounding is as large as a small effect."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
-
-    def open(self) -> Subject:
-        """Look it up and load all that belongs to it.
-
-        Raises:
-            UserError: as `open_subject`.
-        """
-        moved = {name: getattr(self, name) for name in ("model", "weights", "corpus", "dtype", "device")}
-        return open_subject(self.db, self.sae, run=self.run, **moved)
-
-
 def open_subject(
     db: str,
     sae: str,

@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from analysis.config import AnalyzeConfig
+from analysis.config import BenchConfig
 from analysis.errors import UserError
 from analysis.process.checkpoint import Checkpoints
 from analysis.reading.batches import TokenBatch
@@ -33,12 +33,12 @@ MEMORY_FACTOR = 8
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def bench(config: AnalyzeConfig, console: Console, as_json: bool, memory: bool) -> None:
+def bench(config: BenchConfig, console: Console) -> None:
     """Measure and print; the classes too, where `config.classes` says so."""
     found = speed(prepare(config))
-    if memory:
+    if config.memory:
         found |= memory_growth(config)
-    if as_json:
+    if config.json:
         print(json.dumps(found, indent=1))
     else:
         console.print(_table(found))
@@ -122,7 +122,7 @@ def _full(run: Run, batch: TokenBatch) -> None:
     run.update(batch, run.read(batch))
 
 
-def memory_growth(config: AnalyzeConfig) -> dict[str, Any]:
+def memory_growth(config: BenchConfig) -> dict[str, Any]:
     """Peak resident memory while streaming N and 8 N tokens, each in a fresh process.
 
     The sample of the classes has room for N tokens in both: it is a setting, full from there on.
@@ -136,7 +136,7 @@ def memory_growth(config: AnalyzeConfig) -> dict[str, Any]:
     }
 
 
-def _peak_of(config: AnalyzeConfig) -> int:
+def _peak_of(config: BenchConfig) -> int:
     command = [sys.executable, "-m", "analysis.run.bench", json.dumps(asdict(config))]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -144,7 +144,7 @@ def _peak_of(config: AnalyzeConfig) -> int:
     return int(done.stdout.split()[-1])
 
 
-def stream_and_report(config: AnalyzeConfig) -> None:
+def stream_and_report(config: BenchConfig) -> None:
     """Stream a run without writing it, and print the peak resident memory in bytes."""
     reading = prepare(config)
     with tempfile.TemporaryDirectory() as folder:
@@ -196,10 +196,10 @@ def _table(found: dict[str, Any]) -> Table:
     return table
 
 
-def _config_from(text: str) -> AnalyzeConfig:
+def _config_from(text: str) -> BenchConfig:
     values = json.loads(text)
     values["detail"] = {int(layer): found for layer, found in values["detail"].items()}
-    return AnalyzeConfig(**values)
+    return BenchConfig(**values)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
@@ -24,48 +23,15 @@ from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
 from analysis.training.activations import ActivationCache, cache_for
+from analysis.training.config import Recipe, TrainConfig
 from analysis.training.report import evaluate
-from analysis.training.train import Recipe, train
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What `train-sae` was asked for."""
-
-    model: str
-    """Local folder, .gguf file, hub id or `demo`."""
-    corpus: str
-    """.jsonl, .txt, gzipped or not, or a folder of those."""
-    hooks: list[str]
-    """Hook points; one SAE each."""
-    out: Path
-    """Each SAE gets a folder in it, named after its hook point."""
-    recipe: Recipe = field(default_factory=Recipe)
-    """How each is trained."""
-    tokens: int = 600_000
-    """Different tokens to read; they are cached on disk, 2 bytes x d_model a token and hook point."""
-    context: int = 256
-    """Tokens per context, BOS included."""
-    held_out: float = 0.1
-    """Share of documents kept for the report."""
-    report_tokens: int = 20_000
-    """Held-out tokens the report is measured on."""
-    jobs: int = 1
-    """SAEs trained at the same time, each on its share of the cores."""
-    device: str = "auto"
-    """auto, cpu, cuda."""
-
-    def __post_init__(self) -> None:
-        if not self.hooks:
-            raise UserError("train-sae: expected at least one --hook, e.g. blocks.7.hook_resid_post")
-        for hook in self.hooks:
-            hook_points.parse(hook)
-        if not 0 < self.held_out < 0.9:
-            raise UserError(f"--held-out {self.held_out}: expected a share between 0 and 0.9")
+from analysis.training.train import train
 
 
 def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     """Train and report; returns the SAE folders. Stopped at any point, it goes on where it was."""
+    for hook in config.hooks:
+        hook_points.parse(hook)
     corpus = Corpus(config.corpus)
     model = load_model(config.model, device=config.device)
     for hook in config.hooks:

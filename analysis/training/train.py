@@ -8,49 +8,18 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from analysis.errors import UserError
 from analysis.training.activations import ActivationCache, shuffled_batches
 from analysis.training.batchtopk import ExactBatchTopK
+from analysis.training.config import Recipe
 
-ARCHITECTURES = ("batchtopk", "topk", "jumprelu", "abstopk")
 NORM_BATCHES = 50  # read by a fresh trainer to estimate the norm
 Change = Callable[[torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that fixes an SAE's training, stored in its report."""
-
-    architecture: str = "batchtopk"
-    """One of batchtopk, topk, jumprelu, abstopk; sae-lens' classes of those names."""
-    width: int = 2304
-    """Number of latents."""
-    k: float = 32
-    """Latents on per token (mean, for batchtopk); unused by jumprelu."""
-    l0_coefficient: float = 1.0
-    """Weight of the sparsity loss; jumprelu only."""
-    learning_rate: float = 2e-3
-    """Peak of Adam's rate; falls to zero over the last fifth of the steps."""
-    batch: int = 2048
-    """Tokens per step."""
-    train_tokens: int = 15_000_000
-    """Token-steps: the cached tokens are read as often as that needs."""
-    seed: int = 0
-    """Of the weights and of the data order."""
-
-    def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise UserError(f"unknown architecture '{self.architecture}'; choose one of {', '.join(ARCHITECTURES)}")
-        if not 0 < self.k < self.width:
-            raise UserError(f"--k {self.k}: expected more than 0 and less than the width, {self.width}")
-        if self.train_tokens < self.batch:
-            raise UserError(f"--train-tokens {self.train_tokens}: expected at least one batch, {self.batch}")
 
 
 def train(

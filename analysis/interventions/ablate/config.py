@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from analysis import __version__
-from analysis.errors import UserError
 from analysis.hashing import hash_of
-from analysis.interventions.subject import Asked, Subject
+from analysis.interventions.config import SubjectConfig
+from analysis.options import Above, Least
 from store.vocabulary import EPSILON
 
+if TYPE_CHECKING:
+    from analysis.interventions.subject import Subject
 
-@dataclass(frozen=True)
-class AblateConfig(Asked):
+
+@dataclass(frozen=True, kw_only=True)
+class AblateConfig(SubjectConfig):
     """One SAE of a store."""
 
-    tokens: int = 20_000
-    """Counted tokens of text to ablate on."""
-    controls: int = 1
-    """Random directions, and sparse latents' directions, for each dense latent and each pair."""
-    sets: int = 3
-    """Controls of each kind for the whole dense set."""
-    epsilon: float = EPSILON
-    """Nats per token: a loss whose interval lies within +- epsilon is equivalent to none."""
-    seed: int = 0
-    """Of controls and bootstrap."""
-    contexts: int = 2
-    """Contexts per forward pass, each in all its versions."""
-    rows: int = 16_384
-    """Tokens x ablations per forward pass."""
-    checkpoint_seconds: float = 60.0
-    """Time between checkpoints."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("tokens", 1), ("controls", 0), ("sets", 0), ("contexts", 1), ("rows", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"--{name} {getattr(self, name)}: expected at least {least}")
-        if not self.epsilon > 0:
-            raise UserError(f"--epsilon {self.epsilon}: expected a number of nats above 0")
+    tokens: Annotated[int, typer.Option(help="Tokens of text to ablate on."), Least(1)] = 20_000
+    # random directions, and sparse latents' directions
+    controls: Annotated[int, typer.Option(help="Controls of each kind for each dense latent and pair."), Least(0)] = 1
+    sets: Annotated[int, typer.Option(help="Controls of each kind for the whole dense set."), Least(0)] = 3
+    epsilon: Annotated[
+        float,
+        typer.Option(help="Nats per token; a loss within +- epsilon is equivalent to none."),
+        Above(0),
+    ] = EPSILON
+    seed: Annotated[int, typer.Option(help="Of controls and bootstrap.")] = 0
+    contexts: Annotated[int, typer.Option(help="Contexts per forward pass."), Least(1)] = 2
+    rows: Annotated[int, typer.Option(help="Tokens x ablations per forward pass."), Least(1)] = 16_384
+    checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0
 
     def key(self, subject: Subject) -> str:
         """Hash of all that fixes the numbers: the same key, the same rows."""

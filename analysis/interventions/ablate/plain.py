@@ -111,7 +111,9 @@ def compare(
     """Time both ways on the same batches, taking turns, and compare their numbers."""
     subject = open_subject(db, sae)
     with tempfile.TemporaryDirectory() as folder:
-        typer.echo(json.dumps(_compare(subject, AblateConfig(sae, db, tokens=tokens), Path(folder), latents), indent=1))
+        typer.echo(
+            json.dumps(_compare(subject, AblateConfig(sae=sae, db=db, tokens=tokens), Path(folder), latents), indent=1)
+        )
 
 
 def _compare(subject: Subject, config: AblateConfig, folder: Path, few: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.removal import Removal, Spread, span
 from analysis.interventions.retrain.source import Source, abstopk, half
-from analysis.training.train import Recipe
+from analysis.training.config import Recipe
 
 
 class ArmPlan(NamedTuple):

@@ -47,7 +47,7 @@ class Setting(NamedTuple):
         return subject.stream(tokens, _CONTEXTS, held_out=self.config.held_out, only_held_out=only_held_out)
 
 
-def retrain(config: RetrainConfig, console: Console, json_file: Path | None = None) -> list[int]:
+def retrain(config: RetrainConfig, console: Console) -> list[int]:
     """Train, measure, compare and store.
 
     Returns:
@@ -78,7 +78,7 @@ def retrain(config: RetrainConfig, console: Console, json_file: Path | None = No
         results = results_of(config, source, arms, mine)
         results.summary.update(wall_seconds=round(time.monotonic() - started, 1), jobs=config.jobs)
         ids.append(_stored(setting, source, results, console))
-        _export(config.db, ids[-1], json_file, source if len(sources) > 1 else None)
+        _export(config.db, ids[-1], config.json, source if len(sources) > 1 else None)
     return ids
 
 

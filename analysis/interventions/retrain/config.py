@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from analysis.errors import UserError
+from analysis.options import Checked, Device, Least, ModelType, Parsed, Within
 
 HEADLINE = ("original", "dense", "dimension")
 ARMS = {
@@ -20,75 +24,66 @@ ARMS = {
 }
 
 
-@dataclass(frozen=True)
-class RetrainConfig:
+def parse_arms(names: list[str]) -> list[str]:
+    """Those that were named, each once, in the order of `ARMS`; all where none was.
+
+    Raises:
+        UserError: an arm that there is not.
+    """
+    for name in names:
+        if name not in ARMS:
+            raise UserError(f"unknown arm '{name}'; choose one of {', '.join(ARMS)}")
+    return [name for name in ARMS if name in names or not names]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainConfig(Checked):
     """What `retrain` was asked for; None: as the SAE whose dense latents are removed, or as its run."""
 
-    db: str
-    """The store."""
-    saes: list[str]
-    """Slugs or layers; an experiment each."""
-    run: int | None = None
-    """The newest complete one where None."""
-    arms: list[str] = field(default_factory=lambda: list(ARMS))
-    """Of `ARMS`."""
-    seeds: int = 3
-    """SAEs of each headline arm."""
-    other_seeds: int = 1
-    """SAEs of each other arm."""
-    architecture: str | None = None
-    """One of `analysis.training.train.ARCHITECTURES`."""
-    width: int | None = None
-    """Number of latents."""
-    k: float | None = None
-    """Latents on per token."""
-    learning_rate: float | None = None
-    """Peak of Adam's rate."""
-    batch: int | None = None
-    """Tokens per training step."""
-    train_tokens: int = 7_000_000
-    """Token-steps of each SAE."""
-    tokens: int = 600_000
-    """Different tokens that are cached and trained on."""
-    eval_tokens: int = 60_000
-    """Held-out tokens on which everything is measured."""
-    context: int | None = None
-    """Tokens per context, BOS included."""
-    held_out: float = 0.1
-    """Share of documents that are never trained on."""
-    energy: float = 0.99
-    """Share of the decoder directions' squared length that their span keeps."""
-    mean: bool = False
-    """Put the removed part at its mean instead of at zero."""
-    found_cosine: float = 0.7
-    """|cosine| from which a latent counts as found again under another seed."""
-    jobs: int = 1
-    """SAEs trained at the same time, each on its share of the cores."""
-    out: Path | None = None
-    """Folder of the arms' SAE folders; in the cache folder where None."""
-    model: str | None = None
-    """Where the model is now."""
-    weights: list[str] = field(default_factory=list)
-    """Where the SAEs are now, in the order of `saes`."""
-    corpus: str | None = None
-    """Where the texts are now."""
-    dtype: str = "auto"
-    """Of the model."""
-    device: str = "auto"
-    """auto, cpu, cuda."""
+    saes: Annotated[
+        list[str],
+        typer.Option("--sae", help="Slug or layer of an analysed SAE; repeat for more, an experiment each."),
+    ]
+    db: Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="A store that analyze or demo made.")] = (
+        "dense-latents.db"
+    )
+    run: Annotated[int | None, typer.Option(help="Id of the run; the newest complete one without it.")] = None
+    arms: Annotated[
+        list[str], typer.Option(help=f"Repeat for more: {', '.join(ARMS)}; all without it."), Parsed(parse_arms)
+    ] = field(default_factory=lambda: list(ARMS))
+    seeds: Annotated[int, typer.Option(help="SAEs of each headline arm: original, dense, dimension."), Least(1)] = 3
+    other_seeds: Annotated[int, typer.Option(help="SAEs of each other arm."), Least(1)] = 1
+    architecture: Annotated[str | None, typer.Option(help="batchtopk, topk, jumprelu or abstopk; as the SAE.")] = None
+    width: Annotated[int | None, typer.Option(help="Number of latents; as the SAE.")] = None
+    k: Annotated[float | None, typer.Option(help="Latents on per token; as the SAE.")] = None
+    train_tokens: Annotated[int, typer.Option(help="Token-steps of each SAE.")] = 7_000_000
+    tokens: Annotated[int, typer.Option(help="Different tokens to cache and train on."), Least(1)] = 600_000
+    eval_tokens: Annotated[int, typer.Option(help="Held-out tokens that everything is measured on."), Least(1)] = 60_000
+    batch: Annotated[int | None, typer.Option(help="Tokens per training step; as the SAE.")] = None
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of Adam's rate; as the SAE.")] = None
+    context: Annotated[int | None, typer.Option(help="Tokens per context, BOS included; as the run."), Least(8)] = None
+    held_out: Annotated[float, typer.Option(help="Share of documents that are never trained on."), Within(0, 1)] = 0.1
+    energy: Annotated[float, typer.Option(help="Share of the decoder directions that their span keeps.")] = 0.99
+    mean: Annotated[bool, typer.Option("--mean", help="Put what is removed at its mean, not at zero.")] = False
+    found_cosine: Annotated[
+        float, typer.Option(help="|cosine| from which a latent counts as found again."), Within(0, 1)
+    ] = 0.7
+    jobs: Annotated[int, typer.Option(help="SAEs trained at the same time."), Least(1)] = 1
+    out: Annotated[Path | None, typer.Option(help="Folder of the arms' SAEs; in the cache folder without it.")] = None
+    model: Annotated[str | None, typer.Option(help="Where the model is now.")] = None
+    weights: Annotated[list[str], typer.Option(help="Where the SAEs are now, one for each --sae.")] = field(
+        default_factory=list
+    )
+    corpus: Annotated[str | None, typer.Option(help="Where the texts are now.")] = None
+    dtype: ModelType = "auto"
+    device: Device = "auto"
+    json: Annotated[Path | None, typer.Option(help="Write the experiments there; SLUG goes in for several.")] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.saes:
             raise UserError("retrain: expected at least one --sae, e.g. --sae 15")
-        for arm in self.arms:
-            if arm not in ARMS:
-                raise UserError(f"unknown arm '{arm}'; choose one of {', '.join(ARMS)}")
-        object.__setattr__(self, "arms", [arm for arm in ARMS if arm in self.arms])  # each once, in order
-        _at_least(1, jobs=self.jobs, seeds=self.seeds, other_seeds=self.other_seeds)
-        _at_least(1, tokens=self.tokens, eval_tokens=self.eval_tokens)
-        for name, share in (("held-out", self.held_out), ("found-cosine", self.found_cosine)):
-            if not 0 < share < 1:
-                raise UserError(f"--{name} {share}: expected a number between 0 and 1")
+        object.__setattr__(self, "arms", parse_arms(self.arms))
         if not 0 < self.energy <= 1:
             raise UserError(f"--energy {self.energy}: expected a share above 0, at most 1")
         if self.weights and len(self.weights) != len(self.saes):
@@ -97,9 +92,3 @@ class RetrainConfig:
     def seeds_of(self, arm: str) -> int:
         """How many SAEs an arm has."""
         return self.seeds if arm in HEADLINE else self.other_seeds
-
-
-def _at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise UserError(f"--{name.replace('_', '-')} {value}: expected at least {least}")

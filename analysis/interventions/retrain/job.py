@@ -24,7 +24,8 @@ from analysis.interventions.retrain.removal import Removal
 from analysis.process.progress import progress_bar
 from analysis.reading.sae import HASH, WEIGHTS, load_sae
 from analysis.training.activations import ActivationCache
-from analysis.training.train import NORM_BATCHES, Recipe, tokens_done, train
+from analysis.training.config import Recipe
+from analysis.training.train import NORM_BATCHES, tokens_done, train
 
 ARM = "arm.json"
 TRAINING = "training.json"

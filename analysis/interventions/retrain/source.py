@@ -13,7 +13,7 @@ from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.subject import Stored, Subject, look_up, open_subject
 from analysis.reading.sae import LoadedSae, load_sae
-from analysis.training.train import ARCHITECTURES, Recipe
+from analysis.training.config import ARCHITECTURES, Recipe
 from store.session import make_engine, session_factory
 from store.tables import Latent, Sae
 

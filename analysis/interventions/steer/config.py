@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.hashing import hash_of
-from analysis.interventions.subject import Asked, Subject
+from analysis.interventions.config import SubjectConfig
+from analysis.options import Least, Parsed
+
+if TYPE_CHECKING:
+    from analysis.interventions.subject import Subject
 
 DOSES = (1.0, 2.0, 4.0, 8.0)  # standard deviations of the projection
 MOST_COST = 1.0  # nats per token of ordinary text: a dose that costs more breaks the model, and is refused
@@ -18,32 +24,53 @@ FEWEST = 8  # pairs of texts, in each half: with fewer, even a rate of 1 is no b
 FEWEST_TEXTS = 2 * FEWEST
 
 
-@dataclass(frozen=True)
-class SteerConfig(Asked):
+def parse_pairs(items: list[str]) -> list[tuple[int, int]]:
+    """`591:1042` -> (591, 1042).
+
+    Raises:
+        UserError: another form.
+    """
+    found = []
+    for item in items:
+        one, _, other = item.partition(":")
+        try:
+            found.append((int(one), int(other)))
+        except ValueError:
+            raise UserError(f"--pair {item}: expected POS:NEG, two latents, e.g. 591:1042") from None
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerConfig(SubjectConfig):
     """One SAE of a store."""
 
-    pairs: list[tuple[int, int]] = field(default_factory=list)
-    """Antipodal pairs, either way round."""
-    latents: list[int] = field(default_factory=list)
-    """Latents without a mirror image. Without pairs and latents: candidates of context binding, then other pairs."""
-    limit: int = 8
-    """Signals at most, where none is named."""
-    texts: int = 24
-    """Pairs of texts for each signal: one half chooses the dose, the other measures."""
-    controls: int = 3
-    """Random directions, and sparse latents, each tried both ways round."""
-    length: int = 24
-    """Tokens of each text; what stands before it is twice as long."""
-    examples: int = 3
-    """Beginnings that are continued with and without steering, for each pair."""
-    seed: int = 0
-    """Of the controls and the bootstrap."""
+    pairs: Annotated[
+        list[tuple[int, int]],
+        typer.Option(
+            "--pair",
+            help="POS:NEG, an antipodal pair; repeat for more. Without --pair and --latent: candidates of"
+            " context binding first, then other pairs.",
+        ),
+        Parsed(parse_pairs),
+    ] = field(default_factory=list)
+    latents: Annotated[
+        list[int], typer.Option("--latent", help="A latent without a mirror image; repeat for more.")
+    ] = field(default_factory=list)
+    limit: Annotated[int, typer.Option(help="Signals at most, where none is named."), Least(1)] = 8
+    texts: Annotated[
+        int, typer.Option(help="Pairs of texts: half choose the dose, the others measure."), Least(FEWEST_TEXTS)
+    ] = 24
+    controls: Annotated[
+        int, typer.Option(help="Random directions, and sparse latents, both ways round each."), Least(1)
+    ] = 3
+    length: Annotated[int, typer.Option(help="Tokens of each text."), Least(4)] = 24  # what stands before is twice that
+    examples: Annotated[
+        int, typer.Option(help="Beginnings continued with and without steering, for each pair."), Least(0)
+    ] = 3
+    seed: Annotated[int, typer.Option(help="Of controls and bootstrap.")] = 0
 
     def __post_init__(self) -> None:
-        least = {"limit": 1, "texts": FEWEST_TEXTS, "controls": 1, "length": 4, "examples": 0}
-        for name, number in least.items():
-            if getattr(self, name) < number:
-                raise UserError(f"--{name} {getattr(self, name)}: expected at least {number}")
+        super().__post_init__()
         if self.texts % 2:
             raise UserError(f"--texts {self.texts}: expected an even number: one half chooses, the other measures")
 
@@ -66,19 +93,3 @@ class SteerConfig(Asked):
         found = asdict(self)
         del found["db"]
         return found | {"doses": DOSES, "most_cost": MOST_COST, "cut": CUT}
-
-
-def parse_pairs(items: list[str]) -> list[tuple[int, int]]:
-    """`591:1042` -> (591, 1042).
-
-    Raises:
-        UserError: another form.
-    """
-    found = []
-    for item in items:
-        one, _, other = item.partition(":")
-        try:
-            found.append((int(one), int(other)))
-        except ValueError:
-            raise UserError(f"--pair {item}: expected POS:NEG, two latents, e.g. 591:1042") from None
-    return found

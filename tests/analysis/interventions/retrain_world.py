@@ -23,7 +23,7 @@ from analysis.interventions.subject import Stored
 from analysis.reading.corpus import GROUPS
 from analysis.reading.sae import load_sae
 from analysis.training.activations import ActivationCache
-from analysis.training.train import Recipe
+from analysis.training.config import Recipe
 from tests.planted import sae_folder
 
 HOOK = "blocks.1.hook_resid_post"

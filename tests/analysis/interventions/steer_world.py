@@ -133,8 +133,8 @@ def planted_store(folder: Path) -> Store:
     (folder / "texts.jsonl").write_text("\n".join(lines))
     db = folder / "run.db"
     config = AnalyzeConfig(
-        str(folder / "model"), [str(sae)], str(folder / "texts.jsonl"), 3000, db=str(db), context=128,
-        pilot_tokens=1500, dtype="float32", classes=False,
+        model=str(folder / "model"), saes=[str(sae)], corpus=str(folder / "texts.jsonl"), tokens=3000, db=str(db),
+        context=128, pilot_tokens=1500, dtype="float32", classes=False,
     )  # fmt: skip
     from rich.console import Console
 

@@ -85,10 +85,17 @@ class World:
         self.db, self.layer = str(base / "store.db"), layer
         model, sae = planted_model(base / "model"), planted_sae(base / "sae", layer)
         config = AnalyzeConfig(
-            str(model), [str(sae)], str(corpus), 6000, db=self.db, context=48, pilot_tokens=1500, classes=False
+            model=str(model),
+            saes=[str(sae)],
+            corpus=str(corpus),
+            tokens=6000,
+            db=self.db,
+            context=48,
+            pilot_tokens=1500,
+            classes=False,
         )
         analyze(config, QUIET)
-        self.config = AblateConfig(str(layer), self.db, tokens=3000, controls=24, sets=1)
+        self.config = AblateConfig(sae=str(layer), db=self.db, tokens=3000, controls=24, sets=1)
         ablate(self.config, QUIET)
 
     def effects(self) -> list[Effect]:
@@ -267,12 +274,12 @@ def test_stopped_midway_it_goes_on_to_the_same_numbers(world: World, monkeypatch
 
 def test_another_layer_is_named_with_what_there_is(world: World) -> None:
     with pytest.raises(UserError, match=rf"--sae 17: is no SAE of run 1; choose one of model/l{LAYER}-resid"):
-        ablate(AblateConfig("17", world.db), QUIET)
+        ablate(AblateConfig(sae="17", db=world.db), QUIET)
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="found no file"):
-        ablate(AblateConfig("1", str(tmp_path / "none.db")), QUIET)
+        ablate(AblateConfig(sae="1", db=str(tmp_path / "none.db")), QUIET)
 
 
 def test_weights_that_changed_since_are_refused(world: World, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import delete, select
 from typer.testing import CliRunner
 
-from analysis.commands.prune import prune as prune_options
+from analysis.commands.cli import COMMANDS
 from analysis.config import AnalyzeConfig
 from analysis.hashing import sha256_file
 from analysis.interventions.prune.command import prune
@@ -86,7 +86,7 @@ def store(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 def typed(*arguments: str) -> str:
     """What the command prints."""
     app = typer.Typer()
-    app.command("prune")(prune_options)
+    app.command("prune")(COMMANDS["prune"])
     found = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert found.exit_code == 0, found.output
     return found.output

@@ -56,14 +56,14 @@ def db(base: Path, parts: Parts) -> Path:
 
 @pytest.fixture(scope="module")
 def config(base: Path, db: Path) -> RetrainConfig:
-    return RetrainConfig(str(db), out=base / "out", **SETTINGS)
+    return RetrainConfig(db=str(db), out=base / "out", **SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def printed(base: Path, config: RetrainConfig) -> str:
     """What the command said; after it, the store has an experiment and `one.json` is there."""
     screen = io.StringIO()
-    assert retrain(config, Console(file=screen, width=160), base / "one.json") == [1]
+    assert retrain(replace(config, json=base / "one.json"), Console(file=screen, width=160)) == [1]
     return screen.getvalue()
 
 
@@ -218,9 +218,9 @@ def test_several_saes_are_an_experiment_each(parts: Parts, base: Path, config: R
     screen = io.StringIO()
     both = replace(
         config, db=str(db), saes=["0", "tiny-llama/l2-resid"], arms=["original", "dense"], seeds=1, jobs=2,
-        tokens=1600, out=base / "two",
+        tokens=1600, out=base / "two", json=base / "two.json",
     )  # fmt: skip
-    assert retrain(both, Console(file=screen, width=160), base / "two.json") == [1, 2]
+    assert retrain(both, Console(file=screen, width=160)) == [1, 2]
     assert screen.getvalue().count("activations: 1,600 of 1,600 tokens") == 1
     with Session(make_engine(db)) as session:
         layers = session.scalars(select(Sae.layer).join(Experiment).order_by(Experiment.id)).all()

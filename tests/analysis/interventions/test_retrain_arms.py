@@ -15,7 +15,8 @@ from analysis.interventions.retrain.job import run_job
 from analysis.interventions.retrain.removal import Removal
 from analysis.reading.sae import WEIGHTS
 from analysis.training.activations import ActivationCache
-from analysis.training.train import NORM_BATCHES, Recipe
+from analysis.training.config import Recipe
+from analysis.training.train import NORM_BATCHES
 from tests.analysis.interventions.retrain_world import SIGNED, Planted, config
 
 torch.set_num_threads(1)

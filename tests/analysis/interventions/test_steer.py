@@ -257,10 +257,10 @@ def test_the_command_line_and_its_help() -> None:
     import typer
     from typer.testing import CliRunner
 
-    from analysis.commands import steer as cli
+    from analysis.commands.cli import COMMANDS
 
     app = typer.Typer()
-    app.command("steer")(cli.steer)
+    app.command("steer")(COMMANDS["steer"])
     app.command("other")(lambda: None)
     found = CliRunner().invoke(app, ["steer", "--help"])
     assert found.exit_code == 0

@@ -20,7 +20,7 @@ from analysis.interventions.steer.words import judged
 from tests.analysis.interventions.steer_world import CASE, HOOK, KIND, D, planted_language_model, planted_pool
 
 torch.set_num_threads(1)
-CONFIG = SteerConfig("x", length=12, examples=0)
+CONFIG = SteerConfig(sae="x", length=12, examples=0)
 seeds = pytest.mark.parametrize("seed", range(3))
 
 

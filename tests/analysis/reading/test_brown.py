@@ -55,7 +55,7 @@ def test_real_latents_have_the_same_areas_by_humans_tags(folder: Path, tmp_path:
     text = BrownText(folder, documents=80)
     text.write(tmp_path / "brown.jsonl")
     sae = next(str(folder) for folder in demo_saes() if "l22-" in folder.name)
-    config = AnalyzeConfig("demo", [sae], str(tmp_path / "brown.jsonl"), 6000, pilot_tokens=2000)
+    config = AnalyzeConfig(saes=[sae], corpus=str(tmp_path / "brown.jsonl"), tokens=6000, pilot_tokens=2000)
     (found,) = compare(config, by_default, text.tags, Console(quiet=True)).values()
     areas = {each.name: each for each in found}
     assert areas["content words"].rho > 0.99

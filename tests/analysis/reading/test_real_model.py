@@ -54,7 +54,7 @@ class Truth(NamedTuple):
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     db = tmp_path_factory.mktemp("real") / "real.db"
     folder = next(folder for folder in demo_saes() if f"l{LAYER}-" in folder.name)
-    config = AnalyzeConfig("demo", [str(folder)], str(demo_corpus()), TOKENS, db=str(db), pilot_tokens=1500)
+    config = AnalyzeConfig(saes=[str(folder)], corpus=str(demo_corpus()), tokens=TOKENS, db=str(db), pilot_tokens=1500)
     reading = prepare(config)
     analyze(config, Console(quiet=True))
     sae = reading.saes[0]

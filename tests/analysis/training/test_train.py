@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae
 from analysis.training.activations import ActivationCache, cache_for, shuffled_batches
-from analysis.training.command import TrainConfig, train_saes
+from analysis.training.command import train_saes
+from analysis.training.config import ARCHITECTURES, Recipe, TrainConfig
 from analysis.training.report import evaluate
-from analysis.training.train import ARCHITECTURES, Recipe, train
+from analysis.training.train import train
 from tests.analysis.tiny_models import D_MODEL, save_tiny
 from tests.planted import sae_folder
 
@@ -246,9 +248,9 @@ def test_an_sae_that_rebuilds_everything_has_the_clean_loss(
 
 
 def command(model: LanguageModel, corpus: Corpus, out: Path, **settings: Any) -> TrainConfig:
-    chosen = recipe("batchtopk", train_tokens=10 * BATCH)
+    chosen = asdict(recipe("batchtopk", train_tokens=10 * BATCH))
     return TrainConfig(
-        model=model.source, corpus=str(corpus.path), hooks=[HOOK], out=out, recipe=chosen,
+        model=model.source, corpus=str(corpus.path), hooks=[HOOK], out=out, **chosen,
         tokens=2000, context=32, report_tokens=300, device="cpu", **settings,
     )  # fmt: skip
 
