@@ -86,6 +86,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters["coloured"] = coloured
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
+    environment.filters["packed"] = links.packed
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
 

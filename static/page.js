@@ -68,6 +68,7 @@ for (const form of document.querySelectorAll("[data-filters]")) {
   });
 }
 
-makeTabs();
+makeTabs(document);
+document.addEventListener("filled", (event) => makeTabs(event.detail));
 watchTips();
 watchKeys({ t: flipTheme, ...watchAnnotations() });

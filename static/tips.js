@@ -18,8 +18,12 @@ function place(box) {
 }
 
 // a token's tip is made here: a page has thousands of tokens, and most are off
+function definition(element) {
+  return globalThis.denseLatents?.terms?.[element.hash?.slice(1)]; // a static site has them once for all its pages
+}
+
 function textOf(element) {
-  return element.dataset.tip ?? `\u2068${element.textContent}\u2069  ${element.dataset.on ?? "off"}`;
+  return element.dataset.tip ?? definition(element) ?? `\u2068${element.textContent}\u2069  ${element.dataset.on ?? "off"}`;
 }
 
 function open(element) {
@@ -39,7 +43,7 @@ function close() {
 }
 
 function follow(event) {
-  const element = event.target.closest?.("[data-tip], .t");
+  const element = event.target.closest?.("[data-tip], .term, .t");
   if (element && element.dataset.tip !== "") open(element);
   else close();
 }

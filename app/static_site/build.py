@@ -46,7 +46,7 @@ from app.vocabulary import RULE_VERDICTS
 from store.vocabulary import DETAILS
 
 LICENCE = "vendor/plotly-LICENSE.txt"
-ROWS, FOUND = "data/latents.js", "data/search.js"
+ROWS, FOUND, TERMS = "data/latents.js", "data/search.js", "data/terms.js"
 CHUNK = 8
 """Pages that a process makes at a time."""
 WORTH = 64
@@ -69,7 +69,8 @@ class PageMaker:
         self.session, self.plan, self.folder = session, plan, folder
         self.settings = Settings(db=plan.db, read_only=True)
         self.assets = load(self.settings.static)
-        self.links = SiteLinks(plan.run.id, plan.files | {f"/{file}": file for file in (ROWS, FOUND)})
+        data = {f"/{file}": file for file in (ROWS, FOUND, TERMS)}
+        self.links = SiteLinks(plan.run.id, plan.files | data, plan.packed)
         self._render = Renderer(self.settings, self.assets, self.links)
         self._given = Given(terms=list_terms(session))
 
@@ -190,6 +191,8 @@ def _data(maker: PageMaker, rows: Rows) -> None:
         "rows": rows.rows,
     }
     _script(maker.folder / ROWS, "latents", known)
+    terms = {name: term.definition for name, term in list_terms(session).items()}
+    _script(maker.folder / TERMS, "terms", terms)
     _script(maker.folder / FOUND, "search", search_data(session, plan, rows))
 
 

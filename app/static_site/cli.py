@@ -20,6 +20,9 @@ def site(
     every: Annotated[
         bool, typer.Option("--all", help="Also latents without examples get a page; all are in the list anyway.")
     ] = False,
+    unpacked: Annotated[
+        bool, typer.Option("--unpacked", help="Pages can be read without JavaScript, and weigh four times as much.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Put aside what is in the folder, where it is no site of ours.")
     ] = False,
@@ -27,4 +30,4 @@ def site(
     """Write a run as a folder of files that opens in a browser without a server, plots and search included."""
     from app.static_site.command import site as write
 
-    write(db, out, run, sae, every, force)
+    write(db, out, run, sae, every, unpacked, force)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -28,6 +29,7 @@ def site(
     run: int | None = None,
     saes: list[str] | None = None,
     every: bool = False,
+    unpacked: bool = False,
     force: bool = False,
     processes: int | None = None,
 ) -> None:
@@ -38,6 +40,7 @@ def site(
         run: without it the newest complete one.
         saes: slugs of those whose latents are shown; none: all.
         every: also latents without examples get a page.
+        unpacked: pages can be read without JavaScript.
         force: puts aside what is in the folder and is no site.
         processes: that make pages; without it as many as are worth it.
 
@@ -50,7 +53,7 @@ def site(
     folder.check(out, force)
     started = time.monotonic()
     with snapshot(db) as session:
-        plan = plan_of(session, db, run, saes or [], every)
+        plan = replace(plan_of(session, db, run, saes or [], every), packed=not unpacked)
         with folder.placed(out) as made:
             with _progress(len(plan.pages) + 3) as progress:
                 pages = build(session, plan, made, progress, processes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -48,12 +50,13 @@ class SiteLinks(Links):
     Args:
         run: the site's run; links to another one lead nowhere.
         files: path on the server, decoded -> file of the site.
+        packed: whether what stands below a page's head is compressed.
     """
 
     site = True
 
-    def __init__(self, run: int, files: Mapping[str, str]) -> None:
-        self.run, self.files = str(run), files
+    def __init__(self, run: int, files: Mapping[str, str], packed: bool = True) -> None:
+        self.run, self.files, self.packs = str(run), files, packed
         self.here = "index.html"
         """The file being made."""
         self.assets: set[str] = set()
@@ -93,6 +96,15 @@ class SiteLinks(Links):
         self.modules.add(name)
         made = '<script defer src="{}" data-modules="{}"></script>'
         return Markup(made).format(self._relative(BUNDLE), name)
+
+    def packed(self, html: str) -> str:
+        """Compressed, as letters: `unpack.js` puts it in its place. Without a script a page has its head."""
+        if not self.packs:
+            return html
+        made = base64.b64encode(zlib.compress(html.encode("utf-8", "replace"), 9)).decode()
+        words = "The rest of this page is packed to save room, and needs JavaScript."
+        script = f'<script type="text/plain">{made}</script><noscript><p class="note">{words}</p></noscript>'
+        return Markup(f"<div data-packed>{script}</div>")  # letters, digits, and words of ours
 
     def figure(self, spec: dict[str, Any]) -> dict[str, Any]:
         """A plot whose dots lead to files."""

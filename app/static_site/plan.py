@@ -55,6 +55,8 @@ class Plan:
     pages: list[PageFile]
     files: dict[str, str]
     """Path on the server -> file, of all that can be linked to."""
+    packed: bool = True
+    """Whether what stands below a page's head is compressed."""
 
 
 def plan_of(session: Session, db: str, run: int | None, slugs: list[str], every: bool) -> Plan:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from tests.app.test_pages import Tags, words
 from tests.app.world import CONTROL, HOSTILE, POSITIVE, SLUGS, build
 
 NOTE = f"Mirror of L1/1? {HOSTILE[1]}"
+PACKED = re.compile(r'<div data-packed><script type="text/plain">([^<]*)</script>.*?</div>', re.DOTALL)
 LATENT = f"saes/tiny-l1-resid/latent-{POSITIVE}.html"
 
 
@@ -55,7 +58,12 @@ def out(store_with_note: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(out: Path, file: str) -> str:
-    return (out / file).read_text(encoding="utf-8")
+    return text_of(out / file)
+
+
+def text_of(path: Path) -> str:
+    """A file as a browser has it once all is unpacked."""
+    return PACKED.sub(lambda found: zlib.decompress(b64decode(found[1])).decode(), path.read_text(encoding="utf-8"))
 
 
 def pages_of(out: Path) -> list[Path]:
@@ -69,10 +77,10 @@ def held(text: str) -> dict[str, object]:
 
 
 def test_every_link_leads_to_a_file_of_the_site(out: Path) -> None:
-    ids = {path: {a["id"] for _tag, a in Tags(path.read_text()).found if "id" in a} for path in pages_of(out)}
+    ids = {path: {a["id"] for _tag, a in Tags(text_of(path)).found if "id" in a} for path in pages_of(out)}
     checked = 0
     for path in pages_of(out):
-        for tag, attributes in Tags(path.read_text(encoding="utf-8")).found:
+        for tag, attributes in Tags(text_of(path)).found:
             for name in ("href", "src", "action"):
                 if name not in attributes or (tag == "link" and attributes[name].startswith("data:")):
                     continue
@@ -95,7 +103,7 @@ def test_every_link_leads_to_a_file_of_the_site(out: Path) -> None:
 def test_dots_of_plots_lead_to_files(out: Path) -> None:
     seen = 0
     for path in pages_of(out):
-        for spec in re.findall(r'class="figure-spec">(.*?)</script>', path.read_text(), re.DOTALL):
+        for spec in re.findall(r'class="figure-spec">(.*?)</script>', text_of(path), re.DOTALL):
             for trace in json.loads(spec)["data"]:
                 for row in trace.get("customdata") or []:
                     if isinstance(row, list) and isinstance(row[0], str):
@@ -116,7 +124,7 @@ def test_dense_latents_partners_and_controls_have_a_page_others_are_in_the_list(
 
 def test_nothing_that_needs_a_server_is_left(out: Path) -> None:
     for path in pages_of(out):
-        text = path.read_text()
+        text = text_of(path)
         found = Tags(text).found
         assert [a for tag, a in found if tag == "form" and a.get("method", "get") == "post"] == []
         assert [a for tag, a in found if tag == "form" and a.get("action", "").startswith("http")] == []
@@ -161,7 +169,7 @@ def test_a_site_of_some_saes_speaks_of_no_others(store_with_note: str, tmp_path:
     assert "of 40 latents in 1 SAE " in words(home)
     others = [slug.split("/")[1] for slug in SLUGS[:2]] + ["Ada"]
     for path in [*pages_of(tmp_path / "out"), *(tmp_path / "out" / "data").iterdir()]:
-        assert [name for name in others if name in path.read_text(encoding="utf-8")] == [], path
+        assert [name for name in others if name in text_of(path)] == [], path
 
 
 def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, tmp_path: Path) -> None:
@@ -173,6 +181,19 @@ def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, 
         made = {path.relative_to(alone): path.read_bytes() for path in alone.rglob("*") if path.is_file()}
         many = tmp_path / f"many{len(saes)}"
         assert {path.relative_to(many): path.read_bytes() for path in many.rglob("*") if path.is_file()} == made
+
+
+def test_pages_are_packed_below_their_head_unless_asked_otherwise(
+    store_with_note: str, out: Path, tmp_path: Path
+) -> None:
+    site(store_with_note, tmp_path / "plain", saes=[SLUGS[1]], unpacked=True)
+    packed, plain = ((folder / LATENT).read_text(encoding="utf-8") for folder in (out, tmp_path / "plain"))
+    assert len(packed) < len(plain) / 2
+    assert "Fires on" in packed
+    assert "Weights and source" not in packed
+    inside = text_of(out / LATENT)
+    start, end = inside.index("Weights and source"), inside.index("none in this SAE")
+    assert inside[start:end] == plain[plain.index("Weights and source") : plain.index("none in this SAE")]
 
 
 def test_a_site_of_a_part_is_the_same_from_postgresql(postgres_db: str, store: str, tmp_path: Path) -> None:
@@ -255,6 +276,8 @@ def test_it_works_from_disk(visit: Visit) -> None:
     page.get_by_role("link", name=str(POSITIVE), exact=True).first.click()
     expect(page.locator("h1")).to_contain_text(f"Latent {POSITIVE}")
     expect(page.locator("#activation-pair-plot .main-svg").first).to_be_visible()
+    page.locator("a.term").first.hover()
+    expect(page.locator("#tip")).to_contain_text(re.compile("[a-z]{3}"))
     page.get_by_role("tab", name="this latent").click()
     expect(page.locator("#activation-latent-plot .main-svg").first).to_be_visible()
 
@@ -336,4 +359,5 @@ def test_it_can_be_read_without_javascript(out: Path, browser: Browser) -> None:
     assert page.locator("tbody tr").count() == 15
     page.locator("tbody tr a[data-open]").first.click()
     expect(page.locator("h1")).to_contain_text("Latent")
+    expect(page.locator("[data-packed] noscript")).to_be_visible()
     context.close()
