@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import typer
@@ -14,68 +14,32 @@ from analysis.hashing import hash_of
 from analysis.options import Checked, ContextSize, Device, Least, ModelName, ModelType, Parsed, Texts, Within
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """What a latent must reach to be given a class; set before anything was measured, never tuned to find more."""
-
-    documents: int = 64
-    """With fewer, no label of position, context binding or content words: slow noise looks like an effect."""
-    position_rho: float = 0.4
-    """|Spearman| of the signal with the distance from a boundary (reported about the paper)."""
-    position_partial: float = 0.2
-    """The same with the other two distances held fixed."""
-    content_auc: float = 0.75
-    """AUC of content words against the rest (reported about the paper)."""
-    content_types_auc: float = 0.625
-    """The same with one vote for each token type: half the way from chance to the cut."""
-    content_firing_auc: float = 0.55
-    """The same of firing itself, (TPR + TNR) / 2: a sparse latent's direction may lean on content, its firing not."""
-    component_cos: float = 0.75
-    """|cosine| with the first principal component (reported about the paper)."""
-    component_ratio: float = 1.2
-    """Variance of the first component over that of the second; below, the first is not a direction of its own."""
-    component_stability: float = 0.9
-    """|cosine| of the first component of one half of the documents with that of the other."""
-    null_alpha: float = 0.2
-    """Share of a decoder direction's length in the quietest directions of the unembedding (reported, for d = 2304)."""
-    null_chance: float = 3.0
-    """Times what a random direction has there by chance; the larger of both cuts holds."""
-    null_directions: int = 10
-    """How many of the quietest directions."""
-    alphabet_share: float = 0.9
-    """Share of the 100 most promoted (or suppressed) tokens with one first letter (reported about the paper)."""
-    alphabet_depth: float = 0.8
-    """Only layers beyond this share of the depth are labelled."""
-    binding_half_life: float = 16.0
-    """Tokens after which the autocorrelation, token noise apart, has fallen to half."""
-    binding_within: float = 0.65
-    """AUC, within a document, of telling a stretch's pole from its words."""
-    binding_across: float = 0.6
-    """The same over documents must stay below: above, it is a fixed concept."""
-    q: float = 0.05
-    """False discovery rate (Benjamini-Hochberg) of the classes that make a test."""
-
-
-def parse_cuts(items: list[str]) -> Thresholds:
-    """`position_rho=0.3` and so on -> the cuts with these changed.
+def parse_cuts(items: list[str]) -> dict[str, float]:
+    """`position_rho=0.3` and so on -> name and value.
 
     Raises:
         UserError: unknown name, or no number.
     """
-    cuts = Thresholds()
-    known = {each.name: type(getattr(cuts, each.name)) for each in fields(Thresholds)}
+    known = _default_thresholds()
+    found = {}
     for item in items:
         name, _, text = item.partition("=")
         if name not in known:
             raise UserError(f"--cut {item}: unknown cut '{name}'; choose one of {', '.join(known)}")
         try:
-            value = known[name](text)
+            value = type(known[name])(text)
         except ValueError:
-            raise UserError(f"--cut {item}: expected {name}=NUMBER, e.g. {name}={getattr(cuts, name)}") from None
+            raise UserError(f"--cut {item}: expected {name}=NUMBER, e.g. {name}={known[name]}") from None
         if not 0 < value < math.inf:
             raise UserError(f"--cut {item}: expected a number above 0")
-        cuts = replace(cuts, **{name: value})
-    return cuts
+        found[name] = value
+    return found
+
+
+def _default_thresholds() -> dict[str, float]:
+    from analysis.classes import default_thresholds  # with torch, which a question for help must not wait for
+
+    return default_thresholds()
 
 
 def parse_detail(items: list[str]) -> dict[int, list[int]]:
@@ -126,8 +90,11 @@ class AnalyzeConfig(Checked):
     ] = True
     class_tokens: Annotated[int, typer.Option(help="Tokens of the sample for classes and labels."), Least(1)] = 65_536
     cuts: Annotated[
-        Thresholds, typer.Option("--cut", help="NAME=VALUE: what a class must reach; see /methods."), Parsed(parse_cuts)
-    ] = field(default_factory=Thresholds)
+        dict[str, float],
+        typer.Option("--cut", help="NAME=VALUE: what a class must reach; see /methods."),
+        Parsed(parse_cuts),
+    ] = field(default_factory=dict)
+    """Those that are not named are as the classes declare."""
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")] = False
     contexts: Annotated[int, typer.Option(help="Contexts per batch."), Least(1)] = 8
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0
@@ -146,8 +113,7 @@ class AnalyzeConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.cuts, dict):  # as it comes out of JSON
-            object.__setattr__(self, "cuts", Thresholds(**self.cuts))
+        object.__setattr__(self, "cuts", _default_thresholds() | self.cuts)
         if not self.saes:
             raise UserError("analyze: expected at least one --sae")
         if len(set(self.saes)) != len(self.saes):
@@ -165,7 +131,7 @@ class AnalyzeConfig(Checked):
         parts += [self.contexts, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
         parts += [self.controls]
         if self.classes:
-            parts += [self.class_tokens, self.random_directions, self.pool, asdict(self.cuts)]
+            parts += [self.class_tokens, self.random_directions, self.pool, sorted(self.cuts.items())]
         return hash_of(parts)
 
 

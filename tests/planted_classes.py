@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.classes import default_thresholds
 from analysis.classes.base import Evidence, Finding, Lens
 from analysis.classes.null_space import sensitive_directions
-from analysis.config import Thresholds
 from analysis.reading.batches import Sample
 from analysis.reading.tags import UNIVERSAL, Tags
 from analysis.statistics.covariance import Covariance
@@ -79,7 +79,7 @@ def evidence(sample: Sample, values: Tensor, seed: int = 0, **changes: Any) -> E
         pool=torch.zeros(0, dtype=torch.int64),
         lens=plain_lens(seed),
         embedding=embedding_of(seed),
-        cuts=Thresholds(),
+        thresholds=default_thresholds(),
     )
     return replace(made, **changes)
 

@@ -53,7 +53,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
             run.stream(tell)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
     tags, lens = None, lens_of(reading.model)
-    counts: dict[str, Any] = {each.statistic.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
+    counts: dict[str, Any] = {each.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
     for panel in run.panels:
         signals = sampled(panel)
         tags = tags or tag_sample(signals.sample, documents)
@@ -63,7 +63,7 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
         for each in CLASSES:
             for group, finding in zip(groups, each.judge(evidence), strict=True):
                 if group in GROUPS:
-                    row = counts[each.statistic.name][group]
+                    row = counts[each.name][group]
                     row[0] += finding.holds
                     row[1] += finding.label != UNMEASURED
                     row[2] += finding.label == UNMEASURED

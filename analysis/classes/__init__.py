@@ -1,27 +1,39 @@
-"""The classes of the paper, one a file: evidence -> score, control, label. `CLASSES` is the registry."""
+"""Classes, one a file: evidence -> score, control, label. `CLASSES` is the registry: a file that judges is in it."""
 
-from analysis.classes import (
-    alphabet,
-    content_word,
-    context_binding,
-    mixture,
-    null_space,
-    position,
-    principal_component,
-)
-from analysis.classes.base import Class, declared
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+from analysis.classes import mixture
+from analysis.classes.base import SHARED, Class, Thresholds, declared
+from store.vocabulary import NO_CLASS
+
+
+def _judges() -> Iterator[ModuleType]:
+    modules = (import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__))
+    return (module for module in modules if hasattr(module, "judge") and module.STATISTIC.name not in NO_CLASS)
+
 
 CLASSES = tuple(
-    Class(module.STATISTIC, module.judge)
-    for module in (position, context_binding, null_space, alphabet, content_word, principal_component)
+    Class(module.STATISTIC, module.judge, module.THRESHOLDS)
+    for module in sorted(_judges(), key=lambda module: module.ORDER)
 )
 UNEXPLAINED = declared(
     "unexplained", "Unexplained",
-    "None of the six classes holds. Those that could not be measured are named; where half of them could not, nothing"
-    " is said.",
+    "No class holds. Those that could not be measured are named; where half of them could not, nothing is said.",
     "R", "reported about Sun et al. 2025, who explain less than half of the dense latents",
 )  # fmt: skip
-MIXTURE = Class(mixture.STATISTIC, mixture.judge)
+MIXTURE = Class(mixture.STATISTIC, mixture.judge, {})
 STATISTICS = (*(each.statistic for each in CLASSES), UNEXPLAINED, MIXTURE.statistic)
 
-__all__ = ["CLASSES", "MIXTURE", "STATISTICS", "UNEXPLAINED"]
+
+def default_thresholds() -> dict[str, float]:
+    """Of all classes, by name."""
+    own: list[Thresholds] = [each.thresholds for each in CLASSES]
+    return {name: value for part in (SHARED, *own) for name, value in part.items()}
+
+
+__all__ = ["CLASSES", "MIXTURE", "STATISTICS", "UNEXPLAINED", "default_thresholds"]

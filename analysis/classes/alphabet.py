@@ -18,6 +18,11 @@ TOP = 100
 _UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)
 SIDES = ("promoted", "suppressed")
 
+ORDER = 40
+THRESHOLDS = {
+    "alphabet_share": 0.9,  # of the most promoted (or suppressed) tokens, with one first letter (reported)
+    "alphabet_depth": 0.8,  # only layers beyond this share of the depth are labelled
+}
 STATISTIC = declared(
     "alphabet", "Alphabet",
     f"Share of the {TOP} tokens whose logit the latent's decoder direction raises most (or lowers most) that have the"
@@ -52,7 +57,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     p = _p(letters, count, letter)
     q = benjamini_hochberg(p[: evidence.count])
     chance = float(count[evidence.count :].max()) / TOP if len(count) > evidence.count else float("nan")
-    eligible = evidence.layer + 1 > evidence.cuts.alphabet_depth * evidence.lens.layers
+    eligible = evidence.layer + 1 > evidence.thresholds["alphabet_depth"] * evidence.lens.layers
     return [
         _finding(evidence, letters, sides[n, side[n]], int(side[n]), float(p[n]), float(q[n]), chance, eligible)
         for n in range(evidence.count)
@@ -125,7 +130,7 @@ def _finding(
     counted = Counter(letters.names[n] if (n := int(letters.of[token])) >= 0 else "" for token in ids)
     letter, count = max(((name, n) for name, n in counted.items() if name), key=lambda item: item[1], default=("", 0))
     share = count / TOP
-    pure = beats(share, evidence.cuts.alphabet_share, chance)
+    pure = beats(share, evidence.thresholds["alphabet_share"], chance)
     data: dict[str, Any] = {
         "side": SIDES[side], "letter": letter, "count": count, "of": TOP, "eligible": eligible,
         "lift": rounded(share / float(letters.share[letters.names.index(letter)])) if letter else None,
@@ -136,7 +141,7 @@ def _finding(
         YES if pure and eligible else NO,
         _words(SIDES[side], letter, count, pure, eligible),
         score=share,
-        cut=evidence.cuts.alphabet_share,
+        cut=evidence.thresholds["alphabet_share"],
         chance=chance,
         p=p,
         q=q,

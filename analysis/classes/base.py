@@ -1,14 +1,15 @@
 """What a class is: evidence -> score, cut, chance, control, label and one plain sentence.
 
-A class is a file with `STATISTIC` (its declaration, for /methods) and `judge(evidence) -> list[Finding]`,
-one finding for each detail latent. What holds for all: a label needs the score to reach its cut *and* to
+A class is a file with `STATISTIC` (its declaration, for /methods), `THRESHOLDS` (what it must reach, by name),
+`ORDER` (its place among the others) and `judge(evidence) -> list[Finding]`, one finding for each detail latent.
+What holds for all: a label needs the score to reach its cut *and* to
 exceed what every one of the random directions reaches on the same text.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.config import Thresholds
 from analysis.reading.tags import Tags
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.declaration import Statistic
@@ -61,6 +61,12 @@ class Lens(NamedTuple):
     layers: int  # of the model
 
 
+Thresholds = Mapping[str, float]
+"""By name, of all classes and `SHARED`: set before anything was measured, never tuned to find more."""
+SHARED: Thresholds = {
+    "documents": 64,  # with fewer, nothing that rests on text can be labelled: slow noise looks like an effect
+    "q": 0.05,  # false discovery rate (Benjamini-Hochberg) of the classes that make a test
+}
 Embedding = Callable[[Tensor], Tensor]  # token ids [n] -> what the model puts in for them [n, D]
 
 
@@ -79,7 +85,7 @@ class Evidence:
     pool: Tensor  # [c] int64: latents of `mixture`
     lens: Lens
     embedding: Embedding
-    cuts: Thresholds
+    thresholds: Thresholds
     _memory: list[Tensor] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -124,7 +130,7 @@ class Evidence:
         """Why nothing that rests on text can be labelled; empty where it can."""
         if not len(self.signals.values):
             return "Not measured: no ordinary token is in the sample."
-        found, needed = self.documents, self.cuts.documents
+        found, needed = self.documents, self.thresholds["documents"]
         if found >= needed:
             return ""
         return (
@@ -167,6 +173,12 @@ class Class(NamedTuple):
 
     statistic: Statistic
     judge: Judge
+    thresholds: Thresholds
+
+    @property
+    def name(self) -> str:
+        """As the store has it."""
+        return self.statistic.name
 
 
 def declared(name: str, title: str, definition: str, grade: str, source: str) -> Statistic:

@@ -18,6 +18,12 @@ SUPPORT = 3  # occurrences of a token type that has a vote
 COVERED = 0.5  # share of tokens that must lie in a word
 POINTS = 32
 
+ORDER = 50
+THRESHOLDS = {
+    "content_auc": 0.75,  # of content words against the rest (reported about the paper)
+    "content_types_auc": 0.625,  # the same with one vote for each token type: half the way from chance
+    "content_firing_auc": 0.55,  # of firing itself, (TPR + TNR) / 2: a direction may lean on content, its firing not
+}
 STATISTIC = declared(
     "content_word", "Content word",
     "Area under the ROC curve (AUC) for telling content words (nouns, verbs, adjectives, adverbs) from all other words"
@@ -102,7 +108,7 @@ def _finding(
         return unmeasured("Not measured: the text has only content words, or none.", 1)[0]
     side = 1 if value >= 0.5 else -1
     score, control, fires = (0.5 + side * (part - 0.5) for part in (value, by_type, float(firing[number])))
-    cuts = evidence.cuts
+    thresholds = evidence.thresholds
     where = "content words" if side > 0 else "function words and punctuation"
     why = _why_not(evidence, score, control, fires, chance, float(q[0][number]))
     words = f"Higher on {where}: they are told from the rest with AUC {score:.2f}, {control:.2f} over word types."
@@ -110,7 +116,7 @@ def _finding(
         NO if why else YES,
         why.format(where=where) if why else words,
         score=score,
-        cut=cuts.content_auc,
+        cut=thresholds["content_auc"],
         chance=chance,
         control=control,
         p=float(areas.p[number, -1]),
@@ -121,17 +127,17 @@ def _finding(
 
 def _why_not(evidence: Evidence, score: float, control: float, fires: float, chance: float, q: float) -> str:
     """The first rule that fails, in words; empty where all hold."""
-    cuts = evidence.cuts
+    thresholds = evidence.thresholds
     start = f"Higher on {{where}} (AUC {score:.2f}), but"
-    if score < cuts.content_auc:
+    if score < thresholds["content_auc"]:
         return f"Hardly tells content words from the rest (AUC {score:.2f}, a little higher on {{where}})."
     if score <= chance:
         return f"{start} a random direction reaches {chance:.2f}."
-    if not control >= cuts.content_types_auc:
+    if not control >= thresholds["content_types_auc"]:
         return f"{start} over word types only {control:.2f}: a list of frequent words."
-    if not fires >= cuts.content_firing_auc:
+    if not fires >= thresholds["content_firing_auc"]:
         return f"{start} only its direction: firing itself tells them with {fires:.2f}."
-    return "" if q < cuts.q else f"{start} not beyond what documents differ by (q {q:.2f})."
+    return "" if q < thresholds["q"] else f"{start} not beyond what documents differ by (q {q:.2f})."
 
 
 def _data(

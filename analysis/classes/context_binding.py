@@ -24,6 +24,12 @@ LAGS = (1, 2, 4, 8, 16, 32, 64, 128)
 RUN_EDGES = (1, 2, 3, 5, 9, 17, 33, 65, 129)
 _ROWS = 32  # signals at once
 
+ORDER = 20
+THRESHOLDS = {
+    "binding_half_life": 16.0,  # tokens after which the autocorrelation, token noise apart, has fallen to half
+    "binding_within": 0.65,  # AUC, within a document, of telling a stretch's pole from its words
+    "binding_across": 0.6,  # the same over documents must stay below: above, it is a fixed concept
+}
 STATISTIC = declared(
     "context_binding", "Context binding",
     "The signal, after position and part of speech are taken out of it, (A) stays on one side over long stretches:"
@@ -185,21 +191,23 @@ def half_life(acf: Tensor) -> Tensor:
 def _finding(
     evidence: Evidence, a: Persistence, b: Separation, p: Tensor, q: Tensor, chance: float, number: int
 ) -> Finding:
-    cuts = evidence.cuts
+    thresholds = evidence.thresholds
     within, across, shifted = (float(part[number]) for part in (b.within, b.across, b.shifted))
     if math.isnan(within) or math.isnan(float(a.z[number])):
         return unmeasured("Not measured: the signal does not vary.", 1)[0]
     lasts = (
-        float(q[number]) < cuts.q and float(a.z[number]) > 0 and float(a.half_life[number]) >= cuts.binding_half_life
+        float(q[number]) < thresholds["q"]
+        and float(a.z[number]) > 0
+        and float(a.half_life[number]) >= thresholds["binding_half_life"]
     )
-    apart = within >= cuts.binding_within and not within <= chance and float(b.within_low[number]) > shifted
+    apart = within >= thresholds["binding_within"] and not within <= chance and float(b.within_low[number]) > shifted
     # not for want of data: what other documents tell must be less than what its own does, surely
-    free = across < cuts.binding_across and float(b.across_high[number]) < float(b.within_low[number])
+    free = across < thresholds["binding_across"] and float(b.across_high[number]) < float(b.within_low[number])
     return Finding(
         LIKELY if lasts and apart and free else NO,
         _words(a, b, number, lasts, apart, free),
         score=within,
-        cut=cuts.binding_within,
+        cut=thresholds["binding_within"],
         chance=chance,
         control=across,
         p=float(p[number]),

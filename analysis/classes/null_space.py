@@ -14,6 +14,12 @@ SWEEP = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 DRAWN = 1000  # random directions: free here, since no text is involved
 _BLOCK = 8192  # vocabulary columns at once
 
+ORDER = 30
+THRESHOLDS = {
+    "null_alpha": 0.2,  # share of a decoder direction's length in the quietest directions (reported, for d = 2304)
+    "null_chance": 3.0,  # times what a random direction has there by chance; the larger of both holds
+    "null_directions": 10,  # how many of the quietest directions
+}
 STATISTIC = declared(
     "null_space", "Null space",
     "α: share of the length of the latent's decoder direction that lies in the 10 directions of the residual stream"
@@ -54,13 +60,14 @@ class Share(NamedTuple):
 
 def judge(evidence: Evidence) -> list[Finding]:
     """One finding for each latent."""
-    cuts, width = evidence.cuts, evidence.lens.quiet.shape[1]
-    cut = max(cuts.null_alpha, cuts.null_chance * (cuts.null_directions / width) ** 0.5)
-    if cut >= 1 or cuts.null_directions >= width:
-        why = f"Not measured: of {width} directions, chance alone puts too much into any {cuts.null_directions}."
+    thresholds, width = evidence.thresholds, evidence.lens.quiet.shape[1]
+    directions = int(thresholds["null_directions"])
+    cut = max(thresholds["null_alpha"], thresholds["null_chance"] * (directions / width) ** 0.5)
+    if cut >= 1 or directions >= width:
+        why = f"Not measured: of {width} directions, chance alone puts too much into any {directions}."
         return [Finding(UNMEASURED, why) for _ in range(evidence.count)]
     share = shares(evidence)
-    at = share.sweep.index(cuts.null_directions)
+    at = share.sweep.index(directions)
     chance = float(share.random[:, at].max())
     band = torch.quantile(share.random, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
     common = {"k": share.sweep, "chance_low": rounded(band[0]), "chance_high": rounded(band[1]), "at": share.sweep[at]}
@@ -70,7 +77,7 @@ def judge(evidence: Evidence) -> list[Finding]:
 def shares(evidence: Evidence) -> Share:
     """Of the detail latents and of random directions."""
     quiet = evidence.lens.quiet
-    wanted = {*SWEEP, evidence.cuts.null_directions}
+    wanted = {*SWEEP, int(evidence.thresholds["null_directions"])}
     sweep = sorted(k for k in wanted if k < quiet.shape[1])
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(DRAWN, len(quiet), generator=generator, dtype=torch.float64).to(quiet.device)

@@ -21,6 +21,11 @@ WEIRD = 4  # first positions of a context, where everything is unusual
 SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts
 LEAST = 0.1  # share of tokens whose distance must be known for a kind to be held fixed in the others
 
+ORDER = 10
+THRESHOLDS = {
+    "position_rho": 0.4,  # |Spearman| of the signal with the distance from a boundary (reported about the paper)
+    "position_partial": 0.2,  # the same with the other two distances held fixed
+}
 STATISTIC = declared(
     "position", "Position",
     "Spearman correlation of the signal (the projection of what the SAE reads on the latent's decoder direction) with"
@@ -83,8 +88,8 @@ def _reason(evidence: Evidence, name: str, known: Tensor) -> str:
     documents = len(torch.unique(sample.document[torch.unique(sample.context[known])]))
     if not documents:
         return f"this text has no {name}s"
-    if documents < evidence.cuts.documents:
-        return f"only {documents} documents have {name}s; {evidence.cuts.documents} are needed"
+    if documents < evidence.thresholds["documents"]:
+        return f"only {documents} documents have {name}s; {evidence.thresholds['documents']} are needed"
     return ""
 
 
@@ -241,19 +246,19 @@ def _finding(
         reasons = "; ".join(kind.reason for kind in kinds.values() if kind.reason) or "the signal does not vary"
         return Finding(UNMEASURED, f"Not measured: {reasons}.")
     best = max(known, key=lambda name: -1.0 if math.isnan(partial[name]) else abs(partial[name]))
-    cuts, place = evidence.cuts, KINDS.index(best)
+    thresholds, place = evidence.thresholds, KINDS.index(best)
     holds = (
-        beats(abs(rho[best]), cuts.position_rho, chance[best])
-        and abs(partial[best]) >= cuts.position_partial
-        and float(q[place]) < cuts.q
+        beats(abs(rho[best]), thresholds["position_rho"], chance[best])
+        and abs(partial[best]) >= thresholds["position_partial"]
+        and float(q[place]) < thresholds["q"]
     )
     shown = best if holds else max(known, key=lambda name: 0.0 if math.isnan(rho[name]) else abs(rho[name]))
     place, kind = KINDS.index(shown), kinds[shown]
     return Finding(
         YES if holds else NO,
-        _words(shown, rho[shown], holds, abs(rho[shown]) >= cuts.position_rho),
+        _words(shown, rho[shown], holds, abs(rho[shown]) >= thresholds["position_rho"]),
         score=abs(rho[shown]),
-        cut=cuts.position_rho,
+        cut=thresholds["position_rho"],
         chance=chance[shown],
         control=float(kind.shift[number]),
         p=float(kind.p[number]),

@@ -15,6 +15,12 @@ from store.vocabulary import NO, UNMEASURED, YES
 COMPONENTS = 10
 _BLOCK, _ROUNDS = 32, 80
 
+ORDER = 60
+THRESHOLDS = {
+    "component_cos": 0.75,  # |cosine| with the first principal component (reported about the paper)
+    "component_ratio": 1.2,  # variance of the first over that of the second; below, it is no direction of its own
+    "component_stability": 0.9,  # |cosine| of the first component of one half of the documents with the other's
+}
 STATISTIC = declared(
     "principal_component", "Principal component",
     "|cosine| of the latent's decoder direction with the first principal component of what the SAE reads (centred,"
@@ -86,18 +92,18 @@ def leading(matrix: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _unfit(found: Components, evidence: Evidence) -> str:
     """Why the first component means nothing here; empty where it does."""
-    cuts = evidence.cuts
-    if not found.ratio >= cuts.component_ratio:
+    thresholds = evidence.thresholds
+    if not found.ratio >= thresholds["component_ratio"]:
         return (
             f"the first component has only {found.ratio:.2f} times the variance of the second"
-            f" ({cuts.component_ratio} is needed), so it is no direction of its own."
+            f" ({thresholds['component_ratio']} is needed), so it is no direction of its own."
         )
     if math.isnan(found.stability):
         return "all documents are in one half, so it cannot be seen whether the first component is stable."
-    if found.stability < cuts.component_stability:
+    if found.stability < thresholds["component_stability"]:
         return (
             f"the first component differs between halves of the documents (|cos| {found.stability:.2f},"
-            f" {cuts.component_stability} is needed)."
+            f" {thresholds['component_stability']} is needed)."
         )
     return ""
 
@@ -105,7 +111,7 @@ def _unfit(found: Components, evidence: Evidence) -> str:
 def _finding(
     evidence: Evidence, found: Components, cosines: Tensor, uncentred: float, chance: float, why: str
 ) -> Finding:
-    score, cut = abs(float(cosines[0])), evidence.cuts.component_cos
+    score, cut = abs(float(cosines[0])), evidence.thresholds["component_cos"]
     best = int(cosines.abs().argmax())
     data = {
         "component": best + 1, "cosines": rounded(cosines), "variance": rounded(found.share),

@@ -58,7 +58,7 @@ def separation(evidence: Evidence, values: Tensor) -> Separation | None:
     found = stretches(evidence.signals.sample, values, evidence.embedding)
     documents = int(found.document.max()) + 1 if len(found.document) else 0
     late = found.group >= GROUPS // 2
-    if documents < evidence.cuts.documents / 2 or not bool(late.any()) or bool(late.all()):
+    if documents < evidence.thresholds["documents"] / 2 or not bool(late.any()) or bool(late.all()):
         return None
     kernel = found.words @ found.words.T
     same = found.document[:, None] == found.document

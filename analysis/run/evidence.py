@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
-from analysis.classes.base import Evidence, Finding, Lens
+from analysis.classes.base import Evidence, Finding, Lens, Thresholds
 from analysis.classes.null_space import sensitive_directions
-from analysis.config import Thresholds
 from analysis.labels import Association, LabelColumn, associate, label_columns
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
@@ -69,7 +68,7 @@ def decide(
     model: LanguageModel,
     panels: list[Panel],
     documents: Mapping[int, Document],
-    cuts: Thresholds,
+    thresholds: Thresholds,
     seed: int,
     tell: Tell,
 ) -> Decisions:
@@ -85,7 +84,7 @@ def decide(
     tags, columns = tag_sample(first, documents), label_columns(first, documents)
     decided = []
     for panel, signals, links in zip(panels, samples, chains(samples, [p.sae for p in panels]), strict=True):
-        evidence = evidence_of(model, panel, signals, tags, lens, cuts)
+        evidence = evidence_of(model, panel, signals, tags, lens, thresholds)
         mine = evidence.signals.values[:, : evidence.count]
         labels = associate(columns, evidence.signals.sample, mine, seed)
         decided.append(Decided(judge_all(evidence), links, labels))
@@ -95,20 +94,16 @@ def decide(
 
 def judge_all(evidence: Evidence) -> dict[str, list[Finding]]:
     """Every class, the remainder and the mixture, by name."""
-    found = {each.statistic.name: each.judge(evidence) for each in CLASSES}
-    rest = [remainder([column[n] for column in found.values()]) for n in range(evidence.count)]
-    return found | {UNEXPLAINED.name: rest, MIXTURE.statistic.name: MIXTURE.judge(evidence)}
+    found = {each.name: each.judge(evidence) for each in CLASSES}
+    rest = [remainder({name: column[n] for name, column in found.items()}) for n in range(evidence.count)]
+    return found | {UNEXPLAINED.name: rest, MIXTURE.name: MIXTURE.judge(evidence)}
 
 
-def remainder(findings: list[Finding]) -> Finding:
+def remainder(findings: Mapping[str, Finding]) -> Finding:
     """Whether none of the classes holds."""
-    if any(finding.holds for finding in findings):
+    if any(finding.holds for finding in findings.values()):
         return Finding(NO, "At least one class holds.")
-    names = [
-        each.statistic.title.lower()
-        for each, finding in zip(CLASSES, findings, strict=True)
-        if finding.label == UNMEASURED
-    ]
+    names = [name.replace("_", " ") for name, finding in findings.items() if finding.label == UNMEASURED]
     missing = f" Not measured: {', '.join(names)}." if names else ""
     if len(names) >= len(findings) / 2:  # too little was looked at to call the rest unexplained
         return Finding(UNMEASURED, f"Too few of the classes could be measured to say.{missing}")
@@ -130,7 +125,7 @@ def sayable(model: LanguageModel, words: list[str]) -> Tensor:
 
 
 def evidence_of(
-    model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, cuts: Thresholds
+    model: LanguageModel, panel: Panel, signals: Signals, tags: Tags, lens: Lens, thresholds: Thresholds
 ) -> Evidence:
     """One SAE's evidence; massive tokens of its layer are left out here, once."""
     return Evidence(
@@ -142,7 +137,7 @@ def evidence_of(
         pool=panel.plan.pool.cpu(),
         lens=lens,
         embedding=lambda ids: model.embedding(ids).cpu(),
-        cuts=cuts,
+        thresholds=thresholds,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
-from analysis.verdict.measured import CLASSES, Change, ClassFound, Found, LabelFound, Measured, completed
+from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured, completed
 from analysis.verdict.rule import Decision, decide
 from analysis.verdict.words import Place
 from store.session import session_factory
@@ -25,10 +25,11 @@ from store.tables import (
     Sae,
     Score,
     Stability,
+    Statistic,
     Steering,
     Verdict,
 )
-from store.vocabulary import ABLATE, EPSILON, LATENT, OWN, PAIR, STEER
+from store.vocabulary import ABLATE, EPSILON, LATENT, NO_CLASS, OWN, PAIR, STEER, UNMEASURED
 
 Row = dict[str, Any]
 
@@ -108,12 +109,19 @@ def _place(session: Session, analysis_id: int) -> Place:
 def _classes(
     session: Session, analysis_id: int, steered: dict[int, tuple[str, str]]
 ) -> dict[int, tuple[ClassFound, ...]]:
+    """Of each latent that classes were looked for in: all that the store knows of, those without a row unmeasured."""
     wanted = select(Score.index, Score.name, Score.label, Score.words)
-    wanted = wanted.where(Score.analysis_id == analysis_id, Score.name.in_(CLASSES))
+    wanted = wanted.where(Score.analysis_id == analysis_id, Score.name.not_in(NO_CLASS))
     found: dict[int, dict[str, ClassFound]] = defaultdict(dict)
-    for index, name, label, words in session.execute(wanted):
+    for index, name, label, words in session.execute(wanted.order_by(Score.name)):
         found[index][name] = completed(ClassFound(name, label, words), *steered.get(index, (None, "")))
-    return {index: tuple(own[name] for name in CLASSES if name in own) for index, own in found.items()}
+    declared = select(Statistic.name).where(Statistic.of == "class", Statistic.name.not_in(NO_CLASS))
+    names = session.scalars(declared.order_by(Statistic.position)).all()
+    names = list(dict.fromkeys([*names, *(name for own in found.values() for name in own)]))
+    return {
+        index: tuple(own.get(name, ClassFound(name, UNMEASURED, "Not measured.")) for name in names)
+        for index, own in found.items()
+    }
 
 
 def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, str]]:

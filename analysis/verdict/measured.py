@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from store.vocabulary import EPSILON, LIKELY, NO, UNMEASURED, YES
+from store.vocabulary import EPSILON, LIKELY, NO, STEERED, UNMEASURED, YES
 
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
 BEATS = 0.95  # share of the controls
 TRAINED = 0.2  # share of the sparse latents found again, below which retraining says nothing of the dense ones
-CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,7 @@ class Measured:
     @property
     def open_classes(self) -> list[ClassFound]:
         """Classes of which a part, or all, is not measured."""
-        found = {one.name for one in self.classes or ()}
-        absent = [ClassFound(name, UNMEASURED, "Not measured.") for name in CLASSES if name not in found]
-        return [one for one in self.classes or () if one.label not in (YES, NO)] + absent
+        return [one for one in self.classes or () if one.label not in (YES, NO)]
 
     @property
     def associated(self) -> list[LabelFound]:
@@ -178,6 +175,6 @@ def completed(found: ClassFound, steered: str | None, words: str) -> ClassFound:
 
     Where the text does not follow, the class does not hold: steering is a part of it.
     """
-    if found.name != "context_binding" or found.label != LIKELY or steered not in (YES, NO):
+    if found.name != STEERED or found.label != LIKELY or steered not in (YES, NO):
         return found
     return replace(found, label=steered, words=f"{found.words.replace(' Steering is not measured yet.', '')} {words}")

@@ -11,7 +11,7 @@ STATISTICS: tuple[Statistic, ...] = (
         " interval of what mean-ablating the latent, or its antipodal pair, does to the loss lies beyond ±ε (above:"
         " the model needs it; below: this text is predicted better without it, which is an effect too); where the"
         " loss is not conclusive, a KL whose interval lies above ε counts. Prune candidate: equivalence is shown, of"
-        " the latent and of its pair, and no KL lies beyond ε; all six classes were measured and none holds; no label"
+        " the latent and of its pair, and no KL lies beyond ε; all classes were measured and none holds; no label"
         " goes with it; and SAEs trained from other seeds do not have it. Investigate: the rest, naming the"
         " measurements that are missing or the two that disagree. Density and antipodality are no ground for keeping,"
         " and being unexplained is by itself none for pruning. A person's own verdict stands beside it.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analysis.verdict.measured import EQUIVALENT, HARMFUL, NEEDED, UNCLEAR, Change, ClassFound, Measured
-from store.vocabulary import KEEP, LIKELY, NEITHER, NO, PRUNE, UNMEASURED
+from store.vocabulary import KEEP, LIKELY, NEITHER, NO, PRUNE, STEERED, UNMEASURED
 
 _OF_TEXT = ("position", "context_binding", "content_word")  # the other classes look at weights, or at all tokens
 
@@ -127,7 +127,7 @@ def _class_gaps(m: Measured, place: Place) -> list[Gap]:
 
 
 def _class_gap(found: ClassFound, place: Place) -> Gap:
-    if found.label == LIKELY and found.name == "context_binding":
+    if found.label == LIKELY and found.name == STEERED:
         return Gap(found.name, f"Likely {found.title}; steering would decide: {place.command('steer')}.")
     said = found.words if found.label == UNMEASURED else f"Likely, not sure. {found.words}"
     more = " More text may tell: `dense-latents analyze` with more --tokens." if found.name in _OF_TEXT else ""

@@ -8,7 +8,6 @@ from sqlalchemy import Engine, Table, delete, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from analysis.classes import CLASSES, UNEXPLAINED
 from analysis.classes.base import Finding
 from analysis.errors import UserError
 from analysis.interventions.steer.measure import Measured
@@ -19,7 +18,7 @@ from analysis.run.rows.plain import Row, number, plain
 from analysis.verdict import judge_analysis
 from store.session import make_engine, session_factory, without_password
 from store.tables import Intervention, Score, Steering
-from store.vocabulary import LIKELY, NO, STEER, STEERED, YES
+from store.vocabulary import LIKELY, NO, NO_CLASS, STEER, STEERED, UNEXPLAINED, YES
 
 _PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
 _MISSING = " Steering is not measured yet."  # what the class says as long as it is not
@@ -148,12 +147,11 @@ def tell_class(session: Session, analysis_id: int, index: int, steering: Row) ->
 def _say_the_rest(session: Session, analysis_id: int, index: int) -> None:
     """Whether the latent is unexplained now."""
     session.flush()
-    names = [each.statistic.name for each in CLASSES]
     rows = {row.name: row for row in _scores(session, analysis_id, index)}
-    rest = rows.get(UNEXPLAINED.name)
-    if rest is None or any(name not in rows for name in names):
+    rest = rows.get(UNEXPLAINED)
+    if rest is None:
         return
-    found = remainder([Finding(rows[name].label, rows[name].words) for name in names])
+    found = remainder({name: Finding(row.label, row.words) for name, row in rows.items() if name not in NO_CLASS})
     rest.label, rest.words = found.label, found.words
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from analysis.calibration.calibrate import rates
 from analysis.classes import CLASSES
-from analysis.config import Thresholds, parse_cuts
+from analysis.config import parse_cuts
 from analysis.errors import UserError
 from analysis.run.analyze import analyze
 from analysis.run.evidence import remainder
@@ -76,12 +76,12 @@ def test_unexplained_is_where_no_class_holds(store: Engine) -> None:
 def test_the_remainder_names_what_was_not_measured() -> None:
     from analysis.classes.base import Finding
 
-    some = [Finding("no", "") for _ in NAMES]
-    some[0] = Finding("unmeasured", "")
+    some = {name: Finding("no", "") for name in NAMES}
+    some["position"] = Finding("unmeasured", "")
     assert remainder(some).label == "yes"
     assert "Not measured: position." in remainder(some).words
-    assert remainder([Finding("unmeasured", "")] * 3 + some[:3]).label == "unmeasured"
-    some[2] = Finding("likely", "")
+    assert remainder(some | {name: Finding("unmeasured", "") for name in NAMES[:3]}).label == "unmeasured"
+    some["null_space"] = Finding("likely", "")
     assert remainder(some).label == "no"
 
 
@@ -143,7 +143,7 @@ def test_the_same_run_again_says_the_same(parts: Parts, store: Engine, tmp_path:
 
 
 def test_cuts_by_name() -> None:
-    assert parse_cuts(["position_rho=0.3", "documents=32"]) == Thresholds(position_rho=0.3, documents=32)
+    assert parse_cuts(["position_rho=0.3", "documents=32"]) == {"position_rho": 0.3, "documents": 32}
     for text, said in (("rho=1", "unknown cut 'rho'"), ("q=", "expected q=NUMBER"), ("q=-1", "above 0")):
         with pytest.raises(UserError, match=said):
             parse_cuts([text])

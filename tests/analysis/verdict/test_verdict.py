@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from analysis.verdict import Change, ClassFound, Decision, Found, LabelFound, Measured, Place, decide
-from analysis.verdict.measured import CLASSES
 from analysis.verdict.statistics import STATISTICS
 
+CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
 ROOT = Path(__file__).resolve().parents[3]
 PLACE = Place("tiny/l1-resid", 1, 7)
 EPSILON = 0.002

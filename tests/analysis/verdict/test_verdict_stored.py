@@ -12,7 +12,6 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from analysis.verdict import judge_all, judge_analysis
-from analysis.verdict.measured import CLASSES
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import (
@@ -35,6 +34,7 @@ from store.tables import (
 )
 from tests.analysis.verdict.test_verdict import EPSILON, LOSSES
 
+CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
 KEPT, PRUNED, PARTNER, BARE, CONTROL, QUIET, BOUND = range(7)
 ANALYSIS, OTHER, OLD = 1, 2, 3
 NOW = datetime(2025, 7, 1)
