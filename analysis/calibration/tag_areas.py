@@ -91,7 +91,7 @@ def compare(config: AnalyzeConfig, first: Tagging, second: Tagging, console: Con
             a, b = first(signals.sample, documents), second(signals.sample, documents)
         dense = panel.plan.kind.cpu() == DETAILS.index("dense")
         keep = signals.ordinary
-        found[panel.sae.layer] = differences(signals.kept(), dense, a[keep], b[keep], config.thresholds["content_auc"])
+        found[panel.sae.layer] = differences(signals.kept(), dense, a[keep], b[keep], config.cuts["content_auc"])
     return found
 
 
