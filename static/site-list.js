@@ -20,7 +20,7 @@ function named(wanted, value) {
   return wanted === "none" ? !value : wanted === "any" ? Boolean(value) : value?.[0] === wanted;
 }
 
-function six(latent) {
+function explaining(latent) {
   return latent.classes.filter((one) => one.name !== "unexplained");
 }
 
@@ -36,8 +36,8 @@ const tests = {
   min_antipodality: (latent, value) => within(Number(value), null, latent.antipodality),
   max_antipodality: (latent, value) => within(null, Number(value), latent.antipodality),
   detail: (latent, value) => (value === "none" ? !latent.detail : value === "any" ? Boolean(latent.detail) : latent.detail === value),
-  class: (latent, value) => (value === "unmeasured" ? !latent.classes.length : value === "any" ? six(latent).length > 0 : latent.classes.some((one) => one.name === value)),
-  alone: (latent, value) => value === "any" || (value === "true" ? six(latent).length === 1 : six(latent).length > 1),
+  class: (latent, value) => (value === "unmeasured" ? !latent.classes.length : value === "any" ? explaining(latent).length > 0 : latent.classes.some((one) => one.name === value)),
+  alone: (latent, value) => value === "any" || (value === "true" ? explaining(latent).length === 1 : explaining(latent).length > 1),
   label: (latent, value) => latent.labels.includes(value),
   verdict: (latent, value) => named(value, latent.verdict),
   human: (latent, value) => named(value, latent.human),

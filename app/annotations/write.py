@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version, info
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from store.tables import Annotation, Category
 from store.vocabulary import VERDICTS

@@ -10,7 +10,7 @@ from app.cards.card import ROWS, Card
 from app.cards.picture import Picture, own_picture, signed_picture
 from app.classes import page as functions
 from app.classes import queries as classes
-from app.classes.queries import ScoreInfo
+from app.classes.score import ScoreInfo
 from app.interventions.causal import causal_of
 from app.interventions.effects_page import causal_sentence
 from app.latents import token_lists as lists
@@ -25,6 +25,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.numbers import boxed, count, interval, percent, signed
 from app.shared.page import Page
+from store.vocabulary import NO_CLASS
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,6 @@ def embed_page(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: in
         said=known.said,
         picture=picture_of(known),
         tokens=[by_mean, promoted],
-        functions=[score for score in known.scores.values() if score.holds and score.name in classes.CLASSES],
+        functions=[score for score in known.scores.values() if score.holds and score.name not in NO_CLASS],
         theme=theme,
     )

@@ -27,7 +27,7 @@ class CategoriesPage(Page):
 
     template = "categories/categories.html"
     machine: list[CategoryLine]
-    """The six classes."""
+    """The classes."""
     own: list[CategoryLine]
     """The team's, those put away last."""
     colours: dict[str, str]

@@ -6,7 +6,7 @@ from pydantic import Field, computed_field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from app.shared.memory import remembered
 from app.shared.record import Moment, Record
 from store.tables import Category
@@ -56,7 +56,7 @@ def list_categories(session: Session) -> list[CategoryInfo]:
 
 def _list(session: Session) -> list[CategoryInfo]:
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
-    machine = [CategoryInfo(key=key, title=title) for key, title in CLASSES.items()]
+    machine = [CategoryInfo(key=key, title=view.title) for key, view in CLASSES.items()]
     return machine + [info(row) for row in rows]
 
 

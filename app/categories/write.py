@@ -14,17 +14,19 @@ from sqlalchemy.orm import Session
 
 from app.annotations.write import plain_text
 from app.categories.queries import COLOURS, info
-from app.classes.queries import CLASSES, SEVERAL, TITLES
+from app.classes.groups import REST, title_of
+from app.classes.views import CLASSES
 from app.http.errors import BadFilter, NotFound
+from app.vocabulary import ANY, NONE
 from store.tables import Category
-from store.vocabulary import UNMEASURED
+from store.vocabulary import NO_CLASS
 
 MAX_TITLE = 60
 MAX_DESCRIPTION = 500
 MAX_OWN = 200
 """More would fit into no list that people choose from."""
 _KEY = 48  # of the column's 60 characters; the rest is for a number
-RESERVED = {*TITLES, SEVERAL, UNMEASURED, "any", "none", "true", "false"}
+RESERVED = {*CLASSES, *REST, *NO_CLASS, ANY, NONE, "true", "false"}
 """The machine's names and the words of filters."""
 
 
@@ -121,7 +123,7 @@ def checked(draft: CategoryDraft) -> CategoryDraft:
         raise BadFilter(f"the description has {len(description):,} characters; the limit is {MAX_DESCRIPTION}")
     if draft.colour not in COLOURS:
         raise BadFilter(f"unknown colour '{draft.colour[:60]}'; choose one of {', '.join(COLOURS)}")
-    if _same(title) in {_same(word) for word in (*TITLES.values(), *RESERVED)}:
+    if _same(title) in {_same(word) for word in (*map(title_of, (*CLASSES, *NO_CLASS)), *RESERVED)}:
         raise BadFilter(f"'{title}' is a word of the machine's; choose another title")
     return CategoryDraft(title, draft.colour, description)
 

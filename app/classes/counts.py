@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
-from app.classes.queries import CLASSES, SEVERAL, Key
+from app.classes.groups import SEVERAL
+from app.classes.queries import Key
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.memory import remembered
 from store.tables import Analysis, Latent, Run, Score
-from store.vocabulary import CONTROL, HOLDS, UNEXPLAINED, UNMEASURED
+from store.vocabulary import CONTROL, HOLDS, NO_CLASS, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def measured(session: Session, run: RunInfo) -> bool:
 
 
 def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
-    """By analysis: dense latents by group, each counted once (see GROUPS)."""
+    """By analysis: dense latents by group, each counted once (see app.classes.groups)."""
     held = held_of(run).subquery()
     group = group_of(held).label("group_name")
     statement = (
@@ -116,20 +117,20 @@ def cuts_of(session: Session, run: RunInfo) -> dict[str, float]:
 
 
 def explained(sae: SaeInfo, groups: dict[str, int]) -> float | None:
-    """Share of an SAE's dense latents with at least one of the six; None where none was measured."""
+    """Share of an SAE's dense latents with at least one class; None where none was measured."""
     known = sae.n_dense - groups.get(UNMEASURED, 0)
     return None if known <= 0 else (known - groups.get(UNEXPLAINED, 0)) / known
 
 
 def held_of(run: RunInfo) -> Any:
-    """A row a latent that has something: how many of the six, the name of one, and whether it is unexplained."""
-    six = Score.name.in_(CLASSES)
+    """A row a latent that has something: how many classes, the name of one, and whether it is unexplained."""
+    is_class = Score.name.not_in(NO_CLASS)
     return (
         select(
             Score.analysis_id,
             Score.index,
-            func.sum(case((six, 1), else_=0)).label("classes"),
-            func.max(case((six, Score.name))).label("one"),
+            func.sum(case((is_class, 1), else_=0)).label("classes"),
+            func.max(case((is_class, Score.name))).label("one"),
             func.max(case((Score.name == UNEXPLAINED, 1), else_=0)).label("unexplained"),
         )
         .join(Analysis, Analysis.id == Score.analysis_id)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.classes.counts import Tally
-from app.classes.evidence import distances, items, known, one, part, views_of
-from app.classes.queries import CLASSES, ScoreInfo
+from app.classes.groups import place_of, title_of, view_of
+from app.classes.score import ScoreInfo
 from app.shared.figures import View
-from app.shared.numbers import THIN, count, fixed, number, percent, rate, signed
+from app.shared.numbers import count, fixed, percent, rate, signed
+from app.shared.stored import items, one
 from app.vocabulary import MIXTURES, OUTCOMES
-from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO, SUM, UNEXPLAINED, YES
-
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO, NO_CLASS, SUM, UNEXPLAINED, YES
 
 
 @dataclass(frozen=True)
@@ -71,21 +70,24 @@ class Mixture:
 
 def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally]) -> list[ClassRow]:
     """Classes that hold first, then in their own order; "unexplained" only where it says something."""
-    names = [*CLASSES, UNEXPLAINED]
-    shown = [scores[name] for name in names if name in scores and (name in CLASSES or scores[name].label != NO)]
-    return [_row(score, tallies.get(score.name)) for score in sorted(shown, key=lambda score: not score.holds)]
+    shown = [one for one in scores.values() if one.name not in NO_CLASS or _says_something(one)]
+    found = sorted(shown, key=lambda score: (not score.holds, place_of(score.name)))
+    return [_row(score, tallies.get(score.name)) for score in found]
+
+
+def _says_something(score: ScoreInfo) -> bool:
+    return score.name == UNEXPLAINED and score.label != NO
 
 
 def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
-    value, beside = VALUES.get(score.name, _plain)(score)
-    form = _form(score)
+    view = view_of(score.name)
+    value, beside = view.value(score)
     numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
-    against = [f"{name} {form(held)}" for name, held in numbers if held is not None]
-    rows = distances(score) if score.name == "position" else []
-    head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
+    against = [f"{name} {view.number(score, held)}" for name, held in numbers if held is not None]
+    rows = list(view.rows(score))
     return ClassRow(
         name=score.name,
-        title=score.title,
+        title=title_of(score.name),
         label=score.label,
         verdict=OUTCOMES.get(score.label, score.label),
         holds=score.holds,
@@ -93,123 +95,36 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
         beside=beside,
         against=tuple(text for text in (*against, rate("q", score.q)) if text),
         words=score.words,
-        controls=_controls(tally),
-        views=views_of(score),
-        head=head if rows else (),
+        controls=_controls(score, tally),
+        views=view.plots(score),
+        head=view.head if rows else (),
         rows=rows,
     )
 
 
-def _form(score: ScoreInfo) -> Callable[[float | None], str]:
-    if score.name == "alphabet":
-        return percent
-    return number if score.name == "context_binding" and _in_tokens(score) else fixed
-
-
-def _controls(tally: Tally | None) -> str:
+def _controls(score: ScoreInfo, tally: Tally | None) -> str:
     if tally is None or not tally.controls_total:
         return ""
-    total = tally.controls_total
-    return f"{count(tally.controls_held)} of {count(total)} sparse control{'s' if total != 1 else ''}: yes"
-
-
-def _plain(score: ScoreInfo) -> tuple[str, str]:
-    return fixed(score.score), ""
-
-
-def kind_of(score: ScoreInfo) -> tuple[str, float | None]:
-    """Position: the distance that is shown, and its signed correlation."""
-    kinds = {name: held for name, held in part(score.data, "kinds").items() if isinstance(held, dict)}
-    shown = score.data.get("kind") or part(score.data, "profile").get("kind")
-    if shown not in kinds:
-        shown = max(kinds, key=lambda name: abs(one(kinds[name], "rho") or 0.0), default="")
-    return str(shown), one(kinds.get(str(shown), {}), "rho")
-
-
-def _position(score: ScoreInfo) -> tuple[str, str]:
-    kind, rho = kind_of(score)
-    value = score.score if rho is None else rho
-    return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", f"from start of {kind}" if kind else ""
-
-
-def _in_tokens(score: ScoreInfo) -> bool:
-    """The score is the half-life, not an AUC."""
-    return (score.score or 0) > 1 or (score.cut or 0) > 1
-
-
-def _binding(score: ScoreInfo) -> tuple[str, str]:
-    half, within, across = (one(score.data, name) for name in ("half_life", "within", "across"))
-    if _in_tokens(score):
-        text = f"AUC {fixed(within)} within, {fixed(across)} across documents" if within is not None else ""
-        return f"half-life {number(score.score)} tokens", text
-    lasting = f"; half-life {number(half, 2)} tokens" if half is not None else ""
-    if score.data.get("beyond") is True and known(score.data, "lags"):
-        lasting = f"; half-life beyond {known(score.data, 'lags')[-1]:.0f} tokens"
-    return f"AUC {fixed(score.score)}", f"within a document{lasting}"
-
-
-def _null(score: ScoreInfo) -> tuple[str, str]:
-    at = one(score.data, "at")
-    return f"α{str(int(at)).translate(SUBSCRIPTS) if at else ''} {fixed(score.score)}", ""
-
-
-def _alphabet(score: ScoreInfo) -> tuple[str, str]:
-    letter, side = score.data.get("letter"), score.data.get("side")
-    share = percent(score.score).replace(".0", "")
-    lift = one(score.data, "lift")
-    beside = f"{side} tokens" if side else ""
-    lifted = f"{beside}, {number(lift, 2)}{THIN}× the vocabulary's" if beside and lift is not None else beside
-    return f"{share} “{letter}”" if letter else share, lifted
-
-
-def _content(score: ScoreInfo) -> tuple[str, str]:
-    return f"AUC {fixed(score.score)}", ""
-
-
-def _component(score: ScoreInfo) -> tuple[str, str]:
-    number_of, cosines = one(score.data, "component"), known(score.data, "cosines")
-    if number_of is None or int(number_of) == 1:
-        return f"|cos| {fixed(score.score)}", "PC1"
-    place = int(number_of) - 1
-    near = f"; nearest PC{place + 1}, {fixed(abs(cosines[place]))}" if place < len(cosines) else ""
-    return f"|cos| {fixed(score.score)}", f"PC1{near}"
-
-
-VALUES: dict[str, Callable[[ScoreInfo], tuple[str, str]]] = {
-    "position": _position,
-    "context_binding": _binding,
-    "null_space": _null,
-    "alphabet": _alphabet,
-    "content_word": _content,
-    "principal_component": _component,
-}
+    held, total = tally.controls_held, tally.controls_total
+    some = f"{count(held) if held else 'None'} of {count(total)} sparse control{'s' if total != 1 else ''}"
+    if score.name == UNEXPLAINED:
+        return f"{some} {'are' if held > 1 else 'is'} unexplained too."
+    return f"{some} {'pass' if held > 1 else 'passes'}"
 
 
 def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     """What it does, in plain words; empty where nothing was measured."""
-    held = [score for name, score in scores.items() if name in CLASSES and score.holds]
+    held = sorted(_held(scores), key=lambda score: (score.label == LIKELY, place_of(score.name)))
     if held:
-        sure = [_says(score) for score in held if score.label == YES]
-        likely = [f"probably {_says(score)}" for score in held if score.label == LIKELY]
-        return f"It {_listed([*sure, *likely])}."
+        said = [f"{'probably ' if one.label == LIKELY else ''}{view_of(one.name).phrase(one)}" for one in held]
+        return f"It {_listed(said)}."
     if UNEXPLAINED in scores and scores[UNEXPLAINED].label == YES:
-        return "None of the six functions looked for explains it."
+        return "No class that was looked for explains it."
     return ""
 
 
-def _says(score: ScoreInfo) -> str:
-    if score.name == "position":
-        kind, rho = kind_of(score)
-        return f"{'falls' if (rho or 0) < 0 else 'rises'} with the distance from the start of the {kind or 'text'}"
-    if score.name == "alphabet":
-        verb = "suppresses" if score.data.get("side") == "suppressed" else "promotes"
-        return f"{verb} tokens that begin with “{score.data.get('letter') or '?'}”"
-    return {
-        "context_binding": "stays with the subject of a passage",
-        "null_space": "writes where the output hardly looks",
-        "content_word": "tells content words from the rest",
-        "principal_component": "lies along the direction in which the activations vary most",
-    }[score.name]
+def _held(scores: Mapping[str, ScoreInfo]) -> list[ScoreInfo]:
+    return [score for name, score in scores.items() if name not in NO_CLASS and score.holds]
 
 
 def _listed(parts: list[str]) -> str:

@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from app.classes.groups import place_of
+from app.classes.score import ScoreInfo
 from app.shared.record import cleaned, finite
+from app.vocabulary import ANY
 from store.tables import Score
-from store.vocabulary import HOLDS, MIXTURE, UNEXPLAINED, UNMEASURED
-
-CLASSES = {
-    "position": "position",
-    "context_binding": "context binding",
-    "null_space": "null space",
-    "alphabet": "alphabet",
-    "content_word": "content word",
-    "principal_component": "principal component",
-}
-"""The six that explain something: name in the store -> as people read it."""
-TITLES = {**CLASSES, UNEXPLAINED: "unexplained", MIXTURE: "mixture"}
-SEVERAL = "several"
-GROUPS = (*CLASSES, SEVERAL, UNEXPLAINED, UNMEASURED)
-"""Where each latent is counted once: its only class, or several, or none."""
-
-
-@dataclass(frozen=True)
-class ScoreInfo:
-    """What one class says of one latent."""
-
-    name: str
-    label: str
-    score: float | None
-    cut: float | None
-    chance: float | None
-    """What the largest of the random directions reaches on the same text."""
-    control: float | None
-    p: float | None
-    q: float | None
-    words: str
-    data: dict[str, Any]
-
-    @property
-    def holds(self) -> bool:
-        """The latent has this class."""
-        return self.label in HOLDS
-
-    @property
-    def title(self) -> str:
-        """The class as people read it."""
-        return TITLES.get(self.name, self.name.replace("_", " "))
-
+from store.vocabulary import HOLDS, MIXTURE, NO_CLASS, UNMEASURED
 
 Key = tuple[int, int]
 """A latent: (analysis, index)."""
@@ -84,29 +44,29 @@ def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInf
 
 
 def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
-    """Keys of the latents that have the class; "any": one of the six; "unmeasured": of those that are NOT it, which
-    have one of the six or are unexplained."""
-    names = {"any": tuple(CLASSES), UNMEASURED: (*CLASSES, UNEXPLAINED)}.get(name, (name,))
-    return _with(names, analyses)
+    """Keys of the latents that have the class; "any": one at all; "unmeasured": of those that are NOT it, which have
+    a class or are unexplained."""
+    if name == UNMEASURED:
+        return _with(Score.name != MIXTURE, analyses)
+    return _with(Score.name.not_in(NO_CLASS) if name == ANY else Score.name == name, analyses)
 
 
 def with_one(alone: bool, analyses: Sequence[int]) -> Select[int, int]:
-    """Keys of the latents that have exactly one of the six; or more than one."""
+    """Keys of the latents that have exactly one class; or more than one."""
     number = func.count()
-    found = _with(tuple(CLASSES), analyses).group_by(Score.analysis_id, Score.index)
+    found = _with(Score.name.not_in(NO_CLASS), analyses).group_by(Score.analysis_id, Score.index)
     return found.having(number == 1 if alone else number > 1)
 
 
-def _with(names: tuple[str, ...], analyses: Sequence[int]) -> Select[int, int]:
+def _with(named: ColumnElement[bool], analyses: Sequence[int]) -> Select[int, int]:
     found = select(Score.analysis_id, Score.index).where(Score.analysis_id.in_(analyses))
     # else SQLite reads all scores, evidence and all, to have them sorted
     found = found.with_hint(Score, "INDEXED BY ix_score_name", "sqlite")
-    return found.where(Score.name.in_(names), Score.label.in_(HOLDS))
+    return found.where(named, Score.label.in_(HOLDS))
 
 
-def _place(row: Any) -> int:
-    order = (*CLASSES, UNEXPLAINED, MIXTURE)
-    return order.index(row.name) if row.name in order else len(order)
+def _place(row: Any) -> tuple[int, str]:
+    return place_of(row.name)
 
 
 def _info(row: Score) -> ScoreInfo:

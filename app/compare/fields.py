@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.annotations.panel import Said
-from app.classes.queries import ScoreInfo
+from app.classes.score import ScoreInfo
 from app.latents.queries import LatentInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo

@@ -28,6 +28,7 @@ from app.shared.numbers import MINUS, THIN, interval, percent
 from app.shared.tokens import Cell, paint_of
 from app.verdicts import queries as verdicts
 from app.verdicts.page import ruling
+from store.vocabulary import NO_CLASS
 
 MOST = 4
 RUNS = 12  # in the choice of SAEs: the newest
@@ -117,7 +118,7 @@ def _column(session: Session, one: Found, found: list[Found], place: int, stroke
         sae=one.sae,
         latent=one.it.latent,
         pin=own,
-        functions=[score for score in scores.values() if score.holds and score.name in classes.CLASSES],
+        functions=[score for score in scores.values() if score.holds and score.name not in NO_CLASS],
         unmeasured="" if scores else why_unmeasured(one.it.latent, bool(class_counts.tallies(session, analysis))),
         ruling=ruling(verdicts.find_verdict(session, analysis, index)),
         said=annotation_panel(session, one.run, one.sae, Subject(one.sae.sha256, index), own).said,

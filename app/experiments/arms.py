@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from app.classes.evidence import one, part
 from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.shared.colours import Stroke, arm_stroke
 from app.shared.numbers import count, fixed, minus, number, percent
+from app.shared.stored import one, part
 
 ARMS = {
     "original": ("original", "nothing"),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from app.classes.evidence import Data, items, known, numbers, one, part
 from app.experiments.arms import ARMS, title_of
 from app.experiments.plots import AngleLine, angles_figure
 from app.experiments.queries import ExperimentInfo, StabilityInfo
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent
+from app.shared.stored import Data, items, known, numbers, one, part
 
 SOURCE = "source"
 

@@ -10,7 +10,8 @@ from sqlalchemy import Boolean, Column, Float, Integer, String, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, annotations_of
-from app.classes.queries import CLASSES, Key
+from app.classes.queries import Key
+from app.classes.views import CLASSES
 from app.interventions import effects
 from app.interventions.effects import EffectInfo
 from app.latents import listing

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.classes.evidence import items, one
-from app.classes.queries import ScoreInfo
+from app.classes.score import ScoreInfo
 from app.interventions.effects_page import command
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import InterventionInfo
 from app.interventions.steering_queries import CHANCE, SteeringInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
+from app.shared.stored import items, one
 from app.vocabulary import OUTCOMES
 from store.vocabulary import LIKELY, STEERED
 

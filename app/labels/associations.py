@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.classes.evidence import items, numbers, one
 from app.labels.queries import AssociationInfo, LabelInfo
 from app.shared.numbers import fixed, rate
+from app.shared.stored import items, numbers, one
 from app.vocabulary import OUTCOMES
 from store.vocabulary import YES
 
@@ -36,8 +36,9 @@ class AssociationRow:
     layer: int
     index: int
     density: float
+    outcome: str
     verdict: str
-    """The verdict in words."""
+    """The outcome in words."""
     holds: bool
     effect: str
     span: str
@@ -78,6 +79,7 @@ def association_row(found: AssociationInfo) -> AssociationRow:
         layer=found.layer,
         index=found.index,
         density=found.density,
+        outcome=found.verdict,
         verdict=OUTCOMES.get(found.verdict, found.verdict),
         holds=found.verdict == YES,
         effect=_with(sign, found.effect),

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, annotations_of
 from app.classes import queries as classes
-from app.classes.queries import Key, ScoreInfo
+from app.classes.queries import Key
+from app.classes.score import ScoreInfo
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.interventions import effects

@@ -11,7 +11,8 @@ from app.annotations.panel import category_of
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
-from app.classes.queries import ScoreInfo
+from app.classes.groups import class_choices
+from app.classes.score import ScoreInfo
 from app.interventions import queries as interventions
 from app.labels import queries as labels
 from app.latents import queries as latents
@@ -28,18 +29,11 @@ from app.shared.links import link, name_of
 from app.shared.page import Page
 from app.verdicts.queries import VerdictInfo
 from app.vocabulary import ANY, HUMAN_VERDICTS, NONE, RULE_VERDICTS
-from store.vocabulary import ABLATE, UNEXPLAINED, UNMEASURED
+from store.vocabulary import ABLATE
 
 LIST = "/latents"
 LONGEST = 400
 """Characters of a note that a tooltip shows."""
-CLASSES = [
-    ("", "any or none"),
-    (ANY, "any of the six"),
-    *classes.CLASSES.items(),
-    (UNEXPLAINED, "unexplained"),
-    (UNMEASURED, "not measured"),
-]
 RULED = [("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")]
 NOT_TAKEN_OUT = "only dense latents and those with examples are taken out"
 
@@ -177,7 +171,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
         ablated=bool(ablated),
         verdict_choices=RULED,
         labels=labels.label_names(session, run),
-        class_choices=CLASSES,
+        class_choices=class_choices(session),
         total=found.total,
         next=link(LIST, begin.query(cursor=found.next.encode()), pin) if found.next else "",
         first=link(LIST, begin.query(), pin) if asked.cursor else "",

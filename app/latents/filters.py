@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, model_validator
 
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.latents.columns import SORTS, Order
 from app.saes.queries import SaeInfo
@@ -18,7 +18,7 @@ from app.vocabulary import ANY, NONE
 from store.vocabulary import DETAILS, UNEXPLAINED, UNMEASURED, VERDICTS
 
 DETAILS_ASKED = (*DETAILS, ANY, NONE)
-FUNCTIONS = (*CLASSES, UNEXPLAINED, ANY, UNMEASURED)
+CLASS_CHOICES = (*CLASSES, UNEXPLAINED, ANY, UNMEASURED)
 RULED = (*VERDICTS, NONE)
 SAID = (*VERDICTS, ANY, NONE)
 ORDERS = ("asc", "desc")
@@ -84,7 +84,8 @@ Text = Annotated[str | None, Field(max_length=200), BeforeValidator(_plain), _te
 Category = Annotated[str | None, Field(max_length=60), BeforeValidator(_plain), _text(60)]
 Layer = Annotated[int | None, BeforeValidator(_layer), WithJsonSchema({"type": "string", "maxLength": 12})]
 Detail = Annotated[str | None, _one_of("detail", DETAILS_ASKED), _words(DETAILS_ASKED)]
-Function = Annotated[str | None, _one_of("class", FUNCTIONS), _words(FUNCTIONS)]
+Class = Annotated[str | None, Field(max_length=200), BeforeValidator(_plain), _words(CLASS_CHOICES)]
+"""A newer worker may have stored one that is not among these: held against the store where it is looked for."""
 Ruled = Annotated[str | None, _one_of("verdict", RULED), _words(RULED)]
 Human = Annotated[str | None, _one_of("verdict of a person, human", SAID), _words(SAID)]
 Sort = Annotated[str, _one_of("sort", SORTS), _words(SORTS)]
@@ -105,12 +106,12 @@ class LatentFilters(BaseModel):
     duplicate: Flag = Field(default=None, description="true: a near-duplicate of another latent; false: of none; any.")
     borderline: Flag = Field(default=None, description="true, false, or any.")
     detail: Detail = Field(default=None, description="Why examples were kept; any: they were; none: they were not.")
-    of_class: Function = Field(
+    of_class: Class = Field(
         default=None,
         alias="class",
-        description="A class the latent has (yes or likely); any: one of the six; unmeasured: none was measured.",
+        description="A class the latent has (yes or likely); any: one at all; unmeasured: none was measured.",
     )
-    alone: Flag = Field(default=None, description="true: it has exactly one of the six classes; false: several; any.")
+    alone: Flag = Field(default=None, description="true: it has exactly one class; false: several; any.")
     label: Text = Field(
         default=None, description="Name of a label of the corpus that the latent goes with (see /api/v1/labels)."
     )

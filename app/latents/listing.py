@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tup
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import with_annotation, with_category, with_human_verdict, with_note
+from app.classes.groups import check_class
 from app.classes.queries import Key, with_class, with_one
 from app.interventions.effects import with_effect
 from app.labels.queries import with_label
@@ -94,6 +95,8 @@ class Plan:
 
 def plan_of(session: Session, saes: Iterable[SaeInfo], wanted: LatentFilters) -> Plan:
     """What `wanted` says of the latents of these SAEs."""
+    if wanted.of_class is not None:
+        check_class(session, wanted.of_class)
     held = list(saes)
     layers = {one.analysis_id: one.layer for one in held}
     plan = Plan(layers, sum(one.n_latents for one in held), bounds=_bounds(wanted))

@@ -12,7 +12,8 @@ from app.classes import counts as class_counts
 from app.classes import page as functions
 from app.classes import queries as classes
 from app.classes.page import ClassRow, Mixture
-from app.classes.queries import Key, ScoreInfo
+from app.classes.queries import Key
+from app.classes.score import ScoreInfo
 from app.interventions import steering_queries as steering
 from app.interventions.causal import Causal, causal_of
 from app.interventions.effects_page import Effects, causal_sentence, effects_of
@@ -212,7 +213,7 @@ def _effects(it: Loaded, causal: Causal, sae: saes.SaeInfo, pin: str) -> Effects
 
 
 def _steering(
-    session: Session, it: Loaded, causal: Causal, sae: saes.SaeInfo, scores: dict[str, classes.ScoreInfo]
+    session: Session, it: Loaded, causal: Causal, sae: saes.SaeInfo, scores: dict[str, ScoreInfo]
 ) -> SteeringCard | None:
     index = it.latent.index
     found = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, index)

@@ -7,9 +7,10 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-from app.classes.queries import GROUPS, Key
+from app.classes.groups import ordered, title_of
+from app.classes.queries import Key
 from app.latents.chains import Step
-from app.layers.plots import NAMES, place_of
+from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
 from store.vocabulary import UNEXPLAINED, UNMEASURED
@@ -45,7 +46,7 @@ def flow_info(saes: list[SaeInfo], groups: Mapping[Key, str], steps: list[Step])
     members: dict[tuple[str, int], list[Key]] = {}
     for key, group in groups.items():
         members.setdefault((group, key[0]), []).append(key)
-    bands = _bands({group: _most(members, group) for group in GROUPS})
+    bands = _bands({group: _most(members, group) for group in ordered(groups.values())})
     places: dict[Key, Place] = {}
     for group, low, high in bands:
         for column, sae in enumerate(saes):
@@ -85,7 +86,7 @@ def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
     x = axis("layer", tickvals=list(range(len(saes))), ticktext=[place_of(sae, saes) for sae in saes], showgrid=False,
              zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
     middles = [(low + high) / 2 for _group, low, high in info.bands]
-    names = [NAMES[group].replace(" ", "<br>") for group, _low, _high in info.bands]
+    names = [title_of(group).replace(" ", "<br>") for group, _low, _high in info.bands]
     y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False, showline=False)
     plain = [
         {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.5, "y1": high + 0.5, "fillcolor": SOFT,
@@ -158,12 +159,13 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
     query = f"?{pin}" if pin else ""
     by_id = {sae.analysis_id: sae for sae in saes}
     keys = list(info.places)
+    titles = {key: title_of(info.groups[key]) for key in keys}
     return {
         "type": "scatter", "mode": "markers", "x": [info.places[key].x for key in keys],
         "y": [info.places[key].y for key in keys],
         "customdata": [
-            [f"/saes/{by_id[one].slug}/latents/{index}{query}", by_id[one].layer, index, NAMES[info.groups[one, index]]]
-            for one, index in keys
+            [f"/saes/{by_id[key[0]].slug}/latents/{key[1]}{query}", by_id[key[0]].layer, key[1], titles[key]]
+            for key in keys
         ],
         "marker": {"color": [DIM if info.groups[key] in {UNEXPLAINED, UNMEASURED} else INK for key in keys],
                    "symbol": "square", "size": 5, "line": {"width": 0.5, "color": CARD}},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
-from app.classes.queries import CLASSES
+from app.classes.groups import SEVERAL, ordered, title_of
 from app.home.plots import density_bars, density_heights, layers_figure
 from app.latents import chains
 from app.layers import flow as flow
@@ -21,7 +21,7 @@ from app.shared.figures import Figure, View
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
-from store.vocabulary import UNEXPLAINED, UNMEASURED
+from store.vocabulary import MIXTURE, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,17 @@ def stack_words(found: list[SaeInfo], groups: Groups) -> str:
     if not total:
         return ""
     explained = total - left - unknown
-    words = f"Of {count(total)} dense latents in {len(found)} SAEs, {count(explained)} ({percent(explained / total)})"
+    where = f"{len(found)} SAE{'s' if len(found) != 1 else ''}"
+    words = f"Of {count(total)} dense latents in {where}, {count(explained)} ({percent(explained / total)})"
     rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
-    return f"{words} have at least one of the six functions, {count(left)} have none{rest}."
+    return f"{words} have at least one class, {count(left)} have none{rest}."
 
 
 def class_table(found: list[SaeInfo], counts: Groups, groups: Groups, pin: str) -> list[ClassLine]:
     """A line a class: latents with several classes are in several lines."""
-    lines = [_line(name, found, counts, pin) for name in (*CLASSES, UNEXPLAINED)]
+    held = [name for own in counts.values() for name in own]
+    names = [name for name in ordered(held) if name not in {SEVERAL, UNMEASURED, MIXTURE}]
+    lines = [_line(name, found, counts, pin) for name in names]
     unknown = _line(UNMEASURED, found, groups, pin)
     return [*lines, unknown] if unknown.total else lines
 
@@ -117,7 +120,7 @@ def _line(name: str, found: list[SaeInfo], counts: Groups, pin: str) -> ClassLin
         (counts.get(sae.analysis_id, {}).get(name, 0), link("/latents", {"sae": sae.slug, "class": name}, pin))
         for sae in found
     ]
-    return ClassLine(name, functions.NAMES[name], cells, sum(number for number, _href in cells))
+    return ClassLine(name, title_of(name), cells, sum(number for number, _href in cells))
 
 
 def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -> View | None:
@@ -131,7 +134,7 @@ def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -
     summary = (
         "Each square is a dense latent, in a column by layer and a band by what it does."
         f" {count(len(info.steps))} lines lead to the dense latent of the next layer whose signal correlates most,"
-        f" where by {flow.LEAST} or more; a level line keeps its function. Squares and lines lead to the latent."
+        f" where by {flow.LEAST} or more; a level line keeps its class. Squares and lines lead to the latent."
     )
     head = ("layers", "chains", "in the same band", "median |correlation|")
     return View("flow", "chains", flow.flow_figure(info, found, pin), summary, head, rows)

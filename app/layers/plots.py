@@ -1,6 +1,6 @@
 """Figures of what dense latents do, layer by layer: the stack, and density against antipodality.
 
-Colour means the two poles everywhere in this product, so seven classes cannot have seven colours. They get
+Colour means the two poles everywhere in this product, so classes cannot have colours of their own. They get
 the ink in five steps, and every second one is hatched: neighbours in a stack differ in both, in light, in
 dark, in print and for any eye. What is unexplained is paper with an outline, what was not measured is dotted.
 """
@@ -11,31 +11,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.classes.queries import GROUPS, SEVERAL, TITLES
+from app.classes.groups import REST, SEVERAL, fill_of, ordered, title_of
 from app.saes.queries import Point, SaeInfo
-from app.shared.figures import CARD, EDGE, INK, NEITHER, STEPS, Figure, axis, figure
-from store.vocabulary import UNEXPLAINED, UNMEASURED
-
-NAMES = {**TITLES, SEVERAL: "several", UNMEASURED: "not measured"}
-FILLS: dict[str, tuple[str, str, str]] = {
-    # group: (ink, paper under the hatching, hatching)
-    "position": (STEPS[4], "", ""),
-    "context_binding": (STEPS[3], CARD, "/"),
-    "null_space": (STEPS[2], "", ""),
-    "alphabet": (STEPS[3], CARD, "-"),
-    "content_word": (STEPS[1], "", ""),
-    "principal_component": (STEPS[3], CARD, "x"),
-    SEVERAL: (STEPS[0], "", ""),
-    UNEXPLAINED: (CARD, "", ""),
-    UNMEASURED: (EDGE, CARD, "."),
-}
+from app.shared.figures import CARD, EDGE, INK, NEITHER, Figure, axis, figure
 
 
 def group_query(group: str) -> str:
     """The filter of the list of latents that shows exactly this group."""
     if group == SEVERAL:
         return "alone=false"
-    return f"class={group}" if group in {UNEXPLAINED, UNMEASURED} else f"class={group}&alone=true"
+    return f"class={group}" if group in REST else f"class={group}&alone=true"
 
 
 def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
@@ -54,25 +39,27 @@ def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], p
 def legend(groups: Mapping[int, Mapping[str, int]]) -> list[tuple[str, str]]:
     """(group, name) of those that occur, from the bottom of the stack up; the page draws it, so that it wraps."""
     held = {name for counts in groups.values() for name, count in counts.items() if count}
-    return [(group, NAMES[group]) for group in GROUPS if group in held]
+    return [(group, title_of(group)) for group in ordered(held) if group in held]
 
 
 def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> dict[str, Any]:
     more = f"&{pin}" if pin else ""
     counts = [groups.get(sae.analysis_id, {}).get(group, 0) for sae in saes]
     return {
-        "type": "bar", "name": NAMES[group], "x": [place_of(sae, saes) for sae in saes], "y": counts,
+        "type": "bar", "name": title_of(group), "x": [place_of(sae, saes) for sae in saes], "y": counts,
         "customdata": [[f"/latents?sae={sae.slug}&{group_query(group)}{more}", sae.n_dense] for sae in saes],
         "marker": _fill(group),
-        "hovertemplate": f"layer %{{x}}, {NAMES[group]}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
+        "hovertemplate": f"layer %{{x}}, {title_of(group)}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
     }  # fmt: skip
 
 
 def _fill(group: str) -> dict[str, Any]:
-    ink, paper, shape = FILLS[group]
+    fill = fill_of(group)
+    ink = fill.colour
     made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink == CARD else CARD}}
-    if shape:
-        hatch = {"shape": shape, "fgcolor": ink, "bgcolor": paper, "size": 6, "solidity": 0.35, "fillmode": "replace"}
+    if fill.hatch:
+        hatch = {"shape": fill.hatch, "fgcolor": ink, "bgcolor": CARD, "size": 6, "solidity": 0.35,
+                 "fillmode": "replace"}  # fmt: skip
         made |= {"pattern": hatch, "line": {"width": 1, "color": ink}}
     return made
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.classes.counts import cuts_of
+from app.classes.groups import classes_in
 from app.methods.queries import GRADES, Term, list_terms
 from app.runs.queries import RunInfo
 from app.shared.page import Page
@@ -34,6 +35,8 @@ class MethodsPage(Page):
     """Statistics of latents, pairs and SAEs."""
     grades: dict[str, str]
     """What P, R and O mean."""
+    classes: list[str]
+    """Classes that are looked for, as people read them."""
     cuts: list[tuple[str, str]]
     """Cuts of the run's classes: name, value."""
 
@@ -48,5 +51,6 @@ def methods_page(session: Session, run: RunInfo | None) -> MethodsPage:
         nav="methods",
         groups=[group for group in groups if group[1]],
         grades=GRADES,
+        classes=list(classes_in(session).values()),
         cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, run).items()] if run else [],
     )

@@ -11,6 +11,7 @@ from app.annotations.queries import Subject
 from app.classes import counts as class_counts
 from app.classes import page as functions
 from app.classes import queries as classes
+from app.classes.groups import place_of
 from app.classes.page import ClassRow
 from app.http.errors import NotFound
 from app.interventions import steering_queries as steering
@@ -35,7 +36,6 @@ from app.shared.page import Page
 from app.shared.tokens import Cell, Group, groups_of, paint_of, strip_of
 from app.verdicts import queries as verdicts
 from app.verdicts.page import Ruling, ruling
-from store.vocabulary import UNEXPLAINED
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _functions(
         {row.name: row for row in functions.class_rows(found.get(index, {}), tallies)}
         for index in (pair.positive, pair.negative)
     ]
-    names = [name for name in (*classes.CLASSES, UNEXPLAINED) if any(name in rows for rows in both)]
+    names = sorted({name for rows in both for name in rows}, key=place_of)
     lines = [(both[0].get(name), both[1].get(name)) for name in names]
     return sorted(lines, key=lambda line: not any(row is not None and row.holds for row in line))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from app.classes.queries import TITLES, Key
+from app.classes.groups import title_of
+from app.classes.queries import Key
 from app.interventions import effects
 from app.interventions.effects import EffectInfo
 from app.pairs.queries import PairInfo
@@ -60,5 +61,5 @@ def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
 
 def _class(one: report.Example, pin: str) -> Matter:
     href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin)
-    title = TITLES[one.name] + (", likely" if one.label == LIKELY else "")
+    title = title_of(one.name) + (", likely" if one.label == LIKELY else "")
     return Matter(title, at(one.layer, one.index), href, percent(one.density), one.words)

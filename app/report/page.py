@@ -11,7 +11,7 @@ from app.annotations.panel import category_of, note_parts
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import list_categories
 from app.classes import counts as class_counts
-from app.classes.queries import GROUPS
+from app.classes.groups import ordered, title_of
 from app.experiments import page as arms
 from app.experiments import queries as experiments
 from app.experiments.queries import ArmInfo, ExperimentInfo
@@ -129,10 +129,10 @@ def _line(sae: SaeInfo, groups: Groups, sets: list[SetEffect], most: int, pin: s
 def _bar(held: Mapping[str, int], most: int) -> list[Segment]:
     made: list[Segment] = []
     start = 0.0
-    for group in GROUPS:
+    for group in ordered(held):
         if held.get(group):
             width = 100 * held[group] / most
-            made.append(Segment(group, functions.NAMES[group], held[group], round(start, 2), round(width, 2)))
+            made.append(Segment(group, title_of(group), held[group], round(start, 2), round(width, 2)))
             start += width
     return made
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.annotations.panel import NotePart
+from app.classes.groups import fill_of
+from app.shared.figures import CARD
+
+HATCHES = {"/": "rising", "-": "level", "x": "crossed", ".": "dotted"}
+"""Patterns of the report's template, as plotly draws them."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a bar: dense latents of one group (see GROUPS)."""
+    """A stretch of a bar: dense latents of one group (see app.classes.groups)."""
 
     group: str
     title: str
@@ -18,6 +23,17 @@ class Segment:
     start: float
     """0 to 100: the SAE with most dense latents fills the bar."""
     width: float
+
+    @property
+    def fill(self) -> str:
+        """Of its rectangle: a variable of the stylesheet, or a hatching of the page."""
+        held = fill_of(self.group)
+        return f"url(#hatch-{HATCHES[held.hatch]})" if held.hatch else f"var({held.colour})"
+
+    @property
+    def plain(self) -> bool:
+        """Paper with an outline."""
+        return fill_of(self.group).colour == CARD
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class LayerLine:
     borderline: str
     bar: list[Segment]
     explained: str
-    """Share of its dense latents that have one of the six functions; empty where none was measured."""
+    """Share of its dense latents that have a class; empty where none was measured."""
     pairs: str
     mass: str
     """Share of firing mass in dense latents."""

@@ -10,7 +10,9 @@ from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, info, of_latent
-from app.classes.queries import CLASSES, Key
+from app.classes.groups import place_of
+from app.classes.queries import Key
+from app.classes.views import CLASSES
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.shared.record import finite
@@ -28,7 +30,7 @@ from store.tables import (
     Steering,
     Verdict,
 )
-from store.vocabulary import HOLDS, NO, OWN, RANDOM, SET, VARIANCE, YES
+from store.vocabulary import HOLDS, NO, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | Non
 
 
 def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
-    """Dense latents to which a person gave one of the six classes, where it was measured, and how many have it."""
+    """Dense latents to which a person gave a class, where it was measured, and how many have it."""
     measured = and_(
         Score.analysis_id == Latent.analysis_id, Score.index == Latent.index, Score.name == Annotation.category
     )
@@ -199,7 +201,7 @@ def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, in
 
 
 def one_of_each(session: Session, run: RunInfo) -> list[Example]:
-    """The densest dense latent of each of the six classes that any has; those that have it for sure first."""
+    """The densest dense latent of each class that any has; those that have it for sure first."""
     order = (case((Score.label == YES, 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
     place = func.row_number().over(partition_by=Score.name, order_by=order).label("place")
     ranked = (
@@ -207,11 +209,11 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Score.name.in_(CLASSES), Score.label.in_(HOLDS))
+        .where(Analysis.run_id == run.id, Latent.is_dense, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
         .subquery()
     )
     found = [Example(*row[:-1]) for row in session.execute(select(ranked).where(ranked.c.place == 1))]
-    return sorted(found, key=lambda one: list(CLASSES).index(one.name))
+    return sorted(found, key=lambda one: place_of(one.name))
 
 
 def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes.queries import Key, ScoreInfo, classes_of
+from app.classes.queries import Key, classes_of
+from app.classes.score import ScoreInfo
 from app.interventions.dense_set import DenseSet, dense_set
 from app.interventions.effects import set_effects
 from app.interventions.queries import interventions_of

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 from sqlalchemy.orm import Session
 
 from app.categories.queries import list_categories
-from app.classes.queries import TITLES
+from app.classes.groups import title_of
 from app.experiments.page import experiment_page, experiments_page
 from app.home.page import home_page
 from app.http.assets import load
@@ -39,7 +39,7 @@ from app.static_site.errors import SiteError
 from app.static_site.links import ANNOTATIONS, BROWSE, BUNDLE, SEARCH, SiteLinks
 from app.static_site.pages import annotations_page, browse_page, search_page
 from app.static_site.plan import PageFile, Plan
-from app.static_site.rows import NAMES, Rows, rows_of
+from app.static_site.rows import Rows, rows_of
 from app.static_site.search import search_data
 from app.static_site.snapshot import restrict, snapshot
 from app.vocabulary import RULE_VERDICTS
@@ -182,7 +182,7 @@ def _data(maker: PageMaker, rows: Rows) -> None:
     session, plan = maker.session, maker.plan
     known = {
         "saes": [[sae.slug, plan.folders[sae.slug], sae.layer] for sae in plan.saes],
-        "classes": [[name, TITLES[name]] for name in NAMES],
+        "classes": [[name, title_of(name)] for name in rows.classes.items],
         "verdicts": list(map(list, RULE_VERDICTS.items())),
         "details": list(DETAILS),
         "labels": label_names(session, plan.run),

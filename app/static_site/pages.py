@@ -10,7 +10,9 @@ from app.annotations.panel import NotePart, category_of, note_parts
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
-from app.classes.queries import Key, ScoreInfo
+from app.classes.groups import class_choices
+from app.classes.queries import Key
+from app.classes.score import ScoreInfo
 from app.labels.queries import label_names
 from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
@@ -21,7 +23,6 @@ from app.shared.links import latent_at, name_of, pair_at
 from app.shared.page import Page
 from app.static_site.plan import Plan
 from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
-from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 WITHOUT_SCRIPT = 2_000
 """Rows of the list that stand in its file, for readers without JavaScript."""
@@ -108,13 +109,7 @@ def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> Site
         saes=plan.saes,
         latents=dense,
         classes=held,
-        class_choices=[
-            ("", "any or none"),
-            ("any", "any of the six"),
-            *classes.CLASSES.items(),
-            (UNEXPLAINED, "unexplained"),
-            (UNMEASURED, "not measured"),
-        ],
+        class_choices=class_choices(session),
         verdict_choices=[("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")],
         labels=label_names(session, plan.run),
         categories=[one for one in list_categories(session) if not one.archived],

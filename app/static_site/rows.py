@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.categories import queries as categories
 from app.classes import queries as classes
-from app.classes.queries import CLASSES, Key
+from app.classes.queries import Key
 from app.labels import queries as labels
 from app.latents import listing
 from app.latents import queries as latents
@@ -21,11 +21,10 @@ from app.latents.queries import LatentInfo, ShownLatent
 from app.saes.queries import SaeInfo
 from app.shared.numbers import boxed
 from app.static_site.plan import Plan
-from store.vocabulary import DETAILS, LIKELY, UNEXPLAINED, VERDICTS
+from store.vocabulary import DETAILS, LIKELY, VERDICTS
 
 LIMIT = 50_000
 """Latents a list may have, of all SAEs together; those with a page come first."""
-NAMES = (*CLASSES, UNEXPLAINED)
 TOKENS = 4
 _BATCH = 500
 _BY = Order("density", descending=True)
@@ -53,6 +52,7 @@ class Rows:
     rows: list[list[Any]]
     places: dict[Key, int]
     tokens: Table
+    classes: Table
     left_out: int
     """Latents that a list so long has no room for."""
 
@@ -60,7 +60,7 @@ class Rows:
 def rows_of(session: Session, plan: Plan) -> Rows:
     """A row a latent: of each SAE those with a page, then the densest others."""
     known = Known(session, plan)
-    made = Rows([], {}, Table(), 0)
+    made = Rows([], {}, Table(), known.classes, 0)
     for place, sae in enumerate(plan.saes):
         paged = set(plan.latents[sae.analysis_id])
         room, begun, waiting = max(LIMIT // len(plan.saes), len(paged)), len(made.rows), set(paged)
@@ -91,6 +91,7 @@ class Known:
 
     def __init__(self, session: Session, plan: Plan) -> None:
         self.labels = labels.label_names(session, plan.run)
+        self.classes = Table()
         self.going: dict[Key, list[int]] = {}
         for place, name in enumerate(self.labels):
             for analysis_id, index in session.execute(labels.with_label(name, [sae.analysis_id for sae in plan.saes])):
@@ -105,7 +106,7 @@ class Known:
         made: dict[Key, list[Any]] = {}
         for key, (_latent, effect, ruling, word) in zip(keys, kept, strict=True):
             made[key] = [
-                [2 * NAMES.index(one.name) + (one.label == LIKELY) for one in held.get(key, []) if one.name in NAMES],
+                [2 * self.classes.place(one.name) + (one.label == LIKELY) for one in held.get(key, [])],
                 1 + order.index(ruling.verdict) if ruling and ruling.verdict in order else 0,
                 None if effect is None else _short(effect.measures["loss"].value, 4),
                 None if effect is None else _short(effect.measures["kl"].value, 4),

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.annotations.panel import category_of
 from app.categories.queries import CategoryInfo
-from app.classes.queries import CLASSES, GROUPS, SEVERAL, TITLES
+from app.classes.groups import REST, SEVERAL, ordered, title_of
 from app.shared.links import link
 from app.shared.numbers import NONE as MISSING
 from app.shared.numbers import count, fixed, interval, percent
@@ -19,7 +19,6 @@ from store.vocabulary import UNMEASURED
 
 Z = 1.959964
 """Of the normal distribution, for 95 %."""
-GROUP_TITLES = {**TITLES, SEVERAL: "several", UNMEASURED: "not measured"}
 Counts = dict[tuple[str | None, str | None], int]
 """By the rule's verdict and people's; None where there is none."""
 
@@ -77,15 +76,16 @@ def category_matrix(cells: list[Cell], known: list[CategoryInfo], pin: str) -> M
     rows = [one for one in known if not one.archived or one.key in used]
     strange = sorted(used - {one.key for one in known})
     rows += [found for key in strange if (found := category_of(key, known))]
-    lines = [_category_line(cells, one, pin) for one in (*rows, None)]
-    head = [(group, GROUP_TITLES[group]) for group in GROUPS]
+    groups = ordered(cell.group for cell in cells)
+    lines = [_category_line(cells, groups, one, pin) for one in (*rows, None)]
+    head = [(group, title_of(group)) for group in groups]
     return Matrix(head, lines, _totals(lines), _category_agreement(cells))
 
 
-def _category_line(cells: list[Cell], category: CategoryInfo | None, pin: str) -> MatrixLine:
+def _category_line(cells: list[Cell], groups: list[str], category: CategoryInfo | None, pin: str) -> MatrixLine:
     key = category.key if category else None
     made = []
-    for group in GROUPS:
+    for group in groups:
         here = [cell for cell in cells if (cell.group, cell.category) == (group, key)]
         tones = {{AGREES: "same", DIFFERS: "other"}.get(cell.state, "") for cell in here}
         href = link("/latents", {**_group_query(group), "category": key or NONE}, pin)
@@ -95,9 +95,9 @@ def _category_line(cells: list[Cell], category: CategoryInfo | None, pin: str) -
 
 def _group_query(group: str) -> dict[str, Any]:
     """The browse page's filters that give exactly this group."""
-    if group in CLASSES:
-        return {"class": group, "alone": True}
-    return {"alone": False} if group == SEVERAL else {"class": group}
+    if group == SEVERAL:
+        return {"alone": False}
+    return {"class": group} if group in REST else {"class": group, "alone": True}
 
 
 def _category_agreement(cells: list[Cell]) -> Agreement:
@@ -111,8 +111,8 @@ def _category_agreement(cells: list[Cell]) -> Agreement:
         sum(cell.count for cell in named if cell.state == AGREES),
         sum(cell.count for cell in named),
         pairs,
-        "latents to which people gave one of the six classes, and of which the machine measured that class",
-        "people gave none of the six classes to a latent of which the machine measured it",
+        "latents to which people gave a class, and of which the machine measured that class",
+        "people gave no latent a class that the machine measured of it",
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.categories import queries as categories
 from app.classes import queries as classes
-from app.classes.queries import CLASSES
+from app.classes.groups import title_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
 from app.shared.links import link
@@ -20,7 +20,7 @@ from app.team import queries as team
 from app.team.matrix import Matrix, category_matrix, verdict_matrix
 from app.team.queries import DIFFERS, AuthorInfo, Progress, Queued
 from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
-from store.vocabulary import UNEXPLAINED, UNMEASURED
+from store.vocabulary import NO_CLASS, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, li
     rows = []
     for one in found:
         scores = held.get((one.analysis_id, one.index), [])
-        has = [score.title for score in scores if score.name in CLASSES]
+        has = [title_of(score.name) for score in scores if score.name not in NO_CLASS]
         href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin) + "#annotation"
         effect = "" if one.effect is None else nats(one.effect)
         rows.append(QueueRow(one, href, effect, differences(one, has) or [unseen(one, has)]))
@@ -158,10 +158,8 @@ def differences(one: Queued, has: list[str]) -> list[str]:
     """In which words people and the machine differ; `has` are the classes that the machine finds."""
     reasons = []
     if one.state == DIFFERS:
-        named = CLASSES.get(one.category or "", one.category)
-        reasons.append(
-            f"People say {named}; the machine looked for that and finds {_listed(has) or 'none of the six'}."
-        )
+        named = title_of(one.category or "")
+        reasons.append(f"People say {named}; the machine looked for that and finds {_listed(has) or 'no class'}.")
     if one.human and one.rule and one.human != one.rule:
         human, rule = HUMAN_VERDICTS.get(one.human, one.human), RULE_VERDICTS.get(one.rule, one.rule)
         reasons.append(f"People say {human}; the rule says {rule}.")
@@ -172,7 +170,7 @@ def unseen(one: Queued, has: list[str]) -> str:
     """Why a latent of which nobody says anything is worth a look."""
     words = f"The machine finds {_listed(has)}; nobody has said whether that is right"
     if one.group == UNEXPLAINED:
-        words = "None of the six classes explains it"
+        words = "No class explains it"
     elif one.group == UNMEASURED:
         words = "What it does was not measured"
     return f"{words}{_without(one.effect)}."

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.annotations.queries import of_latent
 from app.classes import counts as class_counts
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from app.interventions.effects import own_value
 from app.runs.queries import RunInfo
 from app.shared.record import finite
@@ -19,7 +19,7 @@ from store.tables.team import ALONE
 from store.vocabulary import HOLDS, NO, UNEXPLAINED
 
 AGREES, DIFFERS, OPEN = "agrees", "differs", "open"
-"""A person named one of the six: the machine finds it too, does not, or did not measure it. Else empty."""
+"""A person named a class: the machine finds it too, does not, or did not measure it. Else empty."""
 MAX_AUTHORS = 100
 Queue = Literal["differs", "unseen"]
 
@@ -39,12 +39,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Cell:
-    """Dense latents with the same machine group (see GROUPS) and the same human category."""
+    """Dense latents with the same machine group (see app.classes.groups) and the same human category."""
 
     group: str
     category: str | None
     state: str
-    """AGREES, DIFFERS or OPEN where the category is one of the six, else empty."""
+    """AGREES, DIFFERS or OPEN where the category is a class, else empty."""
     count: int
 
 

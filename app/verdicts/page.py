@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.classes.queries import TITLES
+from app.classes.groups import title_of
 from app.verdicts.queries import RULE, Ground, Missing, VerdictInfo
 from store.vocabulary import KEEP, PRUNE
 
 MEASURED = {
-    **TITLES,
     "classes": "functions",
     "labels": "labels",
     "effect": "effect",
@@ -53,4 +52,4 @@ def ruling(found: VerdictInfo | None) -> Ruling | None:
 
 
 def _reason(one: Ground | Missing) -> Reason:
-    return Reason(MEASURED.get(one.of, one.of.replace("_", " ")), one.words)
+    return Reason(MEASURED.get(one.of) or title_of(one.of), one.words)

@@ -13,10 +13,13 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
-from app.classes.evidence import views_of
+from app.classes.groups import view_of
 from app.classes.page import class_rows, mixture_of, sentence
-from app.classes.queries import CLASSES, ScoreInfo, find_scores
+from app.classes.queries import find_scores
+from app.classes.score import ScoreInfo
+from app.classes.views import CLASSES
 from app.runs import queries as runs
+from store.vocabulary import NO_CLASS
 from tests.app.test_pages import page, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS
 from tests.app.world_classes import EVIDENCE
@@ -52,8 +55,8 @@ def test_the_latent_page_says_what_it_does(client: TestClient) -> None:
 
 def test_a_class_says_how_many_sparse_controls_have_it(client: TestClient) -> None:
     text = words(page(client, f"{SAE}/latents/{POSITIVE}"))
-    assert text.count("0 of 1 sparse control: yes") == 5
-    assert text.count("1 of 1 sparse control: yes") == 1
+    assert text.count("None of 1 sparse control passes") == 5
+    assert text.count("1 of 1 sparse control passes") == 1
 
 
 def test_a_sparse_control_shows_the_same(client: TestClient) -> None:
@@ -62,9 +65,9 @@ def test_a_sparse_control_shows_the_same(client: TestClient) -> None:
     assert "It tells content words from the rest." in words(html)
 
 
-def test_where_none_of_the_six_holds_the_page_says_so(client: TestClient) -> None:
+def test_where_no_class_holds_the_page_says_so(client: TestClient) -> None:
     text = words(page(client, f"{SAE}/latents/{ORIGINAL}"))
-    assert "None of the six functions looked for explains it." in text
+    assert "No class that was looked for explains it." in text
     assert "Unexplained: What unexplained says of 3 is yes." in text
 
 
@@ -111,7 +114,7 @@ def test_the_chain_links_both_neighbours(client: TestClient) -> None:
 
 def test_the_pair_page_sets_both_poles_side_by_side(client: TestClient) -> None:
     html = page(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}")
-    table = html.split("What function have they?")[1].split("</table>")[0]
+    table = html.split("What do they do?")[1].split("</table>")[0]
     first = words(table.split("<tbody>")[1].split("</tr>")[0])
     assert first.strip() == "position " + "ρ −0.62from start of sentenceyes" * 2
     assert "context binding" in words(table)
@@ -218,10 +221,10 @@ def test_missing_parts_of_evidence_break_nothing(name: str, broken: Any) -> None
     data = broken(EVIDENCE.get(name, {"any": 1}))
     for label in ("yes", "likely", "no", "unmeasured"):
         held = {name: score(name, label, data)}
-        assert all(view.rows for view in views_of(held[name]))
+        assert all(view.rows for view in view_of(name).plots(held[name]))
         class_rows(held, {})
         mixture_of(held)
-        if name in CLASSES:
+        if name not in NO_CLASS:
             assert bool(sentence(held)) == (label in {"yes", "likely"})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from tests.app.world import CONTROL, DEAD, EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, WIDTH
 from tests.app.world_classes import EVIDENCE, LABELS
 

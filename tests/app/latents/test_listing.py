@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, Subject, annotations_of
 from app.annotations.write import Draft, save
-from app.classes.queries import CLASSES, Key, classes_of
+from app.classes.queries import Key, classes_of
+from app.classes.views import CLASSES
 from app.interventions.effects import EffectInfo, own_effects
 from app.latents import listing
 from app.latents.columns import SORTS, Order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
-from app.classes.queries import CLASSES
+from app.classes.views import CLASSES
 from app.home.plots import curve_figure, curve_info, density_heights, layers_figure, scatter_figure
 from app.latents.page import latent_page
 from app.latents.plots import Bars, bars_of, series_points
@@ -109,9 +110,10 @@ def test_tokens_on_an_axis_are_text(session: Session) -> None:
 
 
 def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:
-    six = [functions.FILLS[name] for name in CLASSES]
-    assert len(set(six)) == 6
-    assert [bool(hatch) for _ink, _paper, hatch in six] == [False, True] * 3
+    fills = [view.fill for view in CLASSES.values()]
+    assert len(set(fills)) == len(fills)
+    assert all(bool(one.hatch) != bool(other.hatch) for one, other in pairwise(fills))
+    assert len({view.letter for view in CLASSES.values()}) == len(fills)
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:

@@ -151,7 +151,7 @@ def test_disagreements_say_who_says_what(own: TestClient) -> None:
     found = queued(html, "People and the machine differ")
     assert found == at((2, POSITIVE), (1, NEGATIVE), (0, NEGATIVE))
     text = words(html)
-    assert "People say null space; the machine looked for that and finds none of the six." in text
+    assert "People say null space; the machine looked for that and finds no class." in text
     assert "People say alphabet; the machine looked for that and finds content word." in text
     assert "People say keep; the rule says investigate." in text
     assert f'<a class="button" href="{found[0]}#annotation">Start here</a>' in html
@@ -177,8 +177,8 @@ def test_what_nobody_looked_at_comes_in_the_order_that_matters(plain: str, serve
         (2, EDGE),
     )
     text = words(html)
-    assert "None of the six classes explains it; without it the loss rises by 0.500 nats per token." in text
-    assert "None of the six classes explains it; without it the loss falls by 0.0098 nats per token." in text
+    assert "No class explains it; without it the loss rises by 0.500 nats per token." in text
+    assert "No class explains it; without it the loss falls by 0.0098 nats per token." in text
     assert "The machine finds position and context binding; nobody has said whether that is right" in text
     assert "Nobody has given a dense latent a category yet." in text
 

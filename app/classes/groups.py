@@ -1,0 +1,74 @@
+"""Groups of latents where each is counted once: by its only class, as several, as unexplained or as not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from app.classes.score import ClassView, Fill, UnknownClass
+from app.classes.views import CLASSES
+from app.http.errors import BadFilter
+from app.methods.queries import list_terms
+from app.shared.figures import CARD, EDGE, STEPS
+from app.vocabulary import OUTCOMES
+from store.vocabulary import MIXTURE, NO_CLASS, UNEXPLAINED, UNMEASURED
+
+SEVERAL = "several"
+REST = (SEVERAL, UNEXPLAINED, UNMEASURED)
+_FILLS = {SEVERAL: Fill(STEPS[0]), UNEXPLAINED: Fill(CARD), UNMEASURED: Fill(EDGE, ".")}
+_TITLES = {SEVERAL: SEVERAL, UNEXPLAINED: "unexplained", UNMEASURED: OUTCOMES[UNMEASURED], MIXTURE: "mixture"}
+
+
+def view_of(name: str) -> ClassView:
+    """A class, whether this server knows it or not."""
+    return CLASSES.get(name) or UnknownClass(name)
+
+
+def title_of(name: str) -> str:
+    """A class, a group or another score as people read it."""
+    return _TITLES.get(name) or view_of(name).title
+
+
+def fill_of(group: str) -> Fill:
+    """How a group is drawn."""
+    return _FILLS.get(group) or view_of(group).fill
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """Sorts classes in their own order, then those that are not known here, then the other groups and scores."""
+    if name in CLASSES:
+        return CLASSES[name].order, name
+    return UnknownClass(name).order + ([*REST, MIXTURE].index(name) + 1 if name in _TITLES else 0), name
+
+
+def ordered(found: Iterable[str]) -> list[str]:
+    """All classes that are known here and all other groups, with those found that are not known in their place."""
+    return sorted({*CLASSES, *REST, *found}, key=place_of)
+
+
+def classes_in(session: Session) -> dict[str, str]:
+    """Name and title of the classes known here, and of those that a newer worker declared in the store."""
+    declared = (term.name for term in list_terms(session).values() if term.of == "class")
+    return {name: title_of(name) for name in sorted({*CLASSES, *declared} - {*NO_CLASS}, key=place_of)}
+
+
+def check_class(session: Session, name: str) -> None:
+    """Refuse to filter by what is no class.
+
+    Raises:
+        BadFilter: neither this server nor the store knows it.
+    """
+    known = [value for value, _words in class_choices(session) if value]
+    if name not in known:
+        raise BadFilter(f"unknown class '{name[:60]}'; choose one of {', '.join(known)}")
+
+
+def class_choices(session: Session) -> list[tuple[str, str]]:
+    """Choices of the class filter: value and words."""
+    return [
+        ("", "any or none"),
+        ("any", "any class"),
+        *classes_in(session).items(),
+        *((name, title_of(name)) for name in (UNEXPLAINED, UNMEASURED)),
+    ]

@@ -1,0 +1,87 @@
+"""What one class says of one latent, and how a class is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from app.shared.figures import STEPS, View
+from app.shared.numbers import fixed
+from store.vocabulary import HOLDS
+
+
+@dataclass(frozen=True)
+class ScoreInfo:
+    """What one class says of one latent."""
+
+    name: str
+    label: str
+    score: float | None
+    cut: float | None
+    chance: float | None
+    """What the largest of the random directions reaches on the same text."""
+    control: float | None
+    p: float | None
+    q: float | None
+    words: str
+    data: dict[str, Any]
+
+    @property
+    def holds(self) -> bool:
+        """The latent has this class."""
+        return self.label in HOLDS
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How a group of latents is drawn in a stack: neighbours must differ for any eye, and on paper."""
+
+    colour: str
+    """Name of a CSS variable."""
+    hatch: str = ""
+    """plotly's name of the pattern: / - x . or empty."""
+
+
+class ClassView:
+    """How a class is shown. One that this server does not know, since a newer worker wrote it, is shown like this."""
+
+    name: str
+    """As the store has it."""
+    title: str
+    """As people read it, in the middle of a sentence."""
+    letter: str = "?"
+    """Stands beside its colour, so that colour is never alone."""
+    order: int = 1000
+    """Its place among the others."""
+    fill: Fill = Fill(STEPS[2], "x")
+    head: ClassVar[tuple[str, ...]] = ()
+    """Heads of `rows`."""
+
+    def phrase(self, score: ScoreInfo) -> str:
+        """What a latent of this class does, to be read after "It"."""
+        return f"has the class “{self.title}”"
+
+    def value(self, score: ScoreInfo) -> tuple[str, str]:
+        """The score with its name, e.g. "AUC 0.58", and what else belongs to it; both may be empty."""
+        return fixed(score.score), ""
+
+    def number(self, score: ScoreInfo, value: float) -> str:
+        """A cut, a chance or a control in the score's own unit."""
+        return fixed(value)
+
+    def plots(self, score: ScoreInfo) -> list[View]:
+        """What the stored evidence suffices for."""
+        return []
+
+    def rows(self, score: ScoreInfo) -> Sequence[tuple[str, ...]]:
+        """A further small table of evidence."""
+        return ()
+
+
+class UnknownClass(ClassView):
+    """A class by its name alone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.title = name.replace("_", " ")

@@ -1,0 +1,92 @@
+"""Context binding: how long the signal stays on one side."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from app.classes.plots import HEIGHT, Numbers, line
+from app.classes.score import ClassView, Fill, ScoreInfo
+from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
+from app.shared.numbers import fixed, number, whole
+from app.shared.stored import known, numbers, one, part
+from store.vocabulary import STEERED
+
+
+class ContextBinding(ClassView):
+    """How it is shown."""
+
+    name, title, letter, order = STEERED, "context binding", "B", 20
+    fill = Fill(STEPS[3], "/")
+
+    def phrase(self, score: ScoreInfo) -> str:
+        """The same of every such latent."""
+        return "stays with the subject of a passage"
+
+    def value(self, score: ScoreInfo) -> tuple[str, str]:
+        """The AUC within a document, and how long the signal lasts."""
+        half, within, across = (one(score.data, name) for name in ("half_life", "within", "across"))
+        if _in_tokens(score):
+            text = f"AUC {fixed(within)} within, {fixed(across)} across documents" if within is not None else ""
+            return f"half-life {number(score.score)} tokens", text
+        lasting = f"; half-life {number(half, 2)} tokens" if half is not None else ""
+        if score.data.get("beyond") is True and known(score.data, "lags"):
+            lasting = f"; half-life beyond {known(score.data, 'lags')[-1]:.0f} tokens"
+        return f"AUC {fixed(score.score)}", f"within a document{lasting}"
+
+    def number(self, score: ScoreInfo, value: float) -> str:
+        """An AUC, or tokens."""
+        return number(value) if _in_tokens(score) else fixed(value)
+
+    def plots(self, score: ScoreInfo) -> list[View]:
+        """How long the signal stays on one side."""
+        held = part(score.data, "runs")
+        edges, observed, shuffled = known(held, "edges"), numbers(held, "observed"), numbers(held, "shuffled")
+        if not edges or not observed:
+            return []
+        is_open = len(edges) <= len(observed)  # the last bin holds all longer runs
+        ends = [*edges, 2 * edges[-1]] if is_open else edges
+        mean, chance = one(score.data, "mean_run"), one(score.data, "mean_run_shuffled")
+        summary = (
+            f"Stretches of text on one side: {number(mean)} tokens on average, {number(chance)} when the tokens of each"
+            " document are shuffled (dotted)."
+        )
+        each = zip(pairwise(ends), observed, shuffled or [None] * len(observed), strict=False)
+        rows = [
+            (_lengths(a, b, is_open and b == ends[-1]), whole(real), whole(by_chance))
+            for (a, b), real, by_chance in each
+        ]
+        drawn = runs_figure(ends, observed, shuffled)
+        return [View("runs", "run lengths", drawn, summary, ("tokens", "runs", "shuffled"), rows)]
+
+
+VIEW = ContextBinding()
+
+
+def _in_tokens(score: ScoreInfo) -> bool:
+    """The score is the half-life, not an AUC."""
+    return (score.score or 0) > 1 or (score.cut or 0) > 1
+
+
+def _lengths(low: float, high: float, is_open: bool) -> str:
+    """A bin of whole numbers from `low` to below `high`."""
+    if is_open:
+        return f"{low:.0f} or more"
+    return f"{low:.0f}" if high - low <= 1 else f"{low:.0f} to {high - 1:.0f}"
+
+
+def runs_figure(edges: list[float], observed: Numbers, shuffled: Numbers) -> Figure:
+    """How long the signal stays on one side, against the same tokens shuffled."""
+    steps = {"color": DIM, "width": 1.6, "shape": "hv", "dash": "dot"}
+    lines = [
+        line(edges, _closed(shuffled), "shuffled", "from %{x} tokens: %{y:,.0f} runs when shuffled", line=steps),
+        line(edges, _closed(observed), "observed", "from %{x} tokens: %{y:,.0f} runs",
+             line={**steps, "color": INK, "width": 2, "dash": "solid"}),
+    ]  # fmt: skip
+    x = axis("length of a run (tokens)", type="log", tickvals=edges, ticktext=[f"{edge:,.0f}" for edge in edges])
+    return figure(lines, HEIGHT, {**x, "dtick": 1}, axis("runs", type="log", dtick=1, tickformat=","))
+
+
+def _closed(counts: Numbers) -> Numbers:
+    """Steps need the last count twice; a logarithm has no place for none."""
+    shown = [count or None for count in counts]
+    return [*shown, *shown[-1:]]

@@ -1,0 +1,66 @@
+"""Null space: the share of the direction in the directions of the residual stream that move the output least."""
+
+from __future__ import annotations
+
+from app.classes.plots import HEIGHT, Numbers, band, line
+from app.classes.score import ClassView, Fill, ScoreInfo
+from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
+from app.shared.numbers import fixed, span, whole
+from app.shared.stored import known, numbers, one
+
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+class NullSpace(ClassView):
+    """How it is shown."""
+
+    name, title, letter, order = "null_space", "null space", "N", 30
+    fill = Fill(STEPS[2])
+
+    def phrase(self, score: ScoreInfo) -> str:
+        """The same of every such latent."""
+        return "writes to directions the output layer barely reads"
+
+    def value(self, score: ScoreInfo) -> tuple[str, str]:
+        """α with the number of directions."""
+        at = one(score.data, "at")
+        return f"α{str(int(at)).translate(SUBSCRIPTS) if at else ''} {fixed(score.score)}", ""
+
+    def plots(self, score: ScoreInfo) -> list[View]:
+        """Share of the direction in the quietest directions of the unembedding."""
+        k, alpha = known(score.data, "k"), numbers(score.data, "alpha")
+        low, high = numbers(score.data, "chance_low"), numbers(score.data, "chance_high")
+        if not k or not alpha:
+            return []
+        at = one(score.data, "at")
+        cut = None if at is None or score.cut is None else (at, score.cut)
+        gap: list[float | None] = [None] * len(k)
+        rows = [
+            (whole(place), fixed(value), span(a, b, fixed))
+            for place, value, a, b in zip(k, alpha, low or gap, high or gap, strict=False)
+        ]
+        summary = (
+            "Share of the decoder direction's length in the k directions that move the output least; the grey band"
+            " holds 90 % of random directions, the short line is the cut."
+        )
+        drawn = null_figure(k, alpha, low, high, cut)
+        return [View("sweep", "sweep over k", drawn, summary, ("k", "α", "random, 5 to 95 %"), rows)]
+
+
+VIEW = NullSpace()
+
+
+def null_figure(k: list[float], alpha: Numbers, low: Numbers, high: Numbers, cut: tuple[float, float] | None) -> Figure:
+    """Share of the direction in the k quietest directions of the unembedding; `cut` is (k, height)."""
+    lines = [
+        band(k, low, high, "90 % of random directions"),
+        line(k, alpha, "latent", "k = %{x}: α %{y:.2f}", mode="lines+markers", marker={"color": INK, "size": 5}),
+    ]
+    if cut is not None:
+        lines.append({
+            "type": "scatter", "mode": "markers", "x": [cut[0]], "y": [cut[1]], "name": "cut",
+            "marker": {"symbol": "line-ew", "size": 22, "line": {"width": 2, "color": DIM}},
+            "hovertemplate": "cut at k = %{x}: %{y:.2f}<extra></extra>",
+        })  # fmt: skip
+    x = axis("k quietest directions", type="log", tickvals=k, ticktext=[f"{at:,.0f}" for at in k], dtick=1)
+    return figure(lines, HEIGHT, x, axis("α (share of length)", rangemode="tozero", nticks=5))

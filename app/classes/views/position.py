@@ -1,0 +1,80 @@
+"""Position: the mean of the signal over the distance from a boundary, and a row for each kind of distance."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from app.classes.plots import HEIGHT, Numbers, band, line
+from app.classes.score import ClassView, Fill, ScoreInfo
+from app.shared.figures import STEPS, Figure, View, axis, figure
+from app.shared.numbers import fixed, signed, span, whole
+from app.shared.stored import known, numbers, one, part
+
+
+class Position(ClassView):
+    """How it is shown."""
+
+    name, title, letter, order = "position", "position", "P", 10
+    fill = Fill(STEPS[4])
+    head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
+
+    def phrase(self, score: ScoreInfo) -> str:
+        """Whether it rises or falls, and from where."""
+        kind, rho = kind_of(score)
+        return f"{'falls' if (rho or 0) < 0 else 'rises'} with the distance from the start of the {kind or 'text'}"
+
+    def value(self, score: ScoreInfo) -> tuple[str, str]:
+        """The signed correlation."""
+        kind, rho = kind_of(score)
+        value = score.score if rho is None else rho
+        return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", f"from start of {kind}" if kind else ""
+
+    def plots(self, score: ScoreInfo) -> list[View]:
+        """Mean of the signal over the distance from a boundary."""
+        held = part(score.data, "profile")
+        kind, edges, mean = str(held.get("kind") or "context"), known(held, "edges"), numbers(held, "mean")
+        if len(edges) < 2 or not mean:
+            return []
+        low, high, tokens = (numbers(held, name) or [None] * len(mean) for name in ("low", "high", "tokens"))
+        middle = [(a + b - 1) / 2 for a, b in pairwise(edges)]
+        rows = [
+            (whole(at), signed(value), f"{signed(a)} to {signed(b)}" if a is not None else "", whole(n))
+            for at, value, a, b, n in zip(middle, mean, low, high, tokens, strict=False)
+        ]
+        summary = (
+            f"Mean of the signal by tokens from the start of the {kind}, in its standard deviations; 95 % interval."
+        )
+        head = ("tokens from start", "mean (sd)", "95 % interval", "tokens")
+        drawn = profile_figure(kind, middle, mean, low, high)
+        return [View("profile", f"over the {kind}", drawn, summary, head, rows)]
+
+    def rows(self, score: ScoreInfo) -> list[tuple[str, ...]]:
+        """A row for each kind of distance, with its interval and what is left beside the other two."""
+        rows: list[tuple[str, ...]] = []
+        for kind, held in part(score.data, "kinds").items():
+            values = held if isinstance(held, dict) else {}
+            if values.get("reason") or one(values, "rho") is None:
+                rows.append((f"{kind}: {values.get('reason') or 'not measured'}", "", "", "", "", ""))
+                continue
+            rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]
+            rows.append((kind, fixed(one(values, "rho")), span(one(values, "low"), one(values, "high"), fixed), *rest))
+        return rows
+
+
+VIEW = Position()
+
+
+def kind_of(score: ScoreInfo) -> tuple[str, float | None]:
+    """The distance that is shown, and its signed correlation."""
+    kinds = {name: held for name, held in part(score.data, "kinds").items() if isinstance(held, dict)}
+    shown = score.data.get("kind") or part(score.data, "profile").get("kind")
+    if shown not in kinds:
+        shown = max(kinds, key=lambda name: abs(one(kinds[name], "rho") or 0.0), default="")
+    return str(shown), one(kinds.get(str(shown), {}), "rho")
+
+
+def profile_figure(kind: str, x: list[float], mean: Numbers, low: Numbers, high: Numbers) -> Figure:
+    """Mean of the signal against the distance from the start of `kind`."""
+    lines = [band(x, low, high, "95 % interval"), line(x, mean, "mean", "%{x:.0f} tokens: %{y:.2f} sd")]
+    y = axis("mean signal (sd)", nticks=5, zeroline=True)
+    return figure(lines, HEIGHT, axis(f"tokens from start of {kind}"), y)

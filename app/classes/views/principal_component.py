@@ -1,0 +1,64 @@
+"""Principal component: how nearly the direction is the one along which the activations vary most."""
+
+from __future__ import annotations
+
+from app.classes.plots import HEIGHT, Numbers, cut_line
+from app.classes.score import ClassView, Fill, ScoreInfo
+from app.shared.figures import INK, NEITHER, STEPS, Figure, View, axis, figure
+from app.shared.numbers import fixed, number, percent
+from app.shared.stored import known, numbers, one
+
+
+class PrincipalComponent(ClassView):
+    """How it is shown."""
+
+    name, title, letter, order = "principal_component", "principal component", "1", 60
+    fill = Fill(STEPS[3], "x")
+
+    def phrase(self, score: ScoreInfo) -> str:
+        """The same of every such latent."""
+        return "lies along the direction in which the activations vary most"
+
+    def value(self, score: ScoreInfo) -> tuple[str, str]:
+        """|cosine| with the first component, and which other one is nearer."""
+        number_of, cosines = one(score.data, "component"), known(score.data, "cosines")
+        if number_of is None or int(number_of) == 1:
+            return f"|cos| {fixed(score.score)}", "PC1"
+        place = int(number_of) - 1
+        near = f"; nearest PC{place + 1}, {fixed(abs(cosines[place]))}" if place < len(cosines) else ""
+        return f"|cos| {fixed(score.score)}", f"PC1{near}"
+
+    def plots(self, score: ScoreInfo) -> list[View]:
+        """|cosine| with each of the first components."""
+        cosines, variance = known(score.data, "cosines"), numbers(score.data, "variance")
+        if not cosines:
+            return []
+        shares = variance or [None] * len(cosines)
+        stability, ratio = one(score.data, "stability"), one(score.data, "ratio")
+        summary = (
+            f"|cosine| with the first principal components of the activations; dotted: the cut. The first holds"
+            f" {number(ratio)} times the variance of the second; in two halves of the text it agrees to"
+            f" {fixed(stability)}."
+        )
+        rows = [
+            (f"PC{place}", fixed(value), percent(share))
+            for place, (value, share) in enumerate(zip(cosines, shares, strict=False), 1)
+        ]
+        head = ("component", "cosine", "share of variance")
+        return [View("components", "components", components_figure(cosines, shares, score.cut), summary, head, rows)]
+
+
+VIEW = PrincipalComponent()
+
+
+def components_figure(cosines: list[float], variance: Numbers, cut: float | None) -> Figure:
+    """|cosine| of the direction with each of the first components."""
+    bars = {
+        "type": "bar", "x": [f"PC{place + 1}" for place in range(len(cosines))], "y": [abs(value) for value in cosines],
+        "customdata": [[value, share] for value, share in zip(cosines, variance, strict=False)],
+        "marker": {"color": [INK] + [NEITHER] * (len(cosines) - 1), "line": {"width": 0}},
+        "hovertemplate": "%{x}: cosine %{customdata[0]:.2f}; %{customdata[1]:.1%} of the variance<extra></extra>",
+    }  # fmt: skip
+    shapes = [] if cut is None else [cut_line(cut)]
+    y = axis("|cosine|", range=[0, 1.02], nticks=5)
+    return figure([bars], HEIGHT, axis("principal component", type="category"), y, bargap=0.3, shapes=shapes)
