@@ -11,7 +11,7 @@ from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.methods.queries import list_terms
 from app.shared.figures import CARD, EDGE, STEPS
-from app.vocabulary import OUTCOMES
+from app.vocabulary import ANY, OUTCOMES
 from store.vocabulary import MIXTURE, NO_CLASS, UNEXPLAINED, UNMEASURED
 
 SEVERAL = "several"
@@ -59,7 +59,7 @@ def check_class(session: Session, name: str) -> None:
     Raises:
         BadFilter: neither this server nor the store knows it.
     """
-    known = [value for value, _words in class_choices(session) if value]
+    known = [*classes_in(session), UNEXPLAINED, ANY, UNMEASURED]
     if name not in known:
         raise BadFilter(f"unknown class '{name[:60]}'; choose one of {', '.join(known)}")
 
@@ -68,7 +68,7 @@ def class_choices(session: Session) -> list[tuple[str, str]]:
     """Choices of the class filter: value and words."""
     return [
         ("", "any or none"),
-        ("any", "any class"),
+        (ANY, "any class"),
         *classes_in(session).items(),
         *((name, title_of(name)) for name in (UNEXPLAINED, UNMEASURED)),
     ]

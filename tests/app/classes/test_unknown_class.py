@@ -76,11 +76,11 @@ def test_it_counts_as_a_class(newer: TestClient, client: TestClient) -> None:
 
 
 def test_lists_filter_by_it_and_refuse_what_nobody_knows(newer: TestClient) -> None:
-    found = newer.get("/api/v1/latents", params={"class": NAME}).json()
+    found = newer.get(f"/api/v1{SAE}/latents", params={"class": NAME}).json()
     assert {item["index"] for item in found["items"]} == {POSITIVE, NEGATIVE, ORIGINAL}
-    refused = newer.get("/api/v1/latents", params={"class": "never_on"})
+    refused = newer.get(f"/api/v1{SAE}/latents", params={"class": "never_on"})
     assert refused.status_code == 422
-    assert "unknown class 'never_on'; choose one of any, position" in refused.text
+    assert "unknown class 'never_on'; choose one of position, context_binding" in refused.text
 
 
 @pytest.mark.parametrize("path", ["/latents/{}/card.png", "/latents/{}/card.svg"])
@@ -91,4 +91,4 @@ def test_its_card_can_be_drawn(newer: TestClient, path: str) -> None:
 def test_the_api_and_the_export_have_it(newer: TestClient) -> None:
     held = newer.get(f"/api/v1{SAE}/latents/{ORIGINAL}").json()
     assert held["classes"][NAME]["score"] == 0.995
-    assert newer.get(f"/export/latents.csv?class={NAME}").status_code == 200
+    assert newer.get(f"/latents.csv?class={NAME}").status_code == 200
