@@ -136,7 +136,7 @@ class Measured:
     @property
     def unexplained(self) -> bool:
         """Everything that could explain it was measured, and nothing does."""
-        return not self.explained and not self.open_classes and self.labels_known
+        return not self.explained and self.classes is not None and not self.open_classes and self.labels_known
 
     @property
     def changes(self) -> list[Change]:

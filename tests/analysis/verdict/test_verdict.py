@@ -128,7 +128,6 @@ def test_a_corpus_without_labels_does_not_stand_in_the_way() -> None:
         ({"classes": None}, "classes", "dense-latents analyze` without --no-classes"),
         ({"classes": None, "has_detail": False}, "classes", "--detail 1:5"),
         ({"classes": classes("unmeasured")}, "position", "dense-latents analyze"),
-        ({"classes": classes()[1:]}, "position", "dense-latents analyze"),
         ({"classes": classes("likely")}, "position", "Likely"),
         ({"labels": None}, "labels", "dense-latents analyze"),
         ({"labels": labels("unmeasured", "unmeasured")}, "labels", "dense-latents analyze"),

@@ -29,6 +29,7 @@ from store.tables import (
     Sae,
     Score,
     Stability,
+    Statistic,
     Steering,
     Verdict,
 )
@@ -214,6 +215,16 @@ def test_dense_latents_and_those_with_detail_are_judged_from_the_first_analysis_
     assert {gap["of"] for gap in found[PRUNED].missing} == {"effect", "pair_effect", "stability"}
     assert {gap["of"] for gap in found[BARE].missing} == {"classes", "labels", "effect", "stability"}
     assert "--sae tiny/l1-resid --run 1" in found[KEPT].missing[0]["words"]
+
+
+def test_a_class_that_is_declared_and_was_not_measured_is_missing(engine: Engine) -> None:
+    """A newer worker looks for it; nothing is unexplained before it was looked for here, too."""
+    with session_factory(engine)() as session, session.begin():
+        shape = {"title": "", "unit": "", "kind": "class", "definition": "", "grade": "O", "source": "", "position": 1}
+        session.add_all([Statistic(name=name, of="class", **shape) for name in ("always_on", "unexplained", "mixture")])
+    found = _judge(engine)
+    assert {gap["of"] for gap in found[PRUNED].missing} == {"always_on", "effect", "pair_effect", "stability"}
+    assert next(gap for gap in found[PRUNED].missing if gap["of"] == "always_on")["words"] == "Always on: Not measured."
 
 
 def test_all_measurements_come_together(engine: Engine) -> None:
