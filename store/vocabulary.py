@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+Statement = dict[str, Any]
+"""What the worker says instead of a sentence: {"code": ..., and the numbers that the sentence holds}."""
+TEXT = "text"
+"""The code of what an older worker said in words that nobody can read back: {"code": "text", "text": ...}."""
 
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
@@ -13,6 +18,8 @@ KEEP, INVESTIGATE, PRUNE = VERDICTS
 """What the rule, and what a person, may decide of a latent."""
 NEITHER = "neither"
 """What a measurement speaks for that speaks neither for keeping nor for pruning."""
+RULE = "rule"
+"""What the ground is of that is the rule's own statement."""
 
 YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
 """Whether a class holds, a label goes with a signal, the text follows when steered. Likely: as far as measured."""

@@ -6,7 +6,6 @@ Takes no torch, so that a store can be judged where there is none; `STATISTICS` 
 from analysis.verdict.judge import judge_all, judge_analysis
 from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured
 from analysis.verdict.rule import Decision, decide
-from analysis.verdict.words import Place
 
 __all__ = [
     "Change",
@@ -15,7 +14,6 @@ __all__ = [
     "Found",
     "LabelFound",
     "Measured",
-    "Place",
     "decide",
     "judge_all",
     "judge_analysis",

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured, completed
 from analysis.verdict.rule import Decision, decide
-from analysis.verdict.words import Place
 from store.session import session_factory
 from store.tables import (
     Analysis,
@@ -22,14 +21,13 @@ from store.tables import (
     Label,
     Latent,
     Run,
-    Sae,
     Score,
     Stability,
     Statistic,
     Steering,
     Verdict,
 )
-from store.vocabulary import ABLATE, EPSILON, LATENT, NO_CLASS, OWN, PAIR, STEER, UNMEASURED
+from store.vocabulary import ABLATE, EPSILON, LATENT, NO_CLASS, OWN, PAIR, STEER, TEXT, UNMEASURED, Statement
 
 Row = dict[str, Any]
 
@@ -43,8 +41,7 @@ def judge_analysis(session: Session, analysis_id: int) -> dict[str, int]:
     Returns:
         how many latents have each verdict; dense ones and those with detail are judged.
     """
-    place = _place(session, analysis_id)
-    rows = [_row(analysis_id, one.index, decide(one, place)) for one in measurements(session, analysis_id)]
+    rows = [_row(analysis_id, one.index, decide(one)) for one in measurements(session, analysis_id)]
     session.execute(delete(Verdict).where(Verdict.analysis_id == analysis_id))
     if rows:
         session.execute(insert(Verdict), rows)
@@ -96,40 +93,39 @@ def _row(analysis_id: int, index: int, decision: Decision) -> Row:
         "analysis_id": analysis_id,
         "index": index,
         "verdict": decision.verdict,
-        "grounds": [one._asdict() for one in decision.grounds],
-        "missing": [one._asdict() for one in decision.missing],
+        "grounds": [{"of": one.of, "speaks": one.speaks, **one.statement} for one in decision.grounds],
+        "missing": [{"of": one.of, **one.statement} for one in decision.missing],
     }
 
 
-def _place(session: Session, analysis_id: int) -> Place:
-    wanted = select(Sae.slug, Sae.layer, Analysis.run_id).join(Analysis, Analysis.sae_id == Sae.id)
-    return Place(*session.execute(wanted.where(Analysis.id == analysis_id)).one())
-
-
 def _classes(
-    session: Session, analysis_id: int, steered: dict[int, tuple[str, str]]
+    session: Session, analysis_id: int, steered: dict[int, tuple[str, Statement]]
 ) -> dict[int, tuple[ClassFound, ...]]:
     """Of each latent that classes were looked for in: all that the store knows of, those without a row unmeasured."""
     wanted = select(Score.index, Score.name, Score.label, Score.words)
     wanted = wanted.where(Score.analysis_id == analysis_id, Score.name.not_in(NO_CLASS))
     found: dict[int, dict[str, ClassFound]] = defaultdict(dict)
     for index, name, label, words in session.execute(wanted.order_by(Score.name)):
-        found[index][name] = completed(ClassFound(name, label, words), *steered.get(index, (None, "")))
+        found[index][name] = completed(ClassFound(name, label, _text(words)), steered.get(index))
     declared = select(Statistic.name).where(Statistic.of == "class", Statistic.name.not_in(NO_CLASS))
     names = session.scalars(declared.order_by(Statistic.position)).all()
     names = list(dict.fromkeys([*names, *(name for own in found.values() for name in own)]))
     return {
-        index: tuple(own.get(name, ClassFound(name, UNMEASURED, "Not measured.")) for name in names)
+        index: tuple(own.get(name, ClassFound(name, UNMEASURED, {"code": "absent"})) for name in names)
         for index, own in found.items()
     }
 
 
-def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, str]]:
+def _text(words: str) -> Statement:
+    return {"code": TEXT, "text": words}
+
+
+def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, Statement]]:
     """What steering says of each latent that was steered along, by itself or with its mirror image."""
     wanted = select(Steering.positive, Steering.negative, Steering.label, Steering.words)
     wanted = wanted.join(Intervention, Intervention.id == Steering.intervention_id)
     rows = session.execute(wanted.where(Intervention.analysis_id == analysis_id, Intervention.kind == STEER))
-    return {index: (label, words) for *both, label, words in rows for index in both}
+    return {index: (label, _text(words)) for *both, label, words in rows for index in both}
 
 
 def _labels(session: Session, analysis_id: int) -> tuple[dict[int, list[LabelFound]], bool]:
@@ -138,7 +134,7 @@ def _labels(session: Session, analysis_id: int) -> tuple[dict[int, list[LabelFou
     wanted = wanted.join(Label, Label.id == Association.label_id).where(Association.analysis_id == analysis_id)
     found: dict[int, list[LabelFound]] = defaultdict(list)
     for index, name, verdict, words in session.execute(wanted.order_by(Association.q, Label.id)):
-        found[index].append(LabelFound(name, verdict, words))
+        found[index].append(LabelFound(name, verdict, _text(words)))
     run = select(Analysis.run_id).where(Analysis.id == analysis_id).scalar_subquery()
     usable = session.scalar(select(Label.id).where(Label.run_id == run, Label.reason.is_(None)).limit(1))
     return found, usable is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from store.vocabulary import EPSILON, LIKELY, NO, STEERED, UNMEASURED, YES
+from store.vocabulary import EPSILON, LIKELY, NO, STEERED, TEXT, UNMEASURED, YES, Statement
 
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
 BEATS = 0.95  # share of the controls
@@ -19,12 +19,7 @@ class ClassFound:
     name: str
     label: str
     """yes, likely, no, unmeasured."""
-    words: str
-
-    @property
-    def title(self) -> str:
-        """Its name as people write it."""
-        return self.name.replace("_", " ")
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ class LabelFound:
     name: str
     verdict: str
     """yes, no, unmeasured."""
-    words: str
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -170,11 +165,12 @@ class Measured:
         return EQUIVALENT if all(found == EQUIVALENT for found, _ in status) else UNCLEAR
 
 
-def completed(found: ClassFound, steered: str | None, words: str) -> ClassFound:
-    """A class that is likely until steering moves the text, with what steering said (None: not asked).
+def completed(found: ClassFound, steered: tuple[str, Statement] | None) -> ClassFound:
+    """A class that is likely until steering moves the text, with what steering said, if it was asked.
 
     Where the text does not follow, the class does not hold: steering is a part of it.
     """
-    if found.name != STEERED or found.label != LIKELY or steered not in (YES, NO):
+    if steered is None or found.name != STEERED or found.label != LIKELY or steered[0] not in (YES, NO):
         return found
-    return replace(found, label=steered, words=f"{found.words.replace(' Steering is not measured yet.', '')} {words}")
+    text = f"{found.statement['text'].replace(' Steering is not measured yet.', '')} {steered[1]['text']}"
+    return replace(found, label=steered[0], statement={"code": TEXT, "text": text})

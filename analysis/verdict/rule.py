@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from analysis.verdict.grounds import Gap, Ground, gaps, grounds
 from analysis.verdict.measured import BEYOND, EQUIVALENT, Measured
-from analysis.verdict.words import Gap, Ground, Place, gaps, grounds
-from store.vocabulary import INVESTIGATE, KEEP, NEITHER, PRUNE
+from store.vocabulary import INVESTIGATE, KEEP, NEITHER, PRUNE, RULE, Statement
 
 
 class Decision(NamedTuple):
@@ -17,7 +17,7 @@ class Decision(NamedTuple):
     missing: list[Gap]
 
 
-def decide(m: Measured, place: Place) -> Decision:
+def decide(m: Measured) -> Decision:
     """Apply the rule to one latent (our own; docs/methods.md §12).
 
     *Keep*: it is explained (a class with its controls passed, or a label that goes with it) *and* it has a
@@ -35,41 +35,33 @@ def decide(m: Measured, place: Place) -> Decision:
 
     Density and antipodality are no ground for anything; "unexplained" alone is none for pruning.
     """
-    found, missing = grounds(m), gaps(m, place)
-    verdict, why = _verdict(m, missing)
-    rule = Ground("rule", NEITHER if verdict == INVESTIGATE else verdict, why)
-    return Decision(verdict, [rule, *found], missing)
+    missing = gaps(m)
+    verdict = _verdict(m)
+    statement: Statement = {"code": verdict}
+    if verdict != PRUNE:
+        statement |= {"classes": [one.name for one in m.holding], "labels": [one.name for one in m.associated]}
+    if verdict == INVESTIGATE:
+        statement |= {"conflict": _conflict(m), "missing": list(dict.fromkeys(gap.of for gap in missing))}
+    rule = Ground(RULE, NEITHER if verdict == INVESTIGATE else verdict, statement)
+    return Decision(verdict, [rule, *grounds(m)], missing)
 
 
-def _verdict(m: Measured, missing: list[Gap]) -> tuple[str, str]:
+def _verdict(m: Measured) -> str:
     if m.explained and m.causal == BEYOND:
-        return KEEP, f"Keep: {_reason(m)}, and what the model says of the text changes without it."
+        return KEEP
     if m.unexplained and m.causal == EQUIVALENT and m.still and m.unstable:
-        why = "the loss stays the same without it, no class holds, no label goes with it, and other seeds lack it"
-        return PRUNE, f"Prune candidate: {why}."
-    return INVESTIGATE, _open(_conflict(m), missing)
+        return PRUNE
+    return INVESTIGATE
 
 
-def _open(conflict: str, missing: list[Gap]) -> str:
-    names = ", ".join(dict.fromkeys(gap.of.replace("_", " ") for gap in missing))
-    first = f"Investigate: {conflict}." if conflict else "Investigate."
-    return f"{first} Missing: {names}." if names else first
-
-
-def _conflict(m: Measured) -> str:
-    """The two measurements that disagree; empty where none do."""
+def _conflict(m: Measured) -> str | None:
+    """Which two measurements disagree."""
     if m.causal == EQUIVALENT and m.explained:
-        return f"{_reason(m)}, yet the loss stays the same without it; class or label and effect disagree"
+        return "explained_without_effect"
     if m.causal == EQUIVALENT and m.moves:
-        return "without it the loss stays the same, yet the model says other things; loss and KL disagree"
+        return "loss_and_kl"
     if m.causal == EQUIVALENT and m.stability is not None and m.stability.stable:
-        return "the loss stays the same without it, yet other seeds find it again; effect and stability disagree"
+        return "stable_without_effect"
     if m.causal == BEYOND and m.unexplained:
-        return "it has an effect, yet no class and no label says what it does; effect and classes disagree"
-    return ""
-
-
-def _reason(m: Measured) -> str:
-    if m.holding:
-        return f"it has a function ({', '.join(one.title for one in m.holding)})"
-    return f"it goes with a label ({', '.join(one.name for one in m.associated)})"
+        return "effect_unexplained"
+    return None

@@ -55,6 +55,8 @@ class ClassView:
     order: int = 1000
     """Its place among the others."""
     fill: Fill = Fill(STEPS[2], "x")
+    of_text: bool = False
+    """More text may tell what little text does not."""
     head: ClassVar[tuple[str, ...]] = ()
     """Heads of `rows`."""
 

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.classes.groups import title_of
-from app.verdicts.queries import RULE, Ground, Missing, VerdictInfo
-from store.vocabulary import KEEP, PRUNE
-
-MEASURED = {
-    "classes": "functions",
-    "labels": "labels",
-    "effect": "effect",
-    "pair_effect": "effect of the pair",
-    "stability": "other seeds",
-}
+from app.verdicts.queries import Ground, Missing, VerdictInfo
+from app.verdicts.sentences import title
+from store.vocabulary import KEEP, PRUNE, RULE
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Ruling:
     words: str
     """The rule's own sentence."""
     sides: list[tuple[str, list[Reason]]]
-    """Speaks for keeping, for pruning, says neither, is missing: those that there are."""
+    """Speaks for keeping, for pruning, neutral, not measured yet: those that there are."""
 
 
 def ruling(found: VerdictInfo | None) -> Ruling | None:
@@ -45,11 +37,11 @@ def ruling(found: VerdictInfo | None) -> Ruling | None:
     sides = [
         ("Speaks for keeping it", [_reason(ground) for ground in said if ground.speaks == KEEP]),
         ("Speaks for pruning it", [_reason(ground) for ground in said if ground.speaks == PRUNE]),
-        ("Says neither", [_reason(ground) for ground in said if ground.speaks not in {KEEP, PRUNE}]),
-        ("Is missing", [_reason(gap) for gap in found.missing]),
+        ("Neutral", [_reason(ground) for ground in said if ground.speaks not in {KEEP, PRUNE}]),
+        ("Not measured yet", [_reason(gap) for gap in found.missing]),
     ]
     return Ruling(found.verdict, found.title, found.why, [side for side in sides if side[1]])
 
 
 def _reason(one: Ground | Missing) -> Reason:
-    return Reason(MEASURED.get(one.of) or title_of(one.of), one.words)
+    return Reason(title(one.of), one.words)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+from pydantic import Field, computed_field
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
-from app.shared.record import Items, Record, Text
+from app.shared.record import Evidence, Hidden, Record, Text
+from app.verdicts.sentences import Place, gap_said, ground_said
 from app.vocabulary import NONE, RULE_VERDICTS
-from store.tables import Verdict
-
-RULE = "rule"
-"""The ground that is the rule's own sentence."""
+from store.tables import Analysis, Sae, Verdict
+from store.vocabulary import RULE, Statement
 
 
 class Ground(Record):
@@ -24,23 +24,37 @@ class Ground(Record):
     """rule: the rule's own sentence; else what was measured"""
     speaks: Text = ""
     """keep, prune or neither"""
-    words: Text = ""
+    statement: Evidence = Field(default_factory=dict)
+    """Its code, and the numbers of `words`"""
+
+    @computed_field
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return ground_said(self.of, self.statement)
 
 
 class Missing(Record):
     """A measurement that a verdict lacks."""
 
     of: Text = ""
-    words: Text = ""
-    """With the command that would make it"""
+    statement: Evidence = Field(default_factory=dict)
+    """Its code, and the numbers of `words`"""
+    place: Annotated[Place, Hidden]
+
+    @computed_field(description="With the command that would make it")
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return gap_said(self.of, self.statement, self.place)
 
 
 class VerdictInfo(Record):
     """What the rule says of one latent."""
 
     verdict: str
-    grounds: Annotated[list[Ground], Items]
-    missing: Annotated[list[Missing], Items]
+    grounds: list[Ground]
+    missing: list[Missing]
 
     @property
     def title(self) -> str:
@@ -55,18 +69,41 @@ class VerdictInfo(Record):
 
 def find_verdict(session: Session, analysis_id: int, index: int) -> VerdictInfo | None:
     """None where the rule was not applied."""
-    row = session.get(Verdict, (analysis_id, index))
-    return None if row is None else VerdictInfo.model_validate(row)
+    key = (analysis_id, index)
+    return verdicts_of(session, [key]).get(key)
 
 
 def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]:
     """Of many latents, in one query."""
     wanted = set(keys)
-    statement = select(Verdict).where(
-        Verdict.analysis_id.in_({key[0] for key in wanted}), Verdict.index.in_({key[1] for key in wanted})
+    statement = (
+        select(Verdict, Sae.slug, Sae.layer, Analysis.run_id)
+        .join(Analysis, Analysis.id == Verdict.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .where(Verdict.analysis_id.in_({key[0] for key in wanted}), Verdict.index.in_({key[1] for key in wanted}))
     )
-    found = {(row.analysis_id, row.index): VerdictInfo.model_validate(row) for row in session.scalars(statement)}
+    found = {}
+    for row, slug, layer, run in session.execute(statement):
+        place = Place(slug, layer, run, row.index)
+        found[row.analysis_id, row.index] = verdict_info(row.verdict, row.grounds, row.missing, place)
     return {key: found[key] for key in wanted & set(found)}
+
+
+def verdict_info(verdict: str, grounds: Any, missing: Any, place: Place) -> VerdictInfo:
+    """From what the store holds."""
+    return VerdictInfo(
+        verdict=verdict,
+        grounds=[Ground(of=one.get("of"), speaks=one.get("speaks"), statement=_own(one)) for one in _items(grounds)],
+        missing=[Missing(of=one.get("of"), statement=_own(one), place=place) for one in _items(missing)],
+    )
+
+
+def _items(held: Any) -> list[Statement]:
+    return [one for one in held or [] if isinstance(one, dict)]
+
+
+def _own(held: Statement) -> Statement:
+    return {name: value for name, value in held.items() if name not in {"of", "speaks"}}
 
 
 def verdict_counts(session: Session, analysis_id: int) -> dict[str, int]:

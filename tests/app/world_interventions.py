@@ -153,16 +153,17 @@ def _verdicts() -> list[Verdict]:
             index=index,
             verdict=verdict,
             grounds=[
-                {"of": "rule", "speaks": verdict, "words": f"The rule says {verdict} of {index}."},
-                {"of": "position", "speaks": "keep", "words": f"Position holds {HOSTILE[0]}"},
+                {"of": "rule", "speaks": verdict, "code": "text", "text": f"The rule says {verdict} of {index}."},
+                {"of": "position", "speaks": "keep", "code": "text", "text": f"Position holds {HOSTILE[0]}"},
                 {
                     "of": "effect",
                     "speaks": "prune" if verdict == "prune" else "keep",
-                    "words": "Without it, something.",
+                    "code": "text",
+                    "text": "Without it, something.",
                 },
-                {"of": "labels", "speaks": "neither", "words": "No label."},
+                {"of": "labels", "speaks": "neither", "code": "text", "text": "No label."},
             ],
-            missing=[{"of": "stability", "words": f"Other seeds are not looked at: `{COMMAND}`."}],
+            missing=[{"of": "stability", "code": "text", "text": f"Other seeds are not looked at: `{COMMAND}`."}],
         )
         for index, verdict in VERDICTS.items()
     ]

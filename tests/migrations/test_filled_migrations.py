@@ -12,6 +12,9 @@ from store.session import make_engine
 from tests.app.stores import rows, said
 from tests.app.world import build
 
+CHANGED = {"0006": {"verdict"}}
+"""Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
+
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_every_migration_goes_up_down_and_up_on_a_filled_database(
@@ -27,16 +30,23 @@ def test_every_migration_goes_up_down_and_up_on_a_filled_database(
     assert held["search_text"]
     for script in ScriptDirectory.from_config(runner.config()).walk_revisions():  # newest first
         below = str(script.down_revision or "base")
+        changed = CHANGED.get(script.revision, set())
         runner.downgrade(url, below)
-        held = kept(held, rows(engine))
+        lower = rows(engine)
+        kept(without(held, changed), lower)
         runner.upgrade(url, script.revision, backup=False)
-        kept(held, rows(engine))
+        kept(held if script.revision in CHANGED else lower, rows(engine))
         runner.downgrade(url, below)
-        held = kept(held, rows(engine))
+        held = kept(lower, rows(engine))
     assert held == {}
     build(url)
     assert len(rows(engine)["latent"]) == 160
     engine.dispose()
+
+
+def without(held: dict[str, list[str]], changed: set[str]) -> dict[str, list[str]]:
+    """The tables whose rows a migration leaves as they are."""
+    return {name: found for name, found in held.items() if name not in changed}
 
 
 def kept(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:

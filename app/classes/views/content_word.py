@@ -34,6 +34,7 @@ class ContentWord(ClassView):
 
     name, title, letter, order = "content_word", "content word", "C", 50
     fill = Fill(STEPS[1])
+    of_text = True
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""

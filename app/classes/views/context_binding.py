@@ -17,6 +17,7 @@ class ContextBinding(ClassView):
 
     name, title, letter, order = STEERED, "context binding", "B", 20
     fill = Fill(STEPS[3], "/")
+    of_text = True
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""

@@ -16,6 +16,7 @@ class Position(ClassView):
 
     name, title, letter, order = "position", "position", "P", 10
     fill = Fill(STEPS[4])
+    of_text = True
     head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
 
     def phrase(self, score: ScoreInfo) -> str:

@@ -214,7 +214,7 @@ def test_dense_latents_and_those_with_detail_are_judged_from_the_first_analysis_
     assert {row.verdict for row in found.values()} == {"investigate"}
     assert {gap["of"] for gap in found[PRUNED].missing} == {"effect", "pair_effect", "stability"}
     assert {gap["of"] for gap in found[BARE].missing} == {"classes", "labels", "effect", "stability"}
-    assert "--sae tiny/l1-resid --run 1" in found[KEPT].missing[0]["words"]
+    assert found[KEPT].missing[0] == {"of": "effect", "code": "effect", "dense": True}
 
 
 def test_a_class_that_is_declared_and_was_not_measured_is_missing(engine: Engine) -> None:
@@ -224,7 +224,8 @@ def test_a_class_that_is_declared_and_was_not_measured_is_missing(engine: Engine
         session.add_all([Statistic(name=name, of="class", **shape) for name in ("always_on", "unexplained", "mixture")])
     found = _judge(engine)
     assert {gap["of"] for gap in found[PRUNED].missing} == {"always_on", "effect", "pair_effect", "stability"}
-    assert next(gap for gap in found[PRUNED].missing if gap["of"] == "always_on")["words"] == "Always on: Not measured."
+    gap = {"of": "always_on", "code": "unmeasured", "statement": {"code": "absent"}}
+    assert gap in found[PRUNED].missing
 
 
 def test_all_measurements_come_together(engine: Engine) -> None:
@@ -242,7 +243,7 @@ def test_all_measurements_come_together(engine: Engine) -> None:
     assert {ground["of"] for ground in found[PRUNED].grounds} == {
         "rule", "classes", "labels", "effect", "pair_effect", "stability",
     }  # fmt: skip
-    assert any("--tokens 80000" in gap["words"] for gap in found[BOUND].missing)
+    assert {"of": "effect", "code": "wide_loss", "epsilon": EPSILON, "tokens": 20_000} in found[BOUND].missing
 
 
 def test_a_new_measurement_replaces_the_verdicts_of_its_analysis_alone(engine: Engine) -> None:
@@ -269,7 +270,8 @@ def test_the_ablations_own_epsilon_counts(engine: Engine) -> None:
         _add_ablation(session, {(KEPT,): "needed", (PRUNED,): "needed"}, epsilon=0.05)
     found = _judge(engine)
     assert found[KEPT].verdict == "investigate"
-    assert "within ±0.05" in str(found[KEPT].grounds)
+    (effect,) = [ground for ground in found[KEPT].grounds if ground["of"] == "effect"]
+    assert (effect["code"], effect["epsilon"]) == ("equivalent", 0.05)
 
 
 @pytest.mark.parametrize(("label", "verdict"), [("yes", "keep"), ("no", "investigate"), ("unmeasured", "investigate")])
@@ -280,7 +282,7 @@ def test_steering_completes_context_binding(engine: Engine, label: str, verdict:
     found = _judge(engine)[BOUND]
     assert found.verdict == verdict
     assert ("context_binding" in {gap["of"] for gap in found.missing}) == (label == "unmeasured")
-    assert any("It flips." in ground["words"] for ground in found.grounds) == (label == "yes")
+    assert any("It flips." in str(ground.get("statement")) for ground in found.grounds) == (label == "yes")
 
 
 def test_a_label_speaks_for_keeping(engine: Engine) -> None:
@@ -307,10 +309,9 @@ def test_the_newest_experiment_that_looked_at_a_latent_counts(engine: Engine) ->
         _add_experiment(session, 5, 2, {PRUNED: True}, analysis=OLD)
         _add_experiment(session, 6, 1, {PRUNED: False, KEPT: False})
     found = _judge(engine)
-    said = {index: next(g["words"] for g in found[index].grounds if g["of"] == "stability") for index in (PRUNED, KEPT)}
-    assert said[PRUNED].startswith("Found again in 2 of 2")
-    assert said[KEPT].startswith("Found again in 0 of 2")
-    assert "random directions reach 0.22" in said[KEPT]
+    said = {index: next(g for g in found[index].grounds if g["of"] == "stability") for index in (PRUNED, KEPT)}
+    assert (said[PRUNED]["code"], said[PRUNED]["found"], len(said[PRUNED]["cosines"])) == ("stable", 2, 2)
+    assert (said[KEPT]["found"], len(said[KEPT]["cosines"]), said[KEPT]["chance"]) == (0, 2, 0.22)
 
 
 def test_density_and_antipodality_change_nothing(engine: Engine) -> None:

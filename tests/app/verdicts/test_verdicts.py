@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.shared.numbers import coded
 from app.verdicts.page import ruling
-from app.verdicts.queries import Ground, VerdictInfo, verdict_counts
+from app.verdicts.queries import verdict_counts, verdict_info
+from app.verdicts.sentences import Place, gap_said, ground_said
 from tests.app.test_pages import page, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 from tests.app.world_interventions import BARE, COMMAND, UNTOUCHED, VERDICTS, WHOLE
@@ -31,7 +33,7 @@ def test_the_latent_page_says_why(client: TestClient) -> None:
     shown = words(card)
     assert f"The rule says keep of {POSITIVE}." in shown
     sides = re.findall(r"<h3>([^<]+)</h3>", card)
-    assert sides == ["Speaks for keeping it", "Says neither", "Is missing"]
+    assert sides == ["Speaks for keeping it", "Neutral", "Not measured yet"]
     assert "position Position holds" in shown
     assert f"<code>{COMMAND}</code>" in card
     assert "no person's opinion" in shown
@@ -92,7 +94,10 @@ def test_an_unknown_verdict_is_named_with_its_mend(client: TestClient) -> None:
 def test_the_api_has_the_verdict_and_its_grounds(client: TestClient) -> None:
     made = client.get(f"{LIST}/{POSITIVE}").json()
     assert (made["verdict"], made["category"]) == ("keep", None)
-    assert made["grounds"][0] == {"of": "rule", "speaks": "keep", "words": "The rule says keep of 0."}
+    said = "The rule says keep of 0."
+    assert made["grounds"][0] == {
+        "of": "rule", "speaks": "keep", "words": said, "statement": {"code": "text", "text": said},
+    }  # fmt: skip
     assert made["missing"][0]["of"] == "stability"
     by_index = {one["index"]: one["verdict"] for one in client.get(f"{LIST}?limit=500").json()["items"]}
     assert {index: verdict for index, verdict in by_index.items() if verdict} == VERDICTS
@@ -123,12 +128,23 @@ def test_hostile_grounds_are_text(client: TestClient) -> None:
 
 def test_nothing_is_said_where_the_rule_was_not_applied() -> None:
     assert ruling(None) is None
-    bare = ruling(
-        VerdictInfo(verdict="of_tomorrow", grounds=[Ground(of="x_y", speaks="louder", words="words")], missing=[])
-    )
+    ground = {"of": "x_y", "speaks": "louder", "code": "of_tomorrow", "share": 0.5, "more": {"n": 1}}
+    bare = ruling(verdict_info("of_tomorrow", [ground, None], None, Place("tiny", 1, 2, 3)))
     assert bare
     assert (bare.title, bare.words) == ("of_tomorrow", "")
-    assert [(title, reasons[0].title) for title, reasons in bare.sides] == [("Says neither", "x y")]
+    assert [(side, reasons[0].title, reasons[0].words) for side, reasons in bare.sides] == [
+        ("Neutral", "x y", "of tomorrow: share 0.5.")
+    ]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [{}, {"code": None}, {"code": "needed"}, {"code": "stable", "cosines": "many"}, {"code": "class", "statement": 1}],
+)
+def test_a_ground_without_its_numbers_breaks_nothing(held: dict[str, Any]) -> None:
+    for of in ("rule", "effect", "stability", "labels", "null_space"):
+        ground_said(of, held)
+        gap_said(of, held, Place("tiny", 1, 2, 3))
 
 
 def test_commands_stand_out_of_a_sentence() -> None:

@@ -1,0 +1,194 @@
+"""What a verdict rests on and what it lacks, in sentences with the command that would fill each gap."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app.classes.groups import title_of
+from app.classes.sentences import rests_on_text, score_said
+from app.labels.sentences import association_said
+from app.shared.numbers import fixed, percent
+from app.shared.statements import Sentence, filled, listed, said, upper
+from app.shared.stored import numbers, one, part
+from store.vocabulary import INVESTIGATE, KEEP, LIKELY, PRUNE, RULE, UNMEASURED, Statement
+
+MEASURED = {
+    "classes": "classes",
+    "labels": "labels",
+    "effect": "effect",
+    "pair_effect": "effect of the pair",
+    "stability": "other seeds",
+}
+
+
+class Place(NamedTuple):
+    """Where a latent is, as commands name it."""
+
+    slug: str
+    layer: int
+    run: int
+    index: int
+
+    def command(self, name: str, more: str = "") -> str:
+        """What to type; STORE stands for the store, whose address may hold a password."""
+        return f"`dense-latents {name} --db STORE --sae {self.slug} --run {self.run}{more}`"
+
+
+def title(of: str) -> str:
+    """What was measured, as people read it."""
+    return MEASURED.get(of) or title_of(of)
+
+
+def ground_said(of: str, statement: Statement) -> str:
+    """A ground."""
+    return said({**statement, "of": of}, _RULE if of == RULE else _GROUNDS)
+
+
+def gap_said(of: str, statement: Statement, place: Place) -> str:
+    """What is missing, and how to get it."""
+    command = _COMMANDS.get(str(statement.get("code")))
+    how = "" if command is None else _by(statement, place, command)
+    tokens = one(statement, "tokens")
+    more = place.command("ablate", f" --tokens {4 * tokens:.0f}" if tokens else "")
+    held = {**statement, "of": of, "layer": place.layer, "index": place.index, "how": how, "more": more}
+    return said(held | {"steer": place.command("steer")}, _GAPS)
+
+
+_COMMANDS = {"effect": "ablate", "pair_effect": "ablate", "stability": "retrain"}
+
+
+def _by(statement: Statement, place: Place, name: str) -> str:
+    return (
+        f"`dense-latents {name}` looks at dense latents only"
+        if statement.get("dense") is False
+        else place.command(name)
+    )
+
+
+def _keep(held: Statement) -> str:
+    return f"Keep: {_reason(held)}, and what the model says of the text changes without it."
+
+
+def _investigate(held: Statement) -> str:
+    conflict = said({**held, "code": held.get("conflict")}, _CONFLICTS) if held.get("conflict") else ""
+    names = ", ".join(title(str(name)) for name in held.get("missing") or ())
+    first = f"Investigate: {conflict}." if conflict else "Investigate."
+    return f"{first} Not measured yet: {names}." if names else first
+
+
+def _reason(held: Statement) -> str:
+    classes, labels = ([str(name) for name in held.get(of) or ()] for of in ("classes", "labels"))
+    if classes:
+        return f"it has a class ({listed([title_of(name) for name in classes])})"
+    return f"it goes with a label ({listed(labels)})"
+
+
+_CONFLICTS: dict[str, Sentence] = {
+    "explained_without_effect": lambda held: (
+        f"{_reason(held)}, yet the loss stays the same without it; class or label and effect disagree"
+    ),
+    "loss_and_kl": "without it the loss stays the same, yet the model says other things; loss and KL disagree",
+    "stable_without_effect": (
+        "the loss stays the same without it, yet other seeds find it again; effect and stability disagree"
+    ),
+    "effect_unexplained": (
+        "it has an effect, yet no class and no label says what it does; effect and classes disagree"
+    ),
+}
+_RULE: dict[str, Sentence] = {
+    KEEP: _keep,
+    PRUNE: (
+        "Prune candidate: the loss stays the same without it, no class holds, no label goes with it, and other seeds"
+        " lack it."
+    ),
+    INVESTIGATE: _investigate,
+}
+
+
+def _effect(follows: str) -> Sentence:
+    """What follows from the change of the loss, with its KL and its controls."""
+
+    def sentence(held: Statement) -> str:
+        it = "the pair" if held.get("of") == "pair_effect" else "the latent"
+        words = f"Without {it} the loss changes by {_change(held)} nats per token, {filled(follows, held)}."
+        return f"{words}{_kl(held)}{_control(held)}"
+
+    return sentence
+
+
+def _change(held: Statement) -> str:
+    values = [f"{{{name}:+.4f}}" for name in ("loss", "low", "high")]
+    if one(held, "low") is None or one(held, "high") is None:
+        return filled(f"{values[0]} (no interval)", held)
+    return filled(f"{values[0]} (95 % {values[1]} to {values[2]})", held)
+
+
+def _kl(held: Statement) -> str:
+    if one(held, "kl_low") is None or one(held, "kl_high") is None:
+        return ""
+    beyond = ", more than {epsilon:g}: it says other things" if held.get("moves") else ""
+    return filled(f" KL {{kl:.4f}} ({{kl_low:.4f}} to {{kl_high:.4f}}){beyond}.", held)
+
+
+def _control(held: Statement) -> str:
+    control = part(held, "control")
+    if not control:
+        return " No matched controls were measured."
+    return filled(" Of {n} random directions of about that length 95 % change it by less than {high:.4f}.", control)
+
+
+def _seeds(ending: str) -> Sentence:
+    """In how many other seeds it is found, beside chance and sparse latents."""
+
+    def sentence(held: Statement) -> str:
+        cosines = numbers(held, "cosines")
+        best = f"largest |cosine| {', '.join(fixed(cosine) for cosine in cosines)}"
+        chance, sparse = one(held, "chance"), one(held, "sparse")
+        best += "" if chance is None else f"; random directions reach {fixed(chance)}"
+        words = filled(f"Found again in {{found}} of {len(cosines)} SAEs trained from other seeds", held)
+        also = "" if sparse is None else f" Of the sparse latents {percent(sparse)} are found again."
+        return f"{words} ({best}).{also}{ending}"
+
+    return sentence
+
+
+_GROUNDS: dict[str, Sentence] = {
+    "class": lambda held: f"{upper(title_of(held['of']))}: {score_said(held['of'], part(held, 'statement'))}",
+    "no_class": "None of the {measured} classes that were measured holds.",
+    "label": lambda held: f"{upper(str(held.get('label')))}: {association_said(part(held, 'statement'))}",
+    "no_labels": "The corpus has no label it could be held against.",
+    "no_label": "Goes with none of the {measured} labels that were measured.",
+    "needed": _effect("more than {epsilon:g}: the model needs it"),
+    "harmful": _effect("better by more than {epsilon:g}: it does something, though it does this text no good"),
+    "equivalent": _effect("within ±{epsilon:g}: as good as nothing"),
+    "unclear": _effect("neither within nor beyond ±{epsilon:g}"),
+    "stable": _seeds(""),
+    "unstable": _seeds(""),
+    "too_short": _seeds(" That is too few to say anything: the retraining was too short."),
+}
+
+
+def _class_gap(beginning: str) -> Sentence:
+    """What a class lacks, and whether more text may tell."""
+
+    def sentence(held: Statement) -> str:
+        of = str(held["of"])
+        more = " More text may tell: `dense-latents analyze` with more --tokens." if rests_on_text(of) else ""
+        return f"{upper(title_of(of))}: {beginning}{score_said(of, part(held, 'statement'))}{more}"
+
+    return sentence
+
+
+_GAPS: dict[str, Sentence] = {
+    "classes": "No class was measured: `dense-latents analyze` without --no-classes.",
+    "detail": "No class was measured: `dense-latents analyze` with --detail {layer}:{index}.",
+    "steer": lambda held: f"Likely {title_of(held['of'])}; steering would decide: {held['steer']}.",
+    UNMEASURED: _class_gap(""),
+    LIKELY: _class_gap("Likely, not sure. "),
+    "labels": "No label of the corpus was measured: `dense-latents analyze` with classes and more text.",
+    "effect": "What the model does without it is not measured: {how}.",
+    "pair_effect": "What the model does without it and its mirror image {partner} is not measured: {how}.",
+    "wide_loss": "The interval is too wide for ±{epsilon:g}; four times the text halves it: {more}.",
+    "wide_kl": "The KL's interval is too wide for ±{epsilon:g}; four times the text halves it: {more}.",
+    "stability": "Whether other seeds find it is not measured: {how}.",
+}
