@@ -27,7 +27,7 @@ class Place(NamedTuple):
     slug: str
     layer: int
     run: int
-    index: int
+    latent: int
 
     def command(self, name: str, more: str = "") -> str:
         """What to type; STORE stands for the store, whose address may hold a password."""
@@ -50,7 +50,7 @@ def gap_said(of: str, statement: Statement, place: Place) -> str:
     how = "" if command is None else _by(statement, place, command)
     tokens = one(statement, "tokens")
     more = place.command("ablate", f" --tokens {4 * tokens:.0f}" if tokens else "")
-    held = {**statement, "of": of, "layer": place.layer, "index": place.index, "how": how, "more": more}
+    held = {**statement, "of": of, "layer": place.layer, "index": place.latent, "how": how, "more": more}
     return said(held | {"steer": place.command("steer")}, _GAPS)
 
 

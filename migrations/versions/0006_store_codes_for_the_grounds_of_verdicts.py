@@ -31,7 +31,7 @@ class Place(NamedTuple):
     slug: str
     layer: int
     run: int
-    index: int
+    latent: int
 
     def command(self, name: str, more: str = "") -> str:
         """What to type."""
@@ -342,5 +342,5 @@ def _gap_words(one: Statement, place: Place) -> str:
     name = COMMANDS.get(code, "")
     how = ONLY_DENSE.format(name=name) if one.get("dense") is False else place.command(name)
     more = place.command("ablate", f" --tokens {4 * one['tokens']}" if one.get("tokens") else "")
-    written = write(_own(one) | {"how": how, "more": more, "layer": place.layer, "index": place.index}, GAPS)
+    written = write(_own(one) | {"how": how, "more": more, "layer": place.layer, "index": place.latent}, GAPS)
     return written if not written.startswith("{") else write(_own(one), ())

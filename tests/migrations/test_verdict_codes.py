@@ -18,7 +18,7 @@ LOSS = "the loss changes by +0.0200 (95 % +0.0100 to +0.0300) nats per token, mo
 KL = " KL 0.0200 (0.0150 to 0.0250), more than 0.002: it says other things."
 CONTROL = " Of 20 random directions of about that length 95 % change it by less than 0.0011."
 SEEDS = "(largest |cosine| 0.31, 0.28; random directions reach 0.22). Of the sparse latents 34% are found again."
-GROUNDS = [
+GROUNDS: list[tuple[tuple[str, str, str], dict[str, Any]]] = [
     (
         ("rule", "keep", "Keep: it has a function (position, null space), and what the model says of the text changes"
          " without it."),
@@ -60,7 +60,7 @@ GROUNDS = [
     ),
     (("effect", "keep", "Nobody can read this back."), {"code": "text", "text": "Nobody can read this back."}),
 ]  # fmt: skip
-GAPS = [
+GAPS: list[tuple[tuple[str, str], dict[str, Any]]] = [
     (("effect", f"What the model does without it is not measured: `dense-latents ablate {RUN}`."),
      {"code": "effect", "dense": True}),
     (("stability", "Whether other seeds find it is not measured: `dense-latents retrain` looks at dense latents only."),
