@@ -27,7 +27,7 @@ class Ground(Record):
     statement: Evidence = Field(default_factory=dict)
     """Its code, and the numbers of `words`"""
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def words(self) -> str:
         """In a sentence."""
@@ -42,7 +42,7 @@ class Missing(Record):
     """Its code, and the numbers of `words`"""
     place: Annotated[Place, Hidden]
 
-    @computed_field(description="With the command that would make it")
+    @computed_field(description="With the command that would make it")  # type: ignore[prop-decorator]
     @property
     def words(self) -> str:
         """In a sentence."""
@@ -93,8 +93,11 @@ def verdict_info(verdict: str, grounds: Any, missing: Any, place: Place) -> Verd
     """From what the store holds."""
     return VerdictInfo(
         verdict=verdict,
-        grounds=[Ground(of=one.get("of"), speaks=one.get("speaks"), statement=_own(one)) for one in _items(grounds)],
-        missing=[Missing(of=one.get("of"), statement=_own(one), place=place) for one in _items(missing)],
+        grounds=[
+            Ground(of=one.get("of") or "", speaks=one.get("speaks") or "", statement=_own(one))
+            for one in _items(grounds)
+        ],
+        missing=[Missing(of=one.get("of") or "", statement=_own(one), place=place) for one in _items(missing)],
     )
 
 

@@ -61,9 +61,9 @@ def _each(ground: Change, gap: Change) -> None:
         changed = [
             {
                 "a": analysis,
-                "i": row.index,
-                "grounds": [ground(one, Place(slug, layer, run, row.index)) for one in row.grounds],
-                "missing": [gap(one, Place(slug, layer, run, row.index)) for one in row.missing],
+                "i": row._mapping["index"],
+                "grounds": [ground(one, Place(slug, layer, run, row._mapping["index"])) for one in row.grounds],
+                "missing": [gap(one, Place(slug, layer, run, row._mapping["index"])) for one in row.missing],
             }
             for row in rows
         ]
