@@ -291,7 +291,9 @@ def test_a_label_speaks_for_keeping(engine: Engine) -> None:
         _add_label(session, {CONTROL: "yes", KEPT: "unmeasured"})
     found = _judge(engine)
     assert found[CONTROL].verdict == "keep"
-    assert "Party: Differs." in str(found[CONTROL].grounds)
+    statement = {"code": "text", "text": "Differs."}
+    ground = {"of": "labels", "speaks": "keep", "code": "label", "label": "party", "statement": statement}
+    assert ground in found[CONTROL].grounds
     assert "labels" in {gap["of"] for gap in found[KEPT].missing}
 
 
