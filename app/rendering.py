@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.classes.groups import fill_of, title_of
+from app.classes.sentences import class_said
 from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
@@ -85,7 +86,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
     environment.filters["coloured"] = coloured
-    environment.filters |= {"class_title": title_of, "fill": fill_of}
+    environment.filters.update(class_title=title_of, fill=fill_of, class_said=class_said)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
     environment.filters["packed"] = links.packed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from analysis.statistics.covariance import Covariance
 from analysis.statistics.geometry import unit_rows
 from analysis.statistics.mixture import Mixture
 from analysis.statistics.signals import Signals
+from app.classes.sentences import score_said
 from tests.planted import World, text_world
 
 D = 64
@@ -73,7 +75,7 @@ def evidence(sample: Sample, values: Tensor, seed: int = 0, **changes: Any) -> E
     made = Evidence(
         layer=3,
         signals=signals,
-        tags=Tags(torch.zeros(len(values), dtype=torch.int64), "planted", ""),
+        tags=Tags(torch.zeros(len(values), dtype=torch.int64), "planted"),
         covariance=Covariance(torch.zeros(D)),
         mixture=Mixture(torch.zeros(0, dtype=torch.int64), directions[:count], torch.zeros(D)).summarise(),
         pool=torch.zeros(0, dtype=torch.int64),
@@ -96,6 +98,11 @@ def plain_lens(seed: int, words: list[str] | None = None, unembedding: Tensor | 
     random = torch.Generator().manual_seed(seed + 3)
     table = torch.randn(D, len(words), generator=random) if unembedding is None else unembedding
     return Lens(table, sensitive_directions(table, False), words, torch.ones(len(words), dtype=torch.bool), 4)
+
+
+def said(name: str, finding: Finding) -> str:
+    """What the server says of it, once it was in the store."""
+    return score_said(name, json.loads(json.dumps(finding.statement, allow_nan=False)))
 
 
 def labels(findings: list[Finding]) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, Lens, beats, declared, rounded
+from analysis.classes.base import Evidence, Finding, Lens, beats, declared, rounded, unmeasured
 from analysis.statistics.geometry import promoted_tokens
 from analysis.statistics.ranks import benjamini_hochberg
-from store.vocabulary import NO, UNMEASURED, YES
+from store.vocabulary import NO, YES, Statement
 
 TOP = 100
 _UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)
@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     """One finding for each latent."""
     letters = letters_of(evidence.lens)
     if int(letters.allowed.sum()) < 4 * TOP:
-        return [Finding(UNMEASURED, "Not measured: the vocabulary is too small.") for _ in range(evidence.count)]
+        return unmeasured({"code": "small_vocabulary"}, evidence.count)
     found = promoted_tokens(evidence.signals.directions, evidence.lens.unembedding, letters.allowed, TOP)
     sides = torch.stack([found.promoted, found.suppressed], 1)  # [q, 2, TOP]
     count, letter = _most_common(letters, sides)
@@ -139,7 +139,7 @@ def _finding(
     }  # fmt: skip
     return Finding(
         YES if pure and eligible else NO,
-        _words(SIDES[side], letter, count, pure, eligible),
+        _statement(SIDES[side], letter, count, pure, eligible),
         score=share,
         cut=evidence.thresholds["alphabet_share"],
         chance=chance,
@@ -149,12 +149,6 @@ def _finding(
     )
 
 
-def _words(side: str, letter: str, count: int, pure: bool, eligible: bool) -> str:
-    verb = "promotes" if side == "promoted" else "suppresses"
-    if pure and eligible:
-        return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”."
-    if count > TOP // 2 and not pure:
-        return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”: short of the cut, or mere chance."
-    if pure:
-        return f"Of the {TOP} tokens it {verb} most, {count} begin with “{letter}”, but the output is layers away."
-    return f"The tokens it {verb} most share no first letter: {count} of {TOP} begin with “{letter}”."
+def _statement(side: str, letter: str, count: int, pure: bool, eligible: bool) -> Statement:
+    code = "letter" if pure and eligible else "early" if pure else "chance" if count > TOP // 2 else "none"
+    return {"code": code, "side": side, "letter": letter, "count": count, "of": TOP}

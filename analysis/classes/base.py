@@ -1,4 +1,4 @@
-"""What a class is: evidence -> score, cut, chance, control, label and one plain sentence.
+"""What a class is: evidence -> score, cut, chance, control, label and what is to be said of it, as a code with numbers.
 
 A class is a file with `STATISTIC` (its declaration, for /methods), `THRESHOLDS` (what it must reach, by name),
 `ORDER` (its place among the others) and `judge(evidence) -> list[Finding]`, one finding for each detail latent.
@@ -23,7 +23,7 @@ from analysis.statistics.declaration import Statistic
 from analysis.statistics.mixture import MixtureSummary
 from analysis.statistics.ranks import Order
 from analysis.statistics.signals import Signals
-from store.vocabulary import HOLDS, UNMEASURED
+from store.vocabulary import HOLDS, UNMEASURED, Statement
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Finding:
     """What one class says of one latent; numbers are NaN where there are none."""
 
     label: str
-    words: str
+    statement: Statement
     score: float = math.nan
     cut: float = math.nan
     chance: float = math.nan
@@ -46,9 +46,13 @@ class Finding:
         return self.label in HOLDS
 
 
-def unmeasured(why: str, count: int) -> list[Finding]:
+def unmeasured(why: Statement, count: int) -> list[Finding]:
     """The same reason for every latent."""
     return [Finding(UNMEASURED, why) for _ in range(count)]
+
+
+CONSTANT: Statement = {"code": "constant"}
+"""Why a signal that does not vary is not measured."""
 
 
 class Lens(NamedTuple):
@@ -126,17 +130,12 @@ class Evidence:
         """[n] int64: group of documents of each token."""
         return self.signals.sample.group[self.signals.sample.context]
 
-    def too_few_documents(self) -> str:
-        """Why nothing that rests on text can be labelled; empty where it can."""
+    def too_few_documents(self) -> Statement | None:
+        """Why nothing that rests on text can be labelled; None where it can."""
         if not len(self.signals.values):
-            return "Not measured: no ordinary token is in the sample."
+            return {"code": "no_tokens"}
         found, needed = self.documents, self.thresholds["documents"]
-        if found >= needed:
-            return ""
-        return (
-            f"Not measured: {found} documents were read and {needed} are needed, since in few of them slow noise looks"
-            " like an effect."
-        )
+        return None if found >= needed else {"code": "few_documents", "found": found, "needed": needed}
 
     def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """[q, ...] -> of the latents [m, ...], of the random directions [r, ...]."""
@@ -184,8 +183,3 @@ class Class(NamedTuple):
 def declared(name: str, title: str, definition: str, grade: str, source: str) -> Statistic:
     """A class's declaration."""
     return Statistic(name, title, "", "class", "class", definition, grade, source)
-
-
-def signed(value: float) -> str:
-    """+0.31 or −0.31, as people write it."""
-    return f"{value:+.2f}".replace("-", "\u2212")

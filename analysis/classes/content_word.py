@@ -12,7 +12,7 @@ from analysis.classes.base import Evidence, Finding, declared, rounded, unmeasur
 from analysis.reading.tags import CONTENT, UNIVERSAL
 from analysis.statistics.ranks import auc, benjamini_hochberg, grouped_auc, midranks, normal_tail
 from analysis.statistics.signals import sum_by
-from store.vocabulary import NO, YES
+from store.vocabulary import NO, UNMEASURED, YES, Statement
 
 SUPPORT = 3  # occurrences of a token type that has a vote
 COVERED = 0.5  # share of tokens that must lie in a word
@@ -66,12 +66,12 @@ def judge(evidence: Evidence) -> list[Finding]:
     return [_finding(evidence, areas, q, types, firing, share, chance, number) for number in range(evidence.count)]
 
 
-def _why(evidence: Evidence, known: Tensor) -> str:
+def _why(evidence: Evidence, known: Tensor) -> Statement | None:
     if evidence.tags.reason:
-        return f"Not measured: {evidence.tags.reason}"
+        return {"code": "untagged", "reason": evidence.tags.reason}
     if not len(known) or float(known.double().mean()) < COVERED:
-        return "Not measured: too few tokens lie in a word."
-    return ""
+        return {"code": "few_words"}
+    return None
 
 
 def _areas(ranks: Tensor, tag: Tensor, group: Tensor) -> Areas:
@@ -105,16 +105,15 @@ def _finding(
 ) -> Finding:
     value, by_type = float(areas.auc[number, -1]), float(types[number])
     if math.isnan(value):
-        return unmeasured("Not measured: the text has only content words, or none.", 1)[0]
+        return Finding(UNMEASURED, {"code": "one_sided"})
     side = 1 if value >= 0.5 else -1
     score, control, fires = (0.5 + side * (part - 0.5) for part in (value, by_type, float(firing[number])))
     thresholds = evidence.thresholds
-    where = "content words" if side > 0 else "function words and punctuation"
     why = _why_not(evidence, score, control, fires, chance, float(q[0][number]))
-    words = f"Higher on {where}: they are told from the rest with AUC {score:.2f}, {control:.2f} over word types."
     return Finding(
         NO if why else YES,
-        why.format(where=where) if why else words,
+        {"auc": rounded(score), "side": "content" if side > 0 else "function"}
+        | (why or {"code": "told", "types": rounded(control)}),
         score=score,
         cut=thresholds["content_auc"],
         chance=chance,
@@ -125,19 +124,20 @@ def _finding(
     )
 
 
-def _why_not(evidence: Evidence, score: float, control: float, fires: float, chance: float, q: float) -> str:
-    """The first rule that fails, in words; empty where all hold."""
+def _why_not(
+    evidence: Evidence, score: float, control: float, fires: float, chance: float, q: float
+) -> Statement | None:
+    """The first rule that fails; None where all hold."""
     thresholds = evidence.thresholds
-    start = f"Higher on {{where}} (AUC {score:.2f}), but"
     if score < thresholds["content_auc"]:
-        return f"Hardly tells content words from the rest (AUC {score:.2f}, a little higher on {{where}})."
+        return {"code": "weak"}
     if score <= chance:
-        return f"{start} a random direction reaches {chance:.2f}."
+        return {"code": "chance", "chance": rounded(chance)}
     if not control >= thresholds["content_types_auc"]:
-        return f"{start} over word types only {control:.2f}: a list of frequent words."
+        return {"code": "frequent", "types": rounded(control)}
     if not fires >= thresholds["content_firing_auc"]:
-        return f"{start} only its direction: firing itself tells them with {fires:.2f}."
-    return "" if q < thresholds["q"] else f"{start} not beyond what documents differ by (q {q:.2f})."
+        return {"code": "silent", "firing": rounded(fires)}
+    return None if q < thresholds["q"] else {"code": "spread", "q": rounded(q)}
 
 
 def _data(

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, declared, largest, rounded, unmeasured
+from analysis.classes.base import CONSTANT, Evidence, Finding, declared, largest, rounded, unmeasured
 from analysis.classes.stretches import Separation, separation
 from analysis.reading.tags import UNIVERSAL
 from analysis.statistics.ranks import benjamini_hochberg, normal_tail
 from analysis.statistics.signals import position_design, residual, sum_by
-from store.vocabulary import LIKELY, NO
+from store.vocabulary import LIKELY, NO, UNMEASURED, Statement
 
 HYSTERESIS = 0.25  # standard deviations around zero in which the last state goes on
 LAGS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -67,7 +67,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     part_a = persistence(values[:, : evidence.count], evidence.signals.sample.context)
     part_b = separation(evidence, values)
     if part_b is None:
-        return unmeasured("Not measured: too few documents have several stretches of 32 tokens.", evidence.count)
+        return unmeasured({"code": "few_stretches"}, evidence.count)
     p = normal_tail(part_a.z)
     q = benjamini_hochberg(p)
     chance = largest(part_b.within[evidence.count :])
@@ -194,7 +194,7 @@ def _finding(
     thresholds = evidence.thresholds
     within, across, shifted = (float(part[number]) for part in (b.within, b.across, b.shifted))
     if math.isnan(within) or math.isnan(float(a.z[number])):
-        return unmeasured("Not measured: the signal does not vary.", 1)[0]
+        return Finding(UNMEASURED, CONSTANT)
     lasts = (
         float(q[number]) < thresholds["q"]
         and float(a.z[number]) > 0
@@ -205,7 +205,7 @@ def _finding(
     free = across < thresholds["binding_across"] and float(b.across_high[number]) < float(b.within_low[number])
     return Finding(
         LIKELY if lasts and apart and free else NO,
-        _words(a, b, number, lasts, apart, free),
+        _statement(a, b, number, lasts, apart, free),
         score=within,
         cut=thresholds["binding_within"],
         chance=chance,
@@ -216,20 +216,14 @@ def _finding(
     )
 
 
-def _words(a: Persistence, b: Separation, number: int, lasts: bool, apart: bool, free: bool) -> str:
-    life, run = float(a.half_life[number]), float(a.run[number])
-    stays = f"stays on one side for {run:.0f} tokens on average (shuffled {float(a.shuffled[number]):.1f})"
-    within, across = float(b.within[number]), float(b.across[number])
+def _statement(a: Persistence, b: Separation, number: int, lasts: bool, apart: bool, free: bool) -> Statement:
+    runs = {"run": rounded(float(a.run[number])), "shuffled": rounded(float(a.shuffled[number]))}
+    within, across = rounded(float(b.within[number])), rounded(float(b.across[number]))
     if not lasts:
-        return f"Does not last: half of its memory is gone after {life:.0f} tokens; it {stays}."
+        return {"code": "brief", "half_life": rounded(float(a.half_life[number])), **runs}
     if apart and free:
-        return (
-            f"It {stays}; which side, the text decides: within a document its words tell (AUC {within:.2f}), across"
-            f" documents they do not ({across:.2f}). Steering is not measured yet."
-        ).replace("It stays", "Stays", 1)
-    if apart:
-        return f"Lasts, but is a fixed concept: words tell its side across documents too (AUC {across:.2f})."
-    return f"Lasts ({stays}), but within a document the words do not tell its side (AUC {within:.2f})."
+        return {"code": "bound", "within": within, "across": across, **runs}
+    return {"code": "concept", "across": across} if apart else {"code": "untold", "within": within, **runs}
 
 
 def _data(a: Persistence, b: Separation, number: int) -> dict[str, Any]:

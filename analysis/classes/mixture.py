@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, declared, rounded, unmeasured
+from analysis.classes.base import CONSTANT, Evidence, Finding, declared, rounded, unmeasured
 from analysis.statistics.mixture import MixtureSummary
 from store.vocabulary import AGGREGATE, OWN_SIGNAL, SUM, UNMEASURED
 
@@ -42,10 +42,10 @@ def judge(evidence: Evidence) -> list[Finding]:
     """One finding for each latent."""
     pool, tokens = len(evidence.pool), evidence.mixture.tokens
     if not pool:
-        return unmeasured("Not measured: no sparse latent fires together with a dense one.", evidence.count)
+        return unmeasured({"code": "alone"}, evidence.count)
     if int(tokens.min()) < PER_LATENT * pool:
-        why = f"Not measured: {int(tokens.min()):,} tokens in a half of the documents are too few for {pool} latents."
-        return unmeasured(why, evidence.count)
+        few = {"code": "few_tokens", "tokens": int(tokens.min()), "latents": pool}
+        return unmeasured(few, evidence.count)
     itself = evidence.signals.latents[:, None] == evidence.pool[None, :]
     found = fit(evidence.mixture, itself)
     return [_finding(evidence, found, number) for number in range(evidence.count)]
@@ -89,7 +89,7 @@ def _without(weight: Tensor, inverse: Tensor, itself: Tensor) -> Tensor:
 def _finding(evidence: Evidence, found: Fit, number: int) -> Finding:
     r2 = float(found.r2[number])
     if math.isnan(r2):
-        return Finding(UNMEASURED, "Not measured: the signal does not vary.")
+        return Finding(UNMEASURED, CONSTANT)
     share = found.share[number]
     participation = 1 / float(share.square().sum().clamp(min=1e-300))
     label = OWN_SIGNAL if r2 < R2_CUT else SUM if participation <= FEW else AGGREGATE
@@ -103,12 +103,5 @@ def _finding(evidence: Evidence, found: Fit, number: int) -> Finding:
             for place in best.tolist()
         ],
     }  # fmt: skip
-    return Finding(label, _words(label, r2, participation), score=r2, cut=R2_CUT, data=data)
-
-
-def _words(label: str, r2: float, participation: float) -> str:
-    if label == OWN_SIGNAL:
-        return f"A signal of its own: sparse latents rebuild only {max(r2, 0):.0%} of its variance."
-    if label == SUM:
-        return f"A readable sum: about {participation:.0f} sparse latents rebuild {r2:.0%} of its variance."
-    return f"A messy aggregate: {r2:.0%} of its variance is spread over about {participation:.0f} sparse latents."
+    statement = {"code": label, "r2": rounded(r2), "latents": rounded(participation)}
+    return Finding(label, statement, score=r2, cut=R2_CUT, data=data)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, beats, declared, rounded
-from store.vocabulary import NO, UNMEASURED, YES
+from analysis.classes.base import Evidence, Finding, beats, declared, rounded, unmeasured
+from store.vocabulary import NO, YES
 
 SWEEP = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 DRAWN = 1000  # random directions: free here, since no text is involved
@@ -64,8 +64,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     directions = int(thresholds["null_directions"])
     cut = max(thresholds["null_alpha"], thresholds["null_chance"] * (directions / width) ** 0.5)
     if cut >= 1 or directions >= width:
-        why = f"Not measured: of {width} directions, chance alone puts too much into any {directions}."
-        return [Finding(UNMEASURED, why) for _ in range(evidence.count)]
+        return unmeasured({"code": "narrow", "width": width, "directions": directions}, evidence.count)
     share = shares(evidence)
     at = share.sweep.index(directions)
     chance = float(share.random[:, at].max())
@@ -97,11 +96,6 @@ def _finding(row: Tensor, at: int, cut: float, chance: float, common: dict[str, 
     alpha = float(row[at])
     holds = beats(alpha, cut, chance)
     typical = (common["chance_low"][at] + common["chance_high"][at]) / 2
-    words = (
-        f"Writes where the unembedding hardly looks: {alpha:.0%} of its length, {alpha / typical:.1f} times chance."
-        if holds
-        else f"Does not hide from the unembedding: {alpha:.0%} of its length is in the quiet directions, chance gives"
-        f" about {typical:.0%}."
-    )
+    statement = {"code": "quiet" if holds else "read", "alpha": rounded(alpha), "typical": rounded(typical)}
     data = common | {"alpha": rounded(row)}
-    return Finding(YES if holds else NO, words, score=alpha, cut=cut, chance=chance, data=data)
+    return Finding(YES if holds else NO, statement, score=alpha, cut=cut, chance=chance, data=data)

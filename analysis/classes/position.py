@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, beats, declared, largest, rounded, signed
+from analysis.classes.base import CONSTANT, Evidence, Finding, beats, declared, largest, rounded
 from analysis.reading.batches import Sample
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.intervals import jackknife_ratio, t95
 from analysis.statistics.positions import KINDS, edges_for
 from analysis.statistics.ranks import benjamini_hochberg, correlation, midranks, normal_tail, standard, sums_over
 from analysis.statistics.signals import sum_by
-from store.vocabulary import NO, UNMEASURED, YES
+from store.vocabulary import NO, UNMEASURED, YES, Statement
 
 WEIRD = 4  # first positions of a context, where everything is unusual
 SAME = 0.999  # correlation of two distances from which they are one: sentences that are whole contexts
@@ -42,7 +42,7 @@ STATISTIC = declared(
 class Kind(NamedTuple):
     """One distance against all q signals; [q] float64 each. NaN everywhere where `reason` is given."""
 
-    reason: str
+    reason: Statement | None  # why it was not measured
     rho: Tensor
     low: Tensor
     high: Tensor
@@ -68,11 +68,11 @@ def measure(evidence: Evidence) -> dict[str, Kind]:
     """Every distance against every signal."""
     sample = evidence.signals.sample
     known = {name: distances(sample, name) >= 0 for name in KINDS}
-    reasons = {name: _reason(evidence, name, keep) for name, keep in known.items()}
+    reasons = {name: _reason(evidence, keep) for name, keep in known.items()}
     partial = _partials(evidence, [name for name in KINDS if not reasons[name]], known)
     return {
-        name: _nothing(reasons[name], len(evidence.rows))
-        if reasons[name]
+        name: _nothing(reason, len(evidence.rows))
+        if (reason := reasons[name])
         else _kind(evidence, name, known[name], partial[name])
         for name in KINDS
     }
@@ -83,17 +83,16 @@ def distances(sample: Sample, name: str) -> Tensor:
     return {"context": sample.column, "paragraph": sample.paragraph, "sentence": sample.sentence}[name]
 
 
-def _reason(evidence: Evidence, name: str, known: Tensor) -> str:
+def _reason(evidence: Evidence, known: Tensor) -> Statement | None:
     sample = evidence.signals.sample
     documents = len(torch.unique(sample.document[torch.unique(sample.context[known])]))
+    needed = evidence.thresholds["documents"]
     if not documents:
-        return f"this text has no {name}s"
-    if documents < evidence.thresholds["documents"]:
-        return f"only {documents} documents have {name}s; {evidence.thresholds['documents']} are needed"
-    return ""
+        return {"code": "none"}
+    return {"code": "few", "found": documents, "needed": needed} if documents < needed else None
 
 
-def _nothing(reason: str, count: int) -> Kind:
+def _nothing(reason: Statement, count: int) -> Kind:
     nan = torch.full((count,), math.nan, dtype=torch.float64)
     return Kind(reason, *[nan] * 7)
 
@@ -109,7 +108,7 @@ def _kind(evidence: Evidence, name: str, known: Tensor, partial: Tensor) -> Kind
     late = sample.column[known] > WEIRD
     later = correlation(ranks[:, late], goal[None, late])[:, 0]  # ranks of the whole: a few tokens move none of them
     p = torch.maximum(normal_tail(z), normal_tail(sure))
-    return Kind("", rho, low, high, partial, later, mean.abs() + 1.96 * deviation, p)
+    return Kind(None, rho, low, high, partial, later, mean.abs() + 1.96 * deviation, p)
 
 
 def _with_interval(ranks: Tensor, goal: Tensor, group: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -243,8 +242,8 @@ def _finding(
     rho = {name: float(kinds[name].rho[number]) for name in known}
     partial = {name: float(kinds[name].partial[number]) for name in known}
     if not known or all(math.isnan(value) for value in rho.values()):
-        reasons = "; ".join(kind.reason for kind in kinds.values() if kind.reason) or "the signal does not vary"
-        return Finding(UNMEASURED, f"Not measured: {reasons}.")
+        reasons = {name: kind.reason for name, kind in kinds.items() if kind.reason}
+        return Finding(UNMEASURED, {"code": "no_distance", "reasons": reasons} if reasons else CONSTANT)
     best = max(known, key=lambda name: -1.0 if math.isnan(partial[name]) else abs(partial[name]))
     thresholds, place = evidence.thresholds, KINDS.index(best)
     holds = (
@@ -256,7 +255,11 @@ def _finding(
     place, kind = KINDS.index(shown), kinds[shown]
     return Finding(
         YES if holds else NO,
-        _words(shown, rho[shown], holds, abs(rho[shown]) >= thresholds["position_rho"]),
+        {
+            "code": "follows" if holds else "explained" if abs(rho[shown]) >= thresholds["position_rho"] else "weak",
+            "kind": shown,
+            "rho": rounded(rho[shown]),
+        },
         score=abs(rho[shown]),
         cut=thresholds["position_rho"],
         chance=chance[shown],
@@ -265,18 +268,6 @@ def _finding(
         q=float(q[place]),
         data=_data(kinds, q, chance, profiles, number, shown, best if holds else None),
     )
-
-
-def _words(kind: str, rho: float, holds: bool, strong: bool) -> str:
-    way = "Rises" if rho > 0 else "Falls"
-    if holds:
-        return f"{way} with the distance from the start of the {kind} (ρ {signed(rho)})."
-    if strong:
-        return (
-            f"{way} with the distance from the start of the {kind} (ρ {signed(rho)}), but no more than random"
-            " directions or other distances explain."
-        )
-    return f"Hardly follows position: at most with the {kind} (ρ {signed(rho)})."
 
 
 def _data(
@@ -295,7 +286,7 @@ def _data(
             "without_first": kind.later, "shift": kind.shift, "p": kind.p,
         }  # fmt: skip
         named[name] = {key: rounded(float(column[number])) for key, column in values.items()}
-        named[name] |= {"q": rounded(float(q[place])), "chance": rounded(chance[name]), "reason": kind.reason or None}
+        named[name] |= {"q": rounded(float(q[place])), "chance": rounded(chance[name]), "reason": kind.reason}
     profile = profiles[shown]
     lines = {key: rounded(profile[key][number]) for key in ("mean", "low", "high")}
     lines |= {"kind": shown, "edges": profile["edges"], "tokens": rounded(profile["tokens"].long())}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from analysis.classes.base import Evidence, Finding, beats, declared, largest, rounded, unmeasured
 from analysis.statistics.covariance import Covariance
-from store.vocabulary import NO, UNMEASURED, YES
+from store.vocabulary import NO, UNMEASURED, YES, Statement
 
 COMPONENTS = 10
 _BLOCK, _ROUNDS = 32, 80
@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     """One finding for each latent."""
     found = components(evidence.covariance)
     if found is None:
-        return unmeasured("Not measured: no ordinary token was read.", evidence.count)
+        return unmeasured({"code": "no_tokens"}, evidence.count)
     why = _unfit(found, evidence)
     directions = evidence.signals.directions.double()
     cosines = directions @ found.vectors.T
@@ -90,26 +90,20 @@ def leading(matrix: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values[order], (basis @ inside[:, order]).T
 
 
-def _unfit(found: Components, evidence: Evidence) -> str:
-    """Why the first component means nothing here; empty where it does."""
+def _unfit(found: Components, evidence: Evidence) -> Statement | None:
+    """Why the first component means nothing here; None where it does."""
     thresholds = evidence.thresholds
     if not found.ratio >= thresholds["component_ratio"]:
-        return (
-            f"the first component has only {found.ratio:.2f} times the variance of the second"
-            f" ({thresholds['component_ratio']} is needed), so it is no direction of its own."
-        )
+        return {"code": "shared", "ratio": rounded(found.ratio), "needed": thresholds["component_ratio"]}
     if math.isnan(found.stability):
-        return "all documents are in one half, so it cannot be seen whether the first component is stable."
+        return {"code": "one_half"}
     if found.stability < thresholds["component_stability"]:
-        return (
-            f"the first component differs between halves of the documents (|cos| {found.stability:.2f},"
-            f" {thresholds['component_stability']} is needed)."
-        )
-    return ""
+        return {"code": "unstable", "cos": rounded(found.stability), "needed": thresholds["component_stability"]}
+    return None
 
 
 def _finding(
-    evidence: Evidence, found: Components, cosines: Tensor, uncentred: float, chance: float, why: str
+    evidence: Evidence, found: Components, cosines: Tensor, uncentred: float, chance: float, why: Statement | None
 ) -> Finding:
     score, cut = abs(float(cosines[0])), evidence.thresholds["component_cos"]
     best = int(cosines.abs().argmax())
@@ -119,14 +113,9 @@ def _finding(
     }  # fmt: skip
     numbers = {"score": score, "cut": cut, "chance": chance, "control": uncentred, "data": data}
     if why:
-        return Finding(UNMEASURED, f"Not measured: {why}", **numbers)  # type: ignore[arg-type]
+        return Finding(UNMEASURED, why, **numbers)  # type: ignore[arg-type]
     if beats(score, cut, chance):
-        words = f"Along the line on which the activations vary most (|cos| {score:.2f})."
-        return Finding(YES, words, **numbers)  # type: ignore[arg-type]
+        return Finding(YES, {"code": "along", "cos": rounded(score)}, **numbers)  # type: ignore[arg-type]
     most = abs(float(cosines[best]))
-    words = f"Not along the first principal component (|cos| {score:.2f})."
-    if best and most > score:
-        words = (
-            f"Not along the first principal component (|cos| {score:.2f}); nearest to number {best + 1} ({most:.2f})."
-        )
-    return Finding(NO, words, **numbers)  # type: ignore[arg-type]
+    nearest = {"component": best + 1, "nearest": rounded(most)} if best and most > score else {}
+    return Finding(NO, {"code": "apart", "cos": rounded(score), **nearest}, **numbers)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from analysis.errors import BadFile
 from analysis.verdict import judge_analysis
 from store.session import session_factory
 from store.tables import Analysis, Base, Corpus, Effect, Intervention, Latent, Model, Run, Sae, Steering
-from store.vocabulary import STEER
+from store.vocabulary import STEER, TEXT
 
 _ROWS: dict[str, type[Base]] = {"ablate": Effect, "steer": Steering}
 _WHICH = {
@@ -101,6 +101,7 @@ def _import(session: Session, found: dict[str, Any]) -> bool:
     own = select(Intervention.id).where(Intervention.analysis_id == analysis_id, Intervention.kind == found["kind"])
     if session.scalar(own) is not None:
         return False
+    found = found | {"rows": [_current(each) for each in found["rows"]]}
     facts = {name: found[name] for name in _FACTS}
     row = Intervention(analysis_id=analysis_id, finished=datetime.fromisoformat(found["finished"]), **facts)
     session.add(row)
@@ -117,6 +118,12 @@ def _import(session: Session, found: dict[str, Any]) -> bool:
                 tell_class(session, analysis_id, index, each)
     judge_analysis(session, analysis_id)
     return True
+
+
+def _current(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a file that an older worker wrote, with its sentence as it is."""
+    own = {name: value for name, value in row.items() if name != "words"}
+    return own if len(own) == len(row) else own | {"statement": {"code": TEXT, "text": row["words"]}}
 
 
 def _of_which() -> Any:

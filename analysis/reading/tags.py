@@ -19,6 +19,7 @@ from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
 from analysis.reading.sections import BLANK_LINE, LOOK_BACK
 from analysis.reading.taggers import CONTENT, UNIVERSAL, PatternTagger, Tagger
+from store.vocabulary import Statement
 
 __all__ = ["CONTENT", "UNIVERSAL", "Tags", "Word", "sentences", "tag_sample"]
 
@@ -50,7 +51,7 @@ class Tags(NamedTuple):
 
     values: Tensor  # [n] int64: index into UNIVERSAL, -1 where no word covers the token
     tagger: str
-    reason: str | None = None
+    reason: Statement | None = None
 
 
 def tag_sample(sample: Sample, documents: Mapping[int, Document], tagger: Tagger | None = None) -> Tags:
@@ -139,18 +140,15 @@ def _parts(value: str, begin: int) -> Iterator[Word]:
         begin += len(part)
 
 
-def _not_english(found: list[list[list[Word]]]) -> str | None:
+def _not_english(found: list[list[list[Word]]]) -> Statement | None:
     """Why the words are not worth tagging; None where they may be English."""
     words = [word.text.lower() for context in found for sentence in context for word in sentence if word.text.isalpha()]
     if not words:
-        return "no words in the sample"
+        return {"code": "no_words"}
     share = sum(word in _FUNCTION_WORDS for word in words) / len(words)
     if share >= _ENGLISH_AT_LEAST:
         return None
-    return (
-        f"not English: {share:.1%} of the words are English function words; "
-        f"the tagger needs at least {_ENGLISH_AT_LEAST:.0%}"
-    )
+    return {"code": "not_english", "share": round(share, 4), "needed": _ENGLISH_AT_LEAST}
 
 
 def _aligned(text: str, begins: list[int], found: list[list[Word]], tagger: Tagger) -> list[int]:

@@ -102,12 +102,11 @@ def judge_all(evidence: Evidence) -> dict[str, list[Finding]]:
 def remainder(findings: Mapping[str, Finding]) -> Finding:
     """Whether none of the classes holds."""
     if any(finding.holds for finding in findings.values()):
-        return Finding(NO, "At least one class holds.")
-    names = [name.replace("_", " ") for name, finding in findings.items() if finding.label == UNMEASURED]
-    missing = f" Not measured: {', '.join(names)}." if names else ""
-    if len(names) >= len(findings) / 2:  # too little was looked at to call the rest unexplained
-        return Finding(UNMEASURED, f"Too few of the classes could be measured to say.{missing}")
-    return Finding(YES, f"None of the {len(findings)} classes holds.{missing}")
+        return Finding(NO, {"code": "some"})
+    missing = [name for name, finding in findings.items() if finding.label == UNMEASURED]
+    if len(missing) >= len(findings) / 2:  # too little was looked at to call the rest unexplained
+        return Finding(UNMEASURED, {"code": "few", "missing": missing})
+    return Finding(YES, {"code": "none", "classes": len(findings), "missing": missing})
 
 
 def lens_of(model: LanguageModel) -> Lens:

@@ -102,11 +102,11 @@ def _classes(
     session: Session, analysis_id: int, steered: dict[int, tuple[str, Statement]]
 ) -> dict[int, tuple[ClassFound, ...]]:
     """Of each latent that classes were looked for in: all that the store knows of, those without a row unmeasured."""
-    wanted = select(Score.index, Score.name, Score.label, Score.words)
+    wanted = select(Score.index, Score.name, Score.label, Score.statement)
     wanted = wanted.where(Score.analysis_id == analysis_id, Score.name.not_in(NO_CLASS))
     found: dict[int, dict[str, ClassFound]] = defaultdict(dict)
-    for index, name, label, words in session.execute(wanted.order_by(Score.name)):
-        found[index][name] = completed(ClassFound(name, label, _text(words)), steered.get(index))
+    for index, name, label, statement in session.execute(wanted.order_by(Score.name)):
+        found[index][name] = completed(ClassFound(name, label, statement), steered.get(index))
     declared = select(Statistic.name).where(Statistic.of == "class", Statistic.name.not_in(NO_CLASS))
     names = session.scalars(declared.order_by(Statistic.position)).all()
     names = list(dict.fromkeys([*names, *(name for own in found.values() for name in own)]))
@@ -122,10 +122,10 @@ def _text(words: str) -> Statement:
 
 def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, Statement]]:
     """What steering says of each latent that was steered along, by itself or with its mirror image."""
-    wanted = select(Steering.positive, Steering.negative, Steering.label, Steering.words)
+    wanted = select(Steering.positive, Steering.negative, Steering.label, Steering.statement)
     wanted = wanted.join(Intervention, Intervention.id == Steering.intervention_id)
     rows = session.execute(wanted.where(Intervention.analysis_id == analysis_id, Intervention.kind == STEER))
-    return {index: (label, _text(words)) for *both, label, words in rows for index in both}
+    return {index: (label, statement) for *both, label, statement in rows for index in both}
 
 
 def _labels(session: Session, analysis_id: int) -> tuple[dict[int, list[LabelFound]], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from store.vocabulary import EPSILON, LIKELY, NO, STEERED, TEXT, UNMEASURED, YES, Statement
+from store.vocabulary import EPSILON, LIKELY, NO, STEERED, UNMEASURED, YES, Statement
 
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
 BEATS = 0.95  # share of the controls
@@ -172,5 +172,4 @@ def completed(found: ClassFound, steered: tuple[str, Statement] | None) -> Class
     """
     if steered is None or found.name != STEERED or found.label != LIKELY or steered[0] not in (YES, NO):
         return found
-    text = f"{found.statement['text'].replace(' Steering is not measured yet.', '')} {steered[1]['text']}"
-    return replace(found, label=steered[0], statement={"code": TEXT, "text": text})
+    return replace(found, label=steered[0], statement=found.statement | {"steering": steered[1]})

@@ -31,14 +31,14 @@ def find_scores(session: Session, analysis_id: int, indices: Iterable[int]) -> d
 def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInfo]]:
     """The classes that many latents have, in one query; without evidence."""
     wanted = set(keys)
-    statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.words).where(
+    statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement).where(
         Score.analysis_id.in_({key[0] for key in wanted}),
         Score.index.in_({key[1] for key in wanted}),
         Score.label.in_(HOLDS),
     )
     found: dict[Key, list[ScoreInfo]] = {}
-    for analysis_id, index, name, label, words in session.execute(statement):
-        bare = ScoreInfo(name, label, None, None, None, None, None, None, words, {})
+    for analysis_id, index, name, label, statement_of in session.execute(statement):
+        bare = ScoreInfo(name, label, None, None, None, None, None, None, statement_of or {}, {})
         found.setdefault((analysis_id, index), []).append(bare)
     return {key: sorted(found[key], key=_place) for key in wanted & set(found)}
 
@@ -71,4 +71,6 @@ def _place(row: Any) -> tuple[int, str]:
 
 def _info(row: Score) -> ScoreInfo:
     numbers = {name: finite(getattr(row, name)) for name in ("score", "cut", "chance", "control", "p", "q")}
-    return ScoreInfo(row.name, row.label, words=row.words, data=cleaned(row.data or {}), **numbers)
+    return ScoreInfo(
+        row.name, row.label, statement=cleaned(row.statement or {}), data=cleaned(row.data or {}), **numbers
+    )

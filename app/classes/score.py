@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from app.shared.figures import STEPS, View
 from app.shared.numbers import fixed
-from store.vocabulary import HOLDS
+from app.shared.statements import Sentences
+from store.vocabulary import HOLDS, Statement
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ScoreInfo:
     control: float | None
     p: float | None
     q: float | None
-    words: str
+    statement: Statement
     data: dict[str, Any]
 
     @property
@@ -57,6 +58,8 @@ class ClassView:
     fill: Fill = Fill(STEPS[2], "x")
     of_text: bool = False
     """More text may tell what little text does not."""
+    sentences: ClassVar[Sentences] = {}
+    """By the code of a statement: what is said of a latent."""
     head: ClassVar[tuple[str, ...]] = ()
     """Heads of `rows`."""
 

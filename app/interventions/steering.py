@@ -9,6 +9,7 @@ from app.classes.score import ScoreInfo
 from app.interventions.effects_page import command
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import InterventionInfo
+from app.interventions.sentences import steering_said
 from app.interventions.steering_queries import CHANCE, SteeringInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
@@ -113,7 +114,7 @@ def _steered(found: SteeringInfo, cut: float) -> Steered:
         negative=found.negative,
         label=found.label,
         verdict=OUTCOMES.get(found.label, found.label),
-        words=found.words,
+        words=steering_said(found.statement),
         rate="" if found.flips is None else _share(found.flips),
         span=_ends(found),
         basis=f"of {count(found.pairs)} pairs of texts{dose}" if found.pairs else "",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import computed_field
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.interventions.sentences import steering_said
 from app.shared.record import Evidence, Number, Record
 from store.tables import Steering
 
@@ -34,8 +36,15 @@ class SteeringInfo(Record):
     chance: float = CHANCE
     """What two preferences do by chance"""
     pairs: int
-    words: str
+    statement: Evidence
+    """Its code, and the numbers of `words`"""
     data: Evidence
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return steering_said(self.statement)
 
     @property
     def alone(self) -> bool:

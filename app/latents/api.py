@@ -15,6 +15,7 @@ from app.annotations.queries import AnnotationInfo, annotations_of
 from app.classes import queries as classes
 from app.classes.queries import Key
 from app.classes.score import ScoreInfo
+from app.classes.sentences import score_said
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.interventions import effects
@@ -40,7 +41,7 @@ from store.vocabulary import MIXTURE
 router = APIRouter(dependencies=[Fresh])
 LISTS = ("top_tokens", "promoted", "suppressed")
 _OWN = (*(column.name for column in MEASURED), "index", "layer", "quantiles", "reasons")
-SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "words")
+SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "statement")
 
 
 class ClassOut(BaseModel):
@@ -56,6 +57,7 @@ class ClassOut(BaseModel):
     p: float | None = Field(description="Where a test is made")
     q: float | None = Field(description="p after Benjamini-Hochberg over the SAE's latents with detail")
     words: str = Field(description="One plain sentence")
+    statement: dict[str, Any] = Field(description="Its code, and the numbers of `words`")
     data: dict[str, Any] | None = Field(description="The evidence; null in lists")
 
 
@@ -219,4 +221,6 @@ def of_scores(scores: Mapping[str, ScoreInfo], evidence: bool) -> dict[str, Any]
 
 
 def _score(score: ScoreInfo, evidence: bool) -> ClassOut:
-    return ClassOut(**{name: getattr(score, name) for name in SCORE}, data=score.data if evidence else None)
+    own = {name: getattr(score, name) for name in SCORE}
+    words = score_said(score.name, score.statement)
+    return ClassOut(**own, words=words, data=score.data if evidence else None)

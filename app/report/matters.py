@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.classes.groups import title_of
 from app.classes.queries import Key
+from app.classes.sentences import score_said
 from app.interventions import effects
 from app.interventions.effects import EffectInfo
 from app.pairs.queries import PairInfo
@@ -62,4 +63,4 @@ def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
 def _class(one: report.Example, pin: str) -> Matter:
     href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin)
     title = title_of(one.name) + (", likely" if one.label == LIKELY else "")
-    return Matter(title, at(one.layer, one.index), href, percent(one.density), one.words)
+    return Matter(title, at(one.layer, one.index), href, percent(one.density), score_said(one.name, one.statement))

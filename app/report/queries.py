@@ -30,7 +30,7 @@ from store.tables import (
     Steering,
     Verdict,
 )
-from store.vocabulary import HOLDS, NO, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES
+from store.vocabulary import HOLDS, NO, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES, Statement
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Example:
     density: float
     name: str
     label: str
-    words: str
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
     order = (case((Score.label == YES, 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
     place = func.row_number().over(partition_by=Score.name, order_by=order).label("place")
     ranked = (
-        select(Sae.slug, Sae.layer, Score.index, Latent.density, Score.name, Score.label, Score.words, place)
+        select(Sae.slug, Sae.layer, Score.index, Latent.density, Score.name, Score.label, Score.statement, place)
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)

@@ -11,6 +11,8 @@ from store.vocabulary import TEXT, Statement
 
 Sentence = str | Callable[[Statement], str]
 """A sentence with fields for the statement's numbers, as {rho:+.2f}; or a function where that does not suffice."""
+Sentences = Mapping[str, Sentence]
+"""By the code of a statement."""
 UNKNOWN = "unknown"
 
 
@@ -37,7 +39,7 @@ def filled(sentence: str, values: Mapping[str, Any]) -> str:
     return _fields.format(sentence, **values)
 
 
-def said(statement: Statement | None, sentences: Mapping[str, Sentence]) -> str:
+def said(statement: Statement | None, sentences: Sentences) -> str:
     """A statement in words; of a code that is not known here, its name and numbers."""
     held = statement or {}
     code = held.get("code")

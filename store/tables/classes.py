@@ -13,9 +13,9 @@ from store.tables.base import Base
 class Score(Base):
     """What one class (or the mixture) says of one latent: measured, against what, and what follows.
 
-    Names: position, context_binding, null_space, alphabet, content_word, principal_component, unexplained,
-    mixture. `label` of a class: yes, likely (all that was measured holds, a named part is not measured yet),
-    no, unmeasured (its reason is in `words`). `label` of the mixture: sum, aggregate, own, unmeasured.
+    Names: those that the classes declare, unexplained, mixture. `label` of a class: yes, likely (all that was
+    measured holds, a named part is not measured yet), no, unmeasured (`statement` says why). `label` of the mixture:
+    sum, aggregate, own, unmeasured.
     """
 
     __tablename__ = "score"
@@ -29,7 +29,7 @@ class Score(Base):
     control: Mapped[float | None]  # the same measure where it must not hold; which one, the class's declaration says
     p: Mapped[float | None]  # where a test is made
     q: Mapped[float | None]  # after Benjamini-Hochberg over the SAE's latents with detail
-    words: Mapped[str]  # one plain sentence
+    statement: Mapped[dict[str, Any]]  # a code with the numbers of its sentence (see `store.vocabulary`)
     data: Mapped[dict[str, Any]]  # the evidence, for its plot
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),

@@ -87,7 +87,7 @@ class Steering(Base):
     sparse: Mapped[float | None]  # along directions of sparse latents, the largest
     swapped: Mapped[float | None]  # with the texts of other documents
     pairs: Mapped[int]  # how many pairs of texts
-    words: Mapped[str]  # one plain sentence
+    statement: Mapped[dict[str, Any]]  # a code with the numbers of its sentence
     data: Mapped[dict[str, Any]]  # {"doses": [...], "examples": [...]}: rates, costs, refusals; steered texts
 
 
@@ -155,8 +155,8 @@ class Verdict(Base):
     analysis_id: Mapped[int] = mapped_column(primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True)
     verdict: Mapped[str] = mapped_column(String(12))  # keep, investigate, prune
-    grounds: Mapped[list[Any]]  # [{"of": measurement, "speaks": "keep" | "prune" | "neither", "words": sentence}]
-    missing: Mapped[list[Any]]  # [{"of": measurement, "words": what would decide, with the command}]
+    grounds: Mapped[list[Any]]  # [{"of": measurement, "speaks": "keep" | "prune" | "neither", "code": ..., numbers}]
+    missing: Mapped[list[Any]]  # [{"of": measurement, "code": ..., numbers}]
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),
         Index("ix_verdict", "analysis_id", "verdict", "index"),

@@ -54,7 +54,8 @@ def _score(key: int, index: int, name: str, label: str) -> Score:
         numbers |= {"control": 0.03, "p": 1e-6, "q": 0.0312} if name == "position" else {}
     words = f"What {name} says of {index} is {label}."
     data = {} if bare else EVIDENCE.get(name, {})
-    return Score(analysis_id=key, index=index, name=name, label=label, words=words, data=data, **numbers)
+    said = {"code": "text", "text": words}
+    return Score(analysis_id=key, index=index, name=name, label=label, statement=said, data=data, **numbers)
 
 
 EVIDENCE: dict[str, dict[str, Any]] = {

@@ -136,12 +136,13 @@ def _steering() -> list[Steering]:
     return [
         Steering(
             intervention_id=3, positive=POSITIVE, negative=NEGATIVE, label="yes", pairs=12, swapped=0.25,
-            words="The text follows in 10 of 12 pairs.", data={"doses": doses, "examples": examples, "texts": texts},
+            statement={"code": "text", "text": "The text follows in 10 of 12 pairs."},
+            data={"doses": doses, "examples": examples, "texts": texts},
             **rates,
         ),
         Steering(
             intervention_id=3, positive=ORIGINAL, negative=ORIGINAL, label="unmeasured", pairs=0,
-            words="Steering could not be measured: too few texts.", data={}, **none,
+            statement={"code": "text", "text": "Steering could not be measured: too few texts."}, data={}, **none,
         ),
     ]  # fmt: skip
 

@@ -119,7 +119,7 @@ class _Session:
         with progress_bar(self.console, "finding texts", wanted, "tokens") as tell:
             pool = read_pool(self.subject, directions, config.pool, config.length, _or_stop(tell, stopping))
         for note in pool.notes:
-            self.console.print(note, markup=False)
+            self.console.print(f"part of speech is not taken out: {note['reason']}", markup=False)
         scorer = Scorer(self.subject.model, self.subject.stored.hook_point, lambda _tokens: None)
         steering = Steering(scorer, pool, config)
         facts = {"documents": len(pool.document), "unread_documents": pool.unread, "notes": pool.notes}
@@ -143,7 +143,7 @@ class _Session:
         now = time.monotonic()
         self.seconds, self._started = self.seconds + now - self._started, now
         self.checkpoints.save({"rows": self.rows, "facts": self.facts, "seconds": self.seconds}, [])
-        self.console.print(f"{signal}: {row['label']}. {row['words']}", markup=False)
+        self.console.print(f"{signal}: {_told(row)}", markup=False)
         tell(max(0, planned(self.config, len(steering.pool.bos)) - spent))  # a refused dose is not steered with
 
     def _estimate(self, steering: Steering, signals: int, tokens: int) -> str:
@@ -171,6 +171,15 @@ class _Session:
             "seconds": self.seconds,
             "finished": datetime.now(UTC).replace(tzinfo=None),
         }
+
+
+def _told(row: Row) -> str:
+    """One signal's outcome for whoever waits; the server has it in a sentence."""
+    said = row["statement"]
+    if "flips" not in said:
+        return f"{row['label']} {said['reason']}"
+    share = f"{said['flips']} of {said['pairs']} pairs of texts at dose {said['dose']:g}"
+    return f"{row['label']}, {share}; {said['control']} controls reach {said['largest']:.0%}"
 
 
 def _or_stop(tell: Tell, stopping: Callable[[], bool]) -> Tell:

@@ -16,6 +16,7 @@ from analysis.interventions.steer.poles import Places, beginnings, foreign, halv
 from analysis.interventions.steer.pool import Pool
 from analysis.interventions.steer.score import Scorer, Texts
 from analysis.interventions.steer.signals import Controls, Signal
+from store.vocabulary import RANDOM, SPARSE, SWAPPED, Statement
 
 COST_CONTEXTS = 8  # of ordinary text
 COST_PIECES = 4  # of each of these
@@ -60,7 +61,7 @@ class Measured:
     examples: list[dict[str, str]]
     texts: list[dict[str, Any]]
     sd: float
-    reason: str = ""
+    reason: Statement | None = None
 
     def largest(self, of: str) -> float | None:
         """What the largest control of a kind reaches."""
@@ -118,14 +119,13 @@ class Steering:
         pairs = poles(self.pool, number, self.config.texts)
         choosing, measuring = halves(pairs)
         if not sd > 0:
-            return _nothing("the signal does not vary", sd)
+            return _nothing({"code": "constant"}, sd)
         if len(choosing.text) < FEWEST:
-            why = f"{len(pairs.text)} pairs of texts were found and {2 * FEWEST} are needed"
-            return _nothing(why, sd)
+            return _nothing({"code": "few_pairs", "found": len(pairs.text), "needed": 2 * FEWEST}, sd)
         doses = self._doses(choosing, direction, sd)
         chosen = best(doses)
         if chosen is None:
-            return _nothing(f"every dose costs the model more than {MOST_COST:g} nat per token", sd, doses)
+            return _nothing({"code": "dear", "cost": MOST_COST}, sd, doses)
         return self._measured(measuring, signal, direction, controls, doses, chosen, sd)
 
     def _doses(self, choosing: Places, direction: Tensor, sd: float) -> list[Dose]:
@@ -167,12 +167,12 @@ class Steering:
     ) -> list[Control]:
         found = []
         for of, lines, latents in (
-            ("random", controls.random, [None] * len(controls.random)),
-            ("sparse", controls.sparse, controls.latents),
+            (RANDOM, controls.random, [None] * len(controls.random)),
+            (SPARSE, controls.sparse, controls.latents),
         ):
             for line, latent in zip(lines, latents, strict=True):
                 found.append(Control(of, latent, either_way(preferences(texts, line, size)), len(places.text)))
-        for of, moved in (("swapped", swapped(self.pool, places)), ("foreign", foreign(self.pool, places))):
+        for of, moved in ((SWAPPED, swapped(self.pool, places)), ("foreign", foreign(self.pool, places))):
             if len(moved.text):
                 flips = preferences(self._read(moved), direction, size).flips
                 found.append(Control(of, None, mean(flips), len(moved.text)))
@@ -208,7 +208,7 @@ def best(doses: list[Dose]) -> float | None:
     return max(allowed, key=lambda dose: (dose.flips or 0.0, -dose.dose)).dose if allowed else None
 
 
-def _nothing(reason: str, sd: float, doses: list[Dose] | None = None) -> Measured:
+def _nothing(reason: Statement, sd: float, doses: list[Dose] | None = None) -> Measured:
     return Measured(doses or [], None, None, None, 0, [], [], [], sd, reason)
 
 

@@ -20,6 +20,7 @@ from analysis.reading.tags import UNIVERSAL, tag_sample
 from analysis.run.rows.examples import documents_of
 from analysis.statistics.plan import MASSIVE
 from analysis.statistics.signals import position_design, residual, sum_by
+from store.vocabulary import Statement
 
 LEAST = PREFIX + 4  # pieces a context must have: two texts, what stands before them, and room to choose
 _CONTEXTS = 8  # per forward pass
@@ -36,7 +37,7 @@ class Pool(NamedTuple):
     sd: Tensor  # [q] float64: standard deviation of each signal, as it is, over ordinary tokens
     bos: list[int]  # what stands before each text: one token or none
     unread: int  # how many of the documents the run did not read
-    notes: list[str]  # what could not be done
+    notes: list[Statement]  # what could not be done
 
 
 def read_pool(subject: Subject, directions: Tensor, documents: int, length: int, tell: Tell) -> Pool:
@@ -129,13 +130,13 @@ def sample_of(batches: list[TokenBatch]) -> Sample:
     return Sample(**{name: torch.cat(parts) for name, parts in flat.items()})
 
 
-def _held_fixed(subject: Subject, sample: Sample) -> tuple[Tensor, list[str]]:
+def _held_fixed(subject: Subject, sample: Sample) -> tuple[Tensor, list[Statement]]:
     """[n, b]: position, and part of speech where it can be tagged; and why it could not."""
     position = position_design(sample)
     documents = documents_of(subject.corpus, [], {int(index) for index in sample.document})
     tags = tag_sample(sample, documents)
     if tags.reason:
-        return position, [f"Part of speech is not taken out: {tags.reason}."]
+        return position, [{"code": "untagged", "reason": tags.reason}]
     return torch.cat([position, torch.nn.functional.one_hot(tags.values + 1, len(UNIVERSAL) + 1).float()], 1), []
 
 

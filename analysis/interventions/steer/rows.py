@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from analysis.classes.base import Finding
 from analysis.errors import UserError
 from analysis.interventions.steer.measure import Measured
+from analysis.interventions.steer.outcome import CONTROLS, judged
 from analysis.interventions.steer.signals import Signal
-from analysis.interventions.steer.words import judged
 from analysis.run.evidence import remainder
 from analysis.run.rows.plain import Row, number, plain
 from analysis.verdict import judge_analysis
@@ -21,7 +21,6 @@ from store.tables import Intervention, Score, Steering
 from store.vocabulary import LIKELY, NO, NO_CLASS, STEER, STEERED, UNEXPLAINED, YES
 
 _PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
-_MISSING = " Steering is not measured yet."  # what the class says as long as it is not
 _TOLD = ("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped", "pairs")
 
 
@@ -31,7 +30,7 @@ def steering_row(signal: Signal, found: Measured, predictions: int) -> Row:
     Args:
         predictions: next-token predictions that were looked at for it.
     """
-    label, words = judged(found)
+    label, statement = judged(found)
     rate = found.rate
     return {
         "positive": signal.positive,
@@ -41,9 +40,9 @@ def steering_row(signal: Signal, found: Measured, predictions: int) -> Row:
         "flips": None if rate is None else _rounded(rate.value),
         "flips_low": None if rate is None else _rounded(rate.low),
         "flips_high": None if rate is None else _rounded(rate.high),
-        **{of: _rounded(found.largest(of)) for of in ("random", "sparse", "swapped")},
+        **{of: _rounded(found.largest(of)) for of in CONTROLS},
         "pairs": found.pairs,
-        "words": words,
+        "statement": statement,
         "data": _short(plain(found.data())) | {"predictions": predictions},
     }
 
@@ -124,7 +123,7 @@ def forget(session: Session, analysis_id: int) -> None:
         if steering is None:
             continue
         before = steering["before"]
-        row.label, row.words = before["label"], before["words"]
+        row.label, row.statement = before["label"], before["statement"]
         row.data = {name: value for name, value in row.data.items() if name != "steering"}
         _say_the_rest(session, analysis_id, row.index)
 
@@ -134,13 +133,13 @@ def tell_class(session: Session, analysis_id: int, index: int, steering: Row) ->
     row = session.get(Score, (analysis_id, index, STEERED))
     if row is None:
         return
-    before = {"label": row.label, "words": row.words}
+    before = {"label": row.label, "statement": row.statement}
     numbers = {name: steering[name] for name in _TOLD}
-    told = numbers | {"label": steering["label"], "words": steering["words"], "before": before}
+    told = numbers | {"label": steering["label"], "statement": steering["statement"], "before": before}
     row.data = row.data | {"steering": told}
     if before["label"] == LIKELY and steering["label"] in (YES, NO):
         row.label = steering["label"]
-        row.words = f"{before['words'].replace(_MISSING, '')} {steering['words']}"
+        row.statement = row.statement | {"steering": steering["statement"]}
         _say_the_rest(session, analysis_id, index)
 
 
@@ -151,8 +150,8 @@ def _say_the_rest(session: Session, analysis_id: int, index: int) -> None:
     rest = rows.get(UNEXPLAINED)
     if rest is None:
         return
-    found = remainder({name: Finding(row.label, row.words) for name, row in rows.items() if name not in NO_CLASS})
-    rest.label, rest.words = found.label, found.words
+    found = remainder({name: Finding(row.label, row.statement) for name, row in rows.items() if name not in NO_CLASS})
+    rest.label, rest.statement = found.label, found.statement
 
 
 def _scores(session: Session, analysis_id: int, index: int) -> list[Score]:

@@ -17,7 +17,8 @@ def score_rows(latents: Tensor, scores: dict[str, list[Finding]]) -> Iterator[Ro
         for index, found in zip(latents.tolist(), findings, strict=True):
             numbers = {key: number(getattr(found, key)) for key in ("score", "cut", "chance", "control", "p", "q")}
             yield {
-                "index": index, "name": name, "label": found.label, "words": found.words, "data": plain(found.data),
+                "index": index, "name": name, "label": found.label, "statement": found.statement,
+                "data": plain(found.data),
             } | numbers  # fmt: skip
 
 

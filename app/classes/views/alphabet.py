@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from app.classes.plots import HEIGHT, cut_line
 from app.classes.score import ClassView, Fill, ScoreInfo
 from app.shared.figures import INK, NEITHER, STEPS, Figure, View, as_text, axis, figure
 from app.shared.numbers import THIN, count, number, percent, whole
+from app.shared.statements import Sentences, filled
 from app.shared.stored import one, part
+from store.vocabulary import Statement
+
+BEGIN = "{count} begin with “{letter}”"
+
+
+def _verb(held: Mapping[str, Any]) -> str:
+    return "suppresses" if held.get("side") == "suppressed" else "promotes"
+
+
+def _most(held: Statement) -> str:
+    return f"Of the {{of}} tokens it {_verb(held)} most"
 
 
 class Alphabet(ClassView):
@@ -14,11 +29,20 @@ class Alphabet(ClassView):
 
     name, title, letter, order = "alphabet", "alphabet", "A", 40
     fill = Fill(STEPS[3], "-")
+    sentences: ClassVar[Sentences] = {
+        "small_vocabulary": "Not measured: the vocabulary is too small.",
+        "letter": lambda held: filled(f"{_most(held)}, {BEGIN}.", held),
+        "chance": lambda held: filled(f"{_most(held)}, {BEGIN}: short of the cut, or mere chance.", held),
+        "early": lambda held: filled(f"{_most(held)}, {BEGIN}, but the output is layers away.", held),
+        "none": lambda held: filled(
+            f"The tokens it {_verb(held)} most share no first letter: {{count}} of {{of}} begin with “{{letter}}”.",
+            held,
+        ),
+    }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The letter, and whether its tokens are promoted."""
-        verb = "suppresses" if score.data.get("side") == "suppressed" else "promotes"
-        return f"{verb} tokens that begin with “{score.data.get('letter') or '?'}”"
+        return f"{_verb(score.data)} tokens that begin with “{score.data.get('letter') or '?'}”"
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The share of the tokens with the letter."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from app.classes.plots import Numbers, line
 from app.classes.score import ClassView, Fill, ScoreInfo
 from app.shared.figures import DIM, INK, STEPS, Figure, View, as_text, axis, figure
 from app.shared.numbers import fixed, percent, rate, span
+from app.shared.statements import Sentence, Sentences, filled, said
 from app.shared.stored import items, numbers, one, part
+from store.vocabulary import Statement
 
 TAGS = {
     "NOUN": "noun",
@@ -29,12 +33,43 @@ TAGS = {
 """The universal tags in words."""
 
 
+HIGHER = "Higher on {where} (AUC {auc:.2f}), but"
+UNTAGGED: dict[str, Sentence] = {
+    "no_words": "no words in the sample.",
+    "not_english": (
+        "not English: {share:.1%} of the words are English function words; the tagger needs at least {needed:.0%}."
+    ),
+}
+
+
+def _side(sentence: str, held: Statement) -> str:
+    where = "content words" if held.get("side") == "content" else "function words and punctuation"
+    return filled(sentence, {**held, "where": where})
+
+
 class ContentWord(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "content_word", "content word", "C", 50
     fill = Fill(STEPS[1])
     of_text = True
+    sentences: ClassVar[Sentences] = {
+        "untagged": lambda held: f"Not measured: {said(part(held, 'reason'), UNTAGGED)}",
+        "few_words": "Not measured: too few tokens lie in a word.",
+        "one_sided": "Not measured: the text has only content words, or none.",
+        "told": lambda held: _side(
+            "Higher on {where}: they are told from the rest with AUC {auc:.2f}, {types:.2f} over word types.", held
+        ),
+        "weak": lambda held: _side(
+            "Hardly tells content words from the rest (AUC {auc:.2f}, a little higher on {where}).", held
+        ),
+        "chance": lambda held: _side(f"{HIGHER} a random direction reaches {{chance:.2f}}.", held),
+        "frequent": lambda held: _side(f"{HIGHER} over word types only {{types:.2f}}: a list of frequent words.", held),
+        "silent": lambda held: _side(
+            f"{HIGHER} only its direction: firing itself tells them with {{firing:.2f}}.", held
+        ),
+        "spread": lambda held: _side(f"{HIGHER} not beyond what documents differ by (q {{q:.2f}}).", held),
+    }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Fill, ScoreInfo
+from app.interventions.sentences import steering_said
 from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
 from app.shared.numbers import fixed, number, whole
+from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one, part
-from store.vocabulary import STEERED
+from store.vocabulary import STEERED, Statement
+
+RUNS = "on one side for {run:.0f} tokens on average (shuffled {shuffled:.1f})"
+BOUND = (
+    f"Stays {RUNS}; which side, the text decides: within a document its words tell (AUC {{within:.2f}}), across"
+    " documents they do not ({across:.2f})."
+)
 
 
 class ContextBinding(ClassView):
@@ -18,6 +27,15 @@ class ContextBinding(ClassView):
     name, title, letter, order = STEERED, "context binding", "B", 20
     fill = Fill(STEPS[3], "/")
     of_text = True
+    sentences: ClassVar[Sentences] = {
+        "few_stretches": "Not measured: too few documents have several stretches of 32 tokens.",
+        "brief": lambda held: filled(
+            f"Does not last: half of its memory is gone {_gone(held)}; it stays {RUNS}.", held
+        ),
+        "bound": lambda held: f"{filled(BOUND, held)} {steering_said(held.get('steering'))}",
+        "concept": "Lasts, but is a fixed concept: words tell its side across documents too (AUC {across:.2f}).",
+        "untold": (f"Lasts (stays {RUNS}), but within a document the words do not tell its side (AUC {{within:.2f}})."),
+    }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""
@@ -61,6 +79,10 @@ class ContextBinding(ClassView):
 
 
 VIEW = ContextBinding()
+
+
+def _gone(held: Statement) -> str:
+    return "beyond all that was measured" if one(held, "half_life") is None else "after {half_life:.0f} tokens"
 
 
 def _in_tokens(score: ScoreInfo) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from app.classes.plots import HEIGHT, Numbers, band, line
 from app.classes.score import ClassView, Fill, ScoreInfo
 from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
 from app.shared.numbers import fixed, span, whole
+from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -16,6 +19,17 @@ class NullSpace(ClassView):
 
     name, title, letter, order = "null_space", "null space", "N", 30
     fill = Fill(STEPS[2])
+    sentences: ClassVar[Sentences] = {
+        "narrow": "Not measured: of {width} directions, chance alone puts too much into any {directions}.",
+        "quiet": lambda held: filled(
+            "Writes to directions the output layer barely reads: {alpha:.0%} of its length, {times:.1f} times chance.",
+            {**held, "times": (one(held, "alpha") or 0) / (one(held, "typical") or 1)},
+        ),
+        "read": (
+            "Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely reads,"
+            " chance gives about {typical:.0%}."
+        ),
+    }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""

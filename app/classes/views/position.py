@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers, band, line
 from app.classes.score import ClassView, Fill, ScoreInfo
 from app.shared.figures import STEPS, Figure, View, axis, figure
 from app.shared.numbers import fixed, signed, span, whole
+from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
+from store.vocabulary import Statement
 
 
 class Position(ClassView):
@@ -17,6 +20,14 @@ class Position(ClassView):
     name, title, letter, order = "position", "position", "P", 10
     fill = Fill(STEPS[4])
     of_text = True
+    sentences: ClassVar[Sentences] = {
+        "follows": lambda held: filled(f"{_way(held)} (ρ {{rho:+.2f}}).", held),
+        "explained": lambda held: filled(
+            f"{_way(held)} (ρ {{rho:+.2f}}), but no more than random directions or other distances explain.", held
+        ),
+        "weak": "Hardly follows position: at most with the {kind} (ρ {rho:+.2f}).",
+        "no_distance": lambda held: f"Not measured: {_reasons(part(held, 'reasons'))}.",
+    }
     head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
 
     def phrase(self, score: ScoreInfo) -> str:
@@ -55,7 +66,8 @@ class Position(ClassView):
         for kind, held in part(score.data, "kinds").items():
             values = held if isinstance(held, dict) else {}
             if values.get("reason") or one(values, "rho") is None:
-                rows.append((f"{kind}: {values.get('reason') or 'not measured'}", "", "", "", "", ""))
+                why = _why(kind, part(values, "reason")) if values.get("reason") else "not measured"
+                rows.append((f"{kind}: {why}", "", "", "", "", ""))
                 continue
             rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]
             rows.append((kind, fixed(one(values, "rho")), span(one(values, "low"), one(values, "high"), fixed), *rest))
@@ -63,6 +75,23 @@ class Position(ClassView):
 
 
 VIEW = Position()
+
+
+def _way(held: Statement) -> str:
+    way = "Falls" if (one(held, "rho") or 0) < 0 else "Rises"
+    return f"{way} with the distance from the start of the {held.get('kind')}"
+
+
+def _reasons(held: Statement) -> str:
+    return "; ".join(_why(kind, part(held, kind)) for kind in held)
+
+
+def _why(kind: str, reason: Statement) -> str:
+    """Why a distance was not measured."""
+    return said(
+        {**reason, "kind": kind},
+        {"none": "this text has no {kind}s", "few": "only {found} documents have {kind}s; {needed} are needed"},
+    )
 
 
 def kind_of(score: ScoreInfo) -> tuple[str, float | None]:

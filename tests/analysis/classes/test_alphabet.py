@@ -11,7 +11,7 @@ from scipy import stats
 from analysis.classes import alphabet
 from analysis.classes.base import Finding, Lens
 from tests.planted import text_world
-from tests.planted_classes import D, evidence, labels, plain_lens, sample_of
+from tests.planted_classes import D, evidence, labels, plain_lens, said, sample_of
 
 seeds = pytest.mark.parametrize("seed", range(5))
 SAMPLE = sample_of(text_world(0, 2, 4))
@@ -67,7 +67,7 @@ def test_a_letter_latent_is_found_on_either_side(seed: int) -> None:
     assert (found[1].data["letter"], found[1].data["side"]) == ("s", "suppressed")
     assert found[0].q < 1e-10
     assert found[0].data["lift"] > 10
-    assert "begin with “s”" in found[0].words
+    assert "begin with “s”" in said("alphabet", found[0])
 
 
 @seeds
@@ -75,7 +75,7 @@ def test_before_the_last_layers_it_is_computed_but_not_labelled(seed: int) -> No
     found = judged(lens_with_letter(seed, "s"), layer=1)
     assert found[0].score >= 0.9
     assert found[0].label == "no"
-    assert "layers away" in found[0].words
+    assert "layers away" in said("alphabet", found[0])
     assert found[0].data["eligible"] is False
 
 

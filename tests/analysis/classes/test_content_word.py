@@ -16,7 +16,7 @@ from analysis.reading.batches import Sample
 from analysis.reading.taggers import CONTENT, UNIVERSAL
 from analysis.reading.tags import Tags
 from tests.planted import text_world
-from tests.planted_classes import evidence, labels, sample_of, slow_noise
+from tests.planted_classes import evidence, labels, said, sample_of, slow_noise
 
 torch.set_num_threads(1)
 seeds = pytest.mark.parametrize("seed", range(5))
@@ -57,8 +57,8 @@ def test_a_detector_of_content_words_is_found_on_either_side(seed: int) -> None:
     detector = 2 * is_content(tag) + noise(tag, seed)
     found = judged(sample, tag, torch.stack([detector, -detector], 1))
     assert labels(found) == ["yes", "yes"]
-    assert found[0].words.startswith("Higher on content words")
-    assert found[1].words.startswith("Higher on function words")
+    assert said("content_word", found[0]).startswith("Higher on content words")
+    assert said("content_word", found[1]).startswith("Higher on function words")
     assert found[0].data["auc"] > 0.85
     assert found[1].data["auc"] < 0.15
     assert found[0].q < 1e-4
@@ -73,7 +73,7 @@ def test_a_word_list_is_not_grammar(seed: int) -> None:
     assert found.score >= 0.75
     assert found.control < 0.625
     assert found.label == "no"
-    assert "a list of frequent words" in found.words
+    assert "a list of frequent words" in said("content_word", found)
 
 
 @seeds
@@ -90,7 +90,7 @@ def test_a_direction_that_leans_on_content_without_firing_on_it_is_not() -> None
     rare = torch.rand(len(tag), 1, generator=torch.Generator().manual_seed(0)) < 0.02
     (found,) = judged(sample, tag, values, rare)
     assert found.label == "no"
-    assert "only its direction" in found.words
+    assert "only its direction" in said("content_word", found)
 
 
 def test_one_tag_shows_in_its_own_area() -> None:
@@ -128,10 +128,11 @@ def test_firing_is_the_mean_of_both_rates() -> None:
 
 def test_text_that_cannot_be_tagged_is_not_measured() -> None:
     sample, tag = text(0)
-    made = evidence(sample, noise(tag, 0)[:, None], tags=Tags(torch.full_like(tag, -1), "planted", "not English"))
+    foreign = Tags(torch.full_like(tag, -1), "planted", {"code": "not_english", "share": 0.02, "needed": 0.15})
+    made = evidence(sample, noise(tag, 0)[:, None], tags=foreign)
     (found,) = content_word.judge(made)
     assert found.label == "unmeasured"
-    assert "not English" in found.words
+    assert "not English" in said("content_word", found)
 
 
 def test_few_documents_are_not_measured() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from analysis.classes import context_binding, stretches
 from analysis.classes.base import Evidence
-from tests.planted_classes import evidence, labels, long_world, sample_of, slow_noise, subjects
+from tests.planted_classes import evidence, labels, long_world, said, sample_of, slow_noise, subjects
 
 torch.set_num_threads(1)
 seeds = pytest.mark.parametrize("seed", range(5))
@@ -32,7 +32,7 @@ def test_a_side_that_the_document_decides_is_likely_binding(seed: int) -> None:
     assert found.control < 0.6
     assert found.data["half_life"] > 16
     assert found.data["mean_run"] > 2 * found.data["mean_run_shuffled"]
-    assert "Steering is not measured yet" in found.words
+    assert "Steering is not measured yet" in said("context_binding", found)
 
 
 @seeds
@@ -40,7 +40,7 @@ def test_a_fixed_concept_is_not(seed: int) -> None:
     (found,) = context_binding.judge(planted(seed, fixed=True))
     assert found.label == "no"
     assert found.control > 0.8
-    assert "fixed concept" in found.words
+    assert "fixed concept" in said("context_binding", found)
 
 
 @seeds
@@ -60,7 +60,7 @@ def test_a_short_memory_is_not(seed: int) -> None:
     sample = sample_of(world)
     found = context_binding.judge(evidence(sample, slow_noise(sample, 5, seed, half_life=3)))
     assert labels(found) == ["no"] * 5
-    assert all("Does not last" in each.words for each in found)
+    assert all("Does not last" in said("context_binding", each) for each in found)
 
 
 def test_what_position_explains_is_taken_out_first() -> None:

@@ -15,7 +15,7 @@ from analysis.reading.batches import Sample
 from analysis.statistics.positions import KINDS
 from analysis.statistics.ranks import midranks
 from tests.planted import text_world
-from tests.planted_classes import evidence, labels, sample_of, slow_noise
+from tests.planted_classes import evidence, labels, said, sample_of, slow_noise
 
 torch.set_num_threads(1)
 seeds = pytest.mark.parametrize("seed", range(5))
@@ -40,7 +40,7 @@ def test_a_ramp_gets_the_label_of_its_own_kind(seed: int) -> None:
     assert labels(found) == ["yes"] * 3
     assert [each.data["kind"] for each in found] == list(KINDS)
     assert all(each.q < 0.01 and each.score > 0.6 and each.control < 0.2 for each in found)
-    assert all(f"start of the {kind}" in each.words for kind, each in zip(KINDS, found, strict=True))
+    assert all(f"start of the {kind}" in said("position", each) for kind, each in zip(KINDS, found, strict=True))
 
 
 @seeds
@@ -48,7 +48,7 @@ def test_a_falling_ramp_is_one_too(seed: int) -> None:
     sample = text(seed)
     (found,) = position.judge(evidence(sample, -ramp(sample, "sentence", seed)[:, None]))
     assert found.label == "yes"
-    assert found.words.startswith("Falls")
+    assert said("position", found).startswith("Falls")
     assert found.data["kinds"]["sentence"]["rho"] < -0.7
 
 
@@ -75,8 +75,8 @@ def test_too_few_documents_give_no_label_and_say_why() -> None:
     sample = text(0, documents=40)
     (found,) = position.judge(evidence(sample, ramp(sample, "context", 0)[:, None]))
     assert found.label == "unmeasured"
-    assert "40 documents" in found.words
-    assert "64" in found.words
+    assert "40 documents" in said("position", found)
+    assert "64" in said("position", found)
 
 
 def test_text_without_paragraphs_says_so_and_measures_the_rest() -> None:

@@ -10,7 +10,7 @@ from analysis.classes import principal_component
 from analysis.classes.base import Finding
 from analysis.statistics.covariance import Covariance
 from tests.planted import World, text_world
-from tests.planted_classes import D, evidence, labels, sample_of
+from tests.planted_classes import D, evidence, labels, said, sample_of
 
 seeds = pytest.mark.parametrize("seed", range(5))
 
@@ -51,14 +51,14 @@ def test_the_main_axis_is_found(seed: int) -> None:
     assert labels(found) == ["yes", "no", "no", "no"]
     assert found[0].score > 0.99
     assert found[1].data["component"] == 2
-    assert "number 2" in found[1].words
+    assert "number 2" in said("principal_component", found[1])
 
 
 @seeds
 def test_without_a_gap_there_is_no_first_component(seed: int) -> None:
     found = judged(covariance(seed, scales(2.0, 1.98)))
     assert labels(found) == ["unmeasured"] * 4
-    assert "times the variance of the second" in found[0].words
+    assert "times the variance of the second" in said("principal_component", found[0])
 
 
 @seeds
@@ -92,7 +92,7 @@ def test_components_that_differ_between_halves_are_refused() -> None:
     x[~late, :, 1] *= 7
     found = judged(read(World(world.batch, x, world.acts, torch.tensor(1e3))))
     assert labels(found) == ["unmeasured"] * 4
-    assert "differs between halves" in found[0].words
+    assert "differs between halves" in said("principal_component", found[0])
 
 
 def test_leading_components_are_those_of_a_full_decomposition() -> None:

@@ -144,7 +144,7 @@ def planted_store(folder: Path) -> Store:
 
 
 SIX = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
-WORDS = "Stays on one side; which side, the text decides. Steering is not measured yet."
+BOUND = {"code": "bound", "within": 0.8, "across": 0.5, "run": 20.0, "shuffled": 2.0}
 
 
 def _add_scores(db: Path) -> None:
@@ -155,6 +155,7 @@ def _add_scores(db: Path) -> None:
                 session.add(
                     Score(
                         analysis_id=1, index=index, name=name, label="likely" if likely else "no",
-                        words=WORDS if likely else f"No {name}.", data={"half_life": 40.0} if likely else {},
+                        statement=BOUND if likely else {"code": "text", "text": f"No {name}."},
+                        data={"half_life": 40.0} if likely else {},
                     )
                 )  # fmt: skip

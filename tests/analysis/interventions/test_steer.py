@@ -17,9 +17,11 @@ from analysis.errors import UserError
 from analysis.interventions.steer import rows as steer_rows
 from analysis.interventions.steer.command import steer
 from analysis.interventions.steer.config import SteerConfig, parse_pairs
+from app.classes.sentences import score_said
+from app.interventions.sentences import steering_said
 from store.session import make_engine
 from store.tables import Intervention, Score, Steering
-from tests.analysis.interventions.steer_world import WORDS, Store, planted_store
+from tests.analysis.interventions.steer_world import BOUND, Store, planted_store
 
 torch.set_num_threads(1)
 QUIET = Console(quiet=True)
@@ -108,7 +110,9 @@ def test_the_direction_that_moves_text_is_told_from_the_one_that_does_not(db: st
     assert kind["flips_low"] > max(kind["random"], kind["sparse"], kind["swapped"])
     assert kind["dose"] == 1
     assert kind["pairs"] == 12
-    assert kind["words"].startswith("Pushed to one side of this signal and to the other (by 1 standard deviation)")
+    assert steering_said(kind["statement"]).startswith(
+        "Pushed to one side of this signal and to the other (by 1 standard deviation)"
+    )
     refused = [dose["refused"] for dose in kind["data"]["doses"]]
     assert (refused[0], refused[-1]) == (False, True)
     assert set(kind["data"]["examples"][0]) == {"prefix", "minus", "zero", "plus"}
@@ -132,10 +136,12 @@ def test_it_completes_context_binding_and_what_is_unexplained(db: str) -> None:
     binding, rest = scores(db, "context_binding"), scores(db, "unexplained")
     assert [binding[index].label for index in range(4)] == ["yes", "yes", "no", "no"]
     for index in range(4):
-        assert binding[index].words.startswith("Stays on one side; which side, the text decides. Pushed to")
-        assert "not measured yet" not in binding[index].words
+        told = score_said("context_binding", binding[index].statement)
+        assert told.startswith("Stays on one side for 20 tokens")
+        assert "across documents they do not (0.50). Pushed to" in told
+        assert "not measured yet" not in told
         assert binding[index].data["half_life"] == 40.0, "parts A and B are as they were"
-        assert binding[index].data["steering"]["before"] == {"label": "likely", "words": WORDS}
+        assert binding[index].data["steering"]["before"] == {"label": "likely", "statement": BOUND}
     assert [rest[index].label for index in range(4)] == ["no", "no", "yes", "yes"]
 
 
@@ -143,14 +149,14 @@ def test_other_labels_stay_with_the_numbers_beside_them(db: str) -> None:
     with Session(make_engine(db)) as session, session.begin():
         for index, label in ((0, "no"), (1, "unmeasured")):
             row = session.get_one(Score, (1, index, "context_binding"))
-            row.label, row.words = label, "As it was."
+            row.label, row.statement = label, {"code": "text", "text": "As it was."}
     steer(asked(db, pairs=[(1, 0)]), QUIET)
     binding, rest = scores(db, "context_binding"), scores(db, "unexplained")
     for index, label in ((0, "no"), (1, "unmeasured")):
-        assert (binding[index].label, binding[index].words) == (label, "As it was.")
+        assert (binding[index].label, binding[index].statement) == (label, {"code": "text", "text": "As it was."})
         assert binding[index].data["steering"]["label"] == "yes"
         assert binding[index].data["steering"]["flips"] > 0.9
-        assert rest[index].words == "No unexplained."
+        assert rest[index].statement == {"code": "text", "text": "No unexplained."}
     assert "steering" not in binding[2].data
     assert list(steered(db)) == [(0, 1)]
 
@@ -204,7 +210,7 @@ def test_other_settings_take_the_place_of_all_that_was_said(db: str) -> None:
     assert list(steered(db)) == [(2, 3)]
     binding, rest = scores(db, "context_binding"), scores(db, "unexplained")
     assert [binding[index].label for index in range(4)] == ["likely", "likely", "no", "no"]
-    assert (binding[0].words, binding[0].data) == (WORDS, {"half_life": 40.0})
+    assert (binding[0].statement, binding[0].data) == (BOUND, {"half_life": 40.0})
     assert binding[2].data["steering"]["before"]["label"] == "likely", "what steering said is no part A or B"
     assert [rest[index].label for index in range(4)] == ["no", "no", "yes", "yes"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,11 +13,12 @@ from torch import Tensor
 from analysis.interventions.steer.config import DOSES, SteerConfig
 from analysis.interventions.steer.flips import Rate
 from analysis.interventions.steer.measure import Control, Dose, Measured, Steering, best, planned
+from analysis.interventions.steer.outcome import judged
 from analysis.interventions.steer.poles import Places, halves, poles
 from analysis.interventions.steer.pool import Pool
 from analysis.interventions.steer.score import Scorer
 from analysis.interventions.steer.signals import Controls, Signal
-from analysis.interventions.steer.words import judged
+from app.interventions.sentences import steering_said
 from tests.analysis.interventions.steer_world import CASE, HOOK, KIND, D, planted_language_model, planted_pool
 
 torch.set_num_threads(1)
@@ -43,7 +45,8 @@ def test_a_direction_that_makes_a_kind_of_text_likelier_is_found(seed: int) -> N
     assert found.pairs == 12
     assert all(control.flips <= 0.7 for control in found.controls if control.of != "foreign")
     assert max(control.flips for control in found.controls if control.of == "foreign") > 0.9, "here no context decides"
-    label, words = judged(found)
+    label, statement = judged(found)
+    words = steering_said(json.loads(json.dumps(statement)))
     assert label == "yes"
     assert f"in {round(found.rate.value * 12)} of 12 pairs" in words
 
@@ -89,7 +92,8 @@ def test_where_every_dose_is_refused_nothing_is_said() -> None:
     pool = planted_pool(0)
     found = measured(0, pool=pool._replace(sd=pool.sd * 50))
     assert all(dose.refused for dose in found.doses)
-    label, words = judged(found)
+    label, statement = judged(found)
+    words = steering_said(json.loads(json.dumps(statement)))
     assert label == "unmeasured"
     assert "every dose costs the model more than 1 nat per token" in words
 
@@ -134,7 +138,8 @@ def test_the_dose_with_most_flips_is_taken_the_smaller_of_equals() -> None:
 def test_few_texts_or_a_signal_that_does_not_vary_are_not_measured() -> None:
     assert judged(measured(0, pool=planted_pool(0, contexts=15)))[0] == "unmeasured"
     pool = planted_pool(0)
-    label, words = judged(measured(0, pool=pool._replace(sd=pool.sd * 0)))
+    label, statement = judged(measured(0, pool=pool._replace(sd=pool.sd * 0)))
+    words = steering_said(statement)
     assert label == "unmeasured"
     assert "does not vary" in words
 

@@ -59,7 +59,7 @@ def test_a_piece_has_the_mean_of_its_signal(subject: Subject) -> None:
         assert float(torch.corrcoef(torch.stack([expected, found]))[0, 1]) > 0.9  # position takes a little
         assert float(pool.sd[number]) == pytest.approx(float(truth[pool.token[pool.whole]].std()), rel=0.03)
     assert pool.bos == [1]
-    assert "Part of speech is not taken out: not English" in pool.notes[0]
+    assert (pool.notes[0]["code"], pool.notes[0]["reason"]["code"]) == ("untagged", "not_english")
     assert bool((pool.whole.sum(1) >= 6).all())
 
 

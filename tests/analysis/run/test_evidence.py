@@ -18,6 +18,7 @@ from analysis.config import parse_cuts
 from analysis.errors import UserError
 from analysis.run.analyze import analyze
 from analysis.run.evidence import remainder
+from app.classes.sentences import score_said
 from store.digest import digest
 from store.session import make_engine
 from store.tables import Analysis, Association, Chain, Label, Latent, Run, Sae, Score, Statistic
@@ -57,7 +58,8 @@ def test_every_row_has_a_label_a_sentence_and_finite_numbers(store: Engine) -> N
             else ("yes", "likely", "no", "unmeasured")
         )
         assert row.label in known
-        assert row.words.endswith(".")
+        assert score_said(row.name, row.statement).endswith(".")
+        assert "unknown" not in score_said(row.name, row.statement)
         json.dumps(row.data, allow_nan=False)
         if row.label not in ("unmeasured",) and row.name not in ("unexplained", "mixture"):
             assert row.score is not None
@@ -76,12 +78,12 @@ def test_unexplained_is_where_no_class_holds(store: Engine) -> None:
 def test_the_remainder_names_what_was_not_measured() -> None:
     from analysis.classes.base import Finding
 
-    some = {name: Finding("no", "") for name in NAMES}
-    some["position"] = Finding("unmeasured", "")
+    some = {name: Finding("no", {}) for name in NAMES}
+    some["position"] = Finding("unmeasured", {})
     assert remainder(some).label == "yes"
-    assert "Not measured: position." in remainder(some).words
-    assert remainder(some | {name: Finding("unmeasured", "") for name in NAMES[:3]}).label == "unmeasured"
-    some["null_space"] = Finding("likely", "")
+    assert remainder(some).statement == {"code": "none", "classes": len(NAMES), "missing": ["position"]}
+    assert remainder(some | {name: Finding("unmeasured", {}) for name in NAMES[:3]}).label == "unmeasured"
+    some["null_space"] = Finding("likely", {})
     assert remainder(some).label == "no"
 
 

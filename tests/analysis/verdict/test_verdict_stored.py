@@ -126,7 +126,14 @@ def _add_scores(session: Session, index: int, held: dict[str, str]) -> None:
     for name in (*CLASSES, "unexplained", "mixture"):
         label = held.get(name, "no")
         session.add(
-            Score(analysis_id=ANALYSIS, index=index, name=name, label=label, words=f"{name} says {label}.", data={})
+            Score(
+                analysis_id=ANALYSIS,
+                index=index,
+                name=name,
+                label=label,
+                statement={"code": "text", "text": f"{name} says {label}."},
+                data={},
+            )
         )
 
 
@@ -190,7 +197,8 @@ def _add_steering(session: Session, positive: int, negative: int, label: str) ->
     session.flush()
     session.add(
         Steering(
-            intervention_id=row.id, positive=positive, negative=negative, label=label, pairs=12, words="It flips.",
+            intervention_id=row.id, positive=positive, negative=negative, label=label, pairs=12,
+            statement={"code": "text", "text": "It flips."},
             data={},
         )
     )  # fmt: skip

@@ -18,6 +18,7 @@ from tests.app.world import NEGATIVE, ORIGINAL, POSITIVE, SLUGS, build
 
 NAME = "always_on"
 SAE = f"/saes/{SLUGS[1]}"
+SAID = {"code": "always", "share": 0.995, "over": "all tokens"}
 NUMBERS = {"score": 0.995, "cut": 0.99, "chance": 0.31, "control": None, "p": None, "q": None}
 
 
@@ -27,7 +28,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     path = build(tmp_path_factory.mktemp("newer") / "world.db")
     engine = make_engine(Path(path))
     with session_factory(engine)() as session, session.begin():
-        about = {"analysis_id": 11, "name": NAME, "label": "yes", "words": "Fires on 99.5 % of tokens.", **NUMBERS}
+        about = {"analysis_id": 11, "name": NAME, "label": "yes", "statement": SAID, **NUMBERS}
         held = {"edges": [1, 2], "anything": {"else": None}}
         session.execute(delete(Score).where(Score.analysis_id == 11, Score.index == ORIGINAL))
         session.add_all([Score(**about, index=index, data=held) for index in (POSITIVE, NEGATIVE, ORIGINAL)])
@@ -43,7 +44,7 @@ def test_the_latents_page_has_its_name_and_numbers(newer: TestClient) -> None:
     html = page(newer, f"{SAE}/latents/{ORIGINAL}")
     text = words(html)
     assert "It has the class “always on”." in text
-    assert "Fires on 99.5 % of tokens." in text
+    assert "always: share 0.995, over all tokens." in text
     assert f'id="fn-{NAME}" open' in html
     for number in ("0.99", "cut 0.99", "chance 0.31"):
         assert number in text

@@ -107,7 +107,9 @@ def test_a_signal_that_could_not_be_measured_says_so(client: TestClient) -> None
 )
 def test_missing_parts_break_nothing(data: dict[str, Any]) -> None:
     numbers: dict[str, Any] = dict.fromkeys(("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped"))
-    found = SteeringInfo(positive=3, negative=3, label="no", pairs=0, words="w", data=data, **numbers)
+    found = SteeringInfo(
+        positive=3, negative=3, label="no", pairs=0, statement={"code": "text", "text": "w"}, data=data, **numbers
+    )
     made = steering_card(None, [found], "s", "this latent").signals[0]
     assert (made.rate, made.span, made.view, made.basis) == ("", "", None, "")
     assert all(row.refused in {"", "breaks it"} for row in made.doses)
