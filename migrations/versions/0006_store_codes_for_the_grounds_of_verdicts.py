@@ -150,7 +150,7 @@ def _ground(of: str, speaks: str, words: str) -> Statement:
     beginning = f"{_title(of)}: "
     if words.startswith(beginning):
         return _embedded({"code": "class"}, words.removeprefix(beginning))
-    return {"code": "text", "text": words}
+    return read(words, ())
 
 
 def _embedded(statement: Statement, text: str) -> Statement:
@@ -184,7 +184,7 @@ def _rule(words: str) -> Statement:
             return {"code": "investigate", **_investigate(words)}
     except ValueError:
         pass
-    return {"code": "text", "text": words}
+    return read(words, ())
 
 
 def _investigate(words: str) -> Statement:
@@ -215,7 +215,7 @@ def _effect(of: str, words: str) -> Statement:
         if found is not None:
             control = {"n": found.pop("n"), "high": found.pop("high_of")} if "n" in found else None
             return {"code": code, **none, **found, "moves": kl == "moves", "control": control}
-    return {"code": "text", "text": words}
+    return read(words, ())
 
 
 def _effect_words(one: Statement) -> str:
@@ -246,7 +246,7 @@ def _stability(speaks: str, words: str) -> Statement:
             cosines = [float(part) for part in found["cosines"].split(", ")]
             rest = {name: found.get(name) for name in ("chance", "sparse")}
             return {"code": code, "cosines": cosines, "found": found["found"], **rest}
-    return {"code": "text", "text": words}
+    return read(words, ())
 
 
 def _stability_words(one: Statement) -> str:

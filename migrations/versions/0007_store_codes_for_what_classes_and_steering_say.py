@@ -247,7 +247,7 @@ VERBS = {"promoted": "promotes", "suppressed": "suppresses"}
 def parsed(name: str, words: str) -> Statement:
     """A sentence of a class, of another score or of steering -> its statement."""
     found = read(words, [*COMMON, *TEMPLATES.get(name, ())])
-    return found if found["code"] == "text" else (_reading(name, found) or {"code": "text", "text": words})
+    return found if found["code"] == "text" else (_reading(name, found) or read(words, ()))
 
 
 def _reading(name: str, found: Statement) -> Statement | None:
