@@ -71,7 +71,7 @@ KEPT = {"steering": {"label": "yes", "statement": STEERED, "before": {"label": "
 def url(tmp_path: Path) -> str:
     """A store of before: sentence after sentence, one a latent."""
     url = build(tmp_path / "store.db")
-    runner.downgrade(url, "0006")
+    runner.downgrade(url, "0008")
     engine = make_engine(Path(url))
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM score"))
@@ -113,10 +113,10 @@ def evidence(engine: Engine) -> Any:
 def test_sentences_become_codes_and_come_back(url: str) -> None:
     engine = make_engine(Path(url))
     for _again in range(2):
-        runner.upgrade(url, "0007", backup=False)
+        runner.upgrade(url, "0009", backup=False)
         assert stored(engine, "statement") == {index: statement for index, (*_said, statement) in enumerate(SAID)}
         assert evidence(engine) == KEPT
-        runner.downgrade(url, "0006")
+        runner.downgrade(url, "0008")
         assert stored(engine, "words") == {index: words for index, (_name, words, _statement) in enumerate(SAID)}
         assert evidence(engine) == EVIDENCE
     engine.dispose()

@@ -80,7 +80,7 @@ GAPS: list[tuple[tuple[str, str], dict[str, Any]]] = [
 def url(tmp_path: Path) -> str:
     """A store of before, with one verdict of those grounds and gaps."""
     url = build(tmp_path / "store.db")
-    runner.downgrade(url, "0005")
+    runner.downgrade(url, "0007")
     engine = make_engine(Path(url))
     with engine.begin() as connection:
         connection.execute(text('DELETE FROM verdict WHERE analysis_id = 11 AND "index" = 7'))
@@ -115,21 +115,21 @@ def held(engine: Engine) -> dict[str, Any]:
 def test_sentences_become_codes_and_come_back(url: str) -> None:
     engine = make_engine(Path(url))
     for _again in range(2):
-        runner.upgrade(url, "0006", backup=False)
+        runner.upgrade(url, "0008", backup=False)
         assert held(engine) == new()
-        runner.downgrade(url, "0005")
+        runner.downgrade(url, "0007")
         assert held(engine) == old()
     engine.dispose()
 
 
 def test_codes_of_a_newer_worker_survive_the_way_down(url: str) -> None:
     engine = make_engine(Path(url))
-    runner.upgrade(url, "0006", backup=False)
+    runner.upgrade(url, "0008", backup=False)
     newer = [{"of": "effect", "speaks": "keep", "code": "of_tomorrow", "numbers": [1, 2.5]}]
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM verdict"))
         connection.execute(insert(Verdict).values(analysis_id=11, index=7, verdict="keep", grounds=newer, missing=[]))
-    runner.downgrade(url, "0005")
-    runner.upgrade(url, "0006", backup=False)
+    runner.downgrade(url, "0007")
+    runner.upgrade(url, "0008", backup=False)
     assert held(engine)["grounds"] == newer
     engine.dispose()

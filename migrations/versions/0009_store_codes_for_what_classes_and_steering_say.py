@@ -11,8 +11,8 @@ from alembic import op
 
 from migrations.sentences import Statement, Templates, read, write
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
