@@ -38,6 +38,7 @@ from app.shared.numbers import (
     signed,
 )
 from app.shared.page import Page
+from store import vocabulary
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters.update(class_title=title_of, fill=fill_of, class_said=class_said)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
+    environment.globals["codes"] = vocabulary
     environment.filters["packed"] = links.packed
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
