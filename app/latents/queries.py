@@ -22,7 +22,8 @@ from app.latents.listing import Plan, Total
 from app.saes.queries import SaeInfo
 from app.shared.cursor import Cursor
 from app.shared.memory import remembered
-from app.verdicts.queries import VerdictInfo
+from app.verdicts.queries import VerdictInfo, verdict_info
+from app.verdicts.sentences import Place
 from store.tables import Analysis, Annotation, Effect, Intervention, Latent, Sae, Verdict
 from store.vocabulary import ABLATE
 
@@ -96,7 +97,7 @@ def find_shown(session: Session, latents: Iterable[Key]) -> list[ShownLatent]:
 
 
 def _by_key(statement: Any, keys: Sequence[Key]) -> Any:
-    owner = joinedload(Latent.analysis).load_only(Analysis.sae_id).joinedload(Analysis.sae)
+    owner = joinedload(Latent.analysis).load_only(Analysis.sae_id, Analysis.run_id).joinedload(Analysis.sae)
     statement = statement.options(owner.load_only(Sae.slug, Sae.layer))
     return statement.where(tuple_(Latent.analysis_id, Latent.index).in_(keys))
 
@@ -106,9 +107,14 @@ def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said:
     return ShownLatent(
         latent,
         None if effect is None else effect_info(effect),
-        None if verdict is None else VerdictInfo.model_validate(verdict),
+        None if verdict is None else _verdict(latent, verdict),
         None if people is None or people.empty else people,
     )
+
+
+def _verdict(latent: Latent, found: Verdict) -> VerdictInfo:
+    place = Place(latent.slug, latent.layer, latent.analysis.run_id, latent.index)
+    return verdict_info(found.verdict, found.grounds, found.missing, place)
 
 
 def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
