@@ -53,7 +53,7 @@ OWNERS = {
 """Column that says whose latents a row is about -> each owner's width in the source."""
 INDICES = ("index", "other", "positive", "negative", "partner", "duplicate_of")
 """Columns that hold a latent's index."""
-REMADE = {"search_text"}
+REMADE = {"search_text", "latent_token"}
 """Made anew from the other rows."""
 NAMES = ("Ada", "Grace", "Emmy", "Mary", "Sofia")
 
@@ -238,9 +238,10 @@ def _copy_blocks(database: Any, table: Table) -> None:
     if "other_analysis_id" in table.columns:
         joined += " JOIN wide_analysis_id o ON o.id = r.other_analysis_id"
     listed, some = ", ".join(f'"{name}"' for name in names), " OR ".join(f'r."{name}" IS NOT NULL' for name in indices)
+    order = ", ".join(["b.k", *(f'r."{column.name}"' for column in table.primary_key.columns)])
     database.execute(
         f'INSERT INTO "{table.name}" ({listed}) SELECT {values} FROM block b CROSS JOIN "{table.name}" r {joined}'
-        f" WHERE {some} ORDER BY b.k, r.rowid"
+        f" WHERE {some} ORDER BY {order}"
     )
 
 

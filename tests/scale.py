@@ -22,10 +22,10 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import typer
@@ -35,6 +35,8 @@ from app.settings import Settings
 from tests.app.servers import all_routes
 from tests.costs import Cost, Measured, machine_ms, measured
 
+Figures = dict[str, Any]
+"""A line as it is written into a file."""
 Text = Callable[[str], str]
 """Address -> body of its answer."""
 FACTOR, ALLOWANCE_MS = 2, 50
@@ -77,6 +79,14 @@ class Line:
     cold: Cost
     warm_ms: float | None
     again_ms: float | None
+
+
+class Held(NamedTuple):
+    """A line against that of a smaller store."""
+
+    ratio: float
+    slow: bool
+    """It costs more than the promise allows."""
 
 
 def known(text: Text) -> dict[str, list[str]]:
@@ -147,7 +157,7 @@ def cost_of(server: Measured, address: str, long_s: float, limit_s: float) -> Li
     return Line(address, cold, statistics.median(warm), server.get(address, limit_s).cpu_ms)
 
 
-def shown(line: Line, before: dict[str, Any] | None) -> str:
+def shown(line: Line, held: Held | None) -> str:
     """A row of the table."""
     cold = line.cold
     cells = [
@@ -159,23 +169,29 @@ def shown(line: Line, before: dict[str, Any] | None) -> str:
         f"{cold.sent / 1e3:,.1f}".rjust(11),
         f"{cold.peak_mb:,.0f}".rjust(8),
     ]
-    if before is not None:
-        cells.append(
-            f"{(warm_ms(asdict(line)) / max(warm_ms(before), 0.1)):6.1f} x{' SLOW' if slow(line, before) else ''}"
-        )
+    if held is not None:
+        cells.append(f"{held.ratio:6.1f} x{' SLOW' if held.slow else ''}")
     return " ".join([*cells, f" {line.address}"])
 
 
-def slow(line: Line, before: dict[str, Any]) -> bool:
-    """Whether it costs more than the promise allows over what it cost before."""
-    spent, there = warm_ms(asdict(line)), warm_ms(before)
-    if WHOLE.search(line.address):  # also of one that was cut it is known how much was read
-        longer = max(1.0, line.cold.size / int(before["cold"]["size"]))
-        return spent > FACTOR * there * longer + ALLOWANCE_MS
-    return line.cold.cut or spent > FACTOR * there + ALLOWANCE_MS
+def held_against(line: Line, now: Mapping[str, Line], before: Mapping[str, Figures]) -> Held | None:
+    """A line against what it was before, if it was. Of whole lists `now` has those of the same query already."""
+    old = before.get(_key(line.address))
+    if old is None:
+        return None
+    whole, spent, there = bool(WHOLE.search(line.address)), warm_ms(asdict(line)), max(warm_ms(old), 0.1)
+    allowed = FACTOR * there * (_longer(line.address, now, before) if whole else 1.0) + ALLOWANCE_MS
+    # also of a list that was cut it is known how much was read
+    return Held(spent / there, spent > allowed or (line.cold.cut and not whole))
 
 
-def warm_ms(line: dict[str, Any]) -> float:
+def _longer(address: str, now: Mapping[str, Line], before: Mapping[str, Figures]) -> float:
+    """How often as long a list is; of a Parquet file, which packs what repeats, the JSON lines of the same list."""
+    twin = _key(address.replace(".parquet", ".jsonl"))
+    return max(1.0, now[twin].cold.size / before[twin]["cold"]["size"]) if twin in now and twin in before else 1.0
+
+
+def warm_ms(line: Figures) -> float:
     """CPU ms of a later first visit; of what was asked once, of the first."""
     return float(line["cold"]["cpu_ms"] if line["warm_ms"] is None else line["warm_ms"])
 
@@ -194,24 +210,25 @@ def main(
     """Measure all pages and lists of a store."""
     application = create_app(Settings(db=store))
     before = json.loads(against.read_text()) if against else None
-    machine, lines = machine_ms(), list[Line]()
-    there = "" if before is None else f" (there {before['machine_ms']:.1f} ms)"
+    earlier: dict[str, Figures] = before["lines"] if before else {}
+    machine, lines, slow = machine_ms(), dict[str, Line](), False
+    there = f" (there {before['machine_ms']:.1f} ms)" if before else ""
     typer.echo(f"{store}; a loop of a million steps takes {machine:.1f} ms of CPU{there}")
     with measured(store) as server:
         asked, empty = addresses(all_routes(application), known(server.text))
         typer.echo(HEAD)
-        for address in asked:
-            if re.search(only, address):
-                lines.append(cost_of(server, address, long_s, limit_s))
-                typer.echo(shown(lines[-1], before["lines"].get(_key(address)) if before else None))
+        for address in filter(re.compile(only).search, asked):
+            line = lines[_key(address)] = cost_of(server, address, long_s, limit_s)
+            held = held_against(line, lines, earlier)
+            slow |= held is not None and held.slow
+            typer.echo(shown(line, held))
     for path in empty:
         typer.echo(f"not asked, nothing in the store fills it: {path}")
     typer.echo(f"a loop of a million steps takes {machine_ms():.1f} ms of CPU")
-    made = {"store": store, "machine_ms": machine, "lines": {_key(one.address): asdict(one) for one in lines}}
     if out is not None:
-        out.write_text(json.dumps(made, indent=1))
-    if before is not None:
-        sys.exit(any(slow(one, old) for one in lines if (old := before["lines"].get(_key(one.address)))))
+        made = {key: asdict(line) for key, line in lines.items()}
+        out.write_text(json.dumps({"store": store, "machine_ms": machine, "lines": made}, indent=1))
+    sys.exit(slow)
 
 
 def _key(address: str) -> str:
