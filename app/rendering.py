@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
 from app.methods.queries import Term
 from app.settings import Settings
-from app.shared.links import Links, at, latent_at, neuronpedia, pair_at, sae_at
-from app.shared.markup import coloured
+from app.shared.links import Links, at, latent_at, latent_name, neuronpedia, pair_at, sae_at
 from app.shared.numbers import (
     boxed,
     coded,
@@ -36,6 +36,7 @@ from app.shared.numbers import (
     signed,
 )
 from app.shared.page import Page
+from app.shared.tokens import coloured, stripe
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,22 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters.update({function.__name__: function for function in shown})
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
-    environment.filters["coloured"] = coloured
-    environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
+    environment.filters.update(coloured=coloured, stripe=stripe)
+    environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
+    environment.globals["term_link"] = term_link
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
+
+
+def term_link(term: Term | None, link: str, label: str) -> Markup:
+    """A word of the field: a link to its definition, which also shows on hover and on focus."""
+    return escape(label) if term is None else _defined(link, term.definition, str(label))
+
+
+@lru_cache(maxsize=2_000)
+def _defined(link: str, definition: str, label: str) -> Markup:
+    return Markup('<a class="term" {} data-tip="{}">{}</a>').format(Markup(link), definition, label)
 
 
 def json_block(value: Any) -> Markup:

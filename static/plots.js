@@ -164,7 +164,15 @@ document.addEventListener("threshold", (event) => {
   markThreshold(event);
 });
 document.body.append(probe);
-for (const node of document.querySelectorAll("[data-plot]")) sizes.observe(node);
+function watch(part) {
+  for (const node of part.querySelectorAll("[data-plot]")) {
+    if (node.closest("[data-tabs]")?.querySelector('[data-log-y][aria-pressed="false"]')) linear.add(node);
+    sizes.observe(node);
+  }
+}
+
+watch(document);
+document.addEventListener("filled", (event) => watch(event.detail));
 for (const button of document.querySelectorAll("[data-log-y]")) button.addEventListener("click", toggleLog);
 new MutationObserver(redraw).observe(root, { attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

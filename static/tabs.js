@@ -31,8 +31,9 @@ function tabOf(panel) {
   return tab;
 }
 
-export function makeTabs() {
-  for (const group of document.querySelectorAll("[data-tabs]")) {
+export function makeTabs(root) {
+  for (const group of [root, ...root.querySelectorAll("[data-tabs]")]) {
+    if (!group.matches?.("[data-tabs]")) continue;
     const list = group.querySelector("[data-tablist]");
     const panels = [...group.querySelectorAll(":scope > .panel")];
     if (!list || panels.length === 0) continue;

@@ -18,8 +18,18 @@ function place(box) {
 }
 
 // a token's tip is made here: a page has thousands of tokens, and most are off
+function activations(token) {
+  const [own, partner] = token.parentElement.dataset.of.split(" ");
+  const on = [[own, token.dataset.v], [partner, token.dataset.w]].filter(([, value]) => value !== undefined);
+  return on.map(([latent, value]) => `${latent}: ${number(value)}`).join(", ") || "off";
+}
+
+function number(text) {
+  return Number(text).toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "\u2212");
+}
+
 function textOf(element) {
-  return element.dataset.tip ?? `\u2068${element.textContent}\u2069  ${element.dataset.on ?? "off"}`;
+  return element.dataset.tip ?? `\u2068${element.textContent}\u2069  ${activations(element)}`;
 }
 
 function open(element) {
@@ -39,7 +49,7 @@ function close() {
 }
 
 function follow(event) {
-  const element = event.target.closest?.("[data-tip], .t");
+  const element = event.target.closest?.("[data-tip], .tokens bdi");
   if (element && element.dataset.tip !== "") open(element);
   else close();
 }

@@ -36,7 +36,8 @@ class ClassRow:
     words: str
     controls: str
     """How many of the sparse controls have the class."""
-    views: list[View]
+    views: list[View] | None
+    """Plots of its evidence; None: they come when asked for."""
     head: tuple[str, ...]
     """Heads of `rows`."""
     rows: list[tuple[str, ...]]
@@ -69,19 +70,24 @@ class Mixture:
     """How much of the sum the parts shown are."""
 
 
-def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally]) -> list[ClassRow]:
-    """Classes that hold first, then in their own order; "unexplained" only where it says something."""
+def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally], evidence: bool = True) -> list[ClassRow]:
+    """Classes that hold first, then in their own order; "unexplained" only where it says something.
+
+    Args:
+        evidence: with its plots and tables; without, they come when asked for.
+    """
     names = [*CLASSES, UNEXPLAINED]
     shown = [scores[name] for name in names if name in scores and (name in CLASSES or scores[name].label != NO)]
-    return [_row(score, tallies.get(score.name)) for score in sorted(shown, key=lambda score: not score.holds)]
+    shown.sort(key=lambda score: not score.holds)
+    return [_row(score, tallies.get(score.name), evidence) for score in shown]
 
 
-def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
+def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
     value, beside = VALUES.get(score.name, _plain)(score)
     form = _form(score)
     numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
     against = [f"{name} {form(held)}" for name, held in numbers if held is not None]
-    rows = distances(score) if score.name == "position" else []
+    rows = distances(score) if score.name == "position" and evidence else []
     head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
     return ClassRow(
         name=score.name,
@@ -94,7 +100,7 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
         against=tuple(text for text in (*against, rate("q", score.q)) if text),
         words=score.words,
         controls=_controls(tally),
-        views=views_of(score),
+        views=views_of(score) if evidence else None,
         head=head if rows else (),
         rows=rows,
     )

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.shared.record import cleaned, finite
+from app.shared.record import finite
 from store.tables import Latent, Score
 from store.vocabulary import HOLDS, MIXTURE, UNEXPLAINED, UNMEASURED
 
@@ -59,11 +59,16 @@ Key = tuple[int, int]
 """A latent: (analysis, index)."""
 
 
+_SCORES = select(Score).where(
+    Score.analysis_id == bindparam("analysis"), Score.index.in_(bindparam("indices", expanding=True))
+)
+
+
 def find_scores(session: Session, analysis_id: int, indices: Iterable[int]) -> dict[int, dict[str, ScoreInfo]]:
     """Scores by latent and name, in the order of the classes; a latent without any is left out."""
-    statement = select(Score).where(Score.analysis_id == analysis_id, Score.index.in_(list(indices)))
+    rows = session.scalars(_SCORES, {"analysis": analysis_id, "indices": list(indices)})
     found: dict[int, dict[str, ScoreInfo]] = {}
-    for row in sorted(session.scalars(statement), key=_place):
+    for row in sorted(rows, key=_place):
         found.setdefault(row.index, {})[row.name] = _info(row)
     return found
 
@@ -119,4 +124,4 @@ def _place(row: Any) -> int:
 
 def _info(row: Score) -> ScoreInfo:
     numbers = {name: finite(getattr(row, name)) for name in ("score", "cut", "chance", "control", "p", "q")}
-    return ScoreInfo(row.name, row.label, words=row.words, data=cleaned(row.data or {}), **numbers)
+    return ScoreInfo(row.name, row.label, words=row.words, data=row.data or {}, **numbers)

@@ -140,7 +140,7 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
         raise NotFound(
             f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}."
         )
-    return _info(row, sae.slug, sae.layer)
+    return latent_info(row, sae.slug, sae.layer)
 
 
 def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:
@@ -148,25 +148,13 @@ def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, L
     if not indices:
         return {}
     rows = session.scalars(select(Latent).where(Latent.analysis_id == sae.analysis_id, Latent.index.in_(indices)))
-    return {row.index: _info(row, sae.slug, sae.layer) for row in rows}
+    return {row.index: latent_info(row, sae.slug, sae.layer) for row in rows}
 
 
 def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
     """By slug of the SAEs that there are: the SHA-256 of the weights, and how many latents it has."""
     statement = select(Sae.slug, Sae.sha256, Sae.n_latents).where(Sae.slug.in_(slugs))
     return {slug: (sha256, number) for slug, sha256, number in session.execute(statement)}
-
-
-def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | None]:
-    """Indices before and after in the SAE, by density: from a dense latent one steps to dense ones."""
-    key = (Latent.density, Latent.index)
-    here = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
-    denser = or_(key[0] > latent.density, and_(key[0] == latent.density, key[1] < latent.index))
-    rarer = or_(key[0] < latent.density, and_(key[0] == latent.density, key[1] > latent.index))
-    before = here.where(denser).order_by(key[0], key[1].desc()).limit(1).scalar_subquery()
-    after = here.where(rarer).order_by(key[0].desc(), key[1]).limit(1).scalar_subquery()
-    found = session.execute(select(before, after)).one()
-    return found[0], found[1]
 
 
 def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[int]:
@@ -205,7 +193,7 @@ def list_latents(
         .where(where)
     )
     rows = session.execute(_from(statement, order, cursor).limit(limit + 1)).all()
-    items = [_info(row, slug, layer) for row, slug, layer, _value in rows[:limit]]
+    items = [latent_info(row, slug, layer) for row, slug, layer, _value in rows[:limit]]
     after = _after(rows[limit - 1], order) if len(rows) > limit else None
     return LatentPage(items, after, _total(session, where) if counted else len(items))
 
@@ -295,6 +283,7 @@ def _token(session: Session, part: str | None) -> ColumnElement[bool]:
     return select(1).select_from(tokens).where(tokens.c.value.icontains(part, autoescape=True)).exists()
 
 
-def _info(row: Latent, slug: str, layer: int) -> LatentInfo:
+def latent_info(row: Latent, slug: str, layer: int) -> LatentInfo:
+    """A row as pages get it."""
     own = {name: getattr(row, name) for name in LatentInfo.__dataclass_fields__ if name not in {"slug", "layer"}}
     return LatentInfo(slug=slug, layer=layer, **own)

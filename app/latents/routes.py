@@ -18,12 +18,13 @@ from app.labels import queries as labels
 from app.latents import filters as parse
 from app.latents import queries as latents
 from app.latents.browse import BrowsePage, Column, people_of
-from app.latents.page import latent_page
+from app.latents.page import latent_page, latent_part
 from app.latents.queries import Filters, Order
+from app.latents.record import read_latent
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saved_views import queries as views
-from app.shared.links import link
+from app.shared.links import WHOLE, link
 from app.verdicts import queries as verdicts
 from app.vocabulary import NONE, RULE_VERDICTS
 from store.vocabulary import ABLATE, UNEXPLAINED, UNMEASURED
@@ -145,4 +146,13 @@ def _columns(query: dict[str, object], by: Order) -> dict[str, Column]:
 @router.get("/saes/{slug:path}/latents/{index}")
 def latent(session: SessionDep, render: RendererDep, found: SaeDep, index: Index) -> HTMLResponse:
     """One latent."""
-    return render(latent_page(session, *found, index, render.pin))
+    return render(latent_page(found.run, read_latent(session, found.sae, index), render.pin))
+
+
+@router.get("/saes/{slug:path}/latents/{index}/parts/{name}")
+def part(session: SessionDep, render: RendererDep, found: SaeDep, index: Index, name: str) -> HTMLResponse:
+    """What of a latent's page comes when it is asked for, or all of it on one page."""
+    record = read_latent(session, found.sae, index)
+    if name == WHOLE:
+        return render(latent_page(found.run, record, render.pin, whole=True))
+    return render(latent_part(found.run, record, render.pin, name))

@@ -53,12 +53,6 @@ class VerdictInfo(Record):
         return next((ground.words for ground in self.grounds if ground.of == RULE), "")
 
 
-def find_verdict(session: Session, analysis_id: int, index: int) -> VerdictInfo | None:
-    """None where the rule was not applied."""
-    row = session.get(Verdict, (analysis_id, index))
-    return None if row is None else VerdictInfo.model_validate(row)
-
-
 def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]:
     """Of many latents, in one query."""
     wanted = set(keys)

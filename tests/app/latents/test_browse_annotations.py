@@ -207,12 +207,13 @@ def test_the_number_of_queries_is_that_of_one_row(application: FastAPI, client: 
     asked: list[str] = []
     event.listen(application.state.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     numbers = []
+    page(client, "/latents")  # reads what is kept until a worker commits
     for path in ("/latents?dense=any&limit=1", "/latents?dense=any&limit=200", "/latents?human=any&note=s&limit=200"):
         asked.clear()
         page(client, path)
         numbers.append(len(asked))
     assert len(set(numbers)) == 1
-    assert 5 < numbers[0] < 25
+    assert 3 < numbers[0] < 25
 
 
 def test_json_has_what_people_said(client: TestClient) -> None:
