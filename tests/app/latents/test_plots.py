@@ -56,7 +56,7 @@ def figures(session: Session) -> list[Figure]:
     layers = layers_page(session, run, "run=2")
     assert layers.stack
     assert layers.flow
-    made += [layers.stack, layers.flow.figure, *(panel for _sae, panel in layers.panels)]
+    made += [layers.stack, plot(layers.flow), *(panel for _sae, panel in layers.panels)]
     made.append(functions.stack_figure(found, class_counts.profile(session, run), "", small=True))
     made += [scatter_figure(saes.scatter_points(session, run), "run=2"), curve_figure(info, found)]
     return made + [chart for _title, chart in layers_figure(found, "")]
