@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache, partial
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.classes.groups import fill_of, title_of
 from app.classes.sentences import class_said
@@ -18,8 +19,7 @@ from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
 from app.methods.queries import Term
 from app.settings import Settings
-from app.shared.links import Links, at, latent_at, neuronpedia, pair_at, sae_at
-from app.shared.markup import coloured
+from app.shared.links import Links, at, latent_at, latent_name, neuronpedia, pair_at, sae_at
 from app.shared.numbers import (
     boxed,
     coded,
@@ -38,6 +38,7 @@ from app.shared.numbers import (
     signed,
 )
 from app.shared.page import Page
+from app.shared.tokens import coloured, stripe
 from store import vocabulary
 
 
@@ -86,14 +87,30 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters.update({function.__name__: function for function in shown})
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
-    environment.filters["coloured"] = coloured
+    environment.filters.update(coloured=coloured, stripe=stripe)
     environment.filters.update(class_title=title_of, fill=fill_of, class_said=class_said)
-    environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, pair_at)}
+    environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
     environment.globals["codes"] = vocabulary
     environment.filters["packed"] = links.packed
+    environment.globals["term_link"] = partial(term_link, tips=not links.site)
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
+
+
+def term_link(term: Term | None, link: str, label: str, tips: bool = True) -> Markup:
+    """A word of the field: a link to its definition, which also shows on hover and on focus.
+
+    Args:
+        tips: the definition stands in the link; a static site has all of them once, in a script.
+    """
+    return escape(label) if term is None else _defined(link, term.definition if tips else "", str(label))
+
+
+@lru_cache(maxsize=2_000)
+def _defined(link: str, definition: str, label: str) -> Markup:
+    tip = Markup(' data-tip="{}"').format(definition) if definition else ""
+    return Markup('<a class="term" {}{}>{}</a>').format(Markup(link), tip, label)
 
 
 def json_block(value: Any) -> Markup:

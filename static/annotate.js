@@ -19,10 +19,13 @@ async function send(event) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Part": "annotation" } });
     const text = await answer.text();
-    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("annotation");
+    const answered = new DOMParser().parseFromString(text, "text/html");
+    const fresh = answered.getElementById("annotation");
     if (!fresh) throw new Error(`the server answered ${answer.status}`);
     const typed = draft?.value;
     panel.replaceWith(document.adoptNode(fresh));
+    const people = answered.getElementById("people");
+    if (people) document.getElementById("people")?.replaceWith(document.adoptNode(people));
     fresh.focus({ preventScroll: true });
     const word = fresh.querySelector("[data-saved]");
     if (answer.ok && word) word.textContent = "Saved.";
@@ -45,6 +48,7 @@ function mainForm() {
 function choose(event) {
   const form = mainForm();
   if (!form) return;
+  event.preventDefault(); // a form without a name asks for one, and the key would be typed there
   form.elements.verdict.value = verdicts[event.key];
   form.requestSubmit();
 }

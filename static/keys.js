@@ -40,7 +40,7 @@ const actions = {
 };
 
 function isTyping(target) {
-  return target.closest?.("input:not([type=range], [type=checkbox]), select, textarea, [contenteditable]") !== null;
+  return target.closest?.("input:not([type=range], [type=checkbox], [type=radio]), select, textarea, [contenteditable]") !== null;
 }
 
 // a page's own

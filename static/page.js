@@ -1,6 +1,7 @@
 // What every page has: theme, tabs, definitions on hover and focus, keys, copying the address.
 import { watchAnnotations } from "./annotate.js";
 import { watchKeys } from "./keys.js";
+import { watchParts } from "./parts.js";
 import { makeTabs } from "./tabs.js";
 import { watchTips } from "./tips.js";
 
@@ -70,5 +71,6 @@ for (const form of document.querySelectorAll("[data-filters]")) {
 
 makeTabs(document);
 document.addEventListener("filled", (event) => makeTabs(event.detail));
+watchParts();
 watchTips();
 watchKeys({ t: flipTheme, ...watchAnnotations() });

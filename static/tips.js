@@ -22,8 +22,18 @@ function definition(element) {
   return globalThis.denseLatents?.terms?.[element.hash?.slice(1)]; // a static site has them once for all its pages
 }
 
+function activations(token) {
+  const [own, partner] = token.parentElement.dataset.of.split(" ");
+  const on = [[own, token.dataset.v], [partner, token.dataset.w]].filter(([, value]) => value !== undefined);
+  return on.map(([latent, value]) => `${latent}: ${number(value)}`).join(", ") || "off";
+}
+
+function number(text) {
+  return Number(text).toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "\u2212");
+}
+
 function textOf(element) {
-  return element.dataset.tip ?? definition(element) ?? `\u2068${element.textContent}\u2069  ${element.dataset.on ?? "off"}`;
+  return element.dataset.tip ?? definition(element) ?? `\u2068${element.textContent}\u2069  ${activations(element)}`;
 }
 
 function open(element) {
@@ -43,7 +53,7 @@ function close() {
 }
 
 function follow(event) {
-  const element = event.target.closest?.("[data-tip], .term, .t");
+  const element = event.target.closest?.("[data-tip], .term, .tokens bdi");
   if (element && element.dataset.tip !== "") open(element);
   else close();
 }

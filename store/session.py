@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -88,7 +90,9 @@ def _sqlite_engine(url: str, read_only: bool, wait_ms: int) -> Engine:
     arguments: dict[str, Any] = {"timeout": wait_ms / 1000, "check_same_thread": False}
     if path is not None and read_only:
         url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true"
-    engine = create_engine(url, module=sqlite_module(), connect_args=arguments)
+    # SQLite keeps a NaN in JSON, for which no page and no answer has a word
+    reading = {"json_deserializer": partial(json.loads, parse_constant=lambda _name: None)} if read_only else {}
+    engine = create_engine(url, module=sqlite_module(), connect_args=arguments, **reading)
     event.listen(engine, "connect", _pragmas(read_only, wait_ms))
     # a transaction that will write takes the lock at its start, so it waits instead of failing midway;
     # a reader's sees one state of the database from its first statement to its last

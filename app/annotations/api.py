@@ -18,7 +18,7 @@ from app.http.cache import Fresh
 from app.http.errors import conflict_response
 from app.http.viewer import Viewer
 from app.latents import queries as latents
-from app.pairs.page import measured_pair
+from app.pairs.record import measured_pair
 from store.vocabulary import Verdict
 
 router = APIRouter()

@@ -67,8 +67,10 @@ class AnnotationPanel:
     """Whether somebody saved in between."""
     problem: str
     """Why a draft was refused; empty where it was not."""
-    history: list[Said]
-    """The newest versions, newest first."""
+    history: list[Said] | None
+    """The newest versions, newest first; None where they come when asked for."""
+    later: str
+    """Where they come from then."""
     older: str
     """Where all versions are, if there are more; else empty."""
     categories: list[CategoryInfo]
@@ -86,6 +88,8 @@ def annotation_panel(
     subject: Subject,
     pin: str,
     *,
+    latest: AnnotationInfo | None = None,
+    later: str = "",
     draft: Draft | None = None,
     stale: bool = False,
     problem: str = "",
@@ -93,13 +97,16 @@ def annotation_panel(
     """The panel of one latent or pair.
 
     Args:
+        latest: what is said now, and
+        later: where the history comes from when it is asked for; without it the history is read.
         draft: what the form holds; without it what is said now.
         stale: somebody saved before `draft` could be.
         problem: why `draft` was refused.
     """
-    versions = history(session, subject, HISTORY)
+    versions = ([latest] if latest else []) if later else history(session, subject, HISTORY)
     known = categories.list_categories(session)
     current = versions[0] if versions else None
+    whole = current is None or current.version == 1 or not later
     links = _links(session, run, sae) if any(one.note for one in versions) else {}
     shown = [_said(one, known, links, pin) for one in versions]
     path = f"/saes/{sae.slug}/" + (
@@ -116,12 +123,21 @@ def annotation_panel(
         theirs=shown[0] if stale and shown else None,
         stale=stale,
         problem=problem,
-        history=shown,
+        history=shown if whole else None,
+        later=later,
         older=f"/api/v1{path}/annotation" if current and current.version > HISTORY else "",
         categories=[one for one in known if not one.archived or one.key == held.category],
         verdicts=list(HUMAN_VERDICTS.items()),
         longest=MAX_NOTE,
     )
+
+
+def said_now(session: Session, run: RunInfo, sae: SaeInfo, latest: AnnotationInfo | None, pin: str) -> Said | None:
+    """What is said now, as shown; None where nothing is."""
+    if latest is None or latest.empty:
+        return None
+    links = _links(session, run, sae) if latest.note else {}
+    return _said(latest, categories.list_categories(session), links, pin)
 
 
 def _links(session: Session, run: RunInfo, sae: SaeInfo) -> dict[int, str]:

@@ -19,7 +19,7 @@ from app.http.errors import BadFilter
 from app.http.origins import NOWHERE
 from app.http.viewer import remember
 from app.latents import queries as latents
-from app.pairs.page import measured_pair
+from app.pairs.record import measured_pair
 from app.shared.cursor import MAX_ID
 from app.shared.page import Page
 

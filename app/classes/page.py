@@ -36,7 +36,8 @@ class ClassRow:
     words: str
     controls: str
     """How many of the sparse controls have the class."""
-    views: list[View]
+    views: list[View] | None
+    """Plots of its evidence; None: they come when asked for."""
     head: tuple[str, ...]
     """Heads of `rows`."""
     rows: list[tuple[str, ...]]
@@ -69,23 +70,27 @@ class Mixture:
     """How much of the sum the parts shown are."""
 
 
-def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally]) -> list[ClassRow]:
-    """Classes that hold first, then in their own order; "unexplained" only where it says something."""
+def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally], evidence: bool = True) -> list[ClassRow]:
+    """Classes that hold first, then in their own order; "unexplained" only where it says something.
+
+    Args:
+        evidence: with its plots and tables; without, they come when asked for.
+    """
     shown = [one for one in scores.values() if one.name not in NO_CLASS or _says_something(one)]
     found = sorted(shown, key=lambda score: (not score.holds, place_of(score.name)))
-    return [_row(score, tallies.get(score.name)) for score in found]
+    return [_row(score, tallies.get(score.name), evidence) for score in found]
 
 
 def _says_something(score: ScoreInfo) -> bool:
     return score.name == UNEXPLAINED and score.label != NO
 
 
-def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
+def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
     view = view_of(score.name)
     value, beside = view.value(score)
     numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
     against = [f"{name} {view.number(score, held)}" for name, held in numbers if held is not None]
-    rows = list(view.rows(score))
+    rows = list(view.rows(score)) if evidence else []
     return ClassRow(
         name=score.name,
         title=title_of(score.name),
@@ -97,7 +102,7 @@ def _row(score: ScoreInfo, tally: Tally | None) -> ClassRow:
         against=tuple(text for text in (*against, rate("q", score.q)) if text),
         words=score_said(score.name, score.statement),
         controls=_controls(score, tally),
-        views=view.plots(score),
+        views=view.plots(score) if evidence else None,
         head=view.head if rows else (),
         rows=rows,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.classes.groups import place_of
@@ -19,11 +19,16 @@ Key = tuple[int, int]
 """A latent: (analysis, index)."""
 
 
+_SCORES = select(Score).where(
+    Score.analysis_id == bindparam("analysis"), Score.index.in_(bindparam("indices", expanding=True))
+)
+
+
 def find_scores(session: Session, analysis_id: int, indices: Iterable[int]) -> dict[int, dict[str, ScoreInfo]]:
     """Scores by latent and name, in the order of the classes; a latent without any is left out."""
-    statement = select(Score).where(Score.analysis_id == analysis_id, Score.index.in_(list(indices)))
+    rows = session.scalars(_SCORES, {"analysis": analysis_id, "indices": list(indices)})
     found: dict[int, dict[str, ScoreInfo]] = {}
-    for row in sorted(session.scalars(statement), key=_place):
+    for row in sorted(rows, key=_place):
         found.setdefault(row.index, {})[row.name] = _info(row)
     return found
 

@@ -12,7 +12,7 @@ from app.saes.queries import SaeInfo
 from app.shared.colours import Stroke
 from app.shared.figures import View
 from app.shared.page import Page
-from app.shared.tokens import Cell
+from app.shared.tokens import Passage
 from app.verdicts.page import Ruling
 
 
@@ -39,8 +39,8 @@ class Compared:
     ruling: Ruling | None
     said: Said | None
     """What people say of it."""
-    strip: list[Cell]
-    document: str
+    strip: Passage
+    """One whole document; empty where the run kept none."""
     without: str
     """Address of the same comparison without it."""
 

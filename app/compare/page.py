@@ -7,26 +7,22 @@ from itertools import combinations
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import annotation_panel
-from app.annotations.queries import Subject
+from app.annotations.panel import said_now
 from app.classes import counts as class_counts
-from app.classes import queries as classes
 from app.compare.fields import Compared, ComparePage, Difference
 from app.compare.plots import POLES, STROKES
 from app.compare.references import Reference, address
 from app.compare.shared import plots_of, rows_of, token_lists
-from app.interventions.causal import Causal, causal_of
-from app.latents import chains
-from app.latents.page import Loaded, load, why_unmeasured
+from app.latents.page import why_unmeasured
+from app.latents.record import LatentRecord, read_latent
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.colours import Stroke, one_sided, two_sided
-from app.shared.links import pin_of
+from app.shared.colours import Stroke
+from app.shared.links import latent_name, pin_of
 from app.shared.numbers import MINUS, THIN, interval, percent
-from app.shared.tokens import Cell, paint_of
-from app.verdicts import queries as verdicts
+from app.shared.tokens import Paint, Passage
 from app.verdicts.page import ruling
 from store.vocabulary import NO_CLASS
 
@@ -41,13 +37,12 @@ class Found:
     reference: Reference
     run: RunInfo
     sae: SaeInfo
-    it: Loaded
-    causal: Causal
+    it: LatentRecord
 
     @property
     def key(self) -> tuple[int, int]:
         """Analysis and index."""
-        return self.sae.analysis_id, self.it.latent.index
+        return self.it.key
 
 
 def compare_page(session: Session, asked: list[Reference], pin: str, run: int | None) -> ComparePage:
@@ -64,7 +59,7 @@ def compare_page(session: Session, asked: list[Reference], pin: str, run: int | 
     for place, one in enumerate(found):
         columns.append(_column(session, one, found, place, strokes[place], pin))
     held = by_run(session)
-    read = [(column, one.it, one.causal) for column, one in zip(columns, found, strict=True)]
+    read = [(column, one.it) for column, one in zip(columns, found, strict=True)]
     histograms, positions = plots_of(read)
     return ComparePage(
         title="Compare " + (", ".join(column.name for column in columns) or "latents"),
@@ -86,9 +81,7 @@ def compare_page(session: Session, asked: list[Reference], pin: str, run: int | 
 def _find(session: Session, one: Reference, run: int | None) -> Found:
     shown = runs.run_of_sae(session, one.slug, run if one.run is None else one.run)
     sae = saes.find_sae(session, shown, one.slug)
-    return Found(
-        one, shown, sae, load(session, sae, one.index), causal_of(session, sae.analysis_id, [one.index], plotted=False)
-    )
+    return Found(one, shown, sae, read_latent(session, sae, one.index))
 
 
 def _once(found: list[Found]) -> list[Found]:
@@ -105,13 +98,10 @@ def strokes_of(found: list[Found]) -> tuple[Stroke, ...]:
 
 
 def _column(session: Session, one: Found, found: list[Found], place: int, stroke: Stroke, pin: str) -> Compared:
-    letter, index, analysis = "ABCD"[place], one.it.latent.index, one.sae.analysis_id
-    scores = classes.find_scores(session, analysis, [index]).get(index, {})
-    own = pin_of(one.reference.run) or pin
-    document, tokens = runs.strip_of(session, one.run)
+    letter, scores, own = "ABCD"[place], one.it.scores, pin_of(one.reference.run) or pin
     return Compared(
         letter=letter,
-        name=f"{letter}, L{one.sae.layer}/{index}",
+        name=f"{letter}, {latent_name(one.sae.layer, one.it.index)}",
         stroke=stroke,
         reference=str(one.reference),
         run=one.run,
@@ -119,25 +109,22 @@ def _column(session: Session, one: Found, found: list[Found], place: int, stroke
         latent=one.it.latent,
         pin=own,
         functions=[score for score in scores.values() if score.holds and score.name not in NO_CLASS],
-        unmeasured="" if scores else why_unmeasured(one.it.latent, bool(class_counts.tallies(session, analysis))),
-        ruling=ruling(verdicts.find_verdict(session, analysis, index)),
-        said=annotation_panel(session, one.run, one.sae, Subject(one.sae.sha256, index), own).said,
-        strip=_strip(one.it, tokens, stroke),
-        document=document,
+        unmeasured=""
+        if scores
+        else why_unmeasured(one.it.latent, bool(class_counts.tallies(session, one.sae.analysis_id))),
+        ruling=ruling(one.it.verdict),
+        said=said_now(session, one.run, one.sae, one.it.said, own),
+        strip=_strip(session, one, stroke),
         without=address([other.reference for other in found if other is not one], pin),
     )
 
 
-def _strip(it: Loaded, tokens: list[str], stroke: Stroke) -> list[Cell]:
-    """The whole document by this latent alone; a pole has its own colour."""
-    values, paint = it.profiles.strip or [], paint_of(it.latent, None, 1)
-    cells = [paint.cell(token, value, 0.0) for token, value in zip(tokens, values, strict=False)]
-    shade = two_sided if stroke.colour == "--n" else one_sided
-    turn = -1 if stroke.colour == "--n" else 1
-    return [
-        Cell(cell.text, shade(turn * value, paint.scale), cell.tip, False)
-        for cell, value in zip(cells, values, strict=False)
-    ]
+def _strip(session: Session, one: Found, stroke: Stroke) -> Passage:
+    """The whole document by this latent alone; a negative pole has its own colour."""
+    document, tokens = runs.strip_of(session, one.run)
+    below = stroke.colour == "--n"
+    paint = Paint(one.it.latent.index, one.it.latent.scale, -1 if below else 1, signed=below)
+    return Passage(document, 0, tokens, one.it.profiles.strip or [], None, None, paint)
 
 
 def differences(columns: list[Compared]) -> list[Difference]:
@@ -200,13 +187,13 @@ def _suggestions(session: Session, found: list[Found], held: Held, pin: str) -> 
     keys = {one.key for one in found}
     made: dict[str, str] = {}
     for one in found:
-        for words, key, reference in _near(session, one, held):
+        for words, key, reference in _near(one, held):
             if key not in keys:
                 made.setdefault(words, address([*there, reference], pin))
     return list(made.items())[:8]
 
 
-def _near(session: Session, one: Found, held: Held) -> list[tuple[str, tuple[int, int], Reference]]:
+def _near(one: Found, held: Held) -> list[tuple[str, tuple[int, int], Reference]]:
     latent, here = one.it.latent, one.reference
     name = f"L{one.sae.layer}"
     near = []
@@ -215,7 +202,7 @@ def _near(session: Session, one: Found, held: Held) -> list[tuple[str, tuple[int
     if latent.duplicate_of is not None:
         near.append(("near-duplicate", (one.sae.analysis_id, latent.duplicate_of), latent.duplicate_of))
     made = [(f"{words} {name}/{index}", key, Reference(here.slug, index, here.run)) for words, key, index in near]
-    for side, step in chains.find_chains(session, one.sae.analysis_id, latent.index).items():
+    for side, step in one.it.chain.items():
         words = f"layer {'before' if side == 'previous' else 'after'}, L{step.layer}/{step.index}"
         made.append((words, (step.analysis_id, step.index), Reference(step.slug, step.index, here.run)))
     for run, own in held:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from app.compare.fields import Compared, Row, SharedList, SharedLists, SharedToken, Value
 from app.compare.plots import Line, Outline, histograms_figure, positions_figure
-from app.interventions.causal import Causal
 from app.interventions.effects_page import NAMES
-from app.latents import token_lists as lists
-from app.latents.page import Loaded
+from app.latents import facts
+from app.latents.facts import TokenList, TokenRow
 from app.latents.plots import bars_of, series_points
 from app.latents.profiles import TokenItem
 from app.latents.queries import LatentInfo
-from app.latents.token_lists import TokenList
+from app.latents.record import LatentRecord
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, interval, nats, number, percent, span
+from store.vocabulary import ABLATE
 
-Read = list[tuple[Compared, Loaded, Causal]]
+Read = list[tuple[Compared, LatentRecord]]
 KINDS = ("context", "paragraph", "sentence")
 
 
@@ -23,15 +23,16 @@ def rows_of(read: Read) -> list[Row]:
     """The statistics that two latents can be held against each other by."""
     if not read:
         return []
-    columns = [(it.latent, causal) for _column, it, causal in read]
+    records = [it for _column, it in read]
+    columns = [it.latent for it in records]
     return [
-        Row("density", "density", [_density(latent) for latent, _causal in columns]),
-        Row("antipodality", "antipodality", [_antipodality(latent) for latent, _causal in columns]),
-        Row("mean", "mean where on", [_plain(latent, "mean", f"sd {number(latent.std)}") for latent, _c in columns]),
-        Row("max", "largest activation", [_plain(latent, "max", _median(latent)) for latent, _causal in columns]),
-        Row("mass_share", "share of firing mass", [_mass(latent) for latent, _causal in columns]),
-        Row("effect_loss", "Δ loss without it", [_effect(latent, causal, "loss") for latent, causal in columns]),
-        Row("effect_kl", "KL divergence", [_effect(latent, causal, "kl") for latent, causal in columns]),
+        Row("density", "density", [_density(latent) for latent in columns]),
+        Row("antipodality", "antipodality", [_antipodality(latent) for latent in columns]),
+        Row("mean", "mean where on", [_plain(latent, "mean", f"sd {number(latent.std)}") for latent in columns]),
+        Row("max", "largest activation", [_plain(latent, "max", _median(latent)) for latent in columns]),
+        Row("mass_share", "share of firing mass", [_mass(latent) for latent in columns]),
+        Row("effect_loss", "Δ loss without it", [_effect(it, "loss") for it in records]),
+        Row("effect_kl", "KL divergence", [_effect(it, "kl") for it in records]),
     ]
 
 
@@ -64,10 +65,11 @@ def _mass(latent: LatentInfo) -> Value:
     return Value(percent(latent.mass_share), "of all latents' sum")
 
 
-def _effect(latent: LatentInfo, causal: Causal, name: str) -> Value:
-    effect = causal.of(latent.index)
+def _effect(record: LatentRecord, name: str) -> Value:
+    effect = record.effect
     if effect is None:
-        why = "the latents of this SAE were not taken out" if causal.ablation is None else "it was not taken out"
+        ablated = ABLATE in record.interventions
+        why = "it was not taken out" if ablated else "the latents of this SAE were not taken out"
         return Value("", "", f"{why}; dense-latents ablate does so")
     held, control, form = effect.measures[name], effect.against(name), NAMES[name].form
     beside = "" if control is None or control.median is None else f" · control {NAMES[name].size(control.median)}"
@@ -79,7 +81,7 @@ def plots_of(read: Read) -> tuple[View | None, list[View]]:
     """Activations over each other, and mean activation over position."""
     outlines = [
         Outline(column.name, column.stroke, it.profiles.histogram, column.run.tokens)
-        for column, it, _causal in read
+        for column, it in read
         if it.profiles.histogram is not None and any(it.profiles.histogram.counts)
     ]
     return (_histograms(outlines) if outlines else None), [
@@ -102,7 +104,7 @@ def _histograms(outlines: list[Outline]) -> View:
 def _position(kind: str, read: Read) -> View | None:
     lines = [
         Line(column.name, column.stroke, it.profiles.positions[kind])
-        for column, it, _causal in read
+        for column, it in read
         if kind in it.profiles.positions
     ]
     if not lines:
@@ -123,9 +125,9 @@ def token_lists(read: Read) -> list[SharedLists]:
     """Top and promoted tokens; what another's list has too is marked, whether it is among those shown or not."""
     if not read:
         return []
-    made = [lists.of_latent(it.latent, it.profiles, _side(column)) for column, it, _causal in read]
-    top = [it.profiles.top_tokens for _column, it, _causal in read]
-    promoted = [it.profiles.promoted for _column, it, _causal in read]
+    made = [facts.token_lists(it.latent, it.profiles, _side(column)) for column, it in read]
+    top = [it.profiles.top_tokens for _column, it in read]
+    promoted = [it.profiles.promoted for _column, it in read]
     return [
         _shared("Top tokens, by mean activation", read, [one[0] for one in made], top),
         _shared("Promoted tokens", read, [one[2] for one in made], promoted),
@@ -138,26 +140,26 @@ def _side(column: Compared) -> str:
 
 def _shared(title: str, read: Read, shown: list[TokenList], whole: list[list[TokenItem]]) -> SharedLists:
     held = [{item.token for item in items} for items in whole]
-    most = max((abs(_size(item)) for one in shown for item in one.items), default=0.0) or 1.0
+    most = max((abs(_size(item)) for one in shown for item in one.rows), default=0.0) or 1.0
     made = [
         SharedList(
             column.letter,
             column.name,
             one.side,
             [
-                SharedToken(item.token, round(100 * abs(_size(item)) / most, 1), label, _also(item.token, place, held))
-                for item, label in zip(one.items, one.labels, strict=True)
+                SharedToken(row.token, round(100 * abs(_size(row)) / most, 1), row.shown, _also(row.token, place, held))
+                for row in one.rows
             ],
-            all(_size(item) >= 0 for item in one.items),
+            all(_size(row) >= 0 for row in one.rows),
             one.missing,
         )
-        for place, ((column, _it, _causal), one) in enumerate(zip(read, shown, strict=True))
+        for place, ((column, _it), one) in enumerate(zip(read, shown, strict=True))
     ]
     return SharedLists(title, shown[0].term, _words(held), made)
 
 
-def _size(item: TokenItem) -> float:
-    return (item.mean if item.logit is None else item.logit) or 0.0
+def _size(row: TokenRow) -> float:
+    return row.value or 0.0
 
 
 def _also(token: str, place: int, held: list[set[str]]) -> str:

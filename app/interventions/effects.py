@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
@@ -88,14 +88,6 @@ class Dot:
 PLOTTED = ("loss", "kl", "entropy")
 
 
-def effects_of(session: Session, intervention_id: int, indices: Iterable[int]) -> list[EffectInfo]:
-    """What was measured of these latents alone and of the pairs they are in; without controls."""
-    wanted = list(indices)
-    named = or_(Effect.index.in_(wanted), Effect.other.in_(wanted))
-    statement = select(Effect).where(Effect.intervention_id == intervention_id, Effect.what == OWN, named)
-    return [info(row) for row in session.scalars(statement.where(Effect.subject != SET).order_by(Effect.number))]
-
-
 def dots_of(session: Session, intervention_id: int) -> list[Dot]:
     """All single latents and pairs, and the controls matched to them."""
     columns = [getattr(Effect, f"{name}{end}") for name in PLOTTED for end in ("", "_low", "_high")]
@@ -116,7 +108,7 @@ def _triples(values: Sequence[Any]) -> dict[str, Measured]:
 def set_effects(session: Session, intervention_id: int) -> list[EffectInfo]:
     """The whole dense set, then its controls."""
     statement = select(Effect).where(Effect.intervention_id == intervention_id, Effect.subject == SET)
-    found = [info(row) for row in session.scalars(statement.order_by(Effect.number))]
+    found = [effect_info(row) for row in session.scalars(statement.order_by(Effect.number))]
     return sorted(found, key=lambda one: one.what != OWN)
 
 
@@ -129,7 +121,7 @@ def own_effects(session: Session, keys: Iterable[Key]) -> dict[Key, EffectInfo]:
         .where(is_own(), Intervention.analysis_id.in_({key[0] for key in wanted}))
         .where(Effect.index.in_({key[1] for key in wanted}))
     )
-    found = {(analysis_id, row.index or 0): info(row) for analysis_id, row in session.execute(statement)}
+    found = {(analysis_id, row.index or 0): effect_info(row) for analysis_id, row in session.execute(statement)}
     return {key: found[key] for key in wanted & set(found)}
 
 
@@ -156,7 +148,7 @@ def is_own() -> Any:
     return and_(Intervention.kind == ABLATE, Effect.subject == LATENT, Effect.what == OWN)
 
 
-def info(row: Effect) -> EffectInfo:
+def effect_info(row: Effect) -> EffectInfo:
     """A row as pages get it."""
     return EffectInfo(
         subject=row.subject,

@@ -101,7 +101,8 @@ class Effects:
     """Total against frozen norm, in words."""
     basis: str
     """On what it was measured."""
-    views: list[View]
+    views: list[View] | None
+    """None: they come when asked for."""
     missing: str
     """Why there is nothing, where there is nothing."""
     command: str
@@ -116,17 +117,14 @@ def command(name: str, slug: str) -> str:
 def effects_of(
     intervention: InterventionInfo | None,
     subjects: Sequence[tuple[str, int | None, EffectInfo | None]],
-    dots: Sequence[Dot],
-    marks: Mapping[plots.Marked, str],
     slug: str,
-    pin: str,
+    views: list[View] | None,
 ) -> Effects:
     """Effects of the subjects of a page, the one it is about first; of a pair without an effect its latents remain.
 
     Args:
         subjects: words of the column, latent it links to, effect; those without effect are left out.
-        dots: all single latents and pairs of the SAE and their controls.
-        marks: which of them are drawn in which colour.
+        views: the plots; None where they come later.
     """
     held = [(words, index, effect) for words, index, effect in subjects if effect is not None]
     if intervention is None or not held:
@@ -140,7 +138,7 @@ def effects_of(
         else APART,
         norm_words=norm_words(first) if whole else "",
         basis=basis(intervention, first),
-        views=_views(dots, marks, intervention.epsilon, slug, pin),
+        views=views,
         missing="",
         command=command("ablate", slug),
     )
@@ -242,9 +240,15 @@ def _beside(effect: EffectInfo) -> str:
     return f", no more than matched random directions do ({fewer} of {count(band.n)} do less)"
 
 
-def _views(
+def effect_views(
     dots: Sequence[Dot], marks: Mapping[plots.Marked, str], epsilon: float | None, slug: str, pin: str
 ) -> list[View]:
+    """Length of what is taken out against what follows, a plot a measure.
+
+    Args:
+        dots: all single latents and pairs of the SAE and their controls.
+        marks: which of them are drawn in which colour.
+    """
     return [_view(plots.effects_info(dots, marks, name), name, epsilon, slug, pin) for name in plots.TITLES if dots]
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
-from app.shared.record import cleaned
 from store.tables import Analysis, Intervention
+from store.vocabulary import ABLATE, STEER
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ def interventions_of(session: Session, analysis_id: int) -> dict[str, Interventi
     return remembered(session, ("interventions", analysis_id), lambda: _interventions(session, analysis_id))
 
 
+def ids_of(session: Session, analysis_id: int) -> dict[str, int | None]:
+    """Ids of its ablation and its steering, as statements made in advance want them."""
+    done = interventions_of(session, analysis_id)
+    return {name: done[kind].id if kind in done else None for name, kind in (("ablated", ABLATE), ("steer", STEER))}
+
+
 def _interventions(session: Session, analysis_id: int) -> dict[str, InterventionInfo]:
     rows = session.scalars(select(Intervention).where(Intervention.analysis_id == analysis_id))
     return {row.kind: _info(row) for row in rows}
@@ -59,8 +65,8 @@ def _info(row: Intervention) -> InterventionInfo:
         kind=row.kind,
         tokens=row.tokens,
         documents=row.documents,
-        settings=cleaned(row.settings or {}),
-        summary=cleaned(row.summary or {}),
+        settings=row.settings or {},
+        summary=row.summary or {},
         seconds=row.seconds,
         finished=row.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
     )

@@ -96,10 +96,10 @@ def steering_card(
     return SteeringCard([_steered(one, cut) for one in found], why, f"{command('steer', slug)}{more}")
 
 
-def wanted(scores: dict[str, ScoreInfo], found: list[SteeringInfo]) -> bool:
+def wanted(scores: dict[str, ScoreInfo], is_steered: bool) -> bool:
     """Whether a latent's page speaks of steering: it was done, or context binding waits for it."""
     binding = scores.get(STEERED)
-    return bool(found) or (binding is not None and binding.label == LIKELY)
+    return is_steered or (binding is not None and binding.label == LIKELY)
 
 
 def _cut(intervention: InterventionInfo | None) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.labels.queries import AssociationInfo, LabelInfo
+from app.labels.queries import MEASURES, AssociationInfo, LabelInfo
 from app.shared.numbers import fixed, rate
 from app.shared.stored import items, numbers, one
 from app.vocabulary import OUTCOMES
@@ -121,14 +121,10 @@ def _means(found: AssociationInfo) -> tuple[list[MeanRow], float]:
     return [_mean(item, scaled) for item in held], scaled(0.0)
 
 
-def label_sentence(found: list[AssociationInfo]) -> str:
-    """The label that predicts best in documents kept out, in plain words; empty where none holds."""
-    held = [one for one in found if one.verdict == YES]
-    if not held:
-        return ""
-    best = max(held, key=lambda one: abs(one.held_out or 0.0))
-    sign = "+" if best.label.measure == "spearman" and (best.effect or 0) > 0 else ""
-    return f"It goes with the label {best.label.name} ({best.label.sign} {sign}{fixed(best.effect)})."
+def label_words(name: str, measure: str, effect: float | None) -> str:
+    """That a latent goes with a label."""
+    sign = "+" if measure == "spearman" and (effect or 0) > 0 else ""
+    return f"It goes with the label {name} ({MEASURES.get(measure, measure)} {sign}{fixed(effect)})."
 
 
 def _mean(item: dict[str, Any], scaled: Callable[[float], float]) -> MeanRow:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, create_model
 from sqlalchemy import Column
 from sqlalchemy.orm import Session
 
-from app.annotations.queries import AnnotationInfo, annotations_of
+from app.annotations.queries import AnnotationInfo
 from app.classes import queries as classes
 from app.classes.queries import Key
 from app.classes.score import ScoreInfo
@@ -19,19 +19,17 @@ from app.classes.sentences import score_said
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.interventions import effects
-from app.interventions import steering_queries as steering
 from app.interventions.api import Change, changes
-from app.interventions.causal import causal_of
 from app.interventions.steering_queries import SteeringInfo
-from app.labels import queries as labels
 from app.labels.queries import AssociationInfo
-from app.latents import chains, examples, profiles
+from app.latents import profiles
 from app.latents import queries as latents
 from app.latents.chains import ChainInfo
 from app.latents.columns import MEASURED
 from app.latents.filters import SaeList
 from app.latents.profiles import Histogram, Series, TokenItem
 from app.latents.queries import LatentInfo
+from app.latents.record import read_latent
 from app.runs.queries import RunInfo
 from app.shared.links import latent_at
 from app.verdicts import queries as verdicts
@@ -134,24 +132,25 @@ class LatentDetailOut(LatentOut):
 @router.get("/saes/{slug:path}/latents/{index}")
 def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDetailOut:
     """One latent with its profiles and examples."""
-    latent = latents.find_latent(session, analysed.sae, index)
-    found = profiles.find_profiles(session, latent.analysis_id, index)
-    texts = examples.find_examples(session, latent.analysis_id, index)
-    scores = classes.find_scores(session, latent.analysis_id, [index]).get(index, {})
-    steps = chains.find_chains(session, latent.analysis_id, index).values()
+    record = read_latent(session, analysed.sae, index)
+    found, ruled = record.profiles, record.verdict
     more: dict[str, Any] = {
-        **of_scores(scores, evidence=True),
-        "chains": sorted(steps, key=lambda step: step.side != "previous"),
-        "labels": labels.associations_of(session, latent.analysis_id, index),
+        **of_scores(record.scores, evidence=True),
+        "chains": sorted(record.chain.values(), key=lambda step: step.side != "previous"),
+        "labels": record.associations,
         "histogram": found.histogram,
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
-        "examples": [ExampleOut(**asdict(text)) for text in texts],
-        **_causes(session, latent),
-        **_said(annotations_of(session, [(latent.analysis_id, index)]).get((latent.analysis_id, index))),
+        "examples": [ExampleOut(**asdict(text)) for text in record.examples()],
+        **_effects(record.effect, ruled),
+        "grounds": ruled.grounds if ruled else [],
+        "missing": ruled.missing if ruled else [],
+        "pair_effects": changes(record.pair_effect),
+        "steering": record.steering,
+        **_said(record.said),
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
-    return LatentDetailOut(**_fields(latent, analysed.run), **tokens, **more)
+    return LatentDetailOut(**_fields(record.latent, analysed.run), **tokens, **more)
 
 
 @router.get("/saes/{slug:path}/latents")
@@ -173,21 +172,6 @@ def _said(found: AnnotationInfo | None) -> dict[str, Any]:
     if found is None or found.empty:
         return {"category": None, "annotation": None}
     return {"category": found.category, "annotation": found}
-
-
-def _causes(session: Session, latent: LatentInfo) -> dict[str, Any]:
-    """What interventions say of one latent."""
-    causal = causal_of(session, latent.analysis_id, [latent.index], plotted=False)
-    both = None if latent.partner is None else causal.of(latent.index, latent.partner)
-    ruled = verdicts.find_verdict(session, latent.analysis_id, latent.index)
-    steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, latent.index)
-    return {
-        **_effects(causal.of(latent.index), ruled),
-        "grounds": ruled.grounds if ruled else [],
-        "missing": ruled.missing if ruled else [],
-        "pair_effects": changes(both),
-        "steering": steered,
-    }
 
 
 def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | None) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from store.arrays import unpack
@@ -29,15 +30,26 @@ class Excerpt:
     partner: list[float] | None
 
 
-def find_examples(session: Session, analysis_id: int, index: int, kinds: tuple[str, ...] = ORDER) -> list[Excerpt]:
-    """By kind in reading order (strongest first), then by rank."""
-    statement = (
-        select(Example)
-        .where(Example.analysis_id == analysis_id, Example.index == index, Example.kind.in_(kinds))
-        .order_by(Example.rank)
+_OF = (
+    select(Example)
+    .where(
+        Example.analysis_id == bindparam("analysis"),
+        Example.index.in_(bindparam("indices", expanding=True)),
+        Example.kind.in_(bindparam("kinds", expanding=True)),
     )
-    rows = sorted(session.scalars(statement), key=lambda row: ORDER.index(row.kind))
-    return [_excerpt(row) for row in rows]
+    .order_by(Example.rank)
+)
+
+
+def find_many(
+    session: Session, analysis_id: int, indices: Sequence[int], kinds: Sequence[str] = ORDER
+) -> dict[int, list[Excerpt]]:
+    """Of some latents: by kind in reading order (strongest first), then by rank."""
+    rows = session.scalars(_OF, {"analysis": analysis_id, "indices": list(indices), "kinds": list(kinds)})
+    found: dict[int, list[Excerpt]] = {}
+    for row in sorted(rows, key=lambda row: ORDER.index(row.kind)):
+        found.setdefault(row.index, []).append(_excerpt(row))
+    return found
 
 
 def _excerpt(row: Example) -> Excerpt:

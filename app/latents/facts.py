@@ -1,15 +1,20 @@
-"""The few numbers at the head of a page, each with what it must be read against below it."""
+"""What a page says of a latent in numbers and words: the few at its head, its tokens, its texts, all in a sentence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.interventions.effects import EffectInfo
+from app.latents.examples import Excerpt
+from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
+from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.numbers import THIN, count, fixed, nats, number, percent, span
+from app.shared.numbers import THIN, count, fixed, interval, nats, number, percent, signed, span
+from app.shared.tokens import Paint, Passage
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,146 @@ def sae_facts(sae: SaeInfo) -> list[Fact]:
         Fact("FVU", "fvu", fixed(sae.fvu, 3), f"massive tokens left out: {percent(sae.massive_share)}"),
         Fact("dead", "density", count(sae.n_dead), f"{percent(sae.n_dead / sae.n_latents)} never fired here"),
     ]
+
+
+def summary_of(run: RunInfo, latent: LatentInfo, mirror: LatentInfo | None, *said: str) -> str:
+    """How often it fires, its mirror image where it has one, and what else is `said` of it."""
+    if latent.density == 0:
+        return f"Never fires on {count(run.tokens)} tokens of {run.corpus}."
+    between = interval(latent.density_low, latent.density_high)
+    sure = f" (95 % interval {between})" if between else ""
+    other = "" if mirror is None else f", mirror image of latent {mirror.index}"
+    first = f"Fires on {percent(latent.density)} of {count(run.tokens)} tokens{sure}{other}."
+    return " ".join([first, *(text for text in said if text)])
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """A token as shown."""
+
+    token: str
+    value: float | None
+    length: float
+    """Of its bar, 0 to 100."""
+    shown: str
+    """The value as written."""
+
+
+@dataclass(frozen=True)
+class TokenList:
+    """Tokens with a bar each."""
+
+    title: str
+    term: str
+    side: str
+    """Colour of the bars: p, n, or z where it belongs to no pole; empty where they have none."""
+    rows: list[TokenRow]
+    missing: str
+    """Why the list is empty."""
+
+
+SHOWN = 10
+
+
+def token_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[TokenList]:
+    """By mean activation, by share of firing mass, promoted, suppressed."""
+    empty = f"No token type occurs {profiles.support or 5} times and makes it fire."
+    mean, mass = _items(profiles, "top_tokens", "mean"), _items(profiles, "top_tokens_mass", "share")
+    up, down = _items(profiles, "promoted", "logit"), _items(profiles, "suppressed", "logit")
+    why = latent.reasons.get
+    return [
+        _list("By mean activation", "top_tokens", side, mean, signed, why("top_tokens") or empty),
+        _list("By share of firing mass", "top_tokens_mass", side, mass, percent, why("top_tokens_mass")),
+        _list("Promoted", "promoted", _logits(up, 1), up, signed, why("promoted")),
+        _list("Suppressed", "suppressed", _logits(down, -1), down, signed, why("suppressed")),
+    ]
+
+
+def _items(profiles: Profiles, name: str, value: str) -> list[tuple[str, float | None]]:
+    return [(item["token"], item.get(value)) for item in profiles.items(name)[:SHOWN]]
+
+
+def _logits(items: Sequence[tuple[str, float | None]], sign: int) -> str:
+    """Logits are not centred: where a promoted one is below zero, or a suppressed one above, a bar would point the
+    wrong way."""
+    return "" if any(sign * (value or 0) < 0 for _token, value in items) else "z"
+
+
+def pole_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[TokenList]:
+    """A pole's lists on the pair page, named by the latent."""
+    sign = "+" if side == "p" else "−"
+    by_mean, _mass, promoted, _suppressed = token_lists(latent, profiles, side)
+    return [
+        replace(by_mean, title=f"{sign} {latent.index}, by mean activation"),
+        replace(promoted, title=f"{sign} {latent.index}, promoted"),
+    ]
+
+
+def _list(
+    title: str,
+    term: str,
+    side: str,
+    items: Sequence[tuple[str, float | None]],
+    form: Callable[[float | None], str],
+    missing: object,
+) -> TokenList:
+    most = max((abs(value or 0) for _token, value in items), default=0) or 1
+    rows = [TokenRow(token, value, round(100 * abs(value or 0) / most, 1), form(value)) for token, value in items]
+    return TokenList(title, term, side, rows, str(missing or "It never fired on this text."))
+
+
+KIND_TITLES = {
+    "top": "Strongest",
+    "level4": "Level 4 of 4",
+    "level3": "Level 3 of 4",
+    "level2": "Level 2 of 4",
+    "level1": "Level 1 of 4",
+    "random": "Random, on",
+    "off": "Random, off",
+}
+KIND_NOTES = {
+    "top": "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule.",
+    "level4": "The highest quarter of the firing activations.",
+    "level3": "Above the median of the firing activations.",
+    "level2": "Below the median of the firing activations.",
+    "level1": "The lowest quarter of the firing activations.",
+    "random": "Firing tokens drawn at random.",
+    "off": "Tokens drawn at random where the latent is off: the control for all the others.",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Examples of one kind."""
+
+    kind: str
+    title: str
+    note: str
+    examples: list[Passage] | None
+    """None: they come when asked for."""
+
+
+def group_of(kind: str, excerpts: list[Excerpt] | None, paint: Paint) -> Group:
+    """Examples of one kind in their colours; None where they come when asked for."""
+    shown = None if excerpts is None else [passage_of(excerpt, paint) for excerpt in excerpts if excerpt.kind == kind]
+    return Group(kind, KIND_TITLES[kind], KIND_NOTES[kind], shown)
+
+
+def passage_of(excerpt: Excerpt, paint: Paint) -> Passage:
+    """An example in its colours."""
+    return Passage(
+        excerpt.document,
+        excerpt.position,
+        excerpt.tokens,
+        excerpt.activations,
+        excerpt.partner,
+        excerpt.focus,
+        paint,
+    )
+
+
+def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint:
+    """The colours of a latent; `partner` only where it is a mirror image."""
+    scale = max(latent.scale, partner.scale if partner else 0.0)
+    weights = (latent.decoder_norm or 1.0, (partner.decoder_norm if partner else None) or 1.0)
+    return Paint(latent.index, scale, pole, partner.index if partner else None, weights)

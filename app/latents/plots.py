@@ -1,15 +1,27 @@
-"""Figures of one latent or one pair: activations, signed activations, position."""
+"""Plots of one latent or one pair: activations, signed activations, position.
+
+A page draws the first of several at once, and leaves the others and the tables of all to where they are asked for:
+`later` is that address, and empty where all is shown.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from app.latents.profiles import Histogram, Series
+from app.latents.profiles import POSITIONS, Histogram, Profiles, Series
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
-from app.shared.figures import BANDS, NEGATIVE, NEITHER, POSITIVE, Figure, axis, figure
+from app.shared.figures import BANDS, NEGATIVE, NEITHER, POSITIVE, Figure, View, axis, figure, short
+from app.shared.numbers import count, number
+
+COLOURS = {"p": POSITIVE, "n": NEGATIVE}
+Line = tuple[str, Series, str]
+"""Name, series, colour."""
 
 
 class Bars(NamedTuple):
@@ -34,8 +46,8 @@ def bars_of(histogram: Histogram) -> Bars:
 
 def _bar(bars: Bars, colour: str, name: str, **more: Any) -> dict[str, Any]:
     return {
-        "type": "bar", "x": bars.centre, "width": bars.width, "y": bars.tokens, "name": name,
-        "marker": {"color": colour, "line": {"width": 0}},
+        "type": "bar", "x": [short(at) for at in bars.centre], "width": [short(wide) for wide in bars.width],
+        "y": bars.tokens, "name": name, "marker": {"color": colour, "line": {"width": 0}},
         "hovertemplate": "%{x:.3g}: %{y:,} tokens<extra>%{fullData.name}</extra>", **more,
     }  # fmt: skip
 
@@ -133,7 +145,7 @@ def series_points(series: Series) -> list[tuple[float, float | None, float | Non
 
 
 def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
-    points = series_points(series)
+    points = [(*map(short, point[:4]), round(point[4] or 0)) for point in series_points(series)]
     known = [point for point in points if point[2] is not None and point[3] is not None]
     there = [point[0] for point in known]
     outline = {
@@ -144,9 +156,117 @@ def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
     line = {
         "type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.8}, "connectgaps": False, "name": name,
         "x": [point[0] for point in points], "y": [point[1] for point in points],
-        "customdata": [[low, high, tokens] for _x, _y, low, high, tokens in points],
+        "customdata": [point[2:] for point in points],
         "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; "
         "%{customdata[2]:,.0f} tokens)"
         "<extra>%{fullData.name}</extra>",
     }  # fmt: skip
     return [outline, line]
+
+
+class Maker(NamedTuple):
+    """A view that can be made."""
+
+    name: str
+    title: str
+    make: Callable[[bool], View]
+    """Called with whether to write the table, too."""
+
+
+def made(makers: Sequence[Maker], later: str) -> list[View]:
+    """The views. Where some may come `later`, only the first is drawn, and none has its table."""
+    if not later:
+        return [maker.make(True) for maker in makers]
+    first = [replace(maker.make(False), later=later) for maker in makers[:1]]
+    return first + [View(maker.name, maker.title, None, "", (), (), later) for maker in makers[1:]]
+
+
+def histograms(
+    latent: LatentInfo, mine: Histogram | None, pair: PairInfo | None, theirs: Histogram | None, later: str = ""
+) -> list[View]:
+    """Signed pair, this latent, over its mirror partner: those that there are.
+
+    Args:
+        pair: only where the two are mirror images; so, too, `theirs`, the partner's.
+    """
+    makers = []
+    side = "n" if pair is not None and pair.negative == latent.index else "p"
+    if pair is not None and (info := signed_info(pair)) is not None:
+        makers.append(Maker("pair", "pair, signed", partial(signed, pair, info)))
+    if mine is not None:
+        makers.append(Maker("latent", "this latent", partial(_own, latent, mine, side)))
+    if mine is not None and theirs is not None:
+        makers.append(Maker("mirrored", "partner below", partial(_mirrored, latent, mine, theirs, side)))
+    return made(makers, later)
+
+
+def signed(pair: PairInfo, info: SignedInfo, table: bool = True) -> View:
+    """Tokens by the signed signal z."""
+    on, other, neither = (count(sum(part)) for part in (info.positive, info.negative, info.neither))
+    summary = f"{pair.positive} is on for {on} tokens, {pair.negative} for {other}, neither for {neither}."
+    rows = [
+        (number(at), count(low), count(zero), count(high))
+        for at, high, low, zero in zip(info.centre, info.positive, info.negative, info.neither, strict=True)
+        if table
+    ]
+    head = ("z (sd)", f"{pair.negative} on", "neither", f"{pair.positive} on")
+    return View("pair", "pair, signed", signed_figure(pair, info), summary, head, rows)
+
+
+def _own(latent: LatentInfo, histogram: Histogram, side: str, table: bool) -> View:
+    bars = bars_of(histogram)
+    summary = "It never fired."
+    if bars.tokens:
+        span = f"from {number(bars.centre[0])} to {number(bars.centre[-1])}"
+        summary = f"{count(sum(bars.tokens))} tokens with an activation {span}; eight bins to each doubling."
+    rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.tokens, strict=True) if table]
+    plot = histogram_figure(latent, histogram, COLOURS[side])
+    return View("latent", "this latent", plot, summary, ("activation", "tokens"), rows)
+
+
+def _mirrored(latent: LatentInfo, mine: Histogram, theirs: Histogram, side: str, table: bool) -> View:
+    other = latent.partner if latent.partner is not None else -1
+    above = (latent.index, mine, COLOURS[side])
+    below = (other, theirs, COLOURS["n" if side == "p" else "p"])
+    rows = [
+        (str(index), number(at), count(tokens))
+        for index, histogram, _colour in (above, below)
+        for at, _width, tokens in zip(*bars_of(histogram), strict=True)
+        if table
+    ]
+    summary = f"Latent {latent.index} above, its mirror partner {other} below."
+    head = ("latent", "activation", "tokens")
+    return View("mirrored", "partner below", mirrored_figure(above, below), summary, head, rows)
+
+
+def positions(named: Sequence[tuple[str, Profiles, str]], later: str = "") -> list[View]:
+    """Mean activation over position in context, paragraph and sentence: those that there are.
+
+    Args:
+        named: of each latent its name, its profiles, its colour.
+    """
+    makers = [
+        Maker(kind, f"in {kind}", partial(_position, kind, named))
+        for kind in POSITIONS
+        if any(profiles.has_position(kind) for _name, profiles, _colour in named)
+    ]
+    return made(makers, later)
+
+
+def _position(kind: str, named: Sequence[tuple[str, Profiles, str]], table: bool) -> View:
+    lines = [(name, series, colour) for name, of, colour in named if (series := of.position(kind)) is not None]
+    rows = [
+        (
+            name,
+            number(at),
+            number(mean),
+            f"{number(low)} to {number(high)}" if low is not None else "",
+            count(round(tokens or 0)),
+        )
+        for name, series, _colour in lines
+        for at, mean, low, high, tokens in series_points(series)
+        if table
+    ]
+    summary = f"Mean activation over all tokens, on or off, with a 95 % interval over documents, by position in {kind}."
+    head = ("latent", "position", "mean", "95 % interval", "tokens")
+    return View(kind, f"in {kind}", position_figure(kind, lines), summary, head, rows)

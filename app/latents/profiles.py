@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.shared.record import finite
@@ -52,94 +53,145 @@ class Series:
     tokens: list[float | None]
 
 
-@dataclass(frozen=True)
+POSITIONS = ("context", "paragraph", "sentence")
+
+
+class Row(NamedTuple):
+    """What the store has of one profile."""
+
+    data: Any
+    values: bytes | None
+
+
 class Profiles:
-    """All profiles of one latent; a missing one is None or empty, with its reason at the latent."""
+    """All profiles of one latent, each read when it is asked for; a missing one is None or empty, with its reason at
+    the latent."""
 
-    histogram: Histogram | None
-    top_tokens: list[TokenItem]
-    top_tokens_mass: list[TokenItem]
-    promoted: list[TokenItem]
-    suppressed: list[TokenItem]
-    support: int | None
-    """Occurrences a token type needs to be ranked by its mean."""
-    types: int | None
-    """Token types the latent fired on."""
-    positions: dict[str, Series]
-    strip: list[float] | None
-    """Activation on each token of the run's one whole document."""
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        self._rows = rows
+
+    @cached_property
+    def histogram(self) -> Histogram | None:
+        """Firing tokens by activation."""
+        row = self._rows.get("histogram")
+        return None if row is None or row.values is None else Histogram(row.data["edges"], unpack(row.values))
+
+    @cached_property
+    def top_tokens(self) -> list[TokenItem]:
+        """Token types by mean activation."""
+        return _tokens(self._rows.get("top_tokens"))
+
+    @cached_property
+    def top_tokens_mass(self) -> list[TokenItem]:
+        """Token types by share of firing mass."""
+        return _tokens(self._rows.get("top_tokens_mass"))
+
+    @cached_property
+    def promoted(self) -> list[TokenItem]:
+        """Token types by logit, the largest first."""
+        return _tokens(self._rows.get("promoted"))
+
+    @cached_property
+    def suppressed(self) -> list[TokenItem]:
+        """Token types by logit, the smallest first."""
+        return _tokens(self._rows.get("suppressed"))
+
+    @property
+    def support(self) -> int | None:
+        """Occurrences a token type needs to be ranked by its mean."""
+        return self._top("support")
+
+    @property
+    def types(self) -> int | None:
+        """Token types the latent fired on."""
+        return self._top("types")
+
+    def items(self, name: str) -> list[dict[str, Any]]:
+        """A token list as it is stored."""
+        row = self._rows.get(name)
+        return [] if row is None else row.data.get("items", [])
+
+    @cached_property
+    def positions(self) -> dict[str, Series]:
+        """By kind: context, paragraph, sentence."""
+        return {kind: made for kind in POSITIONS if (made := self.position(kind))}
+
+    def has_position(self, kind: str) -> bool:
+        """Whether there is one of this kind."""
+        row = self._rows.get(f"position_{kind}")
+        return row is not None and row.values is not None
+
+    @cached_property
+    def strip(self) -> list[float] | None:
+        """Activation on each token of the run's one whole document."""
+        row = self._rows.get("strip")
+        return [finite(value) or 0.0 for value in unpack(row.values)] if row and row.values else None
+
+    @property
+    def has_strip(self) -> bool:
+        """Whether it has one."""
+        return "strip" in self._rows
+
+    def position(self, kind: str) -> Series | None:
+        """Mean activation by position in context, paragraph or sentence."""
+        row = self._rows.get(f"position_{kind}")
+        if row is None or row.values is None:
+            return None
+        mean, low, high, tokens = ([finite(value) for value in line] for line in unpack(row.values))
+        return Series(row.data["edges"], mean, low, high, tokens) if any(v is not None for v in mean) else None
+
+    def _top(self, name: str) -> int | None:
+        row = self._rows.get("top_tokens")
+        return None if row is None else row.data.get(name)
 
 
-def find_profiles(session: Session, analysis_id: int, index: int) -> Profiles:
-    """All of a latent."""
-    return find_many(session, analysis_id, [index])[index]
+_COLUMNS = select(Profile.index, Profile.name, Profile.data, Profile.values).where(
+    Profile.analysis_id == bindparam("analysis")
+)
+_MANY = _COLUMNS.where(Profile.index.in_(bindparam("indices", expanding=True)))
+_NAMED = _MANY.where(Profile.name.in_(bindparam("names", expanding=True)))
+_BESIDE = and_(Profile.index == bindparam("partner"), Profile.name.in_(("histogram", "strip")))
+_ONE = _COLUMNS.where(or_(Profile.index == bindparam("index"), _BESIDE))
+"""Made once: they take longer to make than to run."""
+
+
+def find_profiles(
+    session: Session, analysis_id: int, index: int, partner: int | None = None
+) -> tuple[Profiles, Profiles]:
+    """All of a latent, and its partner's histogram and strip, in one query."""
+    found = _rows(session, _ONE, analysis=analysis_id, index=index, partner=partner)
+    return Profiles(found.get(index, {})), Profiles(found.get(-1 if partner is None else partner, {}))
 
 
 def find_many(session: Session, analysis_id: int, indices: list[int]) -> dict[int, Profiles]:
     """All of some latents, in one query."""
-    statement = select(Profile).where(Profile.analysis_id == analysis_id, Profile.index.in_(indices))
-    rows: dict[int, dict[str, Profile]] = {index: {} for index in indices}
-    for row in session.scalars(statement):
-        rows[row.index][row.name] = row
-    return {index: _profiles(own) for index, own in rows.items()}
-
-
-def _profiles(rows: dict[str, Profile]) -> Profiles:
-    top = rows["top_tokens"].data if "top_tokens" in rows else {}
-    return Profiles(
-        histogram=_histogram(rows.get("histogram")),
-        top_tokens=_tokens(rows.get("top_tokens")),
-        top_tokens_mass=_tokens(rows.get("top_tokens_mass")),
-        promoted=_tokens(rows.get("promoted")),
-        suppressed=_tokens(rows.get("suppressed")),
-        support=top.get("support"),
-        types=top.get("types"),
-        positions={kind: made for kind in ("context", "paragraph", "sentence") if (made := _series(rows, kind))},
-        strip=_strip(rows.get("strip")),
-    )
-
-
-def find_histogram(session: Session, analysis_id: int, index: int) -> Histogram | None:
-    """A partner's histogram, for the mirrored view."""
-    return _histogram(session.get(Profile, (analysis_id, index, "histogram")))
+    found = _rows(session, _MANY, analysis=analysis_id, indices=indices)
+    return {index: Profiles(found.get(index, {})) for index in indices}
 
 
 def token_lists(
     session: Session, keys: Iterable[tuple[int, int]], names: tuple[str, ...]
 ) -> dict[tuple[int, int, str], list[TokenItem]]:
     """Token lists of many latents, by (analysis, index, name)."""
-    found: dict[tuple[int, int, str], list[TokenItem]] = {}
     by_analysis: dict[int, list[int]] = {}
     for analysis_id, index in keys:
         by_analysis.setdefault(analysis_id, []).append(index)
-    for analysis_id, indices in by_analysis.items():
-        statement = select(Profile).where(
-            Profile.analysis_id == analysis_id, Profile.index.in_(indices), Profile.name.in_(names)
-        )
-        for row in session.scalars(statement):
-            found[analysis_id, row.index, row.name] = _tokens(row)
+    return {
+        (analysis_id, index, name): _tokens(row)
+        for analysis_id, indices in by_analysis.items()
+        for index, held in _rows(session, _NAMED, analysis=analysis_id, indices=indices, names=list(names)).items()
+        for name, row in held.items()
+    }
+
+
+def _rows(session: Session, statement: Select[Any], **asked: Any) -> dict[int, dict[str, Row]]:
+    found: dict[int, dict[str, Row]] = {}
+    for index, name, data, values in session.execute(statement, asked):
+        found.setdefault(index, {})[name] = Row(data, values)
     return found
 
 
-def _histogram(row: Profile | None) -> Histogram | None:
-    if row is None or row.values is None:
-        return None
-    return Histogram(row.data["edges"], unpack(row.values))
-
-
-def _tokens(row: Profile | None) -> list[TokenItem]:
+def _tokens(row: Row | None) -> list[TokenItem]:
     known = set(TokenItem.__dataclass_fields__)
     items: list[dict[str, Any]] = row.data.get("items", []) if row else []
     return [TokenItem(**{key: value for key, value in item.items() if key in known}) for item in items]
-
-
-def _series(rows: dict[str, Profile], kind: str) -> Series | None:
-    row = rows.get(f"position_{kind}")
-    if row is None or row.values is None:
-        return None
-    mean, low, high, tokens = ([finite(value) for value in line] for line in unpack(row.values))
-    return Series(row.data["edges"], mean, low, high, tokens) if any(v is not None for v in mean) else None
-
-
-def _strip(row: Profile | None) -> list[float] | None:
-    return [finite(value) or 0.0 for value in unpack(row.values)] if row and row.values else None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import and_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.annotations.queries import AnnotationInfo, of_latent
 from app.annotations.queries import info as annotation_info
@@ -79,6 +80,14 @@ def find_rows(session: Session, keys: Sequence[Key]) -> list[LatentInfo]:
     return [found[key] for key in keys if key in found]
 
 
+def placed(latent: Latent, sae: SaeInfo) -> LatentInfo:
+    """A latent of a SAE that is known: its name and layer are not asked for again."""
+    owner = Analysis(id=sae.analysis_id, run_id=sae.run_id)
+    set_committed_value(owner, "sae", Sae(slug=sae.slug, layer=sae.layer))
+    set_committed_value(latent, "analysis", owner)
+    return latent
+
+
 def find_shown(session: Session, latents: Iterable[Key]) -> list[ShownLatent]:
     """Latents by their keys with what lists show beside them, in one query; in the order of the keys."""
     keys = list(latents)
@@ -121,16 +130,6 @@ def widths(session: Session, slugs: set[str]) -> dict[str, tuple[str, int]]:
     """By slug of the SAEs that there are: the SHA-256 of the weights, and how many latents it has."""
     statement = select(Sae.slug, Sae.sha256, Sae.n_latents).where(Sae.slug.in_(slugs))
     return {slug: (sha256, number) for slug, sha256, number in session.execute(statement)}
-
-
-def neighbours(session: Session, latent: LatentInfo) -> tuple[int | None, int | None]:
-    """Indices before and after in the SAE, by density: from a dense latent one steps to dense ones."""
-    key, here = tuple_(Latent.density, Latent.index), tuple_(latent.density, latent.index)
-    own = select(Latent.index).where(Latent.analysis_id == latent.analysis_id)
-    before = own.where(key > here).order_by(Latent.density, Latent.index).limit(1)
-    after = own.where(key < here).order_by(Latent.density.desc(), Latent.index.desc()).limit(1)
-    found = session.execute(select(before.scalar_subquery(), after.scalar_subquery())).one()
-    return found[0], found[1]
 
 
 def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[int]:

@@ -12,8 +12,10 @@ from app.http.cache import Fresh
 from app.http.errors import NothingAnalysed
 from app.latents.browse import browse_page
 from app.latents.filters import RunList
-from app.latents.page import latent_page
+from app.latents.page import latent_page, latent_part
+from app.latents.record import read_latent
 from app.runs import queries as runs
+from app.shared.links import WHOLE
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -32,4 +34,13 @@ def browse(
 @router.get("/saes/{slug:path}/latents/{index}")
 def latent(session: SessionDep, render: RendererDep, found: SaeDep, index: Index) -> HTMLResponse:
     """One latent."""
-    return render(latent_page(session, *found, index, render.pin))
+    return render(latent_page(found.run, read_latent(session, found.sae, index), render.pin))
+
+
+@router.get("/saes/{slug:path}/latents/{index}/parts/{name}")
+def part(session: SessionDep, render: RendererDep, found: SaeDep, index: Index, name: str) -> HTMLResponse:
+    """What of a latent's page comes when it is asked for, or all of it on one page."""
+    record = read_latent(session, found.sae, index)
+    if name == WHOLE:
+        return render(latent_page(found.run, record, render.pin, whole=True))
+    return render(latent_part(found.run, record, render.pin, name))

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
-from app.annotations.queries import AnnotationInfo, Subject, find_latest
+from app.annotations.queries import AnnotationInfo
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
-from app.interventions import steering_queries as steering
 from app.interventions.api import Change, changes
-from app.interventions.causal import causal_of
 from app.interventions.steering_queries import SteeringInfo
-from app.pairs.page import measured_pair
-from app.saes.queries import SaeInfo
+from app.pairs.record import read_pair
+from app.shared.links import pair_at
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -55,21 +51,15 @@ class PairOut(BaseModel):
 def get_pair(session: SessionDep, found: SaeDep, first: Index, second: Index) -> PairOut:
     """A pair's joint facts, its latents named in either order."""
     run, sae = found
-    pair = measured_pair(session, sae, first, second)
-    url = f"/saes/{sae.slug}/pairs/{pair.positive}/{pair.negative}"
-    said = find_latest(session, Subject.pair(sae.sha256, first, second))
-    more = _causes(session, sae, first, second) | {"annotation": None if said is None or said.empty else said}
-    return PairOut(sae=sae.slug, run=run.id, url=url, **asdict(pair), **more)
-
-
-def _causes(session: Session, sae: SaeInfo, first: int, second: int) -> dict[str, Any]:
-    """What interventions say of two latents together."""
-    causal = causal_of(session, sae.analysis_id, [first, second], plotted=False)
-    both = causal.of(first, second)
-    steered = [] if causal.steer is None else steering.steering_of(session, causal.steer.id, first)
-    own = [one for one in steered if {one.positive, one.negative} == {first, second}]
-    return {
-        "effects": changes(both),
-        "equivalent": None if both is None else both.equivalent,
-        "steering": own,
-    }
+    record = read_pair(session, sae, first, second)
+    pair, effect, said = record.pair, record.effect, record.said
+    return PairOut(
+        sae=sae.slug,
+        run=run.id,
+        url=pair_at(sae.slug, pair.positive, pair.negative),
+        **asdict(pair),
+        annotation=None if said is None or said.empty else said,
+        effects=changes(effect),
+        equivalent=None if effect is None else effect.equivalent,
+        steering=record.steering,
+    )

@@ -54,7 +54,7 @@ def find_pair(session: Session, analysis_id: int, first: int, second: int) -> Pa
         ),
     )
     row = session.scalars(statement.limit(1)).first()
-    return PairInfo(**{name: getattr(row, name) for name in PairInfo.__dataclass_fields__}) if row else None
+    return pair_info(row) if row else None
 
 
 def list_pairs(session: Session, analysis_id: int, limit: int = 100) -> list[PairInfo]:
@@ -65,5 +65,9 @@ def list_pairs(session: Session, analysis_id: int, limit: int = 100) -> list[Pai
         .order_by(Pair.score.desc(), Pair.positive)
         .limit(limit)
     )
-    rows = session.scalars(statement)
-    return [PairInfo(**{name: getattr(row, name) for name in PairInfo.__dataclass_fields__}) for row in rows]
+    return [pair_info(row) for row in session.scalars(statement)]
+
+
+def pair_info(row: Pair) -> PairInfo:
+    """A row as pages get it."""
+    return PairInfo(**{name: getattr(row, name) for name in PairInfo.__dataclass_fields__})

@@ -7,7 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from app.deps import Index, RendererDep, SaeDep, SessionDep
 from app.http.cache import Fresh
-from app.pairs.page import measured_pair, pair_page
+from app.pairs.page import pair_page, pair_part
+from app.pairs.record import read_pair
+from app.shared.links import WHOLE
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -15,5 +17,15 @@ router = APIRouter(dependencies=[Fresh])
 @router.get("/saes/{slug:path}/pairs/{first}/{second}")
 def pair(session: SessionDep, render: RendererDep, found: SaeDep, first: Index, second: Index) -> HTMLResponse:
     """One pair, in either order."""
-    joint = measured_pair(session, found.sae, first, second)
-    return render(pair_page(session, *found, joint, render.pin))
+    return render(pair_page(found.run, read_pair(session, found.sae, first, second), render.pin))
+
+
+@router.get("/saes/{slug:path}/pairs/{first}/{second}/parts/{name}")
+def part(
+    session: SessionDep, render: RendererDep, found: SaeDep, first: Index, second: Index, name: str
+) -> HTMLResponse:
+    """What of a pair's page comes when it is asked for, or all of it on one page."""
+    record = read_pair(session, found.sae, first, second)
+    if name == WHOLE:
+        return render(pair_page(found.run, record, render.pin, whole=True))
+    return render(pair_part(found.run, record, render.pin, name))

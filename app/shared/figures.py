@@ -37,16 +37,24 @@ def as_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def short(value: float | None) -> float | None:
+    """Four digits: more than a pixel shows."""
+    return None if value is None else float(f"{value:.4g}")
+
+
 @dataclass(frozen=True)
 class View:
     """A plot among others one can switch between, with its text alternative."""
 
     name: str
     title: str
-    figure: Figure
+    figure: Figure | None
+    """None: it is drawn when asked for."""
     summary: str
     """What the plot shows, in words and numbers."""
     head: tuple[str, ...]
     """Column heads of the table of its numbers."""
     rows: Sequence[tuple[str, ...]]
     """The numbers, as shown."""
+    later: str = ""
+    """Address of what is left out here, the table or the plot as well; empty where nothing is."""

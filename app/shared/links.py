@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _NEURONPEDIA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -35,6 +35,11 @@ def sae_at(slug: str) -> str:
     return f"/saes/{slug}"
 
 
+def latent_name(layer: int, index: int) -> str:
+    """What a latent is called everywhere: L15/1024."""
+    return f"L{layer}/{index}"
+
+
 def latent_at(slug: str, index: int) -> str:
     """A latent's page."""
     return f"/saes/{slug}/latents/{index}"
@@ -48,6 +53,24 @@ def name_of(layer: int, index: int) -> str:
 def pair_at(slug: str, positive: int, negative: int) -> str:
     """A pair's page."""
     return f"/saes/{slug}/pairs/{positive}/{negative}"
+
+
+Later = Callable[[str], str]
+"""Name of a part of a page -> the address at which it comes when it is asked for; empty where it stands on the page."""
+
+
+WHOLE = "all"
+"""The part that is the whole page, with nothing to come."""
+
+
+def parts_at(page: str, pin: str) -> Later:
+    """Addresses of the parts of a page."""
+    return lambda name: at(f"{page}/parts/{name}", pin)
+
+
+def nowhere(_name: str) -> str:
+    """No part comes later."""
+    return ""
 
 
 class Links:
@@ -69,8 +92,8 @@ class Links:
 
     def to(self, address: str, pin: str = "", name: str = "href") -> Markup:
         """The attribute of a link to `address`, run kept; none where it leads nowhere, and the link is plain text."""
-        found = self.where(at(address, pin))
-        return Markup("") if found is None else Markup('{}="{}"').format(Markup(name), found)
+        found = self.where(at(address, pin) if pin else address)
+        return Markup("") if found is None else Markup(f'{name}="{escape(found)}"')  # a page has a hundred
 
     def module(self, name: str) -> Markup:
         """The element that loads a script of ours."""

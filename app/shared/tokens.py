@@ -1,62 +1,42 @@
-"""Coloured text: examples and the strip of one whole document."""
+"""Coloured text: thousands of tokens a page, so their markup is made here and each different token is escaped once.
+
+Colour means which pole, and how strongly. One-sided signals use b1..b8; where a mirror partner exists n4..n1 and
+p1..p4 stand for the negative and the positive pole. Class names, not colours: the policy forbids inline styles.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from html import escape
+from itertools import groupby, repeat
 
-from app.latents.examples import Excerpt
-from app.latents.queries import LatentInfo
-from app.shared.colours import one_sided, two_sided
-from app.shared.numbers import number, plain
+from markupsafe import Markup
 
-KIND_TITLES = {
-    "top": "Strongest",
-    "level4": "Level 4 of 4",
-    "level3": "Level 3 of 4",
-    "level2": "Level 2 of 4",
-    "level1": "Level 1 of 4",
-    "random": "Random, on",
-    "off": "Random, off",
-}
-KIND_NOTES = {
-    "top": "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule.",
-    "level4": "The highest quarter of the firing activations.",
-    "level3": "Above the median of the firing activations.",
-    "level2": "Below the median of the firing activations.",
-    "level1": "The lowest quarter of the firing activations.",
-    "random": "Firing tokens drawn at random.",
-    "off": "Tokens drawn at random where the latent is off: the control for all the others.",
-}
+from app.shared.numbers import plain
+
+ONE_SIDED, TWO_SIDED = 8, 4
+_BREAK = "↵"
 
 
-class Cell(NamedTuple):
-    """One token as shown. A page has thousands."""
+def one_sided(value: float, scale: float) -> str:
+    """b1 to b8 (at `scale` or above); empty where the latent is off.
 
-    text: str
-    css: str
-    tip: str
-    """The activations on it, as "624: 3.21"; empty where there is none. Scripts put the token before it."""
-    focus: bool
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One example as shown."""
-
-    document: str
-    position: int
-    cells: list[Cell]
+    Args:
+        scale: activation that gets the full colour, > 0.
+    """
+    if value == 0 or scale <= 0:
+        return ""
+    return f"b{1 + min(ONE_SIDED - 1, int(ONE_SIDED * abs(value) / scale))}"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Examples of one kind."""
-
-    kind: str
-    title: str
-    note: str
-    examples: list[Shown]
+def two_sided(value: float, scale: float) -> str:
+    """n4..n1, p1..p4; empty where the signal is zero."""
+    if value == 0 or scale <= 0:
+        return ""
+    side = "p" if value > 0 else "n"
+    return f"{side}{1 + min(TWO_SIDED - 1, int(TWO_SIDED * abs(value) / scale))}"
 
 
 @dataclass(frozen=True)
@@ -69,61 +49,97 @@ class Paint:
 
     latent: int
     scale: float
-    pole: int
+    pole: int = 1
     """+1 where this latent is the positive pole, -1 where it is the negative one."""
-    partner: int | None
-    """The mirror partner, if the examples are two-sided."""
-    weights: tuple[float, float]
+    partner: int | None = None
+    """The mirror partner, if the text is two-sided."""
+    weights: tuple[float, float] = (1.0, 1.0)
     """Decoder norms of the latent and its partner: what makes their activations comparable."""
+    signed: bool = False
+    """Two-sided colours without a partner."""
 
-    def cell(self, token: str, value: float, partner: float, focus: bool = False) -> Cell:
-        """Colour and tooltip of one token."""
-        text = plain(token)
-        return Cell(text, self._css(value, partner), self._tip(value, partner), focus)
-
-    def _css(self, value: float, partner: float) -> str:
-        if self.partner is None and value >= 0:
+    def css(self, value: float, partner: float) -> str:
+        """The colour of a token."""
+        if value >= 0 and self.partner is None and not self.signed:
             return one_sided(value, self.scale)
         z = self.pole * (value * self.weights[0] - partner * self.weights[1])
         return two_sided(z, self.scale * self.weights[0])
 
-    def _tip(self, value: float, partner: float) -> str:
-        parts = [f"{self.latent}: {number(value)}"] if value else []
-        parts += [f"{self.partner}: {number(partner)}"] if self.partner is not None and partner else []
-        return ", ".join(parts)
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of text with a latent's activation on each token."""
+
+    document: str
+    position: int
+    """Character of the document at which it begins."""
+    tokens: Sequence[str]
+    values: Sequence[float]
+    partner: Sequence[float] | None
+    """The mirror partner's activations."""
+    focus: int | None
+    """The token it was drawn for."""
+    paint: Paint
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to read."""
+        return bool(self.tokens) and bool(self.values)
+
+    def __len__(self) -> int:
+        """Its tokens."""
+        return min(len(self.tokens), len(self.values))
+
+    @property
+    def names(self) -> str:
+        """The latents whose activations a token carries, the text's own first."""
+        return f"{self.paint.latent}" if self.paint.partner is None else f"{self.paint.latent} {self.paint.partner}"
+
+    def cells(self) -> Iterable[tuple[str, float, float]]:
+        """Token, activation, the partner's."""
+        partner = None if self.paint.partner is None else self.partner
+        return zip(self.tokens, self.values, partner or repeat(0.0), strict=False)
 
 
-def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint:
-    """The colours of a latent; `partner` only where it is a mirror image."""
-    scale = max(_scale(latent), _scale(partner) if partner else 0.0)
-    weights = (latent.decoder_norm or 1.0, (partner.decoder_norm if partner else None) or 1.0)
-    return Paint(latent.index, scale, pole, partner.index if partner else None, weights)
+def coloured(passage: Passage) -> Markup:
+    """Its tokens side by side, each isolated; a line ends after the last of some breaks.
+
+    A token's activations are in `data-v` and `data-w`, in three digits: scripts put the words around them.
+    """
+    parts: list[str] = []
+    broken = False
+    for place, (token, value, partner) in enumerate(passage.cells()):
+        text, begins, ends = _escaped(token)
+        if broken and not begins:
+            parts.append("<br>")
+        broken = ends
+        css = passage.paint.css(value, partner) if value or partner else ""
+        if place == passage.focus:
+            css = f"{css} focus".lstrip()
+        parts.append(f"<bdi{_attributes(css, value, partner)}>{text}</bdi>")
+    return Markup("".join(parts))  # classes and numbers are ours, the text is escaped
 
 
-def _scale(latent: LatentInfo) -> float:
-    """Activation that gets the full colour: the 99 % quantile, since a few massive tokens would hide the rest."""
-    return abs(float((latent.quantiles or {}).get("0.99") or latent.max or 0.0))
+def _attributes(css: str, value: float, partner: float) -> str:
+    own = f' class="{css}"' if css else ""
+    if value:
+        own += f' data-v="{value:.3g}"'
+    return f'{own} data-w="{partner:.3g}"' if partner else own
 
 
-def groups_of(excerpts: list[Excerpt], paint: Paint) -> list[Group]:
-    """Examples by kind; kinds without any are left out."""
-    made: dict[str, list[Shown]] = {}
-    for excerpt in excerpts:
-        made.setdefault(excerpt.kind, []).append(show(excerpt, paint))
-    return [Group(kind, KIND_TITLES[kind], KIND_NOTES[kind], shown) for kind, shown in made.items()]
+@lru_cache(maxsize=30_000)
+def _escaped(token: str) -> tuple[str, bool, bool]:
+    """As text of an element; whether it begins and ends with a line's end."""
+    text = plain(token)
+    return escape(text, quote=False), text.startswith(_BREAK), text.endswith(_BREAK)
 
 
-def show(excerpt: Excerpt, paint: Paint) -> Shown:
-    """One example with its colours."""
-    partner = excerpt.partner or [0.0] * len(excerpt.tokens)
-    rows = zip(excerpt.tokens, excerpt.activations, partner, strict=False)
-    cells = [
-        paint.cell(token, value, other, place == excerpt.focus) for place, (token, value, other) in enumerate(rows)
-    ]
-    return Shown(excerpt.document, excerpt.position, cells)
-
-
-def strip_of(tokens: list[str], values: list[float] | None, partner: list[float] | None, paint: Paint) -> list[Cell]:
-    """One whole document, a cell a token; empty where the latent has no detail."""
-    others = partner or [0.0] * len(tokens)
-    return [paint.cell(*row) for row in zip(tokens, values or [], others, strict=False)]
+def stripe(passage: Passage) -> Markup:
+    """Its tokens as cells of a strip one unit high: a path a colour, neighbours of one colour drawn as one."""
+    paths: dict[str, list[str]] = {}
+    at = 0
+    for css, cells in groupby(passage.cells(), lambda cell: passage.paint.css(cell[1], cell[2])):
+        long = sum(1 for _cell in cells)
+        paths.setdefault(css, []).append(f"M{at} 0h{long}v1h-{long}z")
+        at += long
+    drawn = (f'<path class="{css}" d="{"".join(places)}"/>' for css, places in sorted(paths.items()) if css)
+    return Markup("".join(drawn))

@@ -23,10 +23,12 @@ from app.http.assets import load
 from app.labels.page import labels_page
 from app.labels.queries import label_names
 from app.latents.page import latent_page
+from app.latents.record import read_latent
 from app.layers.page import layers_page
 from app.methods.page import methods_page
 from app.methods.queries import list_terms
-from app.pairs.page import measured_pair, pair_page
+from app.pairs.page import pair_page
+from app.pairs.record import read_pair
 from app.rendering import Given, Renderer
 from app.report.page import report_page
 from app.runs.queries import RunInfo
@@ -87,12 +89,11 @@ class PageMaker:
 
 
 def _latent(session: Session, run: RunInfo, slug: str, index: int) -> Page:
-    return latent_page(session, run, find_sae(session, run, slug), index, "")
+    return latent_page(run, read_latent(session, find_sae(session, run, slug), index), "", whole=True)
 
 
 def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) -> Page:
-    sae = find_sae(session, run, slug)
-    return pair_page(session, run, sae, measured_pair(session, sae, first, second), "")
+    return pair_page(run, read_pair(session, find_sae(session, run, slug), first, second), "", whole=True)
 
 
 PAGES: dict[str, Callable[..., Page]] = {

@@ -33,13 +33,14 @@ def search_data(session: Session, plan: Plan, rows: Rows) -> dict[str, Any]:
         for start in range(0, len(paged), _BATCH):
             batch = paged[start : start + _BATCH]
             lists = profiles.token_lists(session, [(sae.analysis_id, index) for index in batch], LISTS)
+            shown_of = examples.find_many(session, sae.analysis_id, batch, ("top",))
             for index in batch:
                 of = [lists.get((sae.analysis_id, index, name), [])[:SHOWN] for name in LISTS]
                 on, moved = (
                     [tokens.place(boxed(item.token)) for part in two for item in part] for two in (of[:2], of[2:])
                 )
                 contexts = []
-                for shown in examples.find_examples(session, sae.analysis_id, index, ("top",))[:CONTEXTS]:
+                for shown in shown_of.get(index, [])[:CONTEXTS]:
                     contexts.append(texts.place(plain("".join(shown.tokens))))
                     if len(texts.items) > len(titles):
                         titles.append(documents.place(plain(shown.document)))

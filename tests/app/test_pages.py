@@ -77,6 +77,12 @@ def page(client: TestClient, path: str) -> str:
     return answer.text
 
 
+def whole(client: TestClient, path: str) -> str:
+    """The page of a latent or a pair with all that otherwise comes when it is asked for."""
+    where, mark, query = path.partition("?")
+    return page(client, f"{where}/parts/all{mark}{query}")
+
+
 def words(html: str) -> str:
     """The text a reader sees, scripts left out, white space folded and thin spaces made plain."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", html, flags=re.DOTALL)
@@ -267,10 +273,11 @@ def test_an_empty_store_says_what_to_run(tmp_path_factory: pytest.TempPathFactor
 
 
 def _asked_for(environment: Environment, name: str) -> tuple[set[str], set[str]]:
-    """Names a template takes from its context, and names that its parents' imports and macros give it."""
+    """Names a template takes from its context, and names that it and its parents set, import and define."""
     tree = environment.parse((ROOT / "templates" / name).read_text())
     asked = meta.find_undeclared_variables(tree)
     given = {node.target for node in tree.find_all(nodes.Import)} | {node.name for node in tree.find_all(nodes.Macro)}
+    given |= {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
     parents = [node.template for node in tree.find_all(nodes.Extends)]
     for other in [*parents, *(node.template for node in tree.find_all(nodes.Include))]:
         assert isinstance(other, nodes.Const)

@@ -38,7 +38,7 @@ def test_a_card_says_what_the_page_says(client: TestClient) -> None:
     answer = client.get(f"{LATENT}/card.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
     texts = written(answer.text)
-    assert f"Latent {POSITIVE}⇄ mirror of {NEGATIVE}" in texts
+    assert f"L1/{POSITIVE}⇄ mirror of {NEGATIVE}" in texts
     assert "Fires on 38.1\u202f%of 60,000 tokens, 95 % interval 36.2–40.0\u202f%" in texts
     assert "Tiny · layer 1 · l1-resid" in texts
     assert "0 on" in texts

@@ -229,7 +229,7 @@ def test_the_preview_of_a_latent_has_a_sentence_and_its_card(client: TestClient)
     sentence = "Fires on 38.1\u202f% of 60,000 tokens (95 % interval 36.2–40.0\u202f%), mirror image of latent 1."
     assert tags["description"].startswith(sentence)
     assert tags["og:description"] == tags["description"]
-    assert tags["og:title"] == f"Latent {POSITIVE} · {SLUGS[1]}"
+    assert tags["og:title"] == f"L1/{POSITIVE} · {SLUGS[1]}"
     assert tags["og:image"] == tags["twitter:image"] == f"http://127.0.0.1{LATENT}/card.png"
     assert tags["twitter:card"] == "summary_large_image"
     assert client.get(tags["og:image"]).headers["content-type"] == "image/png"

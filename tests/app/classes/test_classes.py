@@ -20,7 +20,7 @@ from app.classes.score import ScoreInfo
 from app.classes.views import CLASSES
 from app.runs import queries as runs
 from store.vocabulary import NO_CLASS
-from tests.app.test_pages import page, words
+from tests.app.test_pages import page, whole, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS
 from tests.app.world_classes import EVIDENCE
 
@@ -40,7 +40,7 @@ def listed(client: TestClient, query: str) -> list[str]:
 
 
 def test_the_latent_page_says_what_it_does(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     text = words(html)
     assert (
         "It falls with the distance from the start of the sentence and probably stays with the subject of a passage."
@@ -54,19 +54,19 @@ def test_the_latent_page_says_what_it_does(client: TestClient) -> None:
 
 
 def test_a_class_says_how_many_sparse_controls_have_it(client: TestClient) -> None:
-    text = words(page(client, f"{SAE}/latents/{POSITIVE}"))
+    text = words(whole(client, f"{SAE}/latents/{POSITIVE}"))
     assert text.count("None of 1 sparse control passes") == 5
     assert text.count("1 of 1 sparse control passes") == 1
 
 
 def test_a_sparse_control_shows_the_same(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{CONTROL}")
+    html = whole(client, f"{SAE}/latents/{CONTROL}")
     assert re.search(r'<details class="fn holds" id="fn-content_word" open>', html)
     assert "It tells content words from the rest." in words(html)
 
 
 def test_where_no_class_holds_the_page_says_so(client: TestClient) -> None:
-    text = words(page(client, f"{SAE}/latents/{ORIGINAL}"))
+    text = words(whole(client, f"{SAE}/latents/{ORIGINAL}"))
     assert "No class that was looked for explains it." in text
     assert "Unexplained: What unexplained says of 3 is yes." in text
 
@@ -86,14 +86,14 @@ def test_where_nothing_was_measured_the_page_says_why(client: TestClient, path: 
 
 
 def test_a_score_without_evidence_is_a_row_without_a_plot(client: TestClient) -> None:
-    html = page(client, f"/saes/{SLUGS[2]}/latents/{NEGATIVE}")
+    html = whole(client, f"/saes/{SLUGS[2]}/latents/{NEGATIVE}")
     assert "What alphabet says of 1 is yes." in words(html)
     assert 'id="fn-alphabet-' not in html
     assert "There is nothing to draw for it." in words(html)
 
 
 def test_the_mixture_links_its_parts(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     text = words(html)
     assert "readable sum" in text
     assert "R² 0.62, spread over about 2 of 30 sparse latents tried" in text
@@ -102,18 +102,18 @@ def test_the_mixture_links_its_parts(client: TestClient) -> None:
 
 
 def test_the_chain_links_both_neighbours(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     for slug, index in ((SLUGS[0], POSITIVE), (SLUGS[2], NEGATIVE)):
         assert f'href="/saes/{slug}/latents/{index}"' in html
     text = words(html)
     assert "correlation −0.71" in text
     assert "cosine +0.66" in text
     assert "the two hook points write into different spaces" in text
-    assert "none: this is the first analysed layer" in words(page(client, f"/saes/{SLUGS[0]}/latents/{POSITIVE}"))
+    assert "none: this is the first analysed layer" in words(whole(client, f"/saes/{SLUGS[0]}/latents/{POSITIVE}"))
 
 
 def test_the_pair_page_sets_both_poles_side_by_side(client: TestClient) -> None:
-    html = page(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}")
+    html = whole(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}")
     table = html.split("What do they do?")[1].split("</table>")[0]
     first = words(table.split("<tbody>")[1].split("</tr>")[0])
     assert first.strip() == "position " + "ρ −0.62from start of sentenceyes" * 2
@@ -167,11 +167,6 @@ def test_browse_shows_chips_without_a_query_a_row(client: TestClient, statements
         counts.append(len(statements))
     assert counts[0] == counts[1]
     assert 'chip fn-likely" data-tip="What context_binding says of 0 is likely."' in html
-
-
-def test_a_latent_page_is_a_handful_of_queries(client: TestClient, statements: list[str]) -> None:
-    page(client, f"{SAE}/latents/{POSITIVE}")
-    assert len(statements) <= 25  # two of them what people say; a page made before takes one (test_kept.py)
 
 
 @pytest.fixture
@@ -266,6 +261,6 @@ def test_the_methods_page_defines_the_classes_and_shows_the_cuts(client: TestCli
 
 
 def test_evidence_is_text(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     assert "“&lt;b&gt;”" in html
     assert HOSTILE[1] not in html

@@ -23,7 +23,7 @@ from app.shared.figures import COLOURS, INK
 from migrations.runner import upgrade
 from store.session import make_engine
 from tests.app.layers.test_layers import figure
-from tests.app.test_pages import page, spaced
+from tests.app.test_pages import page, spaced, whole
 from tests.app.world import CONTROL, EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, build
 from tests.app.world_interventions import LOSS
 
@@ -52,7 +52,7 @@ def card(html: str) -> str:
 
 
 def test_the_latent_page_shows_each_measure_beside_its_controls(client: TestClient) -> None:
-    shown = card(page(client, f"{SAE}/latents/{POSITIVE}"))
+    shown = card(whole(client, f"{SAE}/latents/{POSITIVE}"))
     for part in (
         "Δ loss nats per token +0.0213 0.0182 to 0.0244",
         "0.0004 95 % &lt; 0.0021 beats 20 of 20",  # random directions
@@ -68,7 +68,7 @@ def test_the_latent_page_shows_each_measure_beside_its_controls(client: TestClie
 
 
 def test_what_goes_through_the_norm_is_one_sentence(client: TestClient) -> None:
-    shown = unescape(card(page(client, f"{SAE}/latents/{POSITIVE}")))
+    shown = unescape(card(whole(client, f"{SAE}/latents/{POSITIVE}")))
     assert (
         "With the final norm's scale frozen the loss changes by +0.0149 instead of +0.0213 and the entropy by −0.0030"
         " instead of −0.0085 nats per token: token by token, 66.0 % (50.0–70.0 %) of the entropy's change goes through"
@@ -77,8 +77,8 @@ def test_what_goes_through_the_norm_is_one_sentence(client: TestClient) -> None:
 
 
 def test_a_mirror_stands_beside_its_pair(client: TestClient) -> None:
-    assert "together with 1" in card(page(client, f"{SAE}/latents/{POSITIVE}"))
-    assert "together with" not in card(page(client, f"{SAE}/latents/{TWIN}"))
+    assert "together with 1" in card(whole(client, f"{SAE}/latents/{POSITIVE}"))
+    assert "together with" not in card(whole(client, f"{SAE}/latents/{TWIN}"))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_mirror_stands_beside_its_pair(client: TestClient) -> None:
     ],
 )
 def test_equivalence_is_said_in_words(client: TestClient, index: int, said: str, head: str) -> None:
-    html = page(client, f"{SAE}/latents/{index}")
+    html = whole(client, f"{SAE}/latents/{index}")
     lede = spaced(html.split('class="lede"')[1].split("</p>")[0])
     assert said in card(html)
     assert head in lede
@@ -137,7 +137,7 @@ def test_a_norm_that_mediates_nothing_is_said_to() -> None:
 
 
 def test_the_pair_page_sets_both_together_beside_each_alone(client: TestClient) -> None:
-    shown = card(page(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"))
+    shown = card(whole(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"))
     assert "What breaks without the two?" in shown
     assert "The model needs them" in shown
     assert "both controls of about its length, median + 0 alone − 1 alone random sparse" in shown
@@ -146,7 +146,7 @@ def test_the_pair_page_sets_both_together_beside_each_alone(client: TestClient) 
 
 
 def test_two_that_were_not_taken_out_together_stand_each_alone(client: TestClient) -> None:
-    html = page(client, f"/saes/{SLUGS[2]}/pairs/{POSITIVE}/{NEGATIVE}")
+    html = whole(client, f"/saes/{SLUGS[2]}/pairs/{POSITIVE}/{NEGATIVE}")
     shown = card(html)
     assert "Only antipodal pairs are taken out together" in shown
     assert "+ 0 alone" in shown
@@ -168,7 +168,7 @@ def test_where_nothing_was_ablated_the_page_gives_the_command(client: TestClient
 
 
 def test_a_bare_effect_breaks_nothing(client: TestClient) -> None:
-    html = page(client, f"/saes/{SLUGS[2]}/latents/{POSITIVE}")
+    html = whole(client, f"/saes/{SLUGS[2]}/latents/{POSITIVE}")
     assert "+0.500" in card(html)
     assert "controls of about its length" not in card(html)
     assert "frozen" not in card(html)
@@ -178,7 +178,7 @@ def test_a_bare_effect_breaks_nothing(client: TestClient) -> None:
 
 
 def test_the_plot_marks_this_latent_and_links_the_others(client: TestClient) -> None:
-    made = figure(client, f"{SAE}/latents/{POSITIVE}?run=2", "effect-loss-plot")
+    made = figure(client, f"{SAE}/latents/{POSITIVE}/parts/effects?run=2", "effect-loss-plot")
     by_name = {trace["name"]: trace for trace in made["data"]}
     assert by_name["latent 0"]["y"] == [0.0213]
     assert by_name["latent 0"]["marker"]["color"] == INK
@@ -189,13 +189,13 @@ def test_the_plot_marks_this_latent_and_links_the_others(client: TestClient) -> 
     assert made["layout"]["shapes"][0]["y0"] == 0.002
     assert made["layout"]["xaxis"]["type"] == made["layout"]["yaxis"]["type"] == "log"
     assert (
-        "shapes" not in figure(client, f"{SAE}/latents/0", "effect-kl-plot")["layout"]
-        or not figure(client, f"{SAE}/latents/0", "effect-kl-plot")["layout"]["shapes"]
+        "shapes" not in figure(client, f"{SAE}/latents/0/parts/effects", "effect-kl-plot")["layout"]
+        or not figure(client, f"{SAE}/latents/0/parts/effects", "effect-kl-plot")["layout"]["shapes"]
     )
 
 
 def test_the_poles_of_a_pair_keep_their_colours(client: TestClient) -> None:
-    made = figure(client, f"{SAE}/pairs/0/1", "effect-loss-plot")
+    made = figure(client, f"{SAE}/pairs/0/1/parts/effects", "effect-loss-plot")
     colours = {trace["name"]: trace["marker"]["color"] for trace in made["data"]}
     assert colours["latent 0"] == figures.POSITIVE
     assert colours["latent 1"] == figures.NEGATIVE
@@ -203,7 +203,7 @@ def test_the_poles_of_a_pair_keep_their_colours(client: TestClient) -> None:
 
 
 def test_the_plots_numbers_are_there_as_text(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     table = spaced(html.split('id="effect-loss-plot"')[1].split("</table>")[0])
     assert "latent 0 0.210 +0.0213 0.0182 to 0.0244" in table
     assert table.count("random direction for latent 0") == 2
@@ -227,8 +227,8 @@ def test_too_many_controls_are_thinned_and_zero_stays_on_the_axis() -> None:
 
 
 def test_plotly_takes_the_new_figures(client: TestClient) -> None:
-    made = [figure(client, f"{SAE}/latents/0", f"effect-{name}-plot") for name in effects.TITLES]
-    made += [figure(client, SAE, "dense-set"), figure(client, f"{SAE}/pairs/0/1", "steer-0-1")]
+    made = [figure(client, f"{SAE}/latents/0/parts/effects", f"effect-{name}-plot") for name in effects.TITLES]
+    made += [figure(client, SAE, "dense-set"), figure(client, f"{SAE}/pairs/0/1/parts/steering", "steer-0-1")]
     made += [figure(client, "/experiments/1", name) for name in ("curves", "counts", "angles")]
     made.append(dots_figure([Line("<b>", 0.1, 0.0, 0.2, True)], "x", ".2f", marks=(0.25,), span=(-0.002, 0.002)))
     for one in made:

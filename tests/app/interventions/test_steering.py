@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.interventions.steering import steering_card
 from app.interventions.steering_queries import SteeringInfo
 from tests.app.layers.test_layers import figure
-from tests.app.test_pages import page, spaced
+from tests.app.test_pages import page, spaced, whole
 from tests.app.world import CONTROL, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 
 SAE = f"/saes/{SLUGS[1]}"
@@ -24,7 +24,7 @@ def card(html: str) -> str:
 
 
 def test_the_pair_page_shows_the_rate_beside_its_controls(client: TestClient) -> None:
-    shown = spaced(card(page(client, PAIR)))
+    shown = spaced(card(whole(client, PAIR)))
     for part in (
         "The text follows in 10 of 12 pairs.",
         "83 % flip rate (95 % interval 70–93 %) of 12 pairs of texts, pushed by 2 standard deviations",
@@ -38,13 +38,13 @@ def test_the_pair_page_shows_the_rate_beside_its_controls(client: TestClient) ->
 
 
 def test_the_plot_has_chance_and_cut(client: TestClient) -> None:
-    made = figure(client, PAIR, "steer-0-1")
+    made = figure(client, f"{PAIR}/parts/steering", "steer-0-1")
     assert [shape["x0"] for shape in made["layout"]["shapes"]] == [0.25, 0.75]
     assert sorted(value for trace in made["data"] for value in trace["x"]) == [0.25, 0.35, 0.42, 0.83]
 
 
 def test_a_refused_dose_is_struck_out_and_says_why(client: TestClient) -> None:
-    html = card(page(client, PAIR))
+    html = card(whole(client, PAIR))
     assert "<s>8</s>" in html
     assert "<s>2</s>" not in html
     assert "8 — 1.37 refused costs more than 1 nat per token" in spaced(html)
@@ -52,7 +52,7 @@ def test_a_refused_dose_is_struck_out_and_says_why(client: TestClient) -> None:
 
 
 def test_continuations_stand_side_by_side_as_text(client: TestClient) -> None:
-    html = card(page(client, PAIR))
+    html = card(whole(client, PAIR))
     assert html.count('class="goes-on"') == 2
     first, second = (spaced(part) for part in html.split('class="goes-on"')[1:])
     assert "pushed towards − 1" in first
@@ -65,7 +65,7 @@ def test_continuations_stand_side_by_side_as_text(client: TestClient) -> None:
 
 
 def test_scored_texts_can_be_read(client: TestClient) -> None:
-    shown = spaced(card(page(client, PAIR)))
+    shown = spaced(card(whole(client, PAIR)))
     assert "−0.31 +0.05 +0.42" in shown
 
 
@@ -85,12 +85,12 @@ def test_where_nothing_was_steered_the_page_gives_the_command(client: TestClient
 
 
 def test_a_latent_page_speaks_of_it_only_where_something_asks(client: TestClient) -> None:
-    assert card(page(client, f"{SAE}/latents/{TWIN}")) == ""
-    assert card(page(client, f"{SAE}/latents/{CONTROL}")) == ""
+    assert card(whole(client, f"{SAE}/latents/{TWIN}")) == ""
+    assert card(whole(client, f"{SAE}/latents/{CONTROL}")) == ""
 
 
 def test_a_signal_that_could_not_be_measured_says_so(client: TestClient) -> None:
-    shown = spaced(card(page(client, f"{SAE}/latents/{ORIGINAL}")))
+    shown = spaced(card(whole(client, f"{SAE}/latents/{ORIGINAL}")))
     assert "too few texts" in shown
     assert "not measured" in shown
     assert "flip rate" not in shown

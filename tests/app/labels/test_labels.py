@@ -12,7 +12,7 @@ from app.main import create_app
 from app.runs import queries as runs
 from app.settings import Settings
 from store.session import make_engine
-from tests.app.test_pages import page, words
+from tests.app.test_pages import page, whole, words
 from tests.app.world import HOSTILE, NEGATIVE, POSITIVE, SLUGS, build
 
 LATENT = f"/saes/{SLUGS[1]}/latents/{POSITIVE}"
@@ -47,7 +47,7 @@ def test_the_strongest_are_sorted_by_what_is_left_of_the_effect(session: Session
 
 
 def test_the_latent_page_says_effect_interval_and_confounds(client: TestClient) -> None:
-    shown = words(page(client, LATENT))
+    shown = words(whole(client, LATENT))
     conditional = ("q &lt; 0.001", "chance 0.02", "0.30 to 0.50")
     for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", *conditional, "ρ −0.50", "AUC 0.80", "Party goes with"):
         assert part in shown, part

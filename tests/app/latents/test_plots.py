@@ -16,9 +16,11 @@ from app.home.plots import curve_figure, curve_info, density_heights, layers_fig
 from app.latents.page import latent_page
 from app.latents.plots import Bars, bars_of, series_points
 from app.latents.profiles import Histogram, Series
+from app.latents.record import read_latent
 from app.layers import plots as functions
 from app.layers.page import layers_page
-from app.pairs.page import measured_pair, pair_page
+from app.pairs.page import pair_page
+from app.pairs.record import read_pair
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.shared.figures import COLOURS, Figure, View
@@ -28,10 +30,17 @@ CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
 
 
 def views_of(session: Session, index: int) -> list[View]:
-    """All plots of a latent's page."""
+    """All plots of a latent's page, with nothing left for later."""
     run = runs.run_of_sae(session, SLUGS[1], None)
-    page = latent_page(session, run, saes.find_sae(session, run, SLUGS[1]), index, "")
-    return [*page.histograms, *page.positions, *(view for row in page.functions for view in row.views)]
+    made = latent_page(run, read_latent(session, saes.find_sae(session, run, SLUGS[1]), index), "", whole=True).sections
+    rows = [view for row in made.functions or [] for view in row.views or []]
+    return [*(made.histograms or []), *(made.positions or []), *rows]
+
+
+def plot(view: View) -> Figure:
+    """Of a view that is drawn at once."""
+    assert view.figure
+    return view.figure
 
 
 def figures(session: Session) -> list[Figure]:
@@ -40,14 +49,15 @@ def figures(session: Session) -> list[Figure]:
     assert run
     found = saes.list_saes(session, run)
     info = curve_info(saes.density_curves(session, run), run.dense_threshold)
-    pair = pair_page(session, run, found[1], measured_pair(session, found[1], POSITIVE, NEGATIVE), "")
-    assert pair.histogram
-    made = [view.figure for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
-    made += [view.figure for view in (pair.histogram, *pair.positions)]
+    pair = pair_page(run, read_pair(session, found[1], POSITIVE, NEGATIVE), "", whole=True).sections
+    assert pair.histograms
+    assert pair.positions
+    made = [plot(view) for index in (POSITIVE, NEGATIVE, CONTROL) for view in views_of(session, index)]
+    made += [plot(view) for view in (*pair.histograms, *pair.positions)]
     layers = layers_page(session, run, "run=2")
     assert layers.stack
     assert layers.flow
-    made += [layers.stack, layers.flow.figure, *(panel for _sae, panel in layers.panels)]
+    made += [layers.stack, plot(layers.flow), *(panel for _sae, panel in layers.panels)]
     made.append(functions.stack_figure(found, class_counts.profile(session, run), "", small=True))
     made += [scatter_figure(saes.scatter_points(session, run), "run=2"), curve_figure(info, found)]
     return made + [chart for _title, chart in layers_figure(found, "")]
@@ -98,12 +108,12 @@ def test_runs_are_told_by_whole_lengths(session: Session) -> None:
     (runs_view,) = [view for view in views_of(session, POSITIVE) if view.name == "runs"]
     assert [row[0] for row in runs_view.rows] == ["1", "2 to 3", "4 to 7"]
     # a logarithmic axis has no place for none; steps need the last count twice
-    observed = runs_view.figure["data"][1]
+    observed = plot(runs_view)["data"][1]
     assert (observed["x"], observed["y"]) == ([1, 2, 4, 8], [30, 20, None, None])
 
 
 def test_tokens_on_an_axis_are_text(session: Session) -> None:
-    made = {view.name: view.figure["data"][0] for view in views_of(session, POSITIVE)}
+    made = {view.name: plot(view)["data"][0] for view in views_of(session, POSITIVE)}
     assert made["letters"]["x"] == ["none", "&lt;b&gt;", "t"]
     assert made["letters"]["marker"]["color"] == ["--z", "--ink", "--z"]
     assert made["tags"]["y"] == ["noun", "&lt;img&gt;"]

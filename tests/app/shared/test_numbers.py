@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.shared import numbers as formats
-from app.shared.colours import one_sided, two_sided
+from app.shared.tokens import one_sided, two_sided
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,6 @@ def test_running_text_keeps_its_spaces() -> None:
 
 
 def test_colours_grow_with_the_activation_and_stop_at_the_scale() -> None:
-    assert [one_sided(value, 8.0) for value in (0, 0.1, 1.0, 7.9, 8.0, 99.0)] == ["b0", "b1", "b2", "b8", "b8", "b8"]
+    assert [one_sided(value, 8.0) for value in (0, 0.1, 1.0, 7.9, 8.0, 99.0)] == ["", "b1", "b2", "b8", "b8", "b8"]
     assert [two_sided(value, 4.0) for value in (-9.0, -0.1, 0.0, 0.1, 3.9)] == ["n4", "n1", "", "p1", "p4"]
-    assert one_sided(1.0, 0.0) == "b0"
+    assert one_sided(1.0, 0.0) == ""

@@ -13,7 +13,7 @@ from app.shared.numbers import coded
 from app.verdicts.page import ruling
 from app.verdicts.queries import verdict_counts, verdict_info
 from app.verdicts.sentences import Place, gap_said, ground_said
-from tests.app.test_pages import page, words
+from tests.app.test_pages import page, whole, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 from tests.app.world_interventions import BARE, COMMAND, UNTOUCHED, VERDICTS, WHOLE
 
@@ -28,7 +28,7 @@ def listed(client: TestClient, query: str) -> list[int]:
 
 
 def test_the_latent_page_says_why(client: TestClient) -> None:
-    html = page(client, f"{SAE}/latents/{POSITIVE}")
+    html = whole(client, f"{SAE}/latents/{POSITIVE}")
     card = html.split('id="verdict"')[1].split("</section>")[0]
     shown = words(card)
     assert f"The rule says keep of {POSITIVE}." in shown
@@ -40,7 +40,7 @@ def test_the_latent_page_says_why(client: TestClient) -> None:
 
 
 def test_what_speaks_for_pruning_stands_by_itself(client: TestClient) -> None:
-    card = page(client, f"{SAE}/latents/{TWIN}").split('id="verdict"')[1].split("</section>")[0]
+    card = whole(client, f"{SAE}/latents/{TWIN}").split('id="verdict"')[1].split("</section>")[0]
     pruning = words(card.split("Speaks for pruning it")[1].split("</ul>")[0])
     assert pruning.strip() == "effect Without it, something."
 
@@ -54,7 +54,7 @@ def test_it_is_marked_as_the_rules_wherever_it_stands(client: TestClient) -> Non
 
 
 def test_the_head_leads_to_the_grounds(client: TestClient) -> None:
-    head = page(client, f"{SAE}/latents/{POSITIVE}").split('class="chips"')[1].split("</p>")[0]
+    head = whole(client, f"{SAE}/latents/{POSITIVE}").split('class="chips"')[1].split("</p>")[0]
     assert 'class="ruled r-keep" href="#verdict"' in head
 
 
@@ -115,7 +115,7 @@ def test_the_sae_page_counts_them(client: TestClient, session: Session) -> None:
 
 
 def test_a_verdict_without_grounds_is_still_one(client: TestClient) -> None:
-    html = page(client, f"/saes/{SLUGS[2]}/latents/{POSITIVE}")
+    html = whole(client, f"/saes/{SLUGS[2]}/latents/{POSITIVE}")
     assert "Speaks for" not in html
     assert 'class="ruled r-investigate"' in html
 
@@ -123,7 +123,7 @@ def test_a_verdict_without_grounds_is_still_one(client: TestClient) -> None:
 def test_hostile_grounds_are_text(client: TestClient) -> None:
     for path in (f"{SAE}/latents/{POSITIVE}", "/latents"):
         assert HOSTILE[0] not in page(client, path)
-    assert "Position holds &lt;script&gt;" in page(client, f"{SAE}/latents/{POSITIVE}")
+    assert "Position holds &lt;script&gt;" in whole(client, f"{SAE}/latents/{POSITIVE}")
 
 
 def test_nothing_is_said_where_the_rule_was_not_applied() -> None:

@@ -1,0 +1,117 @@
+"""The latent page and the pair page: what comes at once, what comes when it is asked for, and what a visit costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import event
+
+from app.latents.page import PARTS
+from app.pairs.page import PARTS as PAIR_PARTS
+from tests.app.test_pages import Tags, page, spaced, whole, words
+from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS, TWIN
+
+SAE = f"/saes/{SLUGS[1]}"
+LATENT, PAIR = f"{SAE}/latents/{POSITIVE}", f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"
+PAGES = [*(f"{SAE}/latents/{index}" for index in (POSITIVE, NEGATIVE, TWIN, DEAD, CONTROL, 9)), PAIR]
+
+
+@pytest.fixture
+def queries(application: FastAPI) -> Iterator[list[str]]:
+    """What the server asks the database, but for the begin of a transaction."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.extend([statement] * (statement != "BEGIN"))
+
+    event.listen(application.state.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(application.state.engine, "before_cursor_execute", note)
+
+
+def places(html: str) -> dict[str, str]:
+    """What comes later: the address of each place, by its id."""
+    return {given["id"]: given["data-part"] for _tag, given in Tags(html).found if "data-part" in given}
+
+
+def element(html: str, name: str) -> str:
+    """The markup from the element with this id on."""
+    found = re.search(rf'<(\w+)[^>]* id="{re.escape(name)}".*', html, re.DOTALL)
+    assert found, name
+    return found[0]
+
+
+@pytest.mark.parametrize("path", [f"{SAE}/latents/{NEGATIVE}", PAIR])
+def test_a_first_visit_is_five_queries(client: TestClient, queries: list[str], path: str) -> None:
+    page(client, LATENT)  # what only a worker writes is read once for all pages
+    queries.clear()
+    page(client, path)
+    assert len(queries) <= 5, queries
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_part_is_found_where_its_place_says(client: TestClient, path: str) -> None:
+    html = page(client, path)
+    held = places(html)
+    for name, address in held.items():
+        assert address.startswith(f"{path}/parts/")
+        part = page(client, address)
+        assert name in {given.get("id") for _tag, given in Tags(part).found}, (name, address)
+        assert not places(part), address  # a part is whole
+        # without a script the link of the place leads to the same
+        link = re.search(r'<a [^>]*href="([^"]+)"', element(html, name))
+        assert link
+        assert link[1] == f"{address}#{name}"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_whole_page_has_nothing_to_come_and_loses_nothing(client: TestClient, path: str) -> None:
+    html, made = page(client, path), whole(client, path)
+    assert not places(made)
+    assert page(client, f"{path}/parts/all?run=2") != made  # links keep the run
+    headings = [re.findall(r"<h[12][^>]*>(.*?)</h[12]>", text, re.DOTALL) for text in (html, made)]
+    assert headings[0] == headings[1]
+    for name, address in places(html).items():
+        text = spaced(element(page(client, address), name).split("</table>")[0])[:150]
+        assert text in spaced(made), name
+
+
+def test_a_part_says_whose_it_is_and_leads_back(client: TestClient) -> None:
+    for name, words_of in PARTS.items():
+        html = page(client, f"{LATENT}/parts/{name}")
+        assert f"L1/0: {words_of}" in words(html)
+        assert f'href="{LATENT}"' in html
+    for name in PAIR_PARTS:
+        assert "L1/0 ⇄ L1/1: " in words(page(client, f"{PAIR}/parts/{name}"))
+
+
+@pytest.mark.parametrize("path", [LATENT, PAIR])
+@pytest.mark.parametrize("name", ["nothing", "examples-", "examples-level9", "examples"])
+def test_what_is_no_part_is_not_found(client: TestClient, path: str, name: str) -> None:
+    answer = client.get(f"{path}/parts/{name}")
+    assert answer.status_code == 404
+    assert "it has plots" in answer.text
+
+
+def test_sections_that_are_linked_to_stand_on_the_page(client: TestClient) -> None:
+    html = page(client, LATENT)
+    for name in ("functions", "effects", "verdict", "annotation", "chain", "labels", "examples-off", "fn-position"):
+        assert f'id="{name}"' in html, name
+
+
+def test_a_part_is_as_fresh_as_its_page(client: TestClient) -> None:
+    first = client.get(f"{LATENT}/parts/plots")
+    again = client.get(f"{LATENT}/parts/plots", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_a_latent_is_named_by_its_layer_and_index(client: TestClient) -> None:
+    html = page(client, LATENT)
+    assert f"<title>L1/0 · {SLUGS[1]} · Dense Latents</title>" in html
+    assert re.search(r"<h1>L1/0\s", html)
+    assert f"<title>L1/0 ⇄ L1/1 · {SLUGS[1]} · Dense Latents</title>" in page(client, PAIR)
