@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from functools import partial
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2.utils import htmlsafe_json_dumps
 
 from app.classes.groups import fill_of, title_of
 from app.classes.sentences import class_said
@@ -57,6 +56,8 @@ class Given:
 
 IMPLICIT = {given.name for given in fields(Given)}
 NOTHING = Given()
+json_block = partial(htmlsafe_json_dumps, allow_nan=False, separators=(",", ":"))
+"""JSON for a <script type="application/json">: no string in it can end the element."""
 
 
 class Renderer:
@@ -94,11 +95,3 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters["packed"] = links.packed
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment
-
-
-def json_block(value: Any) -> Markup:
-    """JSON for a <script type="application/json">. With `<` escaped no string in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)  # the letters that could leave the element are escaped above
