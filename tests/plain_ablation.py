@@ -1,6 +1,6 @@
 """The plain way to ablate, one latent at a time through the whole model, and what the fast way saves over it.
 
-Run it: python -m analysis.interventions.ablate.plain --db STORE --sae LAYER
+Run it: python -m tests.plain_ablation --db STORE --sae LAYER
 """
 
 from __future__ import annotations
