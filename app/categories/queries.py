@@ -64,11 +64,6 @@ def _list(session: Session) -> list[CategoryInfo]:
     return machine + [info(row) for row in rows]
 
 
-def category_titles(found: list[CategoryInfo]) -> dict[str, CategoryInfo]:
-    """By key."""
-    return {one.key: one for one in found}
-
-
 def info(row: Category) -> CategoryInfo:
     """A row as pages get it."""
     return CategoryInfo.model_validate(row)

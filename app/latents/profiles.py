@@ -99,11 +99,6 @@ def _profiles(rows: dict[str, Profile]) -> Profiles:
     )
 
 
-def find_histogram(session: Session, analysis_id: int, index: int) -> Histogram | None:
-    """A partner's histogram, for the mirrored view."""
-    return _histogram(session.get(Profile, (analysis_id, index, "histogram")))
-
-
 def token_lists(
     session: Session, keys: Iterable[tuple[int, int]], names: tuple[str, ...]
 ) -> dict[tuple[int, int, str], list[TokenItem]]:
