@@ -12,8 +12,16 @@ from analysis.errors import UserError
 from analysis.hashing import unit_hash
 from analysis.interventions.prune.chosen import chosen
 from analysis.interventions.prune.config import PruneConfig
-from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of, without
-from analysis.interventions.prune.fold import check_foldable, contribution, folded, mean_activations
+from analysis.interventions.prune.cut import (
+    check_foldable,
+    check_room,
+    contribution,
+    folded,
+    latent_axes,
+    mean_activations,
+    tensors_of,
+    without,
+)
 from analysis.interventions.prune.folder import PRUNING, check_out, new_folder, write_sae
 from analysis.interventions.prune.report import Comparison, Report, table
 from analysis.interventions.subject import Stored, Subject, look_up

@@ -20,7 +20,7 @@ from torch import Tensor
 from analysis.hashing import sha256_file
 from analysis.interventions.retrain.arms import ArmPlan
 from analysis.interventions.retrain.held_out import HeldOut, measure
-from analysis.interventions.retrain.removal import Removal
+from analysis.interventions.retrain.spans import Removal
 from analysis.process.progress import progress_bar
 from analysis.reading.sae import HASH, WEIGHTS, load_sae
 from analysis.training.activations import ActivationCache

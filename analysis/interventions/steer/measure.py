@@ -10,11 +10,9 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.steer.config import DOSES, FEWEST, MOST_COST, PREFIX, SteerConfig
-from analysis.interventions.steer.examples import LENGTH, continuations, readable
 from analysis.interventions.steer.flips import Preferences, Rate, either_way, mean, preferences, preferred, rate
-from analysis.interventions.steer.poles import Places, beginnings, foreign, halves, poles, swapped, token_rows
-from analysis.interventions.steer.pool import Pool
-from analysis.interventions.steer.score import Scorer, Texts
+from analysis.interventions.steer.pool import Places, Pool, beginnings, foreign, halves, poles, swapped, token_rows
+from analysis.interventions.steer.score import LENGTH, Scorer, Texts, continuations, readable
 from analysis.interventions.steer.signals import Controls, Signal
 from store.vocabulary import RANDOM, SPARSE, SWAPPED, Statement
 

@@ -14,8 +14,7 @@ from analysis.interventions.steer.config import DOSES, SteerConfig
 from analysis.interventions.steer.flips import Rate
 from analysis.interventions.steer.measure import Control, Dose, Measured, Steering, best, planned
 from analysis.interventions.steer.outcome import judged
-from analysis.interventions.steer.poles import Places, halves, poles
-from analysis.interventions.steer.pool import Pool
+from analysis.interventions.steer.pool import Places, Pool, halves, poles
 from analysis.interventions.steer.score import Scorer
 from analysis.interventions.steer.signals import Controls, Signal
 from app.interventions.sentences import steering_said
