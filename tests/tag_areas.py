@@ -80,8 +80,8 @@ def compare(config: AnalyzeConfig, first: Tagging, second: Tagging, console: Con
     reading = prepare(config)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(reading, Checkpoints(Path(folder), "areas"))
-        with progress_bar(console, "reading", config.tokens, "tokens", 0) as tell:
-            run.stream(tell)
+        with progress_bar(console, "reading", config.tokens, "tokens", 0) as progress:
+            run.stream(progress)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
     found: dict[int, list[Difference]] = {}
     a = b = torch.zeros(0, dtype=torch.int64)

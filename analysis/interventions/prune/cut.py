@@ -6,7 +6,6 @@ happened."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from analysis.errors import UserError
+from analysis.process.progress import Progress
 from analysis.reading.corpus import ContextStream
 from analysis.reading.model import LanguageModel
 from analysis.reading.sae import WEIGHTS, LoadedSae
@@ -118,7 +118,7 @@ def check_foldable(sae: LoadedSae) -> None:
 
 
 def mean_activations(
-    model: LanguageModel, sae: LoadedSae, stream: ContextStream, latents: list[int], tell: Callable[[int], None]
+    model: LanguageModel, sae: LoadedSae, stream: ContextStream, latents: list[int], progress: Progress
 ) -> tuple[Tensor, int]:
     """Means of some latents over all counted tokens, massive ones too, tokens where they are off included.
 
@@ -131,7 +131,7 @@ def mean_activations(
         acts = sae.encode(x[batch.mask.to(x.device)])[:, latents]
         total += acts.sum(0, dtype=torch.float64).cpu()
         tokens += len(acts)
-        tell(len(acts))
+        progress(len(acts))
     return total / max(tokens, 1), tokens
 
 

@@ -97,9 +97,9 @@ def _filled(
     for (done, _cursor), together in missing.items():
         what = "held-out activations" if only_held_out else "activations"
         try:
-            with progress_bar(console, what, tokens, "tokens", done) as tell:
-                tell(done) if done else None
-                fill_together(together, model, stream, tell)
+            with progress_bar(console, what, tokens, "tokens", done) as progress:
+                progress(done) if done else None
+                fill_together(together, model, stream, progress)
         except UserError as error:
             raise UserError(str(error).replace("--tokens", option)) from None
     if only_held_out:

@@ -14,7 +14,7 @@ from analysis.interventions.retrain.config import ARMS, RetrainConfig
 from analysis.interventions.retrain.held_out import HeldOut, measure
 from analysis.interventions.retrain.job import Job
 from analysis.interventions.retrain.source import Source
-from analysis.interventions.retrain.spans import Dictionary, Found, Removal, angles, find_again
+from analysis.interventions.retrain.spans import Dictionary, FoundAgain, Removal, angles, find_again
 from analysis.reading.sae import load_sae
 from analysis.statistics.intervals import t95
 
@@ -162,7 +162,7 @@ class Results(NamedTuple):
 
     reports: dict[str, list[Report]]  # by arm, in the order of its seeds
     summary: dict[str, Any]
-    found: Found | None  # the SAE's dense latents under other seeds; None below two seeds of the original arm
+    found: FoundAgain | None  # the SAE's dense latents under other seeds; None below two seeds of the original arm
     folder: Path
 
     def lines(self) -> Iterator[str]:
@@ -212,7 +212,7 @@ def _to_source(config: RetrainConfig, source: Source, seeds: list[tuple[int, Dic
 
 def _stability(
     config: RetrainConfig, source: Source, seeds: list[tuple[int, Dictionary]]
-) -> tuple[Found | None, dict[str, Any] | None]:
+) -> tuple[FoundAgain | None, dict[str, Any] | None]:
     if len(seeds) < 2:
         return None, None
     decoder = source.sae.decoder.cpu()

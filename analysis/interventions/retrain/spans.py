@@ -151,7 +151,7 @@ def _rounded(values: Tensor) -> list[float]:
     return [round(value, 5) for value in values.tolist()]
 
 
-class Found(NamedTuple):
+class FoundAgain(NamedTuple):
     """Whether latents come back under other seeds."""
 
     cosines: Tensor  # [latents, seeds] float64: the largest |cosine| with any latent of that seed
@@ -160,14 +160,14 @@ class Found(NamedTuple):
     chance: list[float]  # 95 % quantile over random directions, by seed
 
 
-def find_again(directions: Tensor, dictionaries: Sequence[Tensor], cut: float) -> Found:
+def find_again(directions: Tensor, dictionaries: Sequence[Tensor], cut: float) -> FoundAgain:
     """Look for decoder directions [m, d] among the rows of each dictionary [N, d]; the sign does not matter."""
     cosines = torch.stack([_largest(directions, each) for each in dictionaries], 1)
     random = torch.Generator().manual_seed(0)
     drawn = torch.randn(_DIRECTIONS, directions.shape[1], generator=random)
     chance = [float(_largest(drawn, each).quantile(0.95)) for each in dictionaries]
     found = (cosines >= cut).sum(1)
-    return Found(cosines, found, 3 * found >= 2 * len(dictionaries), chance)
+    return FoundAgain(cosines, found, 3 * found >= 2 * len(dictionaries), chance)
 
 
 def _largest(directions: Tensor, dictionary: Tensor) -> Tensor:

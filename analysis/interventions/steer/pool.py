@@ -17,8 +17,8 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.steer.config import PREFIX
-from analysis.interventions.steer.score import Tell
 from analysis.interventions.subject import Subject
+from analysis.process.progress import Progress
 from analysis.reading.batches import Sample, TokenBatch
 from analysis.reading.tags import UNIVERSAL, tag_sample
 from analysis.run.rows.examples import documents_of
@@ -44,14 +44,14 @@ class Pool(NamedTuple):
     notes: list[Statement]  # what could not be done
 
 
-def read_pool(subject: Subject, directions: Tensor, documents: int, length: int, tell: Tell) -> Pool:
+def read_pool(subject: Subject, directions: Tensor, documents: int, length: int, progress: Progress) -> Pool:
     """Find the texts, read them up to the hook point and measure the signals.
 
     Args:
         directions: [q, D] unit vectors.
         documents: how many are looked for.
         length: tokens of a piece.
-        tell: called with the number of tokens that went through the model.
+        progress: called with the number of tokens that went through the model.
 
     Raises:
         UserError: contexts too short for six pieces.
@@ -67,7 +67,7 @@ def read_pool(subject: Subject, directions: Tensor, documents: int, length: int,
     for batch in batches:
         read = subject.model.read(batch.ids, batch.attention, [hook])[hook]
         found.append(read[batch.mask.to(read.device)].cpu())
-        tell(batch.ids.numel())
+        progress(batch.ids.numel())
     x = torch.cat(found)
     ordinary = x.norm(dim=1) <= MASSIVE * subject.stored.median_norm
     off = x - x[ordinary].mean(0)
