@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial
-from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from app.classes.groups import fill_of, title_of
@@ -58,6 +57,8 @@ class Given:
 
 IMPLICIT = {given.name for given in fields(Given)}
 NOTHING = Given()
+json_block = partial(htmlsafe_json_dumps, allow_nan=False, separators=(",", ":"))
+"""JSON for a <script type="application/json">: no string in it can end the element."""
 
 
 class Renderer:
@@ -111,11 +112,3 @@ def term_link(term: Term | None, link: str, label: str, tips: bool = True) -> Ma
 def _defined(link: str, definition: str, label: str) -> Markup:
     tip = Markup(' data-tip="{}"').format(definition) if definition else ""
     return Markup('<a class="term" {}{}>{}</a>').format(Markup(link), tip, label)
-
-
-def json_block(value: Any) -> Markup:
-    """JSON for a <script type="application/json">. With `<` escaped no string in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return Markup(text)  # the letters that could leave the element are escaped above

@@ -1,1 +1,1 @@
-"""How often random directions and sparse latents get a label; how taggers agree."""
+"""How often random directions and sparse latents get a class."""

@@ -49,8 +49,8 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
     reading = prepare(replace(config, random_directions=chance + directions))
     with tempfile.TemporaryDirectory() as folder:
         run = Run(reading, Checkpoints(Path(folder), "calibrate"))
-        with progress_bar(console, "reading", config.tokens, "tokens", 0) as tell:
-            run.stream(tell)
+        with progress_bar(console, "reading", config.tokens, "tokens", 0) as progress:
+            run.stream(progress)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
     tags, lens = None, lens_of(reading.model)
     counts: dict[str, Any] = {each.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}

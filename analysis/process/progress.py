@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Progress = Callable[[int], None]
+"""So many more are done."""
 
 _PLAIN_EVERY = 10.0
 _WIDE = 150
@@ -21,43 +24,41 @@ def wide(console: Console) -> Console:
 
 
 @contextmanager
-def progress_bar(
-    console: Console, what: str, total: int, unit: str, before: int = 0
-) -> Iterator[Callable[[int], None]]:
-    """Yields `tell(n)`: n more of `unit` are done. `before` were done by an earlier process: no part of the rate."""
+def progress_bar(console: Console, what: str, total: int, unit: str, before: int = 0) -> Iterator[Progress]:
+    """Yields `progress(n)`: n more of `unit` are done. `before` were done by an earlier process: not in the rate."""
     if console.is_terminal:
-        with _live(console, what, total, unit, before) as tell:
-            yield tell
+        with _live(console, what, total, unit, before) as progress:
+            yield progress
     else:
         yield _plain(console, what, total, unit, before)
 
 
 @contextmanager
-def _live(console: Console, what: str, total: int, unit: str, before: int) -> Iterator[Callable[[int], None]]:
+def _live(console: Console, what: str, total: int, unit: str, before: int) -> Iterator[Progress]:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
     )
     started = time.monotonic()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total, rate="", completed=before)
+    with bars.Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=total, rate="", completed=before)
 
-        def tell(count: int) -> None:
-            done = progress.tasks[0].completed + count
+        def progress(count: int) -> None:
+            done = bar.tasks[0].completed + count
             rate = (done - before) / max(1e-9, time.monotonic() - started)
-            progress.update(task, advance=count, rate=f"{rate:,.0f} {unit}/s")
+            bar.update(task, advance=count, rate=f"{rate:,.0f} {unit}/s")
 
-        yield tell
+        yield progress
 
 
-def _plain(console: Console, what: str, total: int, unit: str, before: int) -> Callable[[int], None]:
+def _plain(console: Console, what: str, total: int, unit: str, before: int) -> Progress:
     started = last = time.monotonic()
     done = before
 
-    def tell(count: int) -> None:
+    def progress(count: int) -> None:
         nonlocal done, last
         done += count
         now = time.monotonic()
@@ -68,4 +69,4 @@ def _plain(console: Console, what: str, total: int, unit: str, before: int) -> C
         left = max(0, total - done) / max(1e-9, rate)
         console.print(f"{what}: {done:,} of {total:,} {unit}, {rate:,.0f} {unit}/s, {left:,.0f} s left")
 
-    return tell
+    return progress

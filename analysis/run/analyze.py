@@ -103,8 +103,8 @@ def _decided(result: Result, console: Console) -> tuple[dict[int, Document], Dec
     documents = documents_of(reading.corpus, [panel[Examples].summarise() for panel in panels], sampled)
     if not reading.config.classes:
         return documents, None
-    with progress_bar(console, "classes", len(panels), "SAEs") as tell:
-        return documents, decide(reading.model, panels, documents, reading.config.cuts, reading.config.seed, tell)
+    with progress_bar(console, "classes", len(panels), "SAEs") as progress:
+        return documents, decide(reading.model, panels, documents, reading.config.cuts, reading.config.seed, progress)
 
 
 def cut_short(result: Result) -> Iterator[str]:

@@ -52,8 +52,8 @@ def speed(reading: Reading) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         run = Run(reading, Checkpoints(Path(folder), "bench"))
-        batch, kept = next(run.batches())  # makes the plan
-        run.update(batch, kept)
+        batch, activations = next(run.batches())  # makes the plan
+        run.update(batch, activations)
         _bare(run, batch)
         found = _alternate(run)
         return found | _with_classes(run, found) if reading.config.classes else found
@@ -113,9 +113,9 @@ def _timed(batches: Iterator[TokenBatch], seconds: dict[str, float]) -> Iterator
 
 
 def _bare(run: Run, batch: TokenBatch) -> None:
-    kept = run.read(batch)
+    activations = run.read(batch)
     for sae in run.reading.saes:
-        sae.encode(kept[sae.hook_point])
+        sae.encode(activations[sae.hook_point])
 
 
 def _full(run: Run, batch: TokenBatch) -> None:

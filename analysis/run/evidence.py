@@ -5,7 +5,7 @@ Done once a run, on the bounded sample and on the CPU; nothing reads the text th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
 from analysis.classes.base import Evidence, Finding, Lens, Thresholds
 from analysis.classes.null_space import sensitive_directions
 from analysis.labels import Association, LabelColumn, associate, label_columns
+from analysis.process.progress import Progress
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
 from analysis.reading.hook_points import has_layer_norm
@@ -27,8 +28,6 @@ from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import Mixture, MixtureSummary
 from analysis.statistics.signals import Signals
 from store.vocabulary import NO, UNMEASURED, YES
-
-Tell = Callable[[int], None]
 
 
 class Decided(NamedTuple):
@@ -70,13 +69,13 @@ def decide(
     documents: Mapping[int, Document],
     thresholds: Thresholds,
     seed: int,
-    tell: Tell,
+    progress: Progress,
 ) -> Decisions:
     """All classes, chains and labels of a run.
 
     Args:
         documents: those of the sample, by index.
-        tell: called with 1 after each SAE.
+        progress: called with 1 after each SAE.
     """
     lens = lens_of(model)
     samples = Samples(panels)
@@ -88,7 +87,7 @@ def decide(
         mine = evidence.signals.values[:, : evidence.count]
         labels = associate(columns, evidence.signals.sample, mine, seed)
         decided.append(Decided(judge_all(evidence), links, labels))
-        tell(1)
+        progress(1)
     return Decisions(columns, decided)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
-from analysis.process.progress import progress_bar
+from analysis.process.progress import Progress, progress_bar
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
@@ -29,8 +29,7 @@ from analysis.statistics.geometry import Partners, partners
 from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
 
-Tell = Callable[[int], None]
-Kept = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
+HookActivations = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
 STRIP_TOKENS = 1024
 
 
@@ -124,8 +123,8 @@ def analyse(reading: Reading, checkpoints: Checkpoints, console: Console) -> Res
     """
     started = time.monotonic()
     run = Run(reading, checkpoints)
-    with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as tell:
-        run.stream(tell)
+    with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as progress:
+        run.stream(progress)
     strip, strip_acts = _strip(reading, [panel.plan for panel in run.panels])
     seconds = run.seconds_before + time.monotonic() - started
     return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
@@ -145,13 +144,13 @@ class Run:
         if reading.config.resume and checkpoints.exists():
             self._restore()
 
-    def stream(self, tell: Tell) -> None:
+    def stream(self, progress: Progress) -> None:
         """Pilot, then every batch, with a checkpoint now and then."""
         last = time.monotonic()
         with gentle_stop() as stopping:
-            for batch, kept in self.batches():
-                self.update(batch, kept)
-                tell(int(batch.mask.sum()))
+            for batch, activations in self.batches():
+                self.update(batch, activations)
+                progress(int(batch.mask.sum()))
                 late = time.monotonic() - last > self.reading.config.checkpoint_seconds
                 if late or stopping():
                     self.save()
@@ -182,18 +181,18 @@ class Run:
             panel.load_state_dict(mine)
             self.panels.append(panel)
 
-    def batches(self) -> Iterator[tuple[TokenBatch, Kept]]:
+    def batches(self) -> Iterator[tuple[TokenBatch, HookActivations]]:
         """Batches with their activations; makes the plan from the first ones, which are kept and given first."""
         source = self._live()
         if not self.panels:
             yield from self._pilot(source)
         yield from source
 
-    def read(self, batch: TokenBatch) -> Kept:
+    def read(self, batch: TokenBatch) -> HookActivations:
         """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
-        kept = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
+        found = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
         mask = batch.mask.to(self.reading.model.device)
-        counted = {hook: activations[mask] for hook, activations in kept.items()}
+        counted = {hook: whole[mask] for hook, whole in found.items()}
         for hook, x in counted.items():
             if not bool(torch.isfinite(x).all()):
                 raise UserError(
@@ -202,11 +201,13 @@ class Run:
                 )
         return counted
 
-    def _live(self) -> Iterator[tuple[TokenBatch, Kept]]:
+    def _live(self) -> Iterator[tuple[TokenBatch, HookActivations]]:
         for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
             yield batch, self.read(batch)
 
-    def _pilot(self, source: Iterator[tuple[TokenBatch, Kept]]) -> Iterator[tuple[TokenBatch, Kept]]:
+    def _pilot(
+        self, source: Iterator[tuple[TokenBatch, HookActivations]]
+    ) -> Iterator[tuple[TokenBatch, HookActivations]]:
         pilot = []
         tokens = 0
         for item in source:
@@ -215,12 +216,12 @@ class Run:
             if tokens >= self.reading.config.pilot_tokens:
                 break
         if tokens:
-            self._plan([kept for _batch, kept in pilot])
+            self._plan([activations for _batch, activations in pilot])
             yield from pilot
 
-    def _plan(self, pilot: list[Kept]) -> None:
+    def _plan(self, pilot: list[HookActivations]) -> None:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
-            x = torch.cat([kept[sae.hook_point] for kept in pilot])
+            x = torch.cat([activations[sae.hook_point] for activations in pilot])
             asked = _asked(self.reading.config, sae)
             plan = make_plan(
                 sae,
@@ -232,10 +233,10 @@ class Run:
             )
             self.panels.append(Panel(sae, plan, self.reading.settings))
 
-    def update(self, batch: TokenBatch, kept: Kept) -> None:
+    def update(self, batch: TokenBatch, activations: HookActivations) -> None:
         """One batch into every SAE's panel."""
         for panel in self.panels:
-            panel.update(batch, kept[panel.sae.hook_point])
+            panel.update(batch, activations[panel.sae.hook_point])
         counted = int(batch.mask.sum())
         self.counts["tokens"] += counted
         self.counts["masked"] += batch.ids.numel() - counted
@@ -317,7 +318,7 @@ def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, 
     if tokenised is None:
         return None, []
     batch = stream.collate(stream.contexts_of(tokenised, STRIP_TOKENS))
-    kept = reading.model.read(batch.ids, batch.attention, reading.hooks)
+    activations = reading.model.read(batch.ids, batch.attention, reading.hooks)
     mask = batch.mask.to(reading.model.device)
     words = reading.model.words()
     document = tokenised.document
@@ -326,7 +327,7 @@ def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, 
         "labels": plain(document.labels),
         "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
     }
-    acts = (sae.encode(kept[sae.hook_point][mask]) for sae in reading.saes)
+    acts = (sae.encode(activations[sae.hook_point][mask]) for sae in reading.saes)
     return strip, [found[:, plan.latents].cpu() for found, plan in zip(acts, plans, strict=True)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.hashing import hash_of
+from analysis.process.progress import Progress
 from analysis.reading.corpus import ContextStream
 from analysis.reading.model import LanguageModel
 
@@ -42,13 +43,13 @@ class ActivationCache:
         shape = (self.tokens, self.d_model)
         return np.memmap(path, dtype="<f2", mode=mode if path.exists() else "w+", shape=shape)  # type: ignore[call-overload,no-any-return]
 
-    def fill(self, model: LanguageModel, stream: ContextStream, tell: Callable[[int], None] = lambda _n: None) -> None:
+    def fill(self, model: LanguageModel, stream: ContextStream, progress: Progress = lambda _n: None) -> None:
         """Run the model over the stream and write every counted token; goes on where it stopped.
 
         Raises:
             UserError: the text ended before `tokens` tokens.
         """
-        fill_together([self], model, stream, tell)
+        fill_together([self], model, stream, progress)
 
     def progress(self) -> tuple[int, int]:
         """Rows that are there, and contexts that gave them."""
@@ -70,7 +71,7 @@ def fill_together(
     caches: Sequence[ActivationCache],
     model: LanguageModel,
     stream: ContextStream,
-    tell: Callable[[int], None] = lambda _n: None,
+    progress: Progress = lambda _n: None,
 ) -> None:
     """Fill several caches of one stream in one forward; all must be filled equally far.
 
@@ -89,7 +90,7 @@ def fill_together(
         for hook, rows in files:
             rows[done : done + count] = kept[hook][mask][:count].to(torch.float16).cpu().numpy()
         done += count
-        tell(count)
+        progress(count)
         if number % 16 == 0 or done >= tokens:
             for _hook, rows in files:
                 rows.flush()

@@ -39,8 +39,8 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     stream = _stream(config, corpus, model, config.tokens, only_held_out=False)
     _check_held_out(config, corpus, model)
     cache = cache_for(cache_folder() / "activations", model, stream, config.hooks)
-    with progress_bar(console, "activations", config.tokens, "tokens") as tell:
-        cache.fill(model, stream, tell)
+    with progress_bar(console, "activations", config.tokens, "tokens") as progress:
+        cache.fill(model, stream, progress)
     device = str(model.device)
     waiting = {hook: _folder(config, hook) for hook in config.hooks}
     for folder in waiting.values():

@@ -29,7 +29,7 @@ from store.vocabulary import NO_CLASS
 class EmbedPage(Page):
     """One latent as a small panel in a frame, without a script."""
 
-    template = "embed/latent.html"
+    template = "cards/panel.html"
     run: RunInfo
     """The run shown."""
     sae: SaeInfo

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
 from app.categories import queries as categories
-from app.categories import use as category_use
-from app.categories.lines import CategoryLine, Refused, category_line
-from app.categories.queries import COLOURS
-from app.categories.use import Use
+from app.categories.queries import COLOURS, CategoryInfo, Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
 from app.runs import queries as runs
-from app.shared.links import pin_of
+from app.shared.links import link, pin_of
 from app.shared.page import Page
 
 NEW = ""
 """Stands for the key where a category is being made."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a form holds, and why it was refused, if it was."""
+
+    draft: CategoryDraft | None
+    """None: what is there now."""
+    problem: str = ""
+    """Why the draft was refused; empty where it was not."""
+    stale: bool = False
+    """Somebody changed the category after the form was opened."""
+
+
+@dataclass(frozen=True)
+class CategoryLine:
+    """One category."""
+
+    category: CategoryInfo
+    anchor: str
+    """Id of its element."""
+    use: Use
+    href: str
+    """The latents of the shown run that have it; empty where there is no run."""
+    elsewhere: str
+    """What else has it, in words; empty where nothing has."""
+    form: Refused
+    """What the form to change it holds."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +74,9 @@ def categories_page(session: Session, run: int | None, refused: Mapping[str, Ref
         refused: by key (NEW: of a new one), forms that were not saved.
     """
     shown, forms, pin = runs.find_run(session, run), refused or {}, pin_of(run)
-    used = category_use.uses(session, shown)
+    used = categories.uses(session, shown)
     found = sorted(categories.list_categories(session), key=lambda one: one.archived)
-    lines = [category_line(one, used.get(one.key, Use()), shown is not None, pin, forms.get(one.key)) for one in found]
+    lines = [_category_line(one, used.get(one.key, Use()), shown is not None, pin, forms.get(one.key)) for one in found]
     blank = CategoryDraft(colour=_fresh(lines))
     making = forms.get(NEW) or Refused(blank)
     return CategoriesPage(
@@ -63,6 +89,36 @@ def categories_page(session: Session, run: int | None, refused: Mapping[str, Ref
         longest_title=MAX_TITLE,
         longest_description=MAX_DESCRIPTION,
     )
+
+
+def _category_line(category: CategoryInfo, use: Use, known: bool, pin: str, refused: Refused | None) -> CategoryLine:
+    """A line.
+
+    Args:
+        known: the store has a complete run, whose latents can be listed.
+        refused: what came of a change of this category that was not saved.
+    """
+    now, form = CategoryDraft(category.title, category.colour, category.description), refused or Refused(None)
+    return CategoryLine(
+        category,
+        anchor(category.key),
+        use,
+        link("/latents", {"category": category.key, "dense": "any"}, pin) if known else "",
+        _elsewhere(use),
+        replace(form, draft=form.draft or now),
+    )
+
+
+def anchor(key: str) -> str:
+    """Where a category stands on the page; keys of an import may hold what no fragment can."""
+    return f"category-{quote(key, safe='')}"
+
+
+def _elsewhere(use: Use) -> str:
+    rest = use.latents - use.shown
+    latents = f"{rest:,} latent{'' if rest == 1 else 's'} not in this run" if rest else ""
+    pairs = f"{use.pairs:,} pair{'' if use.pairs == 1 else 's'}" if use.pairs else ""
+    return " and ".join(part for part in (latents, pairs) if part)
 
 
 def _of(lines: list[CategoryLine], *, own: bool) -> list[CategoryLine]:

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.annotations.write import author_name
-from app.categories.lines import Refused, anchor
-from app.categories.page import NEW, categories_page
+from app.categories.page import NEW, Refused, anchor, categories_page
 from app.categories.write import CategoryDraft, StaleCategory, change, make, put_away
 from app.deps import RendererDep, RunId, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh

@@ -13,6 +13,7 @@ from app.compare.fields import Compared, ComparePage, Difference
 from app.compare.plots import POLES, STROKES
 from app.compare.references import Reference, address
 from app.compare.shared import plots_of, rows_of, token_lists
+from app.latents.facts import scale_of
 from app.latents.page import why_unmeasured
 from app.latents.record import LatentRecord, read_latent
 from app.runs import queries as runs
@@ -123,7 +124,7 @@ def _strip(session: Session, one: Found, stroke: Stroke) -> Passage:
     """The whole document by this latent alone; a negative pole has its own colour."""
     document, tokens = runs.strip_of(session, one.run)
     below = stroke.colour == "--n"
-    paint = Paint(one.it.latent.index, one.it.latent.scale, -1 if below else 1, signed=below)
+    paint = Paint(one.it.latent.index, scale_of(one.it.latent), -1 if below else 1, signed=below)
     return Passage(document, 0, tokens, one.it.profiles.strip or [], None, None, paint)
 
 

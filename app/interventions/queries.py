@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -11,23 +9,24 @@ from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
+from app.shared.record import Evidence, Moment, Record, columns, read
 from store.tables import Analysis, Intervention
 from store.vocabulary import ABLATE, STEER
 
 
-@dataclass(frozen=True)
-class InterventionInfo:
+class InterventionInfo(Record):
     """One intervention on the latents of one analysis."""
 
     id: int
+    analysis_id: int
     kind: str
     tokens: int
     """Positions whose next-token prediction was measured."""
     documents: int
-    settings: dict[str, Any]
-    summary: dict[str, Any]
+    settings: Evidence
+    summary: Evidence
     seconds: float
-    finished: datetime
+    finished: Moment
 
     @property
     def epsilon(self) -> float | None:
@@ -48,8 +47,15 @@ def ids_of(session: Session, analysis_id: int) -> dict[str, int | None]:
 
 
 def _interventions(session: Session, analysis_id: int) -> dict[str, InterventionInfo]:
-    rows = session.scalars(select(Intervention).where(Intervention.analysis_id == analysis_id))
-    return {row.kind: _info(row) for row in rows}
+    statement = select(*columns(InterventionInfo, Intervention)).where(Intervention.analysis_id == analysis_id)
+    return {one.kind: one for one in read(session, InterventionInfo, statement)}
+
+
+def list_interventions(session: Session, run: RunInfo) -> list[InterventionInfo]:
+    """On all of the run's SAEs."""
+    statement = select(*columns(InterventionInfo, Intervention)).join(Analysis, Analysis.id == Intervention.analysis_id)
+    statement = statement.where(Analysis.run_id == run.id).order_by(Intervention.analysis_id, Intervention.kind)
+    return read(session, InterventionInfo, statement)
 
 
 def done(session: Session, run: RunInfo, kind: str) -> set[int]:
@@ -57,16 +63,3 @@ def done(session: Session, run: RunInfo, kind: str) -> set[int]:
     statement = select(Intervention.analysis_id).join(Analysis, Analysis.id == Intervention.analysis_id)
     statement = statement.where(Analysis.run_id == run.id, Intervention.kind == kind)
     return remembered(session, ("done", run.id, kind), lambda: set(session.scalars(statement)))
-
-
-def _info(row: Intervention) -> InterventionInfo:
-    return InterventionInfo(
-        id=row.id,
-        kind=row.kind,
-        tokens=row.tokens,
-        documents=row.documents,
-        settings=row.settings or {},
-        summary=row.summary or {},
-        seconds=row.seconds,
-        finished=row.finished.replace(tzinfo=UTC),  # SQLite keeps no zone; the worker writes UTC
-    )

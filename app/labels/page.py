@@ -37,7 +37,7 @@ SHOWN = 8  # latents of a label
 NEAREST = 2  # where none goes with it: what came nearest
 
 
-def labels_page(session: Session, run: runs.RunInfo, pin: str) -> LabelsPage:
+def labels_page(session: Session, run: runs.RunInfo) -> LabelsPage:
     """The page of a run."""
     found, known = saes.list_saes(session, run), labels.list_labels(session, run)
     counts = labels.counts_by_sae(session, run) if known else {}
@@ -47,7 +47,7 @@ def labels_page(session: Session, run: runs.RunInfo, pin: str) -> LabelsPage:
         nav="labels",
         run=run,
         saes=found,
-        sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, []), pin) for one in known],
+        sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, [])) for one in known],
         missing="" if known else _why(labels.corpus_columns(session, run)),
     )
 
@@ -57,9 +57,8 @@ def _section(
     found: list[saes.SaeInfo],
     counts: Mapping[str, int],
     strongest: list[labels.AssociationInfo],
-    pin: str,
 ) -> LabelSection:
-    cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name}, pin)) for sae in found]
+    cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name})) for sae in found]
     holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
     confounds = [confound.sentence for confound in label.confounds]

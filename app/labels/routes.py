@@ -15,4 +15,4 @@ router = APIRouter(dependencies=[Fresh])
 @router.get("/labels")
 def labels(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
     """Label by latent."""
-    return render(labels_page(session, run, render.pin))
+    return render(labels_page(session, run))

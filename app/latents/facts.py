@@ -248,8 +248,13 @@ def passage_of(excerpt: Excerpt, paint: Paint) -> Passage:
     )
 
 
+def scale_of(latent: LatentInfo) -> float:
+    """Activation that gets the full colour: the 99 % quantile, since a few massive tokens would hide the rest."""
+    return abs(float((latent.quantiles or {}).get("0.99") or latent.max or 0.0))
+
+
 def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint:
     """The colours of a latent; `partner` only where it is a mirror image."""
-    scale = max(latent.scale, partner.scale if partner else 0.0)
+    scale = max(scale_of(latent), scale_of(partner) if partner else 0.0)
     weights = (latent.decoder_norm or 1.0, (partner.decoder_norm if partner else None) or 1.0)
     return Paint(latent.index, scale, pole, partner.index if partner else None, weights)

@@ -14,8 +14,7 @@ from app.annotations.queries import AnnotationInfo, of_latent
 from app.annotations.queries import info as annotation_info
 from app.classes.queries import Key
 from app.http.errors import NotFound
-from app.interventions.effects import EffectInfo, is_own
-from app.interventions.effects import info as effect_info
+from app.interventions.effects import EffectInfo, effect_info, is_own
 from app.latents import listing
 from app.latents.columns import Order
 from app.latents.filters import LatentFilters
@@ -82,7 +81,7 @@ def find_rows(session: Session, keys: Sequence[Key]) -> list[LatentInfo]:
 
 def placed(latent: Latent, sae: SaeInfo) -> LatentInfo:
     """A latent of a SAE that is known: its name and layer are not asked for again."""
-    owner = Analysis(id=sae.analysis_id, run_id=sae.run_id)
+    owner = Analysis(id=sae.analysis_id, run_id=sae.run)
     set_committed_value(owner, "sae", Sae(slug=sae.slug, layer=sae.layer))
     set_committed_value(latent, "analysis", owner)
     return latent

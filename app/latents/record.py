@@ -259,7 +259,7 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         raise NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {last}.")
     latent, partner, pair, verdict, alone, both, said, name, measure, effect, before, after, kinds, *has = row
     held = set((kinds or "").split())
-    place = Place(sae.slug, sae.layer, sae.run_id, index)
+    place = Place(sae.slug, sae.layer, sae.run, index)
     return LatentRecord(
         session,
         sae,

@@ -86,7 +86,7 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
         stack=functions.stack_figure(found, groups, pin) if known else None,
         stack_words=stack_words(found, groups),
         legend=functions.legend(groups),
-        class_table=class_table(found, class_counts.class_counts(session, run), groups, pin) if known else [],
+        class_table=class_table(found, class_counts.class_counts(session, run), groups) if known else [],
         flow=_flow(session, run, found, pin) if known else None,
         panels=_panels(found, saes.scatter_points(session, run), curves, pin),
     )
@@ -106,18 +106,18 @@ def stack_words(found: list[SaeInfo], groups: Groups) -> str:
     return f"{words} have at least one class, {count(left)} have none{rest}."
 
 
-def class_table(found: list[SaeInfo], counts: Groups, groups: Groups, pin: str) -> list[ClassLine]:
+def class_table(found: list[SaeInfo], counts: Groups, groups: Groups) -> list[ClassLine]:
     """A line a class: latents with several classes are in several lines."""
     held = [name for own in counts.values() for name in own]
     names = [name for name in ordered(held) if name not in {SEVERAL, UNMEASURED, MIXTURE}]
-    lines = [_line(name, found, counts, pin) for name in names]
-    unknown = _line(UNMEASURED, found, groups, pin)
+    lines = [_line(name, found, counts) for name in names]
+    unknown = _line(UNMEASURED, found, groups)
     return [*lines, unknown] if unknown.total else lines
 
 
-def _line(name: str, found: list[SaeInfo], counts: Groups, pin: str) -> ClassLine:
+def _line(name: str, found: list[SaeInfo], counts: Groups) -> ClassLine:
     cells = [
-        (counts.get(sae.analysis_id, {}).get(name, 0), link("/latents", {"sae": sae.slug, "class": name}, pin))
+        (counts.get(sae.analysis_id, {}).get(name, 0), link("/latents", {"sae": sae.slug, "class": name}))
         for sae in found
     ]
     return ClassLine(name, title_of(name), cells, sum(number for number, _href in cells))

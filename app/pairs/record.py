@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from app.annotations.queries import AnnotationInfo
 from app.annotations.queries import info as annotation_info
 from app.classes import queries as classes
-from app.classes.queries import ScoreInfo
+from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
 from app.interventions import queries as interventions
 from app.interventions import steering_queries as steering
@@ -22,10 +22,11 @@ from app.interventions.steering_queries import SteeringInfo
 from app.latents import examples, profiles
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
-from app.latents.queries import LatentInfo, latent_info
+from app.latents.queries import LatentInfo, placed
 from app.pairs.queries import PairInfo, find_pair, pair_info
 from app.saes.queries import SaeInfo
-from app.verdicts.queries import VerdictInfo
+from app.verdicts.queries import VerdictInfo, verdict_info
+from app.verdicts.sentences import Place
 from store.tables import Annotation, Effect, Example, Latent, Pair, Steering, Verdict
 from store.vocabulary import ABLATE, LATENT, OWN, PAIR, STEER
 
@@ -158,8 +159,13 @@ def read_pair(session: Session, sae: SaeInfo, first: int, second: int) -> PairRe
         session,
         sae,
         pair_info(pair),
-        [latent_info(latent, sae.slug, sae.layer) for latent in (positive, negative)],
-        [VerdictInfo.model_validate(found) if found else None for found in ruled],
+        [placed(latent, sae) for latent in (positive, negative)],
+        [
+            None
+            if found is None
+            else verdict_info(found.verdict, found.grounds, found.missing, _place(sae, found.index))
+            for found in ruled
+        ],
         both,
         alone,
         annotation_info(said) if said else None,
@@ -183,3 +189,7 @@ def measured_pair(session: Session, sae: SaeInfo, first: int, second: int) -> Pa
 def _missing(sae: SaeInfo, first: int, second: int) -> NotFound:
     hint = f"Pairs are measured for latents with detail: dense-latents analyze --detail {sae.layer}:{first}."
     return NotFound(f"{first} and {second} of SAE '{sae.slug}' were not measured as a pair. {hint}")
+
+
+def _place(sae: SaeInfo, index: int) -> Place:
+    return Place(sae.slug, sae.layer, sae.run, index)

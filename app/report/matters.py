@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 
 from app.classes.groups import title_of
@@ -11,15 +13,26 @@ from app.interventions import effects
 from app.interventions.effects import EffectInfo
 from app.pairs.queries import PairInfo
 from app.report import queries as report
-from app.report.parts import Matter
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.links import link
+from app.shared.links import latent_at, pair_at
 from app.shared.numbers import count, fixed, nats, nats_span, percent
 from store.vocabulary import LIKELY
 
 EFFECTS, PAIRS = 5, 5
+
+
+@dataclass(frozen=True)
+class Matter:
+    """A latent or a pair to talk about."""
+
+    why: str
+    about: str
+    """As people write it: L15/1024."""
+    href: str
+    density: str
+    words: str
 
 
 def at(layer: int, index: int) -> str:
@@ -27,18 +40,18 @@ def at(layer: int, index: int) -> str:
     return f"L{layer}/{index}"
 
 
-def matters_of(session: Session, run: RunInfo, found: list[SaeInfo], pin: str) -> list[Matter]:
+def matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:
     """Five queries, however large the run is."""
     keys = report.strongest_effects(session, run, EFFECTS)
     broken = effects.own_effects(session, keys) if keys else {}
     densities = report.densities_of(session, keys)
     by_analysis = {sae.analysis_id: sae for sae in found}
-    made = [_effect(broken[key], key, by_analysis[key[0]], densities[key], pin) for key in keys if key in broken]
-    made += [_pair(slug, layer, pair, pin) for slug, layer, pair in report.best_pairs(session, run, PAIRS)]
-    return made + [_class(one, pin) for one in report.one_of_each(session, run)]
+    made = [_effect(broken[key], key, by_analysis[key[0]], densities[key]) for key in keys if key in broken]
+    made += [_pair(slug, layer, pair) for slug, layer, pair in report.best_pairs(session, run, PAIRS)]
+    return made + [_class(one) for one in report.one_of_each(session, run)]
 
 
-def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float, pin: str) -> Matter:
+def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float) -> Matter:
     loss, band = effect.loss, effect.against("loss")
     between = nats_span(loss.low, loss.high)
     words = f"Δ loss {nats(loss.value)} nats per token without it" + (f" ({between})" if between else "")
@@ -46,21 +59,21 @@ def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float, pin
         words += ", as good as nothing"
     if band is not None and band.beats is not None and band.n:
         words += f"; beats {count(round(band.beats * band.n))} of {count(band.n)} random directions"
-    href = link(f"/saes/{sae.slug}/latents/{key[1]}", {}, pin)
+    href = latent_at(sae.slug, key[1])
     return Matter("largest effect", at(sae.layer, key[1]), href, percent(density), f"{words}.")
 
 
-def _pair(slug: str, layer: int, pair: PairInfo, pin: str) -> Matter:
+def _pair(slug: str, layer: int, pair: PairInfo) -> Matter:
     words = "One signed signal" if pair.joint_1d else "Two opposite directions"
     words += f": antipodality {fixed(pair.score)}"
     if pair.r2 is not None and pair.r2_single is not None:
         words += f", joint R² {fixed(pair.r2)}, the better one alone {fixed(pair.r2_single)}"
-    href = link(f"/saes/{slug}/pairs/{pair.positive}/{pair.negative}", {}, pin)
+    href = pair_at(slug, pair.positive, pair.negative)
     about = f"{at(layer, pair.positive)} ⇄ {pair.negative}"
     return Matter("strongest pair", about, href, f"{percent(pair.coverage)} either", f"{words}.")
 
 
-def _class(one: report.Example, pin: str) -> Matter:
-    href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin)
+def _class(one: report.Example) -> Matter:
     title = title_of(one.name) + (", likely" if one.label == LIKELY else "")
-    return Matter(title, at(one.layer, one.index), href, percent(one.density), score_said(one.name, one.statement))
+    href, words = latent_at(one.slug, one.index), score_said(one.name, one.statement)
+    return Matter(title, at(one.layer, one.index), href, percent(one.density), words)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from app.interventions.effects_page import command
+from app.interventions.queries import InterventionInfo
 from app.labels.queries import LabelInfo
-from app.report.queries import Done, ModelInfo
+from app.report.queries import ModelInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, percent
@@ -15,7 +16,7 @@ from store.vocabulary import ABLATE, STEER, UNMEASURED
 Groups = Mapping[int, Mapping[str, int]]
 
 
-def measured(run: RunInfo, model: ModelInfo, done: Sequence[Done]) -> list[tuple[str, str]]:
+def measured(run: RunInfo, model: ModelInfo, done: Sequence[InterventionInfo]) -> list[tuple[str, str]]:
     """Name and value, in the order one asks."""
     rows = [
         ("model", f"{run.model_name}, {run.model_layers} layers, {model.family}, width {model.d_model}"),
@@ -32,7 +33,7 @@ def measured(run: RunInfo, model: ModelInfo, done: Sequence[Done]) -> list[tuple
     return [row for row in rows if row[1]]
 
 
-def _ablation(done: list[Done]) -> str:
+def _ablation(done: list[InterventionInfo]) -> str:
     if not done:
         return ""
     first = done[0]
@@ -55,7 +56,7 @@ def hashes(run: RunInfo, model: ModelInfo, found: Sequence[SaeInfo]) -> list[tup
 def missing(
     found: Sequence[SaeInfo],
     groups: Groups,
-    done: Sequence[Done],
+    done: Sequence[InterventionInfo],
     tried: set[str],
     known: Sequence[LabelInfo],
     said: bool,

@@ -7,31 +7,82 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import category_of, note_parts
-from app.annotations.queries import AnnotationInfo
-from app.categories.queries import list_categories
 from app.classes import counts as class_counts
-from app.classes.groups import ordered, title_of
+from app.classes.groups import fill_of, ordered, title_of
 from app.experiments import page as arms
 from app.experiments import queries as experiments
 from app.experiments.queries import ArmInfo, ExperimentInfo
+from app.interventions import queries as interventions
 from app.labels import queries as labels
 from app.layers import plots as functions
 from app.layers.page import stack_words
 from app.report import queries as report
-from app.report.matters import at, matters_of
+from app.report.matters import Matter, matters_of
 from app.report.measured import hashes, measured, missing
-from app.report.parts import ExperimentWords, LayerLine, Matter, Opinion, Ruled, Segment
+from app.report.people import Opinion, Ruled, opinions, ruled
 from app.report.queries import SetEffect
-from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.links import link
+from app.shared.figures import CARD
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import Page
-from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a bar: dense latents of one group (see app.classes.groups)."""
+
+    group: str
+    title: str
+    count: int
+    start: float
+    """0 to 100: the SAE with most dense latents fills the bar."""
+    width: float
+
+    @property
+    def fill(self) -> str:
+        """Of its rectangle: a variable of the stylesheet, or a hatching of the page."""
+        held = fill_of(self.group)
+        return f"url(#hatch-{HATCHES[held.hatch]})" if held.hatch else f"var({held.colour})"
+
+    @property
+    def plain(self) -> bool:
+        """Paper with an outline."""
+        return fill_of(self.group).colour == CARD
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """One SAE."""
+
+    layer: int
+    slug: str
+    dense: str
+    borderline: str
+    bar: list[Segment]
+    explained: str
+    """Share of its dense latents that have a class; empty where none was measured."""
+    pairs: str
+    mass: str
+    """Share of firing mass in dense latents."""
+    l0: str
+    fvu: str
+    loss: str
+    """Change of the loss without all dense latents at once; empty where that was not measured."""
+    beside: str
+    """Their share of the variance, and the same change for a control: sparse latents, or the set turned at random."""
+
+
+@dataclass(frozen=True)
+class ExperimentWords:
+    """An experiment in a line."""
+
+    number: int
+    href: str
+    sae: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -67,17 +118,18 @@ class ReportPage(Page):
     """What was not measured, and the command that would; the command may be empty."""
 
 
-NOTES = 6
+HATCHES = {"/": "rising", "-": "level", "x": "crossed", ".": "dotted"}
+"""Patterns of the report's template, as plotly draws them."""
 _SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}
 Groups = Mapping[int, Mapping[str, int]]
 
 
-def report_page(session: Session, run: runs.RunInfo, pin: str) -> ReportPage:
+def report_page(session: Session, run: RunInfo) -> ReportPage:
     """The report of a run; as many queries for a hundred SAEs as for one."""
     found = saes.list_saes(session, run)
     known = class_counts.measured(session, run)
     groups: Groups = class_counts.profile(session, run) if known else {}
-    done, model = report.interventions_done(session, run), report.find_model(session, run)
+    done, model = interventions.list_interventions(session, run), report.find_model(session, run)
     tried = [one for one in experiments.list_experiments(session) if one.sae in {sae.slug for sae in found}]
     columns = labels.list_labels(session, run)
     dense, people = report.annotated(session, run)
@@ -86,12 +138,12 @@ def report_page(session: Session, run: runs.RunInfo, pin: str) -> ReportPage:
         nav="home",
         run=run,
         words=stack_words(found, groups),
-        lines=_lines(found, groups, report.set_effects(session, run), pin),
+        lines=_lines(found, groups, report.set_effects(session, run)),
         groups=functions.legend(groups),
-        matters=matters_of(session, run, found, pin),
-        ruled=_ruled(session, run, dense, people),
-        opinions=_opinions(session, run, found, pin),
-        experiments=_experiments(tried, experiments.list_arms(session) if tried else [], pin),
+        matters=matters_of(session, run, found),
+        ruled=ruled(session, run, dense, people),
+        opinions=opinions(session, run, found),
+        experiments=_experiments(tried, experiments.list_arms(session) if tried else []),
         steering=_steering(report.steered(session, run)),
         labels=_labels(columns, labels.counts_by_sae(session, run) if columns else {}),
         measured=measured(run, model, done),
@@ -100,19 +152,18 @@ def report_page(session: Session, run: runs.RunInfo, pin: str) -> ReportPage:
     )
 
 
-def _lines(found: list[SaeInfo], groups: Groups, sets: list[SetEffect], pin: str) -> list[LayerLine]:
+def _lines(found: list[SaeInfo], groups: Groups, sets: list[SetEffect]) -> list[LayerLine]:
     most = max((sae.n_dense for sae in found), default=0) or 1
-    return [_line(sae, groups, [one for one in sets if one.analysis_id == sae.analysis_id], most, pin) for sae in found]
+    return [_line(sae, groups, [one for one in sets if one.analysis_id == sae.analysis_id], most) for sae in found]
 
 
-def _line(sae: SaeInfo, groups: Groups, sets: list[SetEffect], most: int, pin: str) -> LayerLine:
+def _line(sae: SaeInfo, groups: Groups, sets: list[SetEffect], most: int) -> LayerLine:
     held = groups.get(sae.analysis_id, {})
     share = class_counts.explained(sae, dict(held)) if groups else None
     own = next((one for one in sets if one.what == OWN), None)
     return LayerLine(
         layer=sae.layer,
         slug=sae.slug,
-        href=link(f"/saes/{sae.slug}", {}, pin),
         dense=count(sae.n_dense),
         borderline=count(sae.n_borderline),
         bar=_bar(held or ({UNMEASURED: sae.n_dense} if sae.n_dense else {}), most),
@@ -155,76 +206,12 @@ def _share(one: SetEffect) -> str:
     return "" if one.variance is None else f"{percent(one.variance)} of variance"
 
 
-def _ruled(session: Session, run: runs.RunInfo, said: int, people: int) -> Ruled | None:
-    """Counts side by side, and how far they agree."""
-    counts, both = report.verdict_counts(session, run), report.people_and_rule(session, run)
-    if not counts and not people:
-        return None
-    rule = {name: sum(held.get(name, 0) for held in counts.values()) for name in RULE_VERDICTS}
-    person = {name: sum(n for (given, _rule), n in both.items() if given == name) for name in RULE_VERDICTS}
-    return Ruled(
-        heads=list(RULE_VERDICTS.values()),
-        rule=[count(rule[name]) for name in RULE_VERDICTS],
-        people=[count(person[name]) for name in RULE_VERDICTS],
-        total=f"{count(sum(rule.values()))} of {count(run.n_dense)} dense latents",
-        words=_agreement(both, report.people_and_classes(session, run), said, people, run.n_dense),
-    )
-
-
-def _agreement(
-    both: Mapping[tuple[str, str | None], int], classes: tuple[int, int], said: int, people: int, dense: int
-) -> str:
-    if not people:
-        return "No person has judged any of them yet."
-    parts = [
-        f"{count(people)} {'person' if people == 1 else 'people'} said something of {count(said)} of {count(dense)}"
-        " dense latents"
-    ]
-    held = {key: number for key, number in both.items() if key[1] is not None}
-    if held:
-        same = sum(number for (person, rule), number in held.items() if person == rule)
-        parts.append(f"their verdict is the rule's for {count(same)} of {count(sum(held.values()))}")
-    if classes[0]:
-        parts.append(f"the class they gave is measured for {count(classes[1])} of {count(classes[0])}")
-    return f"{'; '.join(parts)}."
-
-
-def _opinions(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -> list[Opinion]:
-    said = report.latest_said(session, run, NOTES, noted=True)
-    known = list_categories(session) if said else []
-    links: dict[int, str] = {}
-    for sae in found:
-        links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
-    made = []
-    for slug, layer, one in said:
-        given = category_of(one.category, known)
-        pair = one.other >= 0
-        path = f"pairs/{one.index}/{one.other}" if pair else f"latents/{one.index}"
-        made.append(
-            Opinion(
-                about=at(layer, one.index) + (f" ⇄ {one.other}" if pair else ""),
-                href=f"{link(f'/saes/{slug}/{path}', {}, pin)}#annotation",
-                author=one.author,
-                created=one.created,
-                verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
-                verdict_key=one.verdict or "",
-                category="" if given is None else given.title,
-                note=note_parts(_shortened(one), {**links, layer: f"/saes/{slug}/latents/"}, pin),
-            )
-        )
-    return made
-
-
-def _shortened(one: AnnotationInfo, most: int = 400) -> str:
-    return one.note if len(one.note) <= most else f"{one.note[:most].rstrip()} …"
-
-
-def _experiments(tried: Sequence[ExperimentInfo], held: Sequence[ArmInfo], pin: str) -> list[ExperimentWords]:
+def _experiments(tried: Sequence[ExperimentInfo], held: Sequence[ArmInfo]) -> list[ExperimentWords]:
     made = []
     for one in tried:
         own = [arm for arm in held if arm.experiment_id == one.id]
         words = str(one.summary.get("words") or "") or arms.headline(one, own)
-        made.append(ExperimentWords(one.id, link(f"/experiments/{one.id}", {}, pin), one.sae, words))
+        made.append(ExperimentWords(one.id, one.url, one.sae, words))
     return made
 
 

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, info, of_latent
 from app.classes.groups import place_of
 from app.classes.queries import Key
-from app.classes.views import CLASSES
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
-from app.shared.record import finite
+from app.shared.record import Record, columns, finite, read
 from store.tables import (
     Analysis,
     Annotation,
@@ -28,24 +27,19 @@ from store.tables import (
     Sae,
     Score,
     Steering,
-    Verdict,
 )
-from store.vocabulary import HOLDS, NO, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES, Statement
+from store.vocabulary import HOLDS, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES, Statement
 
 
-@dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(Record):
     """What a run's model was loaded from."""
 
     fingerprint: str
-    source: str
-    licence: str | None
     family: str
     d_model: int
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Record):
     """A latent that stands for a class."""
 
     slug: str
@@ -71,76 +65,10 @@ class SetEffect:
     high: float | None
 
 
-@dataclass(frozen=True)
-class Done:
-    """An intervention on one SAE."""
-
-    analysis_id: int
-    kind: str
-    tokens: int
-    documents: int
-    epsilon: float | None
-
-
 def find_model(session: Session, run: RunInfo) -> ModelInfo:
     """The run's model."""
-    columns = (Model.fingerprint, Model.source, Model.licence, Model.family, Model.d_model)
-    return ModelInfo(
-        *session.execute(select(*columns).join(Run, Run.model_id == Model.id).where(Run.id == run.id)).one()
-    )
-
-
-def verdict_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
-    """By analysis: dense latents by the rule's verdict."""
-    statement = (
-        select(Verdict.analysis_id, Verdict.verdict, func.count())
-        .join(Latent, and_(Latent.analysis_id == Verdict.analysis_id, Latent.index == Verdict.index))
-        .join(Analysis, Analysis.id == Verdict.analysis_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense)
-        .group_by(Verdict.analysis_id, Verdict.verdict)
-    )
-    found: dict[int, dict[str, int]] = {}
-    for analysis_id, verdict, count in session.execute(statement):
-        found.setdefault(analysis_id, {})[verdict] = count
-    return found
-
-
-def people_and_rule(session: Session, run: RunInfo) -> dict[tuple[str, str | None], int]:
-    """By a person's verdict and the rule's (None: it says nothing): dense latents of the run."""
-    statement = (
-        select(Annotation.verdict, Verdict.verdict, func.count())
-        .select_from(Latent)
-        .join(Analysis, Analysis.id == Latent.analysis_id)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .join(Annotation, of_latent())
-        .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
-        .where(Analysis.run_id == run.id, Latent.is_dense, Annotation.verdict.is_not(None))
-        .group_by(Annotation.verdict, Verdict.verdict)
-    )
-    return {(person or "", rule): count for person, rule, count in session.execute(statement)}
-
-
-def people_and_classes(session: Session, run: RunInfo) -> tuple[int, int]:
-    """Dense latents to which a person gave a class, where it was measured, and how many have it."""
-    measured = and_(
-        Score.analysis_id == Latent.analysis_id, Score.index == Latent.index, Score.name == Annotation.category
-    )
-    statement = (
-        select(func.count(), func.coalesce(func.sum(case((Score.label.in_(HOLDS), 1), else_=0)), 0))
-        .select_from(Latent)
-        .join(Analysis, Analysis.id == Latent.analysis_id)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .join(Annotation, of_latent())
-        .join(Score, measured)
-        .where(
-            Analysis.run_id == run.id,
-            Latent.is_dense,
-            Annotation.category.in_(CLASSES),
-            Score.label.in_((*HOLDS, NO)),
-        )
-    )
-    given, agreed = session.execute(statement).one()
-    return given, agreed
+    statement = select(*columns(ModelInfo, Model)).join(Run, Run.model_id == Model.id).where(Run.id == run.id)
+    return read(session, ModelInfo, statement)[0]
 
 
 def annotated(session: Session, run: RunInfo) -> tuple[int, int]:
@@ -212,7 +140,7 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
         .where(Analysis.run_id == run.id, Latent.is_dense, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
         .subquery()
     )
-    found = [Example(*row[:-1]) for row in session.execute(select(ranked).where(ranked.c.place == 1))]
+    found = read(session, Example, select(ranked).where(ranked.c.place == 1))
     return sorted(found, key=lambda one: place_of(one.name))
 
 
@@ -253,31 +181,6 @@ def densities_of(session: Session, keys: Sequence[Key]) -> dict[Key, float]:
         or_(*(and_(Latent.analysis_id == key[0], Latent.index == key[1]) for key in keys), false())
     )
     return {(analysis_id, index): density for analysis_id, index, density in session.execute(statement)}
-
-
-def interventions_done(session: Session, run: RunInfo) -> list[Done]:
-    """All of the run's SAEs."""
-    statement = (
-        select(
-            Intervention.analysis_id,
-            Intervention.kind,
-            Intervention.tokens,
-            Intervention.documents,
-            Intervention.settings,
-        )
-        .join(Analysis, Analysis.id == Intervention.analysis_id)
-        .where(Analysis.run_id == run.id)
-        .order_by(Intervention.analysis_id, Intervention.kind)
-    )
-    return [
-        Done(analysis_id, kind, tokens, documents, _epsilon(settings or {}))
-        for analysis_id, kind, tokens, documents, settings in session.execute(statement)
-    ]
-
-
-def _epsilon(settings: dict[str, Any]) -> float | None:
-    held: Any = settings.get("epsilon")
-    return float(held) if type(held) in {int, float} else None
 
 
 def steered(session: Session, run: RunInfo) -> dict[str, int]:

@@ -15,4 +15,4 @@ router = APIRouter(dependencies=[Fresh])
 @router.get("/report")
 def report(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
     """What was found, and how."""
-    return render(report_page(session, run, render.pin))
+    return render(report_page(session, run))

@@ -12,6 +12,6 @@ from app.shared.page import Page
 class ViewsPage(Page):
     """All saved views."""
 
-    template = "views/views.html"
+    template = "saved_views/saved_views.html"
     views: list[ViewInfo]
     """Newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from app.saes.queries import SaeInfo
 from app.search import queries as search
 from app.search.queries import DEEPEST, KINDS, Group, Scope
 from app.search.terms import parse
-from app.shared.links import link
+from app.shared.links import latent_at, link
 from app.shared.page import Page
 
 
@@ -35,6 +36,8 @@ class SearchPage(Page):
     """The only SAE asked for, or empty."""
     kinds: list[tuple[str, str]]
     """All kinds with their headings."""
+    named: list[tuple[SaeInfo, int]]
+    """Latents that go by what was typed: L15/591, 15:591, or 591 of each SAE."""
     asked: bool
     """Whether there is anything to search for in what was typed."""
     groups: list[Group]
@@ -54,6 +57,7 @@ class SearchPage(Page):
 LIMIT, PREVIEW = 50, 6
 """Hits of a kind shown where only it is asked for, and where all are."""
 MAX_LIMIT = 100
+_NAME = re.compile(r"(?:[Ll]?(?P<layer>[0-9]{1,3})[/:])?(?P<index>[0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,23 @@ def find(session: Session, wanted: Asked) -> tuple[RunInfo | None, list[Group]]:
     return run, search.search(session, scope, terms, kinds, wanted.offset, wanted.limit)
 
 
+def named(session: Session, wanted: Asked, run: RunInfo) -> list[tuple[SaeInfo, int]]:
+    """Latents of the run that go by what was typed."""
+    match = _NAME.fullmatch(wanted.q.strip())
+    if match is None:
+        return []
+    index, layer = int(match["index"]), match["layer"]
+    found = [sae for sae in saes.list_saes(session, run) if wanted.sae in {"", sae.slug} and index < sae.n_latents]
+    return [(sae, index) for sae in found if layer is None or sae.layer == int(layer)]
+
+
+def only_named(session: Session, wanted: Asked) -> str:
+    """Where a name with its layer leads that one latent alone has; empty for all else that is typed."""
+    run = runs.find_run(session, wanted.run) if "/" in wanted.q or ":" in wanted.q else None
+    found = named(session, wanted, run) if run else []
+    return latent_at(found[0][0].slug, found[0][1]) if len(found) == 1 else ""
+
+
 def search_page(session: Session, wanted: Asked) -> SearchPage:
     """The page.
 
@@ -123,6 +144,7 @@ def search_page(session: Session, wanted: Asked) -> SearchPage:
         kind=wanted.kind,
         sae=wanted.sae,
         kinds=list(KINDS.items()),
+        named=named(session, wanted, run),
         asked=bool(parse(wanted.q)),
         groups=[group for group in groups if group.hits],
         all_of={} if wanted.kind else {group.kind: _more(wanted, group) for group in groups if group.next},

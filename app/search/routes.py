@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import RedirectResponse, Response
 from pydantic import WithJsonSchema
 
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
-from app.search.page import MAX_LIMIT, Asked, asked, search_page
+from app.search.page import MAX_LIMIT, Asked, asked, only_named, search_page
 from app.search.queries import KINDS
+from app.shared.links import at
 
 router = APIRouter(dependencies=[Fresh])
 
@@ -49,6 +50,7 @@ AskedDep = Annotated[Asked, Depends(search_asked)]
 
 
 @router.get("/search")
-def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> HTMLResponse:
-    """What was found, or how to search."""
-    return render(search_page(session, wanted))
+def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> Response:
+    """What was found, or how to search; the name of one latent leads to its page."""
+    place = only_named(session, wanted)
+    return RedirectResponse(at(place, render.pin), 303) if place else render(search_page(session, wanted))

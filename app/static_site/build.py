@@ -99,8 +99,8 @@ def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) ->
 PAGES: dict[str, Callable[..., Page]] = {
     "home": lambda session, run: home_page(session, run, ""),
     "layers": lambda session, run: layers_page(session, run, ""),
-    "labels": lambda session, run: labels_page(session, run, ""),
-    "report": lambda session, run: report_page(session, run, ""),
+    "labels": labels_page,
+    "report": report_page,
     "methods": methods_page,
     "experiments": lambda session, _run: experiments_page(session),
     "experiment": lambda session, _run, number: experiment_page(session, number),

@@ -70,27 +70,27 @@ class Matrix:
     agreement: Agreement
 
 
-def category_matrix(cells: list[Cell], known: list[CategoryInfo], pin: str) -> Matrix:
+def category_matrix(cells: list[Cell], known: list[CategoryInfo]) -> Matrix:
     """The machine's classes against people's categories: those offered, and those put away but still in use."""
     used = {cell.category for cell in cells if cell.category}
     rows = [one for one in known if not one.archived or one.key in used]
     strange = sorted(used - {one.key for one in known})
     rows += [found for key in strange if (found := category_of(key, known))]
     groups = ordered(cell.group for cell in cells)
-    lines = [_category_line(cells, groups, one, pin) for one in (*rows, None)]
+    lines = [_category_line(cells, groups, one) for one in (*rows, None)]
     head = [(group, title_of(group)) for group in groups]
     return Matrix(head, lines, _totals(lines), _category_agreement(cells))
 
 
-def _category_line(cells: list[Cell], groups: list[str], category: CategoryInfo | None, pin: str) -> MatrixLine:
+def _category_line(cells: list[Cell], groups: list[str], category: CategoryInfo | None) -> MatrixLine:
     key = category.key if category else None
     made = []
     for group in groups:
         here = [cell for cell in cells if (cell.group, cell.category) == (group, key)]
         tones = {{AGREES: "same", DIFFERS: "other"}.get(cell.state, "") for cell in here}
-        href = link("/latents", {**_group_query(group), "category": key or NONE}, pin)
+        href = link("/latents", {**_group_query(group), "category": key or NONE})
         made.append(MatrixCell(sum(cell.count for cell in here), href, tones.pop() if len(tones) == 1 else ""))
-    return _line(key, category.title if category else "no category", category, made, {"category": key or NONE}, pin)
+    return _line(key, category.title if category else "no category", category, made, {"category": key or NONE})
 
 
 def _group_query(group: str) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def _category_agreement(cells: list[Cell]) -> Agreement:
     )
 
 
-def verdict_matrix(counts: Counts, pin: str) -> Matrix:
+def verdict_matrix(counts: Counts) -> Matrix:
     """The rule's verdict against people's."""
     rules, people = [*RULE_VERDICTS, None], [*HUMAN_VERDICTS, None]
-    lines = [_verdict_line(counts, human, rules, pin) for human in people]
+    lines = [_verdict_line(counts, human, rules) for human in people]
     both = {(rule, human): number for (rule, human), number in counts.items() if rule and human}
     found = agreement(
         sum(number for (rule, human), number in both.items() if rule == human),
@@ -132,13 +132,13 @@ def verdict_matrix(counts: Counts, pin: str) -> Matrix:
     return Matrix(head, lines, _totals(lines), found)
 
 
-def _verdict_line(counts: Counts, human: str | None, rules: list[str | None], pin: str) -> MatrixLine:
+def _verdict_line(counts: Counts, human: str | None, rules: list[str | None]) -> MatrixLine:
     made = []
     for rule in rules:
         tone = "" if not (rule and human) else "same" if rule == human else "other"
-        href = link("/latents", {"verdict": rule or NONE, "human": human or NONE}, pin)
+        href = link("/latents", {"verdict": rule or NONE, "human": human or NONE})
         made.append(MatrixCell(counts.get((rule, human), 0), href, tone))
-    return _line(human, HUMAN_VERDICTS.get(human or "", "no verdict"), None, made, {"human": human or NONE}, pin)
+    return _line(human, HUMAN_VERDICTS.get(human or "", "no verdict"), None, made, {"human": human or NONE})
 
 
 def _line(
@@ -147,9 +147,8 @@ def _line(
     category: CategoryInfo | None,
     made: list[MatrixCell],
     query: dict[str, str],
-    pin: str,
 ) -> MatrixLine:
-    total = MatrixCell(sum(cell.count for cell in made), link("/latents", query, pin), "")
+    total = MatrixCell(sum(cell.count for cell in made), link("/latents", query), "")
     return MatrixLine(key or NONE, title, category, made, total)
 
 

@@ -13,7 +13,7 @@ from app.classes import queries as classes
 from app.classes.groups import title_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
-from app.shared.links import link
+from app.shared.links import latent_at, link
 from app.shared.numbers import nats
 from app.shared.page import Page
 from app.team import queries as team
@@ -90,13 +90,13 @@ class TeamPage(Page):
     """Address of all latents of which nobody says anything."""
 
 
-def team_page(session: Session, run: RunInfo, pin: str, limit: int) -> TeamPage:
+def team_page(session: Session, run: RunInfo, limit: int) -> TeamPage:
     """The page of a run, with at most `limit` latents in each list of the queue."""
     found = list_saes(session, run)
     counted, cells = team.progress(session, run), team.cells(session, run)
     every = _summed(counted.values())
-    differs = _queue_list(session, run, "differs", every.differs, limit, pin)
-    unseen = _queue_list(session, run, "unseen", every.dense - every.said, limit, pin)
+    differs = _queue_list(session, run, "differs", every.differs, limit)
+    unseen = _queue_list(session, run, "unseen", every.dense - every.said, limit)
     latents, pairs = team.annotated_counts(session, run)
     known = categories.list_categories(session)
     return TeamPage(
@@ -104,19 +104,19 @@ def team_page(session: Session, run: RunInfo, pin: str, limit: int) -> TeamPage:
         nav="annotations",
         run=run,
         saes=found,
-        everything=_progress_line(None, every, pin),
-        progress=[_progress_line(one, counted[one.analysis_id], pin) for one in found if one.analysis_id in counted],
+        everything=_progress_line(None, every),
+        progress=[_progress_line(one, counted[one.analysis_id]) for one in found if one.analysis_id in counted],
         others=(latents - every.said, pairs),
         authors=[(one, link("/annotations/activity", {"author": one.name})) for one in team.authors(session, run)],
-        categories=category_matrix(cells, known, pin) if every.category else None,
+        categories=category_matrix(cells, known) if every.category else None,
         measured=any(cell.group != UNMEASURED for cell in cells),
-        verdicts=verdict_matrix(team.verdict_cells(session, run), pin) if every.verdict else None,
+        verdicts=verdict_matrix(team.verdict_cells(session, run)) if every.verdict else None,
         differs=differs,
         unseen=unseen,
         first=next((row.href for row in (*differs.rows, *unseen.rows)), ""),
         limit=limit,
-        longer=link("/annotations", {"limit": 10 * limit}, pin) if limit < 500 else "",
-        every_unseen=link("/latents", {"annotated": False}, pin),
+        longer=link("/annotations", {"limit": 10 * limit}) if limit < 500 else "",
+        every_unseen=link("/latents", {"annotated": False}),
     )
 
 
@@ -126,7 +126,7 @@ def _summed(counted: Iterable[Progress]) -> Progress:
     return Progress(*(sum(getattr(one, name) for one in held) for name in Progress.__dataclass_fields__))
 
 
-def _progress_line(sae: SaeInfo | None, counts: Progress, pin: str) -> ProgressLine:
+def _progress_line(sae: SaeInfo | None, counts: Progress) -> ProgressLine:
     """With the addresses of the lists."""
     kinds: list[tuple[int, dict[str, Any]]] = [
         (counts.said, {"annotated": True}),
@@ -134,13 +134,11 @@ def _progress_line(sae: SaeInfo | None, counts: Progress, pin: str) -> ProgressL
         (counts.verdict, {"human": "any"}),
     ]
     slug = {"sae": sae.slug} if sae else {}
-    bars = [
-        (100 * number / (counts.dense or 1), number, link("/latents", slug | query, pin)) for number, query in kinds
-    ]
+    bars = [(100 * number / (counts.dense or 1), number, link("/latents", slug | query)) for number, query in kinds]
     return ProgressLine(sae, counts, bars)
 
 
-def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, limit: int, pin: str) -> QueueList:
+def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, limit: int) -> QueueList:
     """At most `limit` of the `total` latents of a kind."""
     found = team.queue(session, run, kind, limit) if total else []
     held = classes.classes_of(session, [(one.analysis_id, one.index) for one in found]) if found else {}
@@ -148,7 +146,7 @@ def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, li
     for one in found:
         scores = held.get((one.analysis_id, one.index), [])
         has = [title_of(score.name) for score in scores if score.name not in NO_CLASS]
-        href = link(f"/saes/{one.slug}/latents/{one.index}", {}, pin) + "#annotation"
+        href = latent_at(one.slug, one.index) + "#annotation"
         effect = "" if one.effect is None else nats(one.effect)
         rows.append(QueueRow(one, href, effect, differences(one, has) or [unseen(one, has)]))
     return QueueList(total, rows)

@@ -19,4 +19,4 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Latents in each list of 
 @router.get("/annotations")
 def team(session: SessionDep, render: RendererDep, run: RunDep, limit: Limit = 50) -> HTMLResponse:
     """Progress, agreement, and what to look at next."""
-    return render(team_page(session, run, render.pin, limit))
+    return render(team_page(session, run, limit))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.interventions.ablate.config import AblateConfig
-from analysis.interventions.ablate.measure import Ablation, Measured
+from analysis.interventions.ablate.measure import Ablated, Ablation
 from analysis.interventions.ablate.rows import effect_rows
 from analysis.interventions.ablate.sums import Effects
 from analysis.interventions.subject import Subject
@@ -55,15 +55,15 @@ def _ablate(config: AblateConfig, console: Console) -> int:
     return found
 
 
-def _measure(subject: Subject, config: AblateConfig, checkpoints: Checkpoints, console: Console) -> Measured:
+def _measure(subject: Subject, config: AblateConfig, checkpoints: Checkpoints, console: Console) -> Ablated:
     ablation = Ablation(subject, config, checkpoints.folder)
-    with progress_bar(console, "the model as it is", config.tokens, "tokens") as tell:
-        totals = ablation.read(tell)
-    with progress_bar(console, "ablating", config.tokens, "tokens") as tell:
-        return ablation.measure(totals, checkpoints, tell)
+    with progress_bar(console, "the model as it is", config.tokens, "tokens") as progress:
+        totals = ablation.read(progress)
+    with progress_bar(console, "ablating", config.tokens, "tokens") as progress:
+        return ablation.measure(totals, checkpoints, progress)
 
 
-def _intervention(subject: Subject, config: AblateConfig, measured: Measured) -> Row:
+def _intervention(subject: Subject, config: AblateConfig, measured: Ablated) -> Row:
     effects = Effects(measured.sums)
     settings: dict[str, Any] = {
         name: getattr(config, name) for name in ("tokens", "controls", "sets", "epsilon", "seed", "contexts")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,27 +18,27 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.ablate.config import AblateConfig
-from analysis.interventions.ablate.sums import Sums
+from analysis.interventions.ablate.sums import EffectSums
 from analysis.interventions.ablate.variants import Totals, Variant, Wanted, variants
 from analysis.interventions.readout import LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
 from analysis.process.checkpoint import Checkpoints
+from analysis.process.progress import Progress
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
 from analysis.statistics.plan import MASSIVE
 from store.vocabulary import OWN
 
-Tell = Callable[[int], None]
 _SUMS = ("sum", "ordinary", "joint", "ordinary_tokens")
 _RANK = 8  # changes of more directions go through the unembedding themselves
 
 
-class Measured(NamedTuple):
+class Ablated(NamedTuple):
     """What the loop gave."""
 
     variants: list[Variant]
-    sums: Sums
+    sums: EffectSums
     seconds: float
     documents: int
 
@@ -68,7 +68,7 @@ class Ablation:
         self.direct = not self.tail.blocks  # nothing but the final norm comes after the hook point
         self._pivot: Tensor | None = None
 
-    def read(self, tell: Tell) -> Totals:
+    def read(self, progress: Progress) -> Totals:
         """First pass; batches that are kept already are not run again."""
         folder = self.folder / "clean"
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,18 +82,18 @@ class Ablation:
             sums = {name: found[name] + sums.get(name, 0.0) for name in _SUMS}
             counted = int(batch.mask.sum())
             tokens += counted
-            tell(counted)
+            progress(counted)
         if not tokens:
             raise UserError(f"{self.subject.corpus.path}: expected text; found no token that counts")
         ordinary = sums["ordinary"]
         return Totals(sums["sum"], tokens, ordinary[0], ordinary[1], sums["joint"], int(sums["ordinary_tokens"]))
 
-    def measure(self, totals: Totals, checkpoints: Checkpoints, tell: Tell) -> Measured:
+    def measure(self, totals: Totals, checkpoints: Checkpoints, progress: Progress) -> Ablated:
         """Second pass; goes on from a checkpoint where there is one."""
         config = self.config
         wanted = Wanted(config.controls, config.sets, config.seed)
         made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
-        sums, done, before = Sums(len(made), self.subject.sae.d_in), 0, 0.0
+        sums, done, before = EffectSums(len(made), self.subject.sae.d_in), 0, 0.0
         if checkpoints.exists():
             note = checkpoints.note()
             sums.tensors, done, before = next(checkpoints.parts()), note["batches"], note["seconds"]
@@ -106,7 +106,7 @@ class Ablation:
                 if time.monotonic() - last > config.checkpoint_seconds:
                     last = time.monotonic()
                     checkpoints.save({"batches": number + 1, "seconds": before + last - started}, [sums.tensors])
-            tell(int(batch.mask.sum()))
+            progress(int(batch.mask.sum()))
         if not sums.finite():
             raise UserError(
                 f"--sae {self.subject.stored.slug}: expected finite changes; found NaN or infinity with the model in"
@@ -114,7 +114,7 @@ class Ablation:
             )
         if not float(sums.tensors["tokens"].sum()):
             raise UserError(f"{self.subject.corpus.path}: expected two counted tokens in a row; found none")
-        return Measured(made, sums, before + time.monotonic() - started, len(documents))
+        return Ablated(made, sums, before + time.monotonic() - started, len(documents))
 
     def _check_decoder(self, x: Tensor) -> None:
         """What a latent adds must be its activation times its decoder row.
@@ -153,7 +153,7 @@ class Ablation:
         save_file(kept, temporary)
         temporary.rename(path)
 
-    def _batch(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: Sums) -> None:
+    def _batch(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: EffectSums) -> None:
         device = self.subject.model.device
         kept = load_file(self.folder / "clean" / f"{number:06d}.safetensors", device=str(device))
         clean = Clean(kept["x"], kept["entry"], kept["final"])
@@ -193,7 +193,7 @@ class Ablation:
         ordinary = x[there].norm(dim=1) <= MASSIVE * self.subject.stored.median_norm
         return Spot(there, following[mask].to(x.device), group[mask], ordinary)
 
-    def _add_facts(self, x: Tensor, spot: Spot, sums: Sums) -> None:
+    def _add_facts(self, x: Tensor, spot: Spot, sums: EffectSums) -> None:
         known = x[spot.ordinary].double()
         sums.tensors["ordinary"] += len(known)
         off = known - self._middle().to(known.device)

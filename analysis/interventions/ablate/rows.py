@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from analysis.interventions.ablate.measure import Measured
+from analysis.interventions.ablate.measure import Ablated
 from analysis.interventions.ablate.sums import MEASURES, Effects, Estimate
 from analysis.interventions.ablate.variants import Variant
 from analysis.run.rows.plain import Row, number
@@ -66,7 +66,7 @@ STATISTICS = (
 )  # fmt: skip
 
 
-def effect_rows(measured: Measured, epsilon: float, median_norm: float, seed: int) -> list[Row]:
+def effect_rows(measured: Ablated, epsilon: float, median_norm: float, seed: int) -> list[Row]:
     """A row for every variant, controls too.
 
     Args:

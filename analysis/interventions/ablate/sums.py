@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
     high: float | None
 
 
-class Sums:
+class EffectSums:
     """Exactly mergeable: all sums are float64, those of changes over groups of documents.
 
     Args:
@@ -63,14 +63,14 @@ class Sums:
 
 
 class Effects:
-    """Means and intervals of all variants, from `Sums`.
+    """Means and intervals of all variants, from `EffectSums`.
 
     The interval is a percentile bootstrap: the groups of documents are drawn anew with replacement, and numerator
     and denominator are summed over those drawn. All variants see the same draws. A bootstrap of G groups is too
     narrow by sqrt((G - 1) / G) and knows nothing of Student's t, so its ends are moved out by both.
     """
 
-    def __init__(self, sums: Sums, seed: int = 0) -> None:
+    def __init__(self, sums: EffectSums, seed: int = 0) -> None:
         tokens = sums.tensors["tokens"]
         used = tokens > 0
         self.tokens = int(tokens.sum())

@@ -12,8 +12,16 @@ from analysis.errors import UserError
 from analysis.hashing import unit_hash
 from analysis.interventions.prune.chosen import chosen
 from analysis.interventions.prune.config import PruneConfig
-from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of, without
-from analysis.interventions.prune.fold import check_foldable, contribution, folded, mean_activations
+from analysis.interventions.prune.cut import (
+    check_foldable,
+    check_room,
+    contribution,
+    folded,
+    latent_axes,
+    mean_activations,
+    tensors_of,
+    without,
+)
 from analysis.interventions.prune.folder import PRUNING, check_out, new_folder, write_sae
 from analysis.interventions.prune.report import Comparison, Report, table
 from analysis.interventions.subject import Stored, Subject, look_up
@@ -49,7 +57,7 @@ def prune(config: PruneConfig, console: Console) -> Path:
         measured = _measure(config, subject, folder, console)
         whole = origin | {"verdict": config.verdict, "old_index": kept, "notes": notes, "held_out": measured}
         (folder / PRUNING).write_text(json.dumps(whole | {"versions": versions()}, indent=1) + "\n")
-    _tell(config, stored, measured, notes, console)
+    _report(config, stored, measured, notes, console)
     return config.out
 
 
@@ -70,8 +78,8 @@ def _folded(
 ) -> tuple[dict[str, Any], str]:
     check_foldable(subject.sae)
     stream = subject.stream(config.tokens, config.contexts, held_out=config.held_out)
-    with progress_bar(console, "means", config.tokens, "tokens") as tell:
-        means, tokens = mean_activations(subject.model, subject.sae, stream, removed, tell)
+    with progress_bar(console, "means", config.tokens, "tokens") as progress:
+        means, tokens = mean_activations(subject.model, subject.sae, stream, removed, progress)
     shift = contribution(subject.sae, removed, means)
     told = (
         f"What the removed latents add on average over {tokens:,} tokens of other documents is added to b_dec"
@@ -101,12 +109,12 @@ def _measure(config: PruneConfig, subject: Subject, folder: Path, console: Conso
     pruned = load_sae(str(folder), device=str(subject.model.device))
     comparison = Comparison(subject.model, subject.sae, pruned)
     stream = subject.stream(config.tokens, config.contexts, held_out=config.held_out, only_held_out=True)
-    with progress_bar(console, "before and after", config.tokens, "tokens") as tell:
-        comparison.read(stream, tell)
+    with progress_bar(console, "before and after", config.tokens, "tokens") as progress:
+        comparison.read(stream, progress)
     return comparison.report(subject.stored.dense_threshold)
 
 
-def _tell(config: PruneConfig, stored: Stored, measured: Report, notes: list[str], console: Console) -> None:
+def _report(config: PruneConfig, stored: Stored, measured: Report, notes: list[str], console: Console) -> None:
     where = f"{measured['tokens']:,} tokens of {measured['documents']:,} held-out documents"
     console.print(table(measured, f"{stored.slug} on {where}"))
     for note in notes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from rich.table import Table
 from torch import Tensor
 
+from analysis.process.progress import Progress
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import GROUPS, ContextStream
 from analysis.reading.model import LanguageModel
@@ -54,11 +54,11 @@ class Comparison:
         self.sums = torch.zeros(GROUPS, before.d_in, dtype=torch.float64)
         self.documents: set[int] = set()
 
-    def read(self, stream: ContextStream, tell: Callable[[int], None]) -> None:
+    def read(self, stream: ContextStream, progress: Progress) -> None:
         """Add all tokens of the stream."""
         for batch in stream.batches():
             self._add(batch)
-            tell(int(batch.mask.sum()))
+            progress(int(batch.mask.sum()))
 
     def _add(self, batch: TokenBatch) -> None:
         hook = self.sides[0].sae.hook_point

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.retrain.removal import Removal, Spread, span
 from analysis.interventions.retrain.source import Source, abstopk, half
+from analysis.interventions.retrain.spans import Removal, Spread, span
 from analysis.training.config import Recipe
 
 

@@ -17,10 +17,9 @@ from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, save_experiment
 from analysis.interventions.retrain.held_out import note_groups
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
-from analysis.interventions.retrain.removal import spread_of
-from analysis.interventions.retrain.result import Results, results_of
+from analysis.interventions.retrain.result import Results, results_of, table
 from analysis.interventions.retrain.source import Source, open_sources
-from analysis.interventions.retrain.summary import table
+from analysis.interventions.retrain.spans import spread_of
 from analysis.interventions.retrain.write import replace_experiment
 from analysis.interventions.subject import Subject
 from analysis.process.cache import cache_folder
@@ -98,9 +97,9 @@ def _filled(
     for (done, _cursor), together in missing.items():
         what = "held-out activations" if only_held_out else "activations"
         try:
-            with progress_bar(console, what, tokens, "tokens", done) as tell:
-                tell(done) if done else None
-                fill_together(together, model, stream, tell)
+            with progress_bar(console, what, tokens, "tokens", done) as progress:
+                progress(done) if done else None
+                fill_together(together, model, stream, progress)
         except UserError as error:
             raise UserError(str(error).replace("--tokens", option)) from None
     if only_held_out:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.interventions.retrain.removal import Removal, chunks, massive_cut
+from analysis.interventions.retrain.spans import Removal, chunks, massive_cut
 from analysis.reading.corpus import GROUPS, ContextStream
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.geometry import partners

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
@@ -20,8 +20,8 @@ from torch import Tensor
 from analysis.hashing import sha256_file
 from analysis.interventions.retrain.arms import ArmPlan
 from analysis.interventions.retrain.held_out import HeldOut, measure
-from analysis.interventions.retrain.removal import Removal
-from analysis.process.progress import progress_bar
+from analysis.interventions.retrain.spans import Removal
+from analysis.process.progress import Progress, progress_bar
 from analysis.reading.sae import HASH, WEIGHTS, load_sae
 from analysis.training.activations import ActivationCache
 from analysis.training.config import Recipe
@@ -106,7 +106,7 @@ def _run(jobs: list[Job], at_once: int, console: Console) -> None:
     context = get_context("spawn")
     seen = context.Value("q", 0)
     with (
-        progress_bar(console, "training", max(1, sum(job.left() for job in jobs)), "token-steps") as tell,
+        progress_bar(console, "training", max(1, sum(job.left() for job in jobs)), "token-steps") as progress,
         _pool(at_once, context, seen, console) as pool,
     ):
         waiting = {pool.submit(_work, job): job for job in jobs}
@@ -117,7 +117,7 @@ def _run(jobs: list[Job], at_once: int, console: Console) -> None:
                 console.print(_said(waiting.pop(future), future))
             now = seen.value
             if now > told:
-                tell(now - told)
+                progress(now - told)
             told = now
 
 
@@ -146,23 +146,23 @@ def _said(job: Job, future: Future[dict[str, Any]]) -> str:
     )
 
 
-_tell: Callable[[int], None] = lambda _count: None  # noqa: E731 -- set once in each worker process
+_progress: Progress = lambda _count: None  # noqa: E731 -- set once in each worker process
 
 
 def _begin(seen: Any) -> None:
     """In each worker process: Ctrl-C is the parent's, so is the progress bar, and nothing outlives the parent: the
     next command would train the same arm in the same folder.
     """
-    global _tell
+    global _progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["TQDM_DISABLE"] = "1"
 
-    def tell(count: int) -> None:
+    def progress(count: int) -> None:
         with seen.get_lock():
             seen.value += count
 
-    _tell = tell
+    _progress = progress
 
 
 def _end_with_parent() -> None:
@@ -174,13 +174,13 @@ def _end_with_parent() -> None:
 
 def _work(job: Job) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
-    return run_job(job, _tell)
+    return run_job(job, _progress)
 
 
-def run_job(job: Job, tell: Callable[[int], None] = lambda _count: None) -> dict[str, Any]:
+def run_job(job: Job, progress: Progress = lambda _count: None) -> dict[str, Any]:
     """Train one prepared arm, or go on with it; measure it as it lies on disk, and write its report."""
     removal = Removal.load(job.folder / REMOVAL)
-    trained = _trained(job, removal, tell)
+    trained = _trained(job, removal, progress)
     sae = load_sae(str(job.folder), device=job.device)
     found = trained | measure(sae, HeldOut.of(job.testing, job.hook), removal, job.threshold, job.device)
     found |= {"measured_with": job.measured_with}
@@ -188,7 +188,7 @@ def run_job(job: Job, tell: Callable[[int], None] = lambda _count: None) -> dict
     return found
 
 
-def _trained(job: Job, removal: Removal, tell: Callable[[int], None]) -> dict[str, Any]:
+def _trained(job: Job, removal: Removal, progress: Progress) -> dict[str, Any]:
     """What training says, of this process or of one that went before."""
     note = job.folder / TRAINING
     if note.exists():
@@ -196,7 +196,7 @@ def _trained(job: Job, removal: Removal, tell: Callable[[int], None]) -> dict[st
         return found
 
     def change(batch: Tensor) -> Tensor:
-        tell(len(batch))
+        progress(len(batch))
         return removal(batch.to(job.device))
 
     training = train(job.recipe, job.training, job.hook, job.folder, job.metadata, device=job.device, change=change)

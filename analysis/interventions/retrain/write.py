@@ -12,9 +12,8 @@ from analysis.errors import UserError
 from analysis.hashing import hash_of
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import add
-from analysis.interventions.retrain.result import Results
+from analysis.interventions.retrain.result import Report, Results
 from analysis.interventions.retrain.source import Source
-from analysis.interventions.retrain.summary import Report
 from analysis.interventions.subject import Subject
 from analysis.process.versions import versions
 from analysis.run.rows.plain import plain

@@ -14,13 +14,13 @@ from analysis.interventions.steer.config import SteerConfig
 from analysis.interventions.steer.measure import Steering, planned
 from analysis.interventions.steer.pool import read_pool
 from analysis.interventions.steer.rows import measured_before, steering_row, write
-from analysis.interventions.steer.score import Scorer, Tell
+from analysis.interventions.steer.score import Scorer
 from analysis.interventions.steer.signals import Signal, chosen_signals, controls_of, likely_latents
 from analysis.interventions.subject import Subject
 from analysis.process.cache import cache_folder
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
-from analysis.process.progress import progress_bar
+from analysis.process.progress import Progress, progress_bar
 from analysis.process.versions import versions
 from analysis.run.rows.plain import Row, plain
 from analysis.run.rows.plain import number as as_number
@@ -107,17 +107,17 @@ class _Session:
         steering = self._ready(left, stopping)
         total = planned(self.config, len(steering.pool.bos)) * len(left)
         self.console.print(self._estimate(steering, len(left), total))
-        with progress_bar(self.console, "steering", total, "tokens") as tell:
+        with progress_bar(self.console, "steering", total, "tokens") as progress:
             for number, signal in enumerate(left):
-                self._one(steering, number, signal, _or_stop(tell, stopping))
+                self._one(steering, number, signal, _or_stop(progress, stopping))
 
     def _ready(self, signals: list[Signal], stopping: Callable[[], bool]) -> Steering:
         """Texts found and read, the costs' clean loss known."""
         config, decoder = self.config, self.subject.sae.decoder.cpu()
         directions = torch.stack([signal.direction(decoder) for signal in signals])
         wanted = config.pool * self.subject.stored.context
-        with progress_bar(self.console, "finding texts", wanted, "tokens") as tell:
-            pool = read_pool(self.subject, directions, config.pool, config.length, _or_stop(tell, stopping))
+        with progress_bar(self.console, "finding texts", wanted, "tokens") as progress:
+            pool = read_pool(self.subject, directions, config.pool, config.length, _or_stop(progress, stopping))
         for note in pool.notes:
             self.console.print(f"part of speech is not taken out: {note['reason']}", markup=False)
         scorer = Scorer(self.subject.model, self.subject.stored.hook_point, lambda _tokens: None)
@@ -126,15 +126,15 @@ class _Session:
         self.facts = facts | {"clean_loss": as_number(steering.clean_loss)}
         return steering
 
-    def _one(self, steering: Steering, number: int, signal: Signal, tell: Tell) -> None:
+    def _one(self, steering: Steering, number: int, signal: Signal, progress: Progress) -> None:
         scorer, spent = steering.scorer, 0
 
         def count(tokens: int) -> None:
             nonlocal spent
             spent += tokens
-            tell(tokens)
+            progress(tokens)
 
-        scorer.tell, before = count, scorer.scored
+        scorer.progress, before = count, scorer.scored
         decoder = self.subject.sae.decoder.cpu()
         controls = controls_of(signal, self.subject.stored, decoder, self.config.controls, self.config.seed)
         found = steering.measure(number, signal, signal.direction(decoder), controls)
@@ -144,7 +144,7 @@ class _Session:
         self.seconds, self._started = self.seconds + now - self._started, now
         self.checkpoints.save({"rows": self.rows, "facts": self.facts, "seconds": self.seconds}, [])
         self.console.print(f"{signal}: {_told(row)}", markup=False)
-        tell(max(0, planned(self.config, len(steering.pool.bos)) - spent))  # a refused dose is not steered with
+        progress(max(0, planned(self.config, len(steering.pool.bos)) - spent))  # a refused dose is not steered with
 
     def _estimate(self, steering: Steering, signals: int, tokens: int) -> str:
         """What is to come, by the time of one pass."""
@@ -182,11 +182,11 @@ def _told(row: Row) -> str:
     return f"{row['label']}, {share}; {said['control']} controls reach {said['largest']:.0%}"
 
 
-def _or_stop(tell: Tell, stopping: Callable[[], bool]) -> Tell:
-    """`tell`, and an end between two passes if one was asked for: signals that are whole are in a checkpoint."""
+def _or_stop(progress: Progress, stopping: Callable[[], bool]) -> Progress:
+    """`progress`, and an end between two passes if one was asked for: signals that are whole are in a checkpoint."""
 
     def told(tokens: int) -> None:
-        tell(tokens)
+        progress(tokens)
         if stopping():
             raise KeyboardInterrupt
 

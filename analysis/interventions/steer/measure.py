@@ -10,11 +10,9 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.steer.config import DOSES, FEWEST, MOST_COST, PREFIX, SteerConfig
-from analysis.interventions.steer.examples import LENGTH, continuations, readable
 from analysis.interventions.steer.flips import Preferences, Rate, either_way, mean, preferences, preferred, rate
-from analysis.interventions.steer.poles import Places, beginnings, foreign, halves, poles, swapped, token_rows
-from analysis.interventions.steer.pool import Pool
-from analysis.interventions.steer.score import Scorer, Texts
+from analysis.interventions.steer.pool import Places, Pool, beginnings, foreign, halves, poles, swapped, token_rows
+from analysis.interventions.steer.score import LENGTH, Scorer, Texts, continuations, readable
 from analysis.interventions.steer.signals import Controls, Signal
 from store.vocabulary import RANDOM, SPARSE, SWAPPED, Statement
 
@@ -48,7 +46,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Steered:
     """All of one signal."""
 
     doses: list[Dose]
@@ -113,7 +111,7 @@ class Steering:
         """Nats per token of ordinary text, the model left alone."""
         return -float(self.ordinary.clean.mean()) / self.ordinary.scored
 
-    def measure(self, number: int, signal: Signal, direction: Tensor, controls: Controls) -> Measured:
+    def measure(self, number: int, signal: Signal, direction: Tensor, controls: Controls) -> Steered:
         """All of one signal, which is the pool's `number`-th."""
         sd = float(self.pool.sd[number])
         pairs = poles(self.pool, number, self.config.texts)
@@ -145,12 +143,12 @@ class Steering:
     def _measured(
         self, places: Places, signal: Signal, direction: Tensor, controls: Controls, doses: list[Dose],
         chosen: float, sd: float,
-    ) -> Measured:  # fmt: skip
+    ) -> Steered:  # fmt: skip
         size = chosen * sd
         texts = self._read(places)
         own = preferences(texts, direction, size)
         document = self.pool.document[places.text]
-        return Measured(
+        return Steered(
             doses,
             chosen,
             rate(own.flips, document, self.config.seed),
@@ -183,7 +181,7 @@ class Steering:
 
     def _examples(self, places: Places, push: Tensor) -> list[dict[str, str]]:
         few = beginnings(self.pool, places.at(torch.arange(min(self.config.examples, len(places.text)))))
-        return continuations(self.scorer.model, self.scorer.tail.hook_point, few, push, self.scorer.tell)
+        return continuations(self.scorer.model, self.scorer.tail.hook_point, few, push, self.scorer.progress)
 
     def _shown(self, places: Places, texts: Texts, own: Preferences) -> list[dict[str, Any]]:
         """A few pairs of texts as they are, and by how much the positive one is preferred, in nats per token."""
@@ -208,8 +206,8 @@ def best(doses: list[Dose]) -> float | None:
     return max(allowed, key=lambda dose: (dose.flips or 0.0, -dose.dose)).dose if allowed else None
 
 
-def _nothing(reason: Statement, sd: float, doses: list[Dose] | None = None) -> Measured:
-    return Measured(doses or [], None, None, None, 0, [], [], [], sd, reason)
+def _nothing(reason: Statement, sd: float, doses: list[Dose] | None = None) -> Steered:
+    return Steered(doses or [], None, None, None, 0, [], [], [], sd, reason)
 
 
 def planned(config: SteerConfig, lead: int) -> int:

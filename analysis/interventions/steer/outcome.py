@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from analysis.interventions.steer.config import CUT
-from analysis.interventions.steer.measure import Measured
+from analysis.interventions.steer.measure import Steered
 from analysis.run.rows.plain import number
 from store.vocabulary import NO, RANDOM, SPARSE, SWAPPED, UNMEASURED, YES, Statement
 
 CONTROLS = (RANDOM, SPARSE, SWAPPED)
 
 
-def judged(found: Measured) -> tuple[str, Statement]:
+def judged(found: Steered) -> tuple[str, Statement]:
     """(label, statement)."""
     if found.rate is None or found.chosen is None:
         return UNMEASURED, {"code": "unmeasured", "reason": found.reason}
@@ -26,7 +26,7 @@ def judged(found: Measured) -> tuple[str, Statement]:
     return YES if beyond else NO, statement
 
 
-def strongest(found: Measured) -> tuple[float, str]:
+def strongest(found: Steered) -> tuple[float, str]:
     """What the largest control reaches, and which it is."""
     known = {of: found.largest(of) for of in CONTROLS}
     return max((value, of) for of, value in known.items() if value is not None)

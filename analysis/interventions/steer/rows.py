@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from analysis.classes.base import Finding
 from analysis.errors import UserError
-from analysis.interventions.steer.measure import Measured
+from analysis.interventions.steer.measure import Steered
 from analysis.interventions.steer.outcome import CONTROLS, judged
 from analysis.interventions.steer.signals import Signal
 from analysis.run.evidence import remainder
@@ -24,7 +24,7 @@ _PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
 _TOLD = ("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped", "pairs")
 
 
-def steering_row(signal: Signal, found: Measured, predictions: int) -> Row:
+def steering_row(signal: Signal, found: Steered, predictions: int) -> Row:
     """All columns but the intervention's id.
 
     Args:

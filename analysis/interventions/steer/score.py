@@ -1,8 +1,7 @@
-"""How likely the model finds texts, left alone and pushed along directions; only what comes after runs anew."""
+"""How likely the model finds texts, and how it goes on by itself: left alone, and pushed along directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,9 +9,10 @@ from torch import Tensor
 
 from analysis.interventions.readout import Readout
 from analysis.interventions.tail import Tail
+from analysis.process.progress import Progress
+from analysis.reading import hook_points
 from analysis.reading.model import LanguageModel
 
-Tell = Callable[[int], None]
 _ROWS = 32  # texts per forward pass
 _TOKENS = 256  # tokens whose logits over the vocabulary are in memory at once
 
@@ -32,11 +32,11 @@ class Scorer:
     Args:
         model: the model.
         hook_point: where.
-        tell: called with the number of tokens that went through the model.
+        progress: called with the number of tokens that went through the model.
     """
 
-    def __init__(self, model: LanguageModel, hook_point: str, tell: Tell) -> None:
-        self.model, self.tail, self.readout, self.tell = model, Tail(model, hook_point), Readout(model), tell
+    def __init__(self, model: LanguageModel, hook_point: str, progress: Progress) -> None:
+        self.model, self.tail, self.readout, self.progress = model, Tail(model, hook_point), Readout(model), progress
         self.scored = 0  # predictions looked at so far
 
     def read(self, ids: Tensor, scored: int) -> Texts:
@@ -47,7 +47,7 @@ class Scorer:
             found = self.tail.clean(few, attention)
             clean = self.log_probability(found.final[None], few, scored)[0]
             parts.append(_Part(few, attention, found.entry, clean))
-            self.tell(few.numel())
+            self.progress(few.numel())
         return Texts(self, parts, scored)
 
     def log_probability(self, final: Tensor, ids: Tensor, scored: int) -> Tensor:
@@ -106,5 +106,56 @@ class Texts:
             everywhere = one.expand(1, rows, width, d)
             final = scorer.tail.run(part.ids, part.attention, part.entry, everywhere)
             found.append(scorer.log_probability(final, part.ids, self.scored))
-            scorer.tell(part.ids.numel())
+            scorer.progress(part.ids.numel())
         return torch.cat(found)
+
+
+LENGTH = 24  # tokens of a continuation
+
+
+@torch.no_grad()
+def continuations(
+    model: LanguageModel, hook_point: str, beginnings: Tensor, push: Tensor, progress: Progress, length: int = LENGTH
+) -> list[dict[str, str]]:
+    """Always the likeliest next token, special ones left out.
+
+    Args:
+        beginnings: [k, T] int64, BOS included. push: [D], added at every position, or taken off.
+
+    Returns:
+        for each beginning its text as `prefix`, and what follows as `minus`, `zero` and `plus`.
+    """
+    if not len(beginnings):
+        return []
+    sizes = torch.tensor([-1.0, 0.0, 1.0]).repeat_interleave(len(beginnings))
+    change = (sizes[:, None, None] * push.cpu()).to(model.device)
+    handle = hook_points.on_write(model.module, hook_point, lambda x: x + change)
+    try:
+        made = _greedy(model, beginnings.repeat(3, 1).to(model.device), length, progress)
+    finally:
+        handle.remove()
+    texts = [readable(model, ids) for ids in made]
+    minus, zero, plus = (texts[at : at + len(beginnings)] for at in range(0, len(texts), len(beginnings)))
+    prefixes = [readable(model, ids) for ids in beginnings]
+    return [
+        {"prefix": prefix, "minus": one, "zero": same, "plus": other}
+        for prefix, one, same, other in zip(prefixes, minus, zero, plus, strict=True)
+    ]
+
+
+def readable(model: LanguageModel, ids: Tensor) -> str:
+    """Token ids as text, special ones left out."""
+    return str(model.tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+
+
+def _greedy(model: LanguageModel, ids: Tensor, length: int, progress: Progress) -> Tensor:
+    barred = torch.tensor(sorted(token for token in model.special_ids if token < model.vocab_size), dtype=torch.int64)
+    found, past, step = [], None, ids
+    for _ in range(length):
+        output = model.module(input_ids=step, past_key_values=past, use_cache=True, logits_to_keep=1)
+        logits = output.logits[:, -1, : model.vocab_size].float()
+        logits[:, barred] = -torch.inf
+        progress(step.numel())
+        past, step = output.past_key_values, logits.argmax(1, keepdim=True)
+        found.append(step)
+    return torch.cat(found, 1)

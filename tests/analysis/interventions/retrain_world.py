@@ -17,8 +17,8 @@ from torch import Tensor
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.job import Job, prepare
-from analysis.interventions.retrain.removal import Spread, spread_of
 from analysis.interventions.retrain.source import Source
+from analysis.interventions.retrain.spans import Spread, spread_of
 from analysis.interventions.subject import Stored
 from analysis.reading.corpus import GROUPS
 from analysis.reading.sae import load_sae

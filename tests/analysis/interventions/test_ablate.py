@@ -19,7 +19,6 @@ from analysis.errors import UserError
 from analysis.interventions.ablate.command import ablate
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation
-from analysis.interventions.ablate.plain import compare
 from analysis.interventions.ablate.variants import Totals, Wanted, variants
 from analysis.interventions.subject import Subject, open_subject
 from analysis.reading import hook_points
@@ -30,6 +29,7 @@ from store.tables import Effect, Intervention, Latent
 from tests.analysis.conftest import Parts
 from tests.analysis.interventions.test_tail import plain_changes
 from tests.analysis.tiny_models import D_MODEL, N_LAYERS, VOCAB, tiny, tiny_tokenizer
+from tests.plain_ablation import compare
 from tests.planted import sae_folder
 
 torch.set_num_threads(1)

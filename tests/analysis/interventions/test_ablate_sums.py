@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from analysis.interventions.ablate.measure import Measured
+from analysis.interventions.ablate.measure import Ablated
 from analysis.interventions.ablate.rows import effect_rows, equivalent
-from analysis.interventions.ablate.sums import FEWEST, Effects, Estimate, Sums
+from analysis.interventions.ablate.sums import FEWEST, Effects, EffectSums, Estimate
 from analysis.interventions.ablate.variants import Totals, Variant, turned
 from analysis.interventions.readout import Changes, Outputs
 from analysis.reading.corpus import GROUPS
@@ -18,9 +18,9 @@ torch.set_num_threads(1)
 D = 8
 
 
-def sums_of(values: torch.Tensor, group: torch.Tensor, norms: torch.Tensor | None = None) -> Sums:
+def sums_of(values: torch.Tensor, group: torch.Tensor, norms: torch.Tensor | None = None) -> EffectSums:
     """Every measure of variant v at token t is values[v, t]."""
-    sums = Sums(len(values), D)
+    sums = EffectSums(len(values), D)
     sums.add_clean(Outputs(torch.ones_like(values[0]), torch.ones_like(values[0])), group)
     sums.add(0, Changes(*(values for _ in Changes._fields)), group)
     sums.tensors["ordinary"] += 1.0
@@ -81,7 +81,7 @@ def test_a_subject_of_its_controls_law_stands_out_as_often_as_chance_says() -> N
         sizes = norms.square() * torch.rand(120, dtype=torch.float64, generator=random)
         made = [variant(OWN if n < 40 else RANDOM, n) for n in range(120)]
         sums = sums_of(sizes[:, None].expand(120, GROUPS).contiguous(), group, norms)
-        for row in effect_rows(Measured(made, sums, 0.0, GROUPS), 0.002, 1.0, 0)[:40]:
+        for row in effect_rows(Ablated(made, sums, 0.0, GROUPS), 0.002, 1.0, 0)[:40]:
             p = row["control"].get("loss", {}).get("p")
             if p is not None:
                 tried, out = tried + 1, out + (p <= 0.05)
@@ -93,7 +93,7 @@ def test_a_control_of_another_length_is_none() -> None:
     made = [variant(OWN, 0), *(variant(RANDOM, n) for n in range(1, 31))]
     norms = torch.tensor([1.0] + [3.0] * 30, dtype=torch.float64)
     sums = sums_of(torch.ones(31, GROUPS, dtype=torch.float64), torch.arange(GROUPS), norms)
-    assert effect_rows(Measured(made, sums, 0.0, GROUPS), 0.002, 1.0, 0)[0]["control"] == {}
+    assert effect_rows(Ablated(made, sums, 0.0, GROUPS), 0.002, 1.0, 0)[0]["control"] == {}
 
 
 def test_turned_keeps_lengths_and_angles() -> None:

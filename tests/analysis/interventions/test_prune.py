@@ -16,8 +16,15 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.interventions.prune.chosen import checked, read_list
 from analysis.interventions.prune.config import PruneConfig
-from analysis.interventions.prune.cut import check_room, latent_axes, tensors_of, without
-from analysis.interventions.prune.fold import check_foldable, contribution, folded
+from analysis.interventions.prune.cut import (
+    check_foldable,
+    check_room,
+    contribution,
+    folded,
+    latent_axes,
+    tensors_of,
+    without,
+)
 from analysis.interventions.prune.folder import new_folder, write_sae
 from analysis.reading.sae import WEIGHTS, LoadedSae, load_sae
 
@@ -333,7 +340,7 @@ def test_somebody_elses_file_is_not_written_over(tmp_path: Path) -> None:
     [
         ({}, "either --verdict or --latents"),
         ({"verdict": "prune", "latents": "3"}, "either --verdict or --latents"),
-        ({"verdict": "drop"}, "choose one of prune, investigate, keep"),
+        ({"verdict": "drop"}, "choose one of keep, investigate, prune"),
         ({"latents": "3", "held_out": 1.0}, "--held-out 1.0"),
         ({"latents": "3", "tokens": 0}, "--tokens 0"),
     ],

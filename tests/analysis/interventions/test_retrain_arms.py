@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import ARMS
 from analysis.interventions.retrain.job import run_job
-from analysis.interventions.retrain.removal import Removal
+from analysis.interventions.retrain.spans import Removal
 from analysis.reading.sae import WEIGHTS
 from analysis.training.activations import ActivationCache
 from analysis.training.config import Recipe

@@ -10,9 +10,9 @@ import torch
 from scipy import stats
 from scipy.linalg import subspace_angles
 
-from analysis.interventions.retrain.compare import Dictionary, angles, find_again, principal_cosines
 from analysis.interventions.retrain.held_out import dense_interval
-from analysis.interventions.retrain.summary import difference, interval, summarise
+from analysis.interventions.retrain.result import difference, interval, summarise
+from analysis.interventions.retrain.spans import Dictionary, angles, find_again, principal_cosines
 
 torch.set_num_threads(1)
 

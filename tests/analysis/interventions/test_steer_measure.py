@@ -12,10 +12,9 @@ from torch import Tensor
 
 from analysis.interventions.steer.config import DOSES, SteerConfig
 from analysis.interventions.steer.flips import Rate
-from analysis.interventions.steer.measure import Control, Dose, Measured, Steering, best, planned
+from analysis.interventions.steer.measure import Control, Dose, Steered, Steering, best, planned
 from analysis.interventions.steer.outcome import judged
-from analysis.interventions.steer.poles import Places, halves, poles
-from analysis.interventions.steer.pool import Pool
+from analysis.interventions.steer.pool import Places, Pool, halves, poles
 from analysis.interventions.steer.score import Scorer
 from analysis.interventions.steer.signals import Controls, Signal
 from app.interventions.sentences import steering_said
@@ -26,7 +25,7 @@ CONFIG = SteerConfig(sae="x", length=12, examples=0)
 seeds = pytest.mark.parametrize("seed", range(3))
 
 
-def measured(seed: int, number: int = 0, pool: Pool | None = None, config: SteerConfig = CONFIG) -> Measured:
+def measured(seed: int, number: int = 0, pool: Pool | None = None, config: SteerConfig = CONFIG) -> Steered:
     draw = torch.Generator().manual_seed(seed)
     lines = torch.nn.functional.normalize(torch.randn(6, D, generator=draw), dim=1)
     scorer = Scorer(planted_language_model(seed), HOOK, lambda _n: None)
@@ -57,7 +56,7 @@ def test_a_direction_the_output_does_not_know_is_not(seed: int) -> None:
     assert found.rate is not None
     assert found.rate.value <= 0.35
     assert judged(found)[0] == "no"
-    assert "75 % are needed" in judged(found)[1]
+    assert "75 % are needed" in steering_said(judged(found)[1])
 
 
 @seeds
@@ -144,9 +143,9 @@ def test_few_texts_or_a_signal_that_does_not_vary_are_not_measured() -> None:
     assert "does not vary" in words
 
 
-def plain(rate: float, low: float, **controls: float) -> Measured:
+def plain(rate: float, low: float, **controls: float) -> Steered:
     found = [Control(of, None, flips, 12) for of, flips in controls.items()]
-    return Measured([], 2.0, Rate(rate, low, 1.0), 1.0, 12, found, [], [], 1.0)
+    return Steered([], 2.0, Rate(rate, low, 1.0), 1.0, 12, found, [], [], 1.0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from analysis.interventions.steer import poles as steer_poles
+from analysis.interventions.steer import pool as steer_poles
 from analysis.interventions.steer.config import PREFIX
 from analysis.interventions.steer.pool import Pool
 from tests.analysis.interventions.steer_world import planted_pool

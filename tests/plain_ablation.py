@@ -1,6 +1,6 @@
 """The plain way to ablate, one latent at a time through the whole model, and what the fast way saves over it.
 
-Run it: python -m analysis.interventions.ablate.plain --db STORE --sae LAYER
+Run it: python -m tests.plain_ablation --db STORE --sae LAYER
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.ablate.measure import Ablation
-from analysis.interventions.ablate.sums import Sums
+from analysis.interventions.ablate.sums import EffectSums
 from analysis.interventions.ablate.variants import Variant, Wanted, variants
 from analysis.interventions.readout import Changes
 from analysis.interventions.subject import Subject, open_subject
@@ -121,7 +121,7 @@ def _compare(subject: Subject, config: AblateConfig, folder: Path, few: int) -> 
     totals = ablation.read(lambda _tokens: None)
     made = variants(subject.stored, subject.sae.decoder.cpu(), totals, Wanted(0, 0, 0))
     made = [each for each in made if each.subject == "latent" and each.index in set(subject.stored.dense)]
-    fast, plain = Sums(len(made), subject.sae.d_in), torch.zeros(few, len(Changes._fields), dtype=torch.float64)
+    fast, plain = EffectSums(len(made), subject.sae.d_in), torch.zeros(few, len(Changes._fields), dtype=torch.float64)
     seconds = {"fast": 0.0, "plain": 0.0}
     for number, batch in enumerate(ablation._stream().batches()):
         started = time.perf_counter()

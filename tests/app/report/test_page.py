@@ -130,7 +130,7 @@ def test_a_longer_run_takes_no_more_queries(application: FastAPI) -> None:
             run = runs.find_run(session, number)
             assert run
             seen.clear()
-            report_page(session, run, "")
+            report_page(session, run)
             counts.append(len(seen))
     assert counts[1] <= 25
     assert counts[0] <= counts[1]

@@ -1,0 +1,126 @@
+"""What people think of a run, held against the rule and the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.annotations.panel import NotePart, category_of, note_parts
+from app.annotations.queries import AnnotationInfo
+from app.categories.queries import list_categories
+from app.report import queries as report
+from app.report.matters import at
+from app.runs.queries import RunInfo
+from app.saes.queries import SaeInfo
+from app.shared.links import latent_at, pair_at
+from app.shared.numbers import count
+from app.team import queries as team
+from app.team.queries import AGREES, DIFFERS
+from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
+
+NOTES = 6
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """Verdicts on dense latents, by the rule and by people."""
+
+    heads: list[str]
+    """Verdicts as people read them."""
+    rule: list[str]
+    """Dense latents with each by rule."""
+    people: list[str]
+    """Latents with each by a person."""
+    total: str
+    words: str
+    """How far people and rule, and people and classes, agree."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A note."""
+
+    about: str
+    href: str
+    author: str
+    created: datetime
+    verdict: str
+    verdict_key: str
+    category: str
+    note: list[NotePart]
+
+
+def ruled(session: Session, run: RunInfo, said: int, people: int) -> Ruled | None:
+    """Verdicts side by side, and how far they agree.
+
+    Args:
+        said: dense latents of which anybody says something.
+        people: that do.
+    """
+    counts = team.verdict_cells(session, run)
+    if not people and not any(rule for rule, _person in counts):
+        return None
+    rule = {name: sum(n for (given, _person), n in counts.items() if given == name) for name in RULE_VERDICTS}
+    person = {name: sum(n for (_rule, given), n in counts.items() if given == name) for name in RULE_VERDICTS}
+    return Ruled(
+        heads=list(RULE_VERDICTS.values()),
+        rule=[count(rule[name]) for name in RULE_VERDICTS],
+        people=[count(person[name]) for name in RULE_VERDICTS],
+        total=f"{count(sum(rule.values()))} of {count(run.n_dense)} dense latents",
+        words=_agreement(counts, team.cells(session, run) if people else [], said, people, run.n_dense),
+    )
+
+
+def _agreement(
+    counts: Mapping[tuple[str | None, str | None], int], cells: list[team.Cell], said: int, people: int, dense: int
+) -> str:
+    if not people:
+        return "No person has judged any of them yet."
+    parts = [
+        f"{count(people)} {'person' if people == 1 else 'people'} said something of {count(said)} of {count(dense)}"
+        " dense latents"
+    ]
+    both = {key: number for key, number in counts.items() if None not in key}
+    if both:
+        same = sum(number for (rule, person), number in both.items() if person == rule)
+        parts.append(f"their verdict is the rule's for {count(same)} of {count(sum(both.values()))}")
+    agreed, given = (
+        sum(cell.count for cell in cells if cell.state in states) for states in ({AGREES}, {AGREES, DIFFERS})
+    )
+    if given:
+        parts.append(f"the class they gave is measured for {count(agreed)} of {count(given)}")
+    return f"{'; '.join(parts)}."
+
+
+def opinions(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Opinion]:
+    """The latest notes."""
+    said = report.latest_said(session, run, NOTES, noted=True)
+    known = list_categories(session) if said else []
+    links: dict[int, str] = {}
+    for sae in found:
+        links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
+    made = []
+    for slug, layer, one in said:
+        given = category_of(one.category, known)
+        pair = one.other >= 0
+        place = pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index)
+        made.append(
+            Opinion(
+                about=at(layer, one.index) + (f" ⇄ {one.other}" if pair else ""),
+                href=f"{place}#annotation",
+                author=one.author,
+                created=one.created,
+                verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
+                verdict_key=one.verdict or "",
+                category="" if given is None else given.title,
+                note=note_parts(_shortened(one), {**links, layer: f"/saes/{slug}/latents/"}),
+            )
+        )
+    return made
+
+
+def _shortened(one: AnnotationInfo, most: int = 400) -> str:
+    return one.note if len(one.note) <= most else f"{one.note[:most].rstrip()} …"
