@@ -282,8 +282,8 @@ def _asked_for(environment: Environment, name: str) -> tuple[set[str], set[str]]
     for other in [*parents, *(node.template for node in tree.find_all(nodes.Include))]:
         assert isinstance(other, nodes.Const)
         more, theirs = _asked_for(environment, other.value)
-        asked, given = asked | more, given | theirs
-    return asked - given - set(environment.globals), given
+        asked, given = asked | (more - given), given | theirs
+    return asked - set(environment.globals), given
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
