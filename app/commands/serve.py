@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from app.http.auth import token_of
 from app.http.errors import ServeError
 from app.http.origins import host_of, origin_of
-from app.http.proxies import header_name, network_of
+from app.http.proxies import check_width, header_name, network_of
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
 from store.backup import check_file
@@ -65,8 +65,9 @@ def serve(
         ServeError: in one line, why it cannot start.
     """
     token = token_of(admission.token, admission.token_file)
-    for proxy in admission.trusted_proxies:
-        network_of(proxy)
+    networks = [network_of(proxy) for proxy in admission.trusted_proxies]
+    for network in () if insecure else networks:
+        check_width(network)
     check_address(host, insecure, asks=bool(token or admission.trusted_proxies))
     check_database(db)
     public = public_url and origin_of(public_url, "--public-url")

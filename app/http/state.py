@@ -1,0 +1,110 @@
+"""What the store holds now, in a few numbers: of equal numbers, all pages are equal.
+
+Data change only when a worker commits a run, an intervention or an experiment, or judges latents anew, or somebody
+writes, so counts, newest ids and times stand for all of it. They are asked once for each state of the database, not
+for each request; what a request costs is the question whether the state is still the same (`store.changes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
+from sqlalchemy import Connection, Select, func, select
+from starlette.concurrency import run_in_threadpool
+
+from store.changes import Changes
+from store.session import Session, sessionmaker
+from store.tables import Annotation, Category, Experiment, Intervention, Run, Sae, SavedView, SearchText, Verdict
+
+Numbers = tuple[Any, ...]
+MOST = 20_000
+"""Subjects whose numbers are kept."""
+
+
+class Subject(NamedTuple):
+    """What one page's annotation is about: a latent, or with `other` a pair."""
+
+    slug: str
+    index: int
+    other: int
+
+
+Part = str | Subject
+MEASURED, TEAM, NOTES = "measured", "team", "notes"
+"""All that workers wrote; categories and saved views; all annotations."""
+
+
+class Seen(NamedTuple):
+    """A state, as the tag of an answer has it."""
+
+    name: Hashable
+    numbers: dict[Part, Numbers]
+
+
+class StoreState:
+    """The numbers of each part, kept while the database stays as it is."""
+
+    def __init__(self, changes: Changes, sessions: sessionmaker[Session]) -> None:
+        self._changes, self._sessions = changes, sessions
+        self._name: Hashable = None
+        self._known: LRUCache[Part, Numbers] = LRUCache(MOST)
+
+    async def name(self) -> Hashable | None:
+        """The state's, as `Changes` gives it."""
+        return self._changes.name() if self._changes.at_once else await run_in_threadpool(self._changes.name)
+
+    async def numbers(self, name: Hashable, parts: Iterable[Part]) -> dict[Part, Numbers]:
+        """Of each part in the state `name`, which must have been asked just before."""
+        if name != self._name:
+            self._name, self._known = name, LRUCache(MOST)
+        known = self._known
+        found = {part: known[part] for part in parts if part in known}
+        missing = [part for part in parts if part not in found]
+        if missing:
+            read = await run_in_threadpool(self._read, missing)
+            known.update(read)
+            found |= read
+        return found
+
+    def tell(self, session: Session, _transaction: object, connection: Connection) -> None:
+        """An answer's session learns what it sees (`app.shared.memory`), if that is what the answer's tag says. Where
+        somebody wrote in between, it is told nothing, and reads all anew."""
+        seen: Seen | None = session.info.get("expected")
+        known = seen is not None and self._changes.seen_by(connection) == seen.name
+        session.info["state"] = str(seen.numbers[MEASURED]) if seen and known else None
+        session.info["categories"] = str(seen.numbers.get(TEAM)) if seen and known and TEAM in seen.numbers else None
+
+    def _read(self, parts: list[Part]) -> dict[Part, Numbers]:
+        with self._sessions() as session:
+            return {part: tuple(map(tuple, session.execute(statement(part)))) for part in parts}
+
+
+def statement(part: Part) -> Select[Any]:
+    """Asks for a part's numbers."""
+    if isinstance(part, Subject):
+        about = (Sae.slug == part.slug, Annotation.index == part.index, Annotation.other == part.other)
+        return _notes().join(Sae, Sae.sha256 == Annotation.sae_sha256).where(*about)
+    return {MEASURED: _measured, TEAM: _team, NOTES: _notes}[part]()
+
+
+def _notes() -> Select[Any]:
+    # never changed, only added; on PostgreSQL they may be committed in another order than they are numbered, and a
+    # restored store may number anew
+    return select(func.count(Annotation.id), func.max(Annotation.id), func.max(Annotation.created))
+
+
+def _measured() -> Select[Any]:
+    values = [func.max(SearchText.id)]
+    for table in (Run, Intervention, Experiment):
+        # the sum as well: of two workers on PostgreSQL the one with the smaller id may commit last
+        values += [func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished)]
+    judged = select(Verdict.verdict.label("v"), func.count().label("n")).group_by(Verdict.verdict).subquery()
+    return select(*(select(value).scalar_subquery() for value in values), judged.c.v, judged.c.n).order_by(judged.c.v)
+
+
+def _team() -> Select[Any]:
+    values = [func.count(Category.id), func.max(Category.changed)]
+    values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
+    return select(*(select(value).scalar_subquery() for value in values))
