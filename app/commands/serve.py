@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -107,11 +108,14 @@ def _run(settings: Settings, listening: socket.socket, host: str, processes: int
     import uvicorn  # after the checks: a wrong path should not wait for it
     from uvicorn.supervisors import Multiprocess
 
+    from app.commands.processes import Processes
+
     config = uvicorn.Config(
         _application(settings) if processes == 1 else partial(_application, settings),
         factory=processes > 1,
         workers=processes,
         timeout_worker_healthcheck=60,  # one that starts on a busy machine is not dead
+        http="h11",  # bounds what it reads of a request before it is whole; httptools, which "auto" takes, does not
         log_level="warning",
         access_log=False,  # addresses may carry the token
         proxy_headers=False,  # it would let any local process choose its peer's address: see app.http.proxies
@@ -119,13 +123,18 @@ def _run(settings: Settings, listening: socket.socket, host: str, processes: int
         timeout_graceful_shutdown=5,
         ws="none",
     )
-    shown = f"[{host}]" if ":" in host else host
-    print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
+    shown, port = f"[{host}]" if ":" in host else host, listening.getsockname()[1]
+    server: uvicorn.Server | Multiprocess
+    if processes == 1:
+        server = uvicorn.Server(config)
+    elif sys.platform == "linux":
+        listening.close()
+        server = Processes(config, partial(listen, host, port, shared=True))
+    else:
+        server = Multiprocess(config, [listening])
+    print(f"Dense Latents: http://{shown}:{port}  (Ctrl-C stops)", flush=True)
     with listening:
-        if processes == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            Multiprocess(config, sockets=[listening]).run()
+        server.run(sockets=[listening]) if isinstance(server, uvicorn.Server) else server.run()
 
 
 def check_address(host: str, insecure: bool, asks: bool = False) -> None:
@@ -185,8 +194,11 @@ def _check_revision(name: object, found: str | None, expected: str) -> None:
         raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, shared: bool = False) -> socket.socket:
     """A bound socket: taken before anything is printed, so the printed address is true.
+
+    Args:
+        shared: other processes of ours may listen there, too.
 
     Raises:
         ServeError: the port is taken, or the address is not this machine's.
@@ -196,6 +208,8 @@ def listen(host: str, port: int) -> socket.socket:
     name = host.strip("[]")
     made = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         made.bind((name, port))
         made.listen(128)

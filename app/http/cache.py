@@ -135,9 +135,8 @@ class Tags:
                 headers.setdefault("Cache-Control", CONTROL)
                 if state.get("etag") and message["status"] in {200, 304} and await _is_still(scope, state):
                     headers["ETag"] = state["etag"]
-            elif key := state.pop("keep", None):
-                if start.get("status") == 200 and not message.get("more_body"):
-                    _keep(scope["app"].state.page_cache, key, Answer(start["headers"], message.get("body", b"")))
+            elif (key := state.pop("keep", None)) and start.get("status") == 200 and not message.get("more_body"):
+                _keep(scope["app"].state.page_cache, key, Answer(start["headers"], message.get("body", b"")))
             await send(message)
 
         await self.app(scope, receive, sender)

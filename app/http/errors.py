@@ -87,7 +87,10 @@ NOT_SAVED = {503, 507}
 RETRY = {"Retry-After": "5"}
 BUSY = "The database is busy, a worker may be writing; try again in a moment."
 FULL = "The server's disk is full: nothing was saved. Whoever runs the server must make room."
-GONE = "The database cannot be read or written: its file may be deleted, replaced or damaged. Whoever runs the server must look."
+GONE = (
+    "The database cannot be read or written: its file may be deleted, replaced or damaged. "
+    "Whoever runs the server must look."
+)
 _TROUBLE = {
     "locked": (503, BUSY),
     "busy": (503, BUSY),

@@ -24,7 +24,7 @@ _PRIVATE = [
         *("fc00::/7", "fe80::/10", "::1/128"),
     )
 ]
-"""Addresses inside one organisation or machine. `is_private` of the standard library calls 0.0.0.0/0 one in Python 3.11."""
+"""Addresses inside one organisation or machine. In Python 3.11 `is_private` is true of 0.0.0.0/0."""
 
 
 class NotBelieved(Exception):  # noqa: N818 -- an answer (401), no fault

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from store.changes import Changes
-from store.session import Session, sessionmaker
 from store.tables import Annotation, Category, Experiment, Intervention, Run, Sae, SavedView, SearchText, Verdict
 
 Numbers = tuple[Any, ...]
@@ -24,11 +24,12 @@ MOST = 20_000
 
 
 class Subject(NamedTuple):
-    """What one page's annotation is about: a latent, or with `other` a pair."""
+    """What one page's annotation is about: a latent, or a pair."""
 
     slug: str
-    index: int
-    other: int
+    first: int
+    second: int
+    """ALONE where it is a latent."""
 
 
 Part = str | Subject
@@ -78,33 +79,36 @@ class StoreState:
 
     def _read(self, parts: list[Part]) -> dict[Part, Numbers]:
         with self._sessions() as session:
-            return {part: tuple(map(tuple, session.execute(statement(part)))) for part in parts}
+            return {part: tuple(row for asked in statements(part) for row in session.execute(asked)) for part in parts}
 
 
-def statement(part: Part) -> Select[Any]:
-    """Asks for a part's numbers."""
+def statements(part: Part) -> list[Select[Any]]:
+    """Ask for a part's numbers."""
     if isinstance(part, Subject):
-        about = (Sae.slug == part.slug, Annotation.index == part.index, Annotation.other == part.other)
-        return _notes().join(Sae, Sae.sha256 == Annotation.sae_sha256).where(*about)
-    return {MEASURED: _measured, TEAM: _team, NOTES: _notes}[part]()
+        about = (Sae.slug == part.slug, Annotation.index == part.first, Annotation.other == part.second)
+        return [_notes().join(Sae, Sae.sha256 == Annotation.sae_sha256).where(*about)]
+    judged = select(Verdict.verdict, func.count()).group_by(Verdict.verdict).order_by(Verdict.verdict)
+    return {MEASURED: [_measured(), judged], TEAM: [_team()], NOTES: [_notes()]}[part]
 
 
-def _notes() -> Select[Any]:
+def _notes() -> Any:
     # never changed, only added; on PostgreSQL they may be committed in another order than they are numbered, and a
     # restored store may number anew
     return select(func.count(Annotation.id), func.max(Annotation.id), func.max(Annotation.created))
 
 
 def _measured() -> Select[Any]:
-    values = [func.max(SearchText.id)]
+    values: list[Any] = [func.max(SearchText.id)]
     for table in (Run, Intervention, Experiment):
         # the sum as well: of two workers on PostgreSQL the one with the smaller id may commit last
         values += [func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished)]
-    judged = select(Verdict.verdict.label("v"), func.count().label("n")).group_by(Verdict.verdict).subquery()
-    return select(*(select(value).scalar_subquery() for value in values), judged.c.v, judged.c.n).order_by(judged.c.v)
+    return _together(values)
 
 
 def _team() -> Select[Any]:
-    values = [func.count(Category.id), func.max(Category.changed)]
-    values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
+    values: list[Any] = [func.count(Category.id), func.max(Category.changed)]
+    return _together([*values, func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)])
+
+
+def _together(values: list[Any]) -> Select[Any]:
     return select(*(select(value).scalar_subquery() for value in values))
