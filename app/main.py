@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from sqlalchemy import event
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -127,6 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
     code = assets.code_version([Path(__file__).parent, settings.templates])
     app.state.page_cache = caching.page_cache()
     app.state.store_state = StoreState(Changes(settings.db, app.state.engine), app.state.sessions)
+    event.listen(app.state.sessions, "after_begin", app.state.store_state.tell)
     app.state.version = code + app.state.assets.version + settings.public_url + " ".join(settings.embed_origins)
     _install(app)
     return app
