@@ -129,7 +129,7 @@ def test_a_change_voids_what_shows_it(
     assert [address for address in same if before[address][1] != after[address][1]] == []
     assert stays <= same
     assert not void & same
-    assert len(before) > 30
+    assert len(before) > 25
 
 
 def test_readers_and_names_of_the_server_do_not_share_pages(client: TestClient) -> None:
