@@ -23,7 +23,8 @@ class Changes:
     def __init__(self, db: str, engine: Engine) -> None:
         self._engine, self._path = engine, sqlite_path(database_url(db))
         self._connection: Any = None
-        self._file: tuple[int, int] | None = None
+        self.file: tuple[int, int] | None = None
+        """Identity of SQLite's file, the same in all processes: another file is another store, whatever it holds."""
         self._opened, self._lock = 0, Lock()
         self.at_once = self._path is not None
         """Whether `name` asks nobody over a network, and may be called in an event loop."""
@@ -53,7 +54,7 @@ class Changes:
     def _of_file(self, path: Path) -> Hashable | None:
         found = file_identity(path)
         try:
-            if found is None or found != self._file:
+            if found is None or found != self.file:
                 self.close()
                 self._open(path)
             return found, self._opened, self._connection.execute("PRAGMA data_version").fetchone()[0]
@@ -64,10 +65,10 @@ class Changes:
     def _open(self, path: Path) -> None:
         options = {"uri": True, "timeout": 0, "isolation_level": None, "check_same_thread": False}
         self._connection = sqlite_module().connect(sqlite_uri(path, "ro"), **options)
-        self._file, self._opened = file_identity(path), self._opened + 1
+        self.file, self._opened = file_identity(path), self._opened + 1
 
     def close(self) -> None:
         """Let the file go."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._file = None, None
+        self._connection, self.file = None, None

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import ViewerDep
-from app.http.state import MEASURED, NOTES, TEAM, Part, Seen, StoreState, Subject
+from app.http.state import MEASURED, NOTES, TEAM, Part, StoreState, Subject
 from store.tables.team import ALONE
 
 CONTROL = "private, no-cache"
@@ -70,15 +70,14 @@ class Freshness:
     async def __call__(self, request: Request, viewer: ViewerDep) -> None:
         """Ask for the state, and compare."""
         state: StoreState = request.app.state.store_state
-        name = await state.name()
-        if name is None:
-            return  # nobody can say; the route will find out why
-        numbers = await state.numbers(name, _parts(request) if self.people else [MEASURED])
+        seen = await state.seen(_parts(request) if self.people else [MEASURED])
+        if seen is None:
+            return  # the route will find out why
         # pages name their own address in full, for previews of links
         place = (request.base_url, request.url.path, request.url.query)
-        text = "\n".join(map(str, (request.app.state.version, *numbers.values(), viewer, *place)))
+        text = "\n".join(map(str, (request.app.state.version, *seen.stamps.values(), viewer, *place)))
         tag = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
-        request.state.etag, request.state.store = f'W/"{tag}"', Seen(name, numbers)
+        request.state.etag, request.state.store = f'W/"{tag}"', seen
         if _holds(request.headers, tag):
             raise NotModified
         key = f"{tag} {'gzip' in request.headers.get('accept-encoding', '')}"

@@ -38,10 +38,11 @@ MEASURED, TEAM, NOTES = "measured", "team", "notes"
 
 
 class Seen(NamedTuple):
-    """A state, as the tag of an answer has it."""
+    """A state, as an answer's tag has it."""
 
     name: Hashable
-    numbers: dict[Part, Numbers]
+    stamps: dict[Part, str]
+    """What stands for each part's content, in all processes."""
 
 
 class StoreState:
@@ -56,26 +57,28 @@ class StoreState:
         """The state's, as `Changes` gives it."""
         return self._changes.name() if self._changes.at_once else await run_in_threadpool(self._changes.name)
 
-    async def numbers(self, name: Hashable, parts: Iterable[Part]) -> dict[Part, Numbers]:
-        """Of each part in the state `name`, which must have been asked just before."""
+    async def seen(self, parts: Iterable[Part]) -> Seen | None:
+        """The present state, and a stamp of each of these parts; None where nobody can say."""
+        name = await self.name()
+        if name is None:
+            return None
         if name != self._name:
             self._name, self._known = name, LRUCache(MOST)
-        known = self._known
+        known, file = self._known, self._changes.file
         found = {part: known[part] for part in parts if part in known}
         missing = [part for part in parts if part not in found]
         if missing:
             read = await run_in_threadpool(self._read, missing)
             known.update(read)
             found |= read
-        return found
+        return Seen(name, {part: f"{file} {numbers}" for part, numbers in found.items()})
 
     def tell(self, session: Session, _transaction: object, connection: Connection) -> None:
         """An answer's session learns what it sees (`app.shared.memory`), if that is what the answer's tag says. Where
         somebody wrote in between, it is told nothing, and reads all anew."""
         seen: Seen | None = session.info.get("expected")
-        known = seen is not None and self._changes.seen_by(connection) == seen.name
-        session.info["state"] = str(seen.numbers[MEASURED]) if seen and known else None
-        session.info["categories"] = str(seen.numbers.get(TEAM)) if seen and known and TEAM in seen.numbers else None
+        known = seen.stamps if seen and self._changes.seen_by(connection) == seen.name else {}
+        session.info["state"], session.info["categories"] = known.get(MEASURED), known.get(TEAM)
 
     def _read(self, parts: list[Part]) -> dict[Part, Numbers]:
         with self._sessions() as session:
