@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.errors import RETRY
+from app.http.errors import RETRY, log
 
 STALL_S = 60.0
 """A reader who takes nothing for so long has gone, whatever its connection says."""
@@ -84,5 +84,7 @@ class Impatient:
             except TimeoutError:
                 raise Stalled from None
 
-        with suppress(Stalled):
+        try:
             await self.app(scope, receive, sender)
+        except Stalled:
+            log.warning("%s: its reader took nothing for %.0f s", scope["path"], STALL_S)

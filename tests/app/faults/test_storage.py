@@ -82,10 +82,10 @@ def test_where_the_file_is_replaced_the_new_one_is_served(db: Path, tmp_path: Pa
         new.commit()
     with serving(str(db), tmp_path / "log") as server, server.client() as client:
         assert annotate(client, "before").status_code == 303
-        before = client.get("/api/v1/saes/tiny/l2-resid")
+        before = client.get("/saes/tiny/l2-resid")
         remove(db)
         os.replace(other, db)
-        answer = client.get("/api/v1/saes/tiny/l2-resid", headers={"If-None-Match": before.headers["etag"]})
+        answer = client.get("/saes/tiny/l2-resid", headers={"If-None-Match": before.headers["etag"]})
         assert answer.status_code == 200
         assert "from elsewhere" in answer.text
         assert annotate(client, "of the new one").status_code == 303

@@ -28,7 +28,10 @@ def test_what_is_only_written_has_no_head(client: TestClient) -> None:
 def test_a_connection_is_good_for_more_after_it(store: str, tmp_path: Path, path: str) -> None:
     with serving(store, tmp_path / "log") as server:
         asked = f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        with server.raw(f"{asked}Connection: close\r\n\r\n".encode()) as connection, connection.makefile("rb") as answer:
+        with (
+            server.raw(f"{asked}Connection: close\r\n\r\n".encode()) as connection,
+            connection.makefile("rb") as answer,
+        ):
             text = answer.read()
         assert text.count(b"HTTP/1.1 200") == 2
         assert text.count(b'{"status":"ok"}') == 1
