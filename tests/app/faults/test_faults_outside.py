@@ -146,18 +146,19 @@ def status(connection: socket.socket) -> int:
 # 37: one peer's wrong tokens
 
 
-def test_one_peers_wrong_tokens_lock_nobody_out(store: str, tmp_path: Path) -> None:
-    def ask(token: str, peer: str) -> socket.socket:
-        head = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-        return server.raw(f"{head}Authorization: Bearer {token}\r\n\r\n".encode(), peer=peer)
+def ask(server: Server, token: str, peer: str) -> socket.socket:
+    head = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    return server.raw(f"{head}Authorization: Bearer {token}\r\n\r\n".encode(), peer=peer)
 
+
+def test_one_peers_wrong_tokens_lock_nobody_out(store: str, tmp_path: Path) -> None:
     slowly = "import app.http.auth; app.http.auth.WAIT_S = 10"
     with serving(store, tmp_path / "log", code=slowly, DENSE_LATENTS_TOKEN=TOKEN) as server:
         begun = time.monotonic()
-        guesses = [ask(f"guess-number-{number:04}", "127.0.0.2") for number in range(80)]
-        assert [status(ask(TOKEN, peer)) for peer in ("127.0.0.1", "127.0.0.2")] == [200, 200]
+        guesses = [ask(server, f"guess-number-{number:04}", "127.0.0.2") for number in range(80)]
+        assert [status(ask(server, TOKEN, peer)) for peer in ("127.0.0.1", "127.0.0.2")] == [200, 200]
         assert time.monotonic() - begun < 10  # the guesses wait still, and the right ones did not
-        assert status(ask("a-slip-of-the-pen", "127.0.0.1")) == 401  # waited, and was no try too many
+        assert status(ask(server, "a-slip-of-the-pen", "127.0.0.1")) == 401  # waited, and was no try too many
         statuses = [status(one) for one in guesses]
     assert statuses.count(401) == 50
     assert statuses.count(429) == 30

@@ -10,8 +10,6 @@ from fastapi.testclient import TestClient
 
 from tests.app.servers import addresses, serving
 
-OWN = {"date", "transfer-encoding"}
-
 
 def test_every_address_that_is_read_answers_head_as_get(application: FastAPI, client: TestClient) -> None:
     for address in addresses(application):

@@ -93,9 +93,7 @@ def test_a_range_that_is_none_is_refused(text: str) -> None:
         network_of(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["10.0.0.5", "10.0.0.0/8", "127.0.0.0/8", "fd00::/8", "::1", "8.8.0.0/16", "2a00:1450::/32"]
-)
+@pytest.mark.parametrize("text", ["10.0.0.5", "10.0.0.0/8", "fd00::/8", "::1", "8.8.0.0/16", "2a00:1450::/32"])
 def test_a_private_network_or_somebodys_range_is_narrow_enough(text: str) -> None:
     check_width(network_of(text))
 
