@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
@@ -86,7 +87,7 @@ def serve(
         embed_origins=framing,
         public_url=public,
     )
-    _run(settings, listening, host, processes)
+    run(partial(_application, settings), listening, host, processes)
 
 
 def _application(settings: Settings) -> ASGIApp:
@@ -104,14 +105,19 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _run(settings: Settings, listening: socket.socket, host: str, processes: int) -> None:
+def run(application: Callable[[], ASGIApp], listening: socket.socket, host: str, processes: int) -> None:
+    """Answer with an application until interrupted.
+
+    Args:
+        application: makes it, in each process anew; to be pickled where there are several.
+    """
     import uvicorn  # after the checks: a wrong path should not wait for it
     from uvicorn.supervisors import Multiprocess
 
     from app.commands.processes import Processes
 
     config = uvicorn.Config(
-        _application(settings) if processes == 1 else partial(_application, settings),
+        application() if processes == 1 else application,
         factory=processes > 1,
         workers=processes,
         timeout_worker_healthcheck=60,  # one that starts on a busy machine is not dead
@@ -206,7 +212,10 @@ def listen(host: str, port: int, shared: bool = False) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ServeError(f"port {port} is none; choose one from 1 to 65535, or 0 for any free one")
     name = host.strip("[]")
-    made = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only where the protocol is named: with it, every answer that is written in
+    # two parts, as head and body are, waits 40 ms for the reader's acknowledgement
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
