@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.annotations.queries import Subject
-from app.annotations.write import Draft, Stale, author_name, restore, save
+from app.annotations.write import Draft, Stale, restore, save
 from app.deps import Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
 from app.http.errors import NOT_SAVED, RETRY, BadFilter, reason, trouble
 from app.http.origins import NOWHERE
@@ -22,6 +22,7 @@ from app.latents import queries as latents
 from app.pairs.record import measured_pair
 from app.shared.cursor import MAX_ID
 from app.shared.page import Page
+from app.shared.people import author_name
 
 router = APIRouter()
 log = logging.getLogger("dense_latents")

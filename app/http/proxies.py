@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.annotations.write import MAX_NAME, plain_text
 from app.http.errors import ServeError
 from app.settings import Settings
+from app.shared.people import MAX_NAME, plain_text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,60}")
