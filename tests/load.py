@@ -115,9 +115,8 @@ def pages_of(address: str, folder: Path) -> tuple[list[str], Path]:
     """Addresses of all dense latents, and the middle one of their pages by length, as a file."""
     lines = httpx.get(f"{address}/latents.csv", trust_env=False, timeout=600).text.splitlines()
     paths = [line.split(",")[2] for line in lines if line.count(",/saes/")]
-    some = sorted(
-        (httpx.get(address + path, trust_env=False, timeout=60).text for path in paths[:: max(len(paths) // 25, 1)]), key=len
-    )
+    some = [httpx.get(address + path, trust_env=False, timeout=60).text for path in paths[:: max(len(paths) // 25, 1)]]
+    some.sort(key=len)
     (folder / "page.html").write_text(some[len(some) // 2])
     return paths, folder / "page.html"
 
