@@ -247,6 +247,15 @@ def test_a_body_of_unknown_length_is_cut_off(server: Server) -> None:
     assert httpx.get(f"{server.address}/healthz", trust_env=False).status_code == 200
 
 
+def test_a_head_without_an_end_is_cut_off(server: Server) -> None:
+    sent = 0
+    with server.raw(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ") as connection, suppress(OSError):
+        while sent < 100_000_000:
+            connection.sendall(b"a" * 0x10000)
+            sent += 0x10000
+    assert sent < 20_000_000  # what the buffers between us hold
+
+
 def test_no_form_takes_more_than_its_limit(client: TestClient) -> None:
     cut = set()
     for method, path in all_routes(client.app):  # type: ignore[arg-type]
