@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
@@ -23,26 +25,48 @@ from app.shared.links import pin_of
 from app.shared.page import Page
 
 
-def session_of(request: Request) -> Iterator[Session]:
-    """A session for this request; SQLite opens the file read-only."""
-    with request.app.state.sessions() as session:
+async def session_of(request: Request) -> AsyncIterator[Session]:
+    """A session for this request, which connects at its first query; SQLite opens the file read-only."""
+    session: Session = request.app.state.sessions()
+    session.info["expected"] = getattr(request.state, "store", None)
+    try:
         yield session
+    finally:
+        await _close(session)
 
 
-def writing_session_of(request: Request) -> Iterator[Session]:
-    """A session that may write; the functions of `app.writes` commit.
+async def writing_session_of(request: Request) -> AsyncIterator[Session]:
+    """A session that may write; the functions that write commit.
 
     Raises:
-        HTTPException: 403, nobody may write here.
+        HTTPException: 403, nobody may write here; 503, too many do.
     """
     if request.app.state.settings.read_only:
         raise HTTPException(403, "This server only shows: it was started with --read-only, so nothing can be written.")
-    with request.app.state.writing() as session:
-        yield session
+    async with request.app.state.writers.place():
+        session: Session = request.app.state.writing()
+        try:
+            yield session
+        finally:
+            await _close(session)
 
 
-SessionDep = Annotated[Session, Depends(session_of)]
-WritingDep = Annotated[Session, Depends(writing_session_of)]
+async def _close(session: Session) -> None:
+    """Ends a transaction where there is one, in a thread of its own: those of pages may have work for a while."""
+    if session.in_transaction():
+        await run_sync(session.close, limiter=CapacityLimiter(1))
+
+
+async def download_of(request: Request) -> AsyncIterator[None]:
+    """A place for a download, until its last byte is taken or its reader is gone."""
+    async with request.app.state.downloads.place():
+        yield
+
+
+# "function": they end before the answer is sent, which a slow reader may take as long as it likes for
+SessionDep = Annotated[Session, Depends(session_of, scope="function")]
+WritingDep = Annotated[Session, Depends(writing_session_of, scope="function")]
+Download = Depends(download_of)
 HereDep = Annotated[Here, Depends(here_of)]
 ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 Index = Annotated[int, Path(ge=0, le=MAX_ID, description="Index of the latent in its SAE, from 0.")]
@@ -69,7 +93,9 @@ class Render:
         return self.renderer(page, status, Given(self.viewer, self.here, list_terms(self.session), self.pin))
 
 
-def render_of(request: Request, session: SessionDep, viewer: ViewerDep, here: HereDep, run: RunId = None) -> Render:
+async def render_of(
+    request: Request, session: SessionDep, viewer: ViewerDep, here: HereDep, run: RunId = None
+) -> Render:
     """The templates, for who asks."""
     return Render(request.app.state.renderer, session, viewer, here, pin_of(run))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from sqlalchemy import event
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -25,11 +26,13 @@ from app.home import routes as home
 from app.http import assets, errors, login, static
 from app.http import cache as caching
 from app.http.access import Access
-from app.http.auth import Door
+from app.http.auth import TokenAuth
+from app.http.head import HeadAsGet
+from app.http.limits import Impatient, downloads, lifespan, writers
 from app.http.origins import here_of
-from app.http.page_cache import Kept
 from app.http.proxies import Forwarded, Proxies
 from app.http.security import HEADERS, Gate
+from app.http.state import StoreState
 from app.http.viewer import viewer_of
 from app.labels import api as labels_api
 from app.labels import routes as labels
@@ -52,6 +55,8 @@ from app.settings import Settings
 from app.shared.memory import Memory
 from app.shared.page import EmptyPage, ErrorPage
 from app.team import routes as team
+from migrations.runner import head_revision
+from store.changes import Changes
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 API = (
@@ -91,7 +96,7 @@ PAGES = (
 
 def create_app(settings: Settings) -> FastAPI:
     """The application over one database."""
-    door, proxies = Door(settings.token), Proxies.of(settings)
+    auth, proxies = TokenAuth(settings.token), Proxies.of(settings)
     app = FastAPI(
         title="Dense Latents",
         version="1",
@@ -100,25 +105,30 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        lifespan=lifespan,
         middleware=[
             Middleware(Forwarded, proxies=proxies),
             Middleware(Gate, settings=settings),
-            Middleware(Access, door=door, proxies=proxies),
+            Middleware(Impatient),
+            Middleware(HeadAsGet),
+            Middleware(Access, auth=auth, proxies=proxies),
             Middleware(caching.Tags),
-            Middleware(GZipMiddleware, 1000, 5),
+            Middleware(GZipMiddleware, 1000, 5, thread_minimum_size=16 * 1024),
         ],
     )
-    app.state.settings, app.state.door = settings, door
+    app.state.settings, app.state.auth, app.state.schema = settings, auth, head_revision()
     app.state.engine = make_engine(settings.db, read_only=True)
     app.state.sessions = session_factory(app.state.engine)
     app.state.sessions.configure(info={"memory": Memory()})
-    app.state.writing = session_factory(
-        make_engine(settings.db, lock_ms=BUSY_TIMEOUT_MS)
-    )  # connects when somebody writes
+    # connects when somebody writes
+    app.state.writing = session_factory(make_engine(settings.db, must_exist=True, lock_ms=BUSY_TIMEOUT_MS))
+    app.state.writers, app.state.downloads = writers(), downloads()
     app.state.assets = assets.load(settings.static)
     app.state.renderer = Renderer(settings, app.state.assets)
     code = assets.code_version([Path(__file__).parent, settings.templates])
-    app.state.kept = Kept()
+    app.state.page_cache = caching.page_cache()
+    app.state.store_state = StoreState(Changes(settings.db, app.state.engine), app.state.sessions)
+    event.listen(app.state.sessions, "after_begin", app.state.store_state.tell)
     app.state.version = code + app.state.assets.version + settings.public_url + " ".join(settings.embed_origins)
     _install(app)
     return app
@@ -137,15 +147,17 @@ def _install(app: FastAPI) -> None:
     errors.install(app, error_page, HEADERS)
 
 
-def error_page(request: Request, status: int, detail: str) -> Response:
+def error_page(request: Request, status: int, detail: str, draft: errors.Draft) -> Response:
     """An error for people. It asks no database, which may be the thing that failed."""
     phrase = HTTPStatus(status).phrase
     renderer: Renderer = request.app.state.renderer
-    return renderer(ErrorPage(phrase, "", status, phrase, detail), status)
+    return renderer(ErrorPage(phrase, "", status, phrase, detail, draft), status)
 
 
-def nothing_analysed(request: Request, _error: Exception) -> Response:
+async def nothing_analysed(request: Request, _error: Exception) -> Response:
     """What to do with an empty store."""
     renderer: Renderer = request.app.state.renderer
     nav = request.url.path.strip("/").partition("/")[0] or "home"
-    return renderer(EmptyPage("Nothing analysed yet", nav), given=Given(viewer_of(request), here_of(request)))
+    return renderer(
+        EmptyPage("Nothing analysed yet", nav), given=Given(await viewer_of(request), await here_of(request))
+    )

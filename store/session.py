@@ -12,10 +12,17 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+
+from store.errors import StoreGone
 
 BUSY_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 5
+POOL = 10
+"""Connections that are kept. Opening one to SQLite reads the whole schema, so a server must not do it for each page."""
+MOVED = "moved"
+"""What a connection of a server knows: a function that says whether its file was deleted or replaced."""
 
 
 def database_url(db: str | Path) -> str:
@@ -38,6 +45,20 @@ def sqlite_path(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def sqlite_uri(path: Path, mode: str) -> str:
+    """As SQLite's `open` takes it. `mode` is ro or rw: neither makes a file."""
+    return f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from one that took its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def sqlite_module() -> Any:
     """pysqlite3 where it is installed (its SQLite has no WAL-reset bug), else the standard one."""
     try:
@@ -48,11 +69,18 @@ def sqlite_module() -> Any:
 
 
 def make_engine(
-    db: str | Path, *, read_only: bool = False, wait_ms: int = BUSY_TIMEOUT_MS, lock_ms: int | None = None
+    db: str | Path,
+    *,
+    read_only: bool = False,
+    must_exist: bool = False,
+    wait_ms: int = BUSY_TIMEOUT_MS,
+    lock_ms: int | None = None,
 ) -> Engine:
-    """An engine for `db`. Readers cannot write, and see one state of the database in a transaction.
+    """An engine for `db`. Readers cannot write, and see one state of the database in a transaction. What is read or
+    written stands in no error: people's notes must not come into a log.
 
     Args:
+        must_exist: make no SQLite file. Readers never do.
         wait_ms: how long a SQLite writer waits for another's lock.
         lock_ms: the same for each statement of PostgreSQL; None waits without end, as workers may.
 
@@ -64,8 +92,8 @@ def make_engine(
     if kind == "postgresql":
         return _postgresql_engine(url, read_only, lock_ms)
     if kind != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    return _sqlite_engine(url, read_only, wait_ms)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    return _sqlite_engine(url, read_only, must_exist, wait_ms)
 
 
 def _postgresql_engine(url: str, read_only: bool, lock_ms: int | None) -> Engine:
@@ -80,19 +108,23 @@ def _postgresql_engine(url: str, read_only: bool, lock_ms: int | None) -> Engine
 
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S}
     isolation: Any = {"isolation_level": "REPEATABLE READ"} if read_only else {}
-    engine = create_engine(url, pool_pre_ping=True, connect_args=arguments, **isolation)
+    shared: Any = {"pool_pre_ping": True, "pool_size": POOL, "hide_parameters": True}
+    engine = create_engine(url, connect_args=arguments, **shared, **isolation)
     event.listen(engine, "connect", set_settings)
     return engine
 
 
-def _sqlite_engine(url: str, read_only: bool, wait_ms: int) -> Engine:
+def _sqlite_engine(url: str, read_only: bool, must_exist: bool, wait_ms: int) -> Engine:
     path = sqlite_path(url)
     arguments: dict[str, Any] = {"timeout": wait_ms / 1000, "check_same_thread": False}
-    if path is not None and read_only:
-        url = f"sqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true"
-    # SQLite keeps a NaN in JSON, for which no page and no answer has a word
-    reading = {"json_deserializer": partial(json.loads, parse_constant=lambda _name: None)} if read_only else {}
-    engine = create_engine(url, module=sqlite_module(), connect_args=arguments, **reading)
+    if path is not None and (read_only or must_exist):
+        url = f"sqlite:///{sqlite_uri(path, 'ro' if read_only else 'rw')}&uri=true"
+    more: dict[str, Any] = {} if path is None else {"pool_size": POOL}
+    if read_only:  # SQLite keeps a NaN in JSON, for which no page and no answer has a word
+        more["json_deserializer"] = partial(json.loads, parse_constant=lambda _name: None)
+    engine = create_engine(url, module=sqlite_module(), connect_args=arguments, hide_parameters=True, **more)
+    if path is not None and (read_only or must_exist):
+        _follow(engine, path)
     event.listen(engine, "connect", _pragmas(read_only, wait_ms))
     # a transaction that will write takes the lock at its start, so it waits instead of failing midway;
     # a reader's sees one state of the database from its first statement to its last
@@ -115,6 +147,37 @@ def _pragmas(read_only: bool, wait_ms: int) -> Callable[[Any, Any], None]:
     return set_pragmas
 
 
+def _follow(engine: Engine, path: Path) -> None:
+    """Where the file is another by now, connections to the old one are replaced before they are used."""
+
+    def opened(_connection: Any, record: Any) -> None:
+        identity = file_identity(path)
+        record.info[MOVED] = lambda: file_identity(path) != identity
+
+    def unmoved(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info[MOVED]():
+            raise DisconnectionError(f"{path} was deleted or replaced")
+
+    event.listen(engine, "connect", opened)
+    event.listen(engine, "checkout", unmoved)
+
+
+class FileSession(Session):
+    """A session that says so where it wrote to a file which is no longer the store's: SQLite writes on to a deleted
+    one without a word."""
+
+    def commit(self) -> None:
+        """Write.
+
+        Raises:
+            StoreGone: the file was deleted or replaced meanwhile; what was written is lost.
+        """
+        moved = self.connection().info.get(MOVED) if self.in_transaction() else None
+        super().commit()
+        if moved is not None and moved():
+            raise StoreGone("The database file was deleted or replaced while this was written; it is not saved.")
+
+
 def session_factory(engine: Engine) -> sessionmaker[Session]:
     """Sessions whose objects stay readable after the session ends."""
-    return sessionmaker(engine, expire_on_commit=False)
+    return sessionmaker(engine, class_=FileSession, expire_on_commit=False)

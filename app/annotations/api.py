@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, Subject, history
-from app.annotations.write import MAX_NAME, MAX_NOTE, Draft, Stale, author_name, save
+from app.annotations.write import MAX_NOTE, Draft, Stale, save
 from app.categories import queries as categories
 from app.categories.queries import CategoryInfo
 from app.deps import Index, SessionDep, Slug, ViewerDep, WritingDep, analysed_sae
@@ -19,6 +19,7 @@ from app.http.errors import conflict_response
 from app.http.viewer import Viewer
 from app.latents import queries as latents
 from app.pairs.record import measured_pair
+from app.shared.people import MAX_NAME, author_name
 from store.vocabulary import Verdict
 
 router = APIRouter()

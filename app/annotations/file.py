@@ -19,11 +19,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.annotations.write import MAX_NOTE, plain_text
+from app.annotations.write import MAX_NOTE
 from app.categories.queries import COLOURS
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, RESERVED
 from app.http.errors import BadFilter
 from app.saved_views.write import view_address, view_name
+from app.shared.people import plain_text
 from store.tables import Annotation, Base, Category, SavedView
 from store.tables.team import ALONE
 from store.vocabulary import VERDICTS

@@ -13,19 +13,19 @@ from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.annotations.queries import Subject
-from app.annotations.write import Draft, Stale, author_name, restore, save
+from app.annotations.write import Draft, Stale, restore, save
 from app.deps import Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
-from app.http.errors import BadFilter
+from app.http.errors import NOT_SAVED, RETRY, BadFilter, reason, trouble
 from app.http.origins import NOWHERE
 from app.http.viewer import remember
 from app.latents import queries as latents
 from app.pairs.record import measured_pair
 from app.shared.cursor import MAX_ID
 from app.shared.page import Page
+from app.shared.people import author_name
 
 router = APIRouter()
 log = logging.getLogger("dense_latents")
-BUSY = "the database is busy, a worker may be writing; what you wrote stands in the form, so try again in a moment"
 PART = "x-part"
 """The header with which a script asks for the panel alone."""
 
@@ -131,9 +131,9 @@ def _answer(
     except BadFilter as error:
         status, problem, draft = 422, error.detail, asked.draft
     except OperationalError as error:  # a worker writes for longer than one waits
-        log.warning("%s: %s", asked.request.url.path, error)
+        log.warning("%s: %s", asked.request.url.path, reason(error))
         writing.rollback()
-        status, problem, draft = 503, BUSY, asked.draft
+        (status, problem), draft = trouble(error), asked.draft
     viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
     panel = annotation_panel(session, *found, subject, render.pin, draft=draft, stale=stale, problem=problem)
     response: Response
@@ -143,8 +143,8 @@ def _answer(
         kind = AnnotationPart if asked.part else AnnotationPage
         page = kind(f"What people say of {panel.about}", "latents", panel)
         response = replace(render, viewer=viewer, here=NOWHERE)(page, status)
-    if status == 503:
-        response.headers["Retry-After"] = "5"
+    if status in NOT_SAVED:
+        response.headers.update(RETRY)
     if author and not viewer.fixed:
         remember(response, author, asked.request)
     return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
@@ -15,11 +14,11 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version, info
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
+from app.shared.people import plain_text
 from store.tables import Annotation, Category
 from store.vocabulary import VERDICTS
 
 MAX_NOTE = 4_000
-MAX_NAME = 60
 _ATTEMPTS = 5
 
 
@@ -183,24 +182,3 @@ def _known(session: Session, category: str) -> None:
     own = set(session.scalars(select(Category.key)))
     if category not in own:
         raise BadFilter(f"unknown category '{category[:60]}'; choose one of {', '.join([*CLASSES, *sorted(own)])}")
-
-
-def plain_text(text: str) -> str:
-    """Line ends of one kind; without control characters other than them and tabs. Marks of direction stay:
-    right-to-left languages need them, and pages isolate them."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(letter for letter in lines if letter in "\n\t" or unicodedata.category(letter) not in {"Cc", "Cs"})
-
-
-def author_name(text: str) -> str:
-    """A name as it is stored.
-
-    Raises:
-        BadFilter: none, or too long.
-    """
-    name = " ".join(plain_text(text).split())
-    if not name:
-        raise BadFilter("say who you are: a name is asked once, and stands beside what you write")
-    if len(name) > MAX_NAME:
-        raise BadFilter(f"the name has {len(name)} characters; the limit is {MAX_NAME}")
-    return name

@@ -8,9 +8,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from app.api_docs.openapi import description
 from app.api_docs.page import api_docs_page
 from app.deps import RendererDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/api/v1/openapi.json")

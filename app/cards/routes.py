@@ -11,12 +11,12 @@ from app.cards.card import card_svg
 from app.cards.page import card_of, embed_page
 from app.cards.raster import png_of
 from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.http.errors import NotFound
 from app.saes import queries as saes
 from app.shared.links import neuronpedia, pin_of
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 Theme = Annotated[Literal["", "light", "dark"], Query(description="Of the panel; without it the reader's own.")]
 Name = Annotated[str, Path(max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
 

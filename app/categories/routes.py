@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.annotations.write import author_name
 from app.categories.page import NEW, Refused, anchor, categories_page
 from app.categories.write import CategoryDraft, StaleCategory, change, make, put_away
 from app.deps import RendererDep, RunId, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
 from app.http.viewer import remember
+from app.shared.people import author_name
 
 router = APIRouter()
 PAGE = "/categories"

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.annotations.write import plain_text
 from app.categories.queries import COLOURS, info
 from app.classes.groups import REST, title_of
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter, NotFound
+from app.shared.people import plain_text
 from app.vocabulary import ANY, NONE
 from store.tables import Category
 from store.vocabulary import NO_CLASS

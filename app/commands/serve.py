@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
@@ -18,7 +20,7 @@ from starlette.types import ASGIApp
 from app.http.auth import token_of
 from app.http.errors import ServeError
 from app.http.origins import host_of, origin_of
-from app.http.proxies import header_name, network_of
+from app.http.proxies import check_width, header_name, network_of
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
 from store.backup import check_file
@@ -65,8 +67,9 @@ def serve(
         ServeError: in one line, why it cannot start.
     """
     token = token_of(admission.token, admission.token_file)
-    for proxy in admission.trusted_proxies:
-        network_of(proxy)
+    networks = [network_of(proxy) for proxy in admission.trusted_proxies]
+    for network in () if insecure else networks:
+        check_width(network)
     check_address(host, insecure, asks=bool(token or admission.trusted_proxies))
     check_database(db)
     public = public_url and origin_of(public_url, "--public-url")
@@ -84,7 +87,7 @@ def serve(
         embed_origins=framing,
         public_url=public,
     )
-    _run(settings, listening, host, processes)
+    run(partial(_application, settings), listening, host, processes)
 
 
 def _application(settings: Settings) -> ASGIApp:
@@ -102,15 +105,23 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _run(settings: Settings, listening: socket.socket, host: str, processes: int) -> None:
+def run(application: Callable[[], ASGIApp], listening: socket.socket, host: str, processes: int) -> None:
+    """Answer with an application until interrupted.
+
+    Args:
+        application: makes it, in each process anew; to be pickled where there are several.
+    """
     import uvicorn  # after the checks: a wrong path should not wait for it
     from uvicorn.supervisors import Multiprocess
 
+    from app.commands.processes import Processes
+
     config = uvicorn.Config(
-        _application(settings) if processes == 1 else partial(_application, settings),
+        application() if processes == 1 else application,
         factory=processes > 1,
         workers=processes,
         timeout_worker_healthcheck=60,  # one that starts on a busy machine is not dead
+        http="h11",  # bounds what it reads of a request before it is whole; httptools, which "auto" takes, does not
         log_level="warning",
         access_log=False,  # addresses may carry the token
         proxy_headers=False,  # it would let any local process choose its peer's address: see app.http.proxies
@@ -118,13 +129,18 @@ def _run(settings: Settings, listening: socket.socket, host: str, processes: int
         timeout_graceful_shutdown=5,
         ws="none",
     )
-    shown = f"[{host}]" if ":" in host else host
-    print(f"Dense Latents: http://{shown}:{listening.getsockname()[1]}  (Ctrl-C stops)", flush=True)
+    shown, port = f"[{host}]" if ":" in host else host, listening.getsockname()[1]
+    server: uvicorn.Server | Multiprocess
+    if processes == 1:
+        server = uvicorn.Server(config)
+    elif sys.platform == "linux":
+        listening.close()
+        server = Processes(config, partial(listen, host, port, shared=True))
+    else:
+        server = Multiprocess(config, [listening])
+    print(f"Dense Latents: http://{shown}:{port}  (Ctrl-C stops)", flush=True)
     with listening:
-        if processes == 1:
-            uvicorn.Server(config).run(sockets=[listening])
-        else:
-            Multiprocess(config, sockets=[listening]).run()
+        server.run(sockets=[listening]) if isinstance(server, uvicorn.Server) else server.run()
 
 
 def check_address(host: str, insecure: bool, asks: bool = False) -> None:
@@ -184,8 +200,11 @@ def _check_revision(name: object, found: str | None, expected: str) -> None:
         raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, shared: bool = False) -> socket.socket:
     """A bound socket: taken before anything is printed, so the printed address is true.
+
+    Args:
+        shared: other processes of ours may listen there, too.
 
     Raises:
         ServeError: the port is taken, or the address is not this machine's.
@@ -193,8 +212,13 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise ServeError(f"port {port} is none; choose one from 1 to 65535, or 0 for any free one")
     name = host.strip("[]")
-    made = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only where the protocol is named: with it, every answer that is written in
+    # two parts, as head and body are, waits 40 ms for the reader's acknowledgement
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         made.bind((name, port))
         made.listen(128)

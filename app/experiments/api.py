@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from app.deps import Number, SessionDep
 from app.experiments import queries as experiments
 from app.experiments.queries import ExperimentDetail, ExperimentInfo
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/experiments")

@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse
 
 from app.deps import Number, RendererDep, SessionDep
 from app.experiments.page import experiment_page, experiments_page
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/experiments")

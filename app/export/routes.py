@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from app.annotations.file import annotation_lines, written
-from app.deps import RunId, SessionDep
+from app.deps import Download, RunId, SessionDep
 from app.export.files import csv_file, json_lines, parquet_file
 from app.export.latent_table import COLUMNS, Row, latent_batches
 from app.http.cache import Fresh
@@ -36,7 +36,7 @@ _IN_MEMORY = 1_000_000
 _CHUNK = 64 * 1024
 
 
-@router.get("/latents.{kind}")
+@router.get("/latents.{kind}", dependencies=[Download])
 def latents_file(
     request: Request,
     session: SessionDep,
@@ -58,7 +58,7 @@ def latents_file(
     return _download(_file(kind, chain([first], batches), about), TYPES[kind], _name(shown, asked, kind), about)
 
 
-@router.get("/annotations.jsonl")
+@router.get("/annotations.jsonl", dependencies=[Download])
 def annotations_file(session: SessionDep) -> StreamingResponse:
     """What `dense-latents annotations export` writes."""
     # a slow client must not hold a transaction open

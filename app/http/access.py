@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.http.auth import Door, TooManyTries
+from app.http.auth import TokenAuth, TooManyTries
 from app.http.errors import refuse
 from app.http.login_page import LoginPage
-from app.http.proxies import NotBelieved, Proxies
+from app.http.proxies import NotBelieved, Proxies, peer_of
 
 OPEN = {"/healthz", "/login", "/logout"}
 STATIC = "/static/"
@@ -24,10 +24,10 @@ WRONG = "That is not the token of this server."
 
 
 class Access:
-    """ASGI middleware behind the gate: a name, a ticket, a token, or no answer."""
+    """ASGI middleware behind the gate: a name, a session, a token, or no answer."""
 
-    def __init__(self, app: ASGIApp, door: Door, proxies: Proxies) -> None:
-        self.app, self.door, self.proxies = app, door, proxies
+    def __init__(self, app: ASGIApp, auth: TokenAuth, proxies: Proxies) -> None:
+        self.app, self.auth, self.proxies = app, auth, proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, knowing who it is; or refuse."""
@@ -45,32 +45,32 @@ class Access:
         if user is not None:
             scope.setdefault("state", {})["user"] = user
             return None
-        if self.door.locked:
-            return await self._at_the_door(scope)
+        if self.auth.required:
+            return await self._by_token(scope)
         if self.proxies.networks:
             return _refused(scope, 401, f"Come through the proxy: it says who you are, in {self.proxies.header}.")
         return None
 
-    async def _at_the_door(self, scope: Scope) -> Response | None:
+    async def _by_token(self, scope: Scope) -> Response | None:
         request = Request(scope)
-        known = self.door.knows(request)
+        known, peer = self.auth.has_session(request), peer_of(scope)
         try:
             token = link_token(scope) if scope["method"] in {"GET", "HEAD"} else None
             if token is not None:
-                return self._swapped(request) if known or await self.door.opens(token) else ask(scope, WRONG)
+                return self._swapped(request) if known or await self.auth.accepts(token, peer) else ask(scope, WRONG)
             if known:
-                scope.setdefault("state", {})["ticket"] = True
+                scope.setdefault("state", {})["session"] = True
                 return None
             token = bearer(scope)
             if token is None:
                 return ask(scope)
-            return None if await self.door.opens(token) else ask(scope, WRONG)
+            return None if await self.auth.accepts(token, peer) else ask(scope, WRONG)
         except TooManyTries as error:
             return _refused(scope, 429, error.detail, dict(error.headers or {}))
 
     def _swapped(self, request: Request) -> Response:
         response = RedirectResponse(local_path(without_token(request.scope)), 303)
-        self.door.give(response, request)
+        self.auth.start_session(response, request)
         return response
 
 

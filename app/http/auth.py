@@ -1,13 +1,15 @@
-"""The shared token of a team: it is asked for once, and a ticket is given for it."""
+"""The shared token of a team: it is asked for once, and a session cookie is given for it."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import hmac
-import time
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
+from itsdangerous import BadSignature, TimestampSigner
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,88 +17,87 @@ from starlette.responses import Response
 from app.http.errors import ServeError
 
 SHORTEST, LONGEST = 16, 200
-TICKET_AGE = 30 * 24 * 3600
+SESSION_S = 30 * 24 * 3600
+CLOCKS_S = 60
+"""Two servers' clocks may differ by this much."""
 WAIT_S = 1.0
 """A wrong token is answered this much later."""
 MOST_WAITING = 50
-"""So many wrong tokens may wait for their answer; while they do, no other is looked at."""
+"""So many wrong tokens of one peer may wait for their answer; its further ones get 429 at once."""
 _MAKE = 'python3 -c "import secrets; print(secrets.token_urlsafe())"'
 
 
 class TooManyTries(HTTPException):
-    """Somebody tries tokens one after another."""
+    """A peer tries tokens one after another."""
 
     def __init__(self) -> None:
         super().__init__(429, "Too many wrong tokens at once; try again in a moment.", {"Retry-After": "2"})
 
 
-class Door:
-    """Knows the token, and the tickets given for it.
+class TokenAuth:
+    """Knows the token, and the session cookies given for it.
 
-    A ticket is the time it was given, signed with a key made from the token: nothing is stored, tickets outlive
+    A cookie holds the time it was given, signed with a key made from the token: nothing is stored, sessions outlive
     a restart, and a new token ends all of them. The token cannot be read out of one.
     """
 
     def __init__(self, token: str) -> None:
-        self.locked = bool(token)
+        self.required = bool(token)
         self._token = _digest(token)
-        # slow to make, so that a stolen ticket is of little use for guessing a poor token
-        self._key = hashlib.scrypt(token.encode(), salt=b"dense-latents ticket", n=2**14, r=8, p=1) if token else b""
+        # slow to make, so that a stolen cookie is of little use for guessing a poor token
+        key = hashlib.scrypt(token.encode(), salt=b"dense-latents session", n=2**14, r=8, p=1) if token else b""
+        self._signer = TimestampSigner(key, digest_method=hashlib.sha256)
         # a browser sends a host's cookies to all of its ports: servers with other tokens must not take ours for theirs
-        self.cookie = f"dense_latents_{hashlib.sha256(self._key).hexdigest()[:8]}"
-        self._waiting = 0
+        self.cookie = f"dense_latents_{hashlib.sha256(key).hexdigest()[:8]}"
+        self._waiting = Counter[str]()
 
-    async def opens(self, token: str) -> bool:
-        """Whether this is the token. A wrong one waits, and holds nothing up meanwhile.
+    async def accepts(self, token: str, peer: str) -> bool:
+        """Whether this is the token. A wrong one waits, and holds up neither others nor a right one: that is looked
+        at first, whatever else waits. What keeps guessing out is the token's length, not the wait.
 
         Raises:
-            TooManyTries: too many wrong ones wait already.
+            TooManyTries: too many wrong ones of `peer` wait already.
         """
-        if not self.locked:
+        if not self.required:
             return False
-        if self._waiting >= MOST_WAITING:
-            raise TooManyTries
         if hmac.compare_digest(_digest(token), self._token):
             return True
-        self._waiting += 1
+        if self._waiting[peer] >= MOST_WAITING:
+            raise TooManyTries
+        self._waiting[peer] += 1
         try:
             await asyncio.sleep(WAIT_S)
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter((peer,))  # drops those at zero: peers may be many
         return False
 
-    def ticket(self, now: float | None = None) -> str:
-        """A new one."""
-        given = str(int(time.time() if now is None else now))
-        return f"{given}.{self._signature(given)}"
+    def new_session(self) -> str:
+        """The cookie's value."""
+        return self._signer.sign("in").decode()
 
-    def admits(self, ticket: str, now: float | None = None) -> bool:
-        """Whether we gave this ticket, and not too long ago."""
-        given, _, signature = ticket.partition(".")
-        if not (self.locked and signature.isascii() and given.isascii() and given.isdecimal() and len(given) < 12):
+    def is_session(self, cookie: str) -> bool:
+        """Whether we gave this cookie, and not too long ago."""
+        try:
+            _value, given = self._signer.unsign(cookie, return_timestamp=True)
+        except (BadSignature, ValueError):  # ValueError: text that is no ASCII
             return False
-        if not hmac.compare_digest(signature, self._signature(given)):
-            return False
-        return 0 <= (time.time() if now is None else now) - int(given) + 60 < TICKET_AGE  # clocks may go back a little
+        return self.required and -CLOCKS_S <= (datetime.now(UTC) - given).total_seconds() < SESSION_S
 
-    def knows(self, request: Request) -> bool:
-        """Whether a request brings a ticket of ours."""
-        return self.admits(request.cookies.get(self.cookie, ""))
+    def has_session(self, request: Request) -> bool:
+        """Whether a request brings a cookie of ours."""
+        return self.is_session(request.cookies.get(self.cookie, ""))
 
-    def give(self, response: Response, request: Request) -> None:
-        """Put a ticket into an answer."""
+    def start_session(self, response: Response, request: Request) -> None:
+        """Put a session cookie into an answer."""
         response.set_cookie(
             self.cookie,
-            self.ticket(),
-            max_age=TICKET_AGE,
+            self.new_session(),
+            max_age=SESSION_S,
             httponly=True,
             samesite="lax",
             secure=request.url.scheme == "https",
         )
         response.headers["Cache-Control"] = "no-store"
-
-    def _signature(self, given: str) -> str:
-        return hmac.new(self._key, given.encode(), "sha256").hexdigest()
 
 
 def _digest(token: str) -> bytes:

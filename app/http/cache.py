@@ -1,27 +1,48 @@
-"""Ask before working: a page whose data, address and code are unchanged is answered by 304 from one small query.
+"""Ask before working: a page whose data, address and code are unchanged is answered by 304, or as it was made before.
 
-Data change only when a worker commits a run, an intervention or an experiment, or judges latents anew, or
-somebody writes, so their counts, newest ids and times stand for all of it; pages differ by who looks, too.
-Every answer must be asked for again (no-cache): a new run replaces pages at the same address.
+Every answer must be asked for again (no-cache): a new run replaces pages at the same address. Pages differ by who
+looks, too. A note voids what shows it: its latent's pages, and whatever is not about one latent.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, cast
+from typing import Any, NamedTuple, cast
 
+from cachetools import LRUCache
 from fastapi import Depends, Request
 from fastapi.responses import Response
-from sqlalchemy import func, select
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.deps import SessionDep, ViewerDep
-from app.http.page_cache import LARGEST, Answer
-from store.tables import Annotation, Category, Experiment, Intervention, Run, SavedView, SearchText, Verdict
-from store.vocabulary import VERDICTS
+from app.deps import ViewerDep
+from app.http.state import MEASURED, NOTES, TEAM, Part, StoreState, Subject
+from store.tables.team import ALONE
 
 CONTROL = "private, no-cache"
+MOST_BYTES = 48 * 1024 * 1024
+LARGEST = 4 * 1024 * 1024
+"""A larger answer is not kept."""
+
+
+class Answer(NamedTuple):
+    """A finished answer, as it goes over the wire."""
+
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes, about: small answers are mostly what holds them."""
+        return len(self.body) + 2_000
+
+
+PageCache = LRUCache[str, Answer]
+
+
+def page_cache(most: int = MOST_BYTES) -> PageCache:
+    """Answers by their tag; those asked for longest ago make room. For the event loop alone: it has no lock."""
+    return LRUCache(most, getsizeof=lambda answer: answer.size)
 
 
 class NotModified(Exception):  # noqa: N818 - an answer, no error
@@ -36,50 +57,44 @@ class Again(Exception):  # noqa: N818 - an answer, no error
         self.answer = answer
 
 
-def fresh(request: Request, session: SessionDep, viewer: ViewerDep) -> None:
-    """Set this answer's tag; stop here if the client has it already."""
-    worked: list[Any] = [*_newest(Run), *_newest(Intervention), *_newest(Experiment), *_judged()]
-    newest = session.execute(select(*worked, *_written())).one()
-    session.info["state"] = " ".join(map(str, newest[: len(worked)]))
-    session.info["categories"] = " ".join(map(str, newest[len(worked) : len(worked) + 2]))
-    # pages name their own address in full, for previews of links
-    place = (request.base_url, request.url.path, request.url.query)
-    parts = (request.app.state.version, *newest, viewer, *place)
-    tag = hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:24]
-    request.state.etag = f'W/"{tag}"'
-    if _holds(request.headers, tag):
-        raise NotModified
-    request.state.keep = f"{tag} {'gzip' in request.headers.get('accept-encoding', '')}"
-    made = request.app.state.kept.get(request.state.keep)
-    if made is not None:
-        request.state.keep = None
-        raise Again(made)
+class Freshness:
+    """A dependency that goes before all others: sets this answer's tag, and stops here if its page is known already.
+
+    Args:
+        people: whether the pages show what people wrote.
+    """
+
+    def __init__(self, people: bool = True) -> None:
+        self.people = people
+
+    async def __call__(self, request: Request, viewer: ViewerDep) -> None:
+        """Ask for the state, and compare."""
+        state: StoreState = request.app.state.store_state
+        seen = await state.seen(_parts(request) if self.people else [MEASURED])
+        if seen is None:
+            return  # the route will find out why
+        # pages name their own address in full, for previews of links
+        place = (request.base_url, request.url.path, request.url.query)
+        text = "\n".join(map(str, (request.app.state.version, *seen.stamps.values(), viewer, *place)))
+        tag = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+        request.state.etag, request.state.store = f'W/"{tag}"', seen
+        if _holds(request.headers, tag):
+            raise NotModified
+        key = f"{tag} {'gzip' in request.headers.get('accept-encoding', '')}"
+        made = request.app.state.page_cache.get(key)
+        if made is not None:
+            raise Again(made)
+        request.state.keep = key
 
 
-def _newest(table: type[Run] | type[Intervention] | type[Experiment]) -> list[Any]:
-    # the sum as well: of two workers on PostgreSQL the one with the smaller id may commit last
-    values = (func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished))
-    return [select(value).scalar_subquery() for value in values]
-
-
-def _written() -> list[Any]:
-    """Annotations are only added, and on PostgreSQL may be committed in another order than they are numbered;
-    categories and views change in place."""
-    values: list[Any] = [
-        func.count(Category.id),
-        func.max(Category.changed),
-        func.count(Annotation.id),
-        func.max(Annotation.id),
-    ]
-    values += [func.max(Annotation.created), func.max(SearchText.id)]  # a restored store may number anew
-    values += [func.count(SavedView.id), func.max(SavedView.id), func.max(SavedView.created)]
-    return [select(value).scalar_subquery() for value in values]
-
-
-def _judged() -> list[Any]:
-    """How many latents have each verdict: they have no time of their own."""
-    counts = (select(func.count()).where(Verdict.verdict == name) for name in VERDICTS)
-    return [count.scalar_subquery() for count in counts]
+def _parts(request: Request) -> list[Part]:
+    """What of the store its page shows: of notes, those of its subject where it has one."""
+    known = request.path_params
+    about = [known[name] for name in ("index", "first", "second") if name in known]
+    if not about or "slug" not in known or not all(text.isdecimal() and len(text) < 10 for text in about):
+        return [MEASURED, TEAM, NOTES]
+    first, second = sorted(map(int, about)) if len(about) == 2 else (int(about[0]), ALONE)
+    return [MEASURED, TEAM, Subject(known["slug"], first, second)]
 
 
 def _holds(headers: Headers, tag: str) -> bool:
@@ -108,7 +123,6 @@ class Tags:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, tagging the answer."""
-        parts: list[bytes] = []
         start: Message = {}
 
         async def sender(message: Message) -> None:
@@ -118,19 +132,28 @@ class Tags:
                 start = {**message, "headers": list(message.get("headers", []))}
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("Cache-Control", CONTROL)
-                if state.get("etag") and message["status"] in {200, 304}:
+                if state.get("etag") and message["status"] in {200, 304} and await _is_still(scope, state):
                     headers["ETag"] = state["etag"]
-            elif state.get("keep") and start.get("status") == 200 and scope["method"] == "GET":
-                parts.append(message.get("body", b""))
-                if sum(map(len, parts)) > LARGEST:
-                    parts.clear()
-                    state["keep"] = None
-                elif not message.get("more_body"):
-                    scope["app"].state.kept.put(state["keep"], Answer(start["headers"], b"".join(parts)))
+            elif (key := state.pop("keep", None)) and start.get("status") == 200 and not message.get("more_body"):
+                _keep(scope["app"].state.page_cache, key, Answer(start["headers"], message.get("body", b"")))
             await send(message)
 
         await self.app(scope, receive, sender)
 
 
-Fresh = Depends(fresh)
-FreshDep = Annotated[None, Fresh]
+async def _is_still(scope: Scope, state: dict[str, Any]) -> bool:
+    """Whether nobody wrote between the tag and the page; else the page may be newer than its tag."""
+    if "keep" not in state or await scope["app"].state.store_state.name() == state["store"].name:
+        return True
+    del state["keep"]
+    return False
+
+
+def _keep(cache: PageCache, key: str, answer: Answer) -> None:
+    if answer.size <= LARGEST:
+        cache[key] = answer
+
+
+Fresh = Depends(Freshness())
+FreshMeasured = Depends(Freshness(people=False))
+"""For pages that show nothing that people wrote: they outlive notes."""

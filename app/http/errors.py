@@ -12,10 +12,12 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
+
+from store.errors import StoreGone
 
 PROBLEM_TYPE = "application/problem+json"
 log = logging.getLogger("dense_latents")
@@ -77,7 +79,41 @@ def plain_words(error: RequestValidationError) -> tuple[int, str]:
     return status, ". ".join(parts)
 
 
-ErrorPage = Callable[[Request, int, str], Response]
+Draft = list[tuple[str, str]]
+"""Fields of a form that was sent."""
+ErrorPage = Callable[[Request, int, str, Draft], Response]
+NOT_SAVED = {503, 507}
+"""A form is to be sent again."""
+RETRY = {"Retry-After": "5"}
+BUSY = "The database is busy, a worker may be writing; try again in a moment."
+FULL = "The server's disk is full: nothing was saved. Whoever runs the server must make room."
+GONE = (
+    "The database cannot be read or written: its file may be deleted, replaced or damaged. "
+    "Whoever runs the server must look."
+)
+_TROUBLE = {
+    "locked": (503, BUSY),
+    "busy": (503, BUSY),
+    "lock timeout": (503, BUSY),
+    "too many": (503, BUSY),  # connections, of PostgreSQL
+    "disk is full": (507, FULL),
+    "no space left": (507, FULL),
+    "could not extend": (507, FULL),
+}
+
+
+def trouble(error: Exception) -> tuple[int, str]:
+    """What the database complains of -> status and words for people. Its own words are for the log."""
+    if isinstance(error, PoolTimeout):
+        return 503, BUSY
+    text = reason(error).lower()
+    return next((answer for words, answer in _TROUBLE.items() if words in text), (503, GONE))
+
+
+def reason(error: Exception) -> str:
+    """One line of what the database said, without the statement and what somebody wrote."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
@@ -88,45 +124,58 @@ def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
         always: headers of every answer; a crash is answered outside the gate, which sets them on all others.
     """
 
-    def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    async def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
         if request.url.path.startswith("/api"):
             return problem_response(status, detail, headers)
-        response = _page_or_plain(page, request, status, detail)
+        draft = await _draft(request) if status in NOT_SAVED else []
+        response = _page_or_plain(page, request, status, detail, draft)
         response.headers.update(headers or {})
         return response
 
     async def on_http(request: Request, error: Exception) -> Response:
         known = cast(HTTPException, error)
-        return answer(request, known.status_code, _detail(known, request), dict(known.headers or {}))
+        return await answer(request, known.status_code, _detail(known, request), dict(known.headers or {}))
 
     async def on_invalid(request: Request, error: Exception) -> Response:
-        return answer(request, *plain_words(cast(RequestValidationError, error)))
+        return await answer(request, *plain_words(cast(RequestValidationError, error)))
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
-        return answer(request, 500, "The server failed on this page; its log says why.", always)
+        return await answer(request, 500, "The server failed on this page; its log says why.", always)
 
     async def on_strange(request: Request, error: Exception) -> Response:
-        log.info("%s %s: %s", request.method, request.url.path, error)
-        return answer(request, 422, "The address or the form holds a value that no store has, such as a NUL character.")
+        log.info("%s %s: %s", request.method, request.url.path, reason(error))
+        what = "The address or the form holds a value that no store has, such as a NUL character."
+        return await answer(request, 422, what)
 
-    async def on_busy(request: Request, error: Exception) -> Response:
-        log.warning("%s %s: %s", request.method, request.url.path, getattr(error, "orig", error))  # no one's text
-        return answer(request, 503, "The database is busy; try again in a moment.", {"Retry-After": "5"})
+    async def on_database(request: Request, error: Exception) -> Response:
+        if isinstance(error, IntegrityError | ProgrammingError):
+            raise error  # our fault, no trouble of the database
+        log.warning("%s %s: %s", request.method, request.url.path, reason(error))
+        return await answer(request, *trouble(error), RETRY)
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(OperationalError, on_busy)
+    app.add_exception_handler(DatabaseError, on_database)
     app.add_exception_handler(DataError, on_strange)
-    app.add_exception_handler(PoolTimeout, on_busy)
+    app.add_exception_handler(PoolTimeout, on_database)
+    app.add_exception_handler(StoreGone, on_database)
     app.add_exception_handler(Exception, on_crash)
 
 
-def _page_or_plain(page: ErrorPage, request: Request, status: int, detail: str) -> Response:
+async def _draft(request: Request) -> Draft:
+    """The fields that were sent, but those that nobody should read over a shoulder."""
+    if request.method != "POST":
+        return []
+    fields = (await request.form()).multi_items()
+    return [(name, value) for name, value in fields if isinstance(value, str) and name != "token"]
+
+
+def _page_or_plain(page: ErrorPage, request: Request, status: int, detail: str, draft: Draft) -> Response:
     if request.url.path.startswith("/static/"):
         return refuse(request.scope, status, detail)  # read by browsers, not by people
     try:
-        return page(request, status, detail)
+        return page(request, status, detail, draft)
     except Exception:  # a fault of the templates must not hide the first one
         log.exception("the error page failed")
         return refuse(request.scope, status, detail)

@@ -35,7 +35,7 @@ class Here:
 NOWHERE = Here()
 
 
-def here_of(request: Request) -> Here:
+async def here_of(request: Request) -> Here:
     """The public address where one is set, else the one asked: the gate has checked its host."""
     settings: Settings = request.app.state.settings
     query = request.scope.get("query_string", b"").decode("latin-1")

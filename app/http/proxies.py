@@ -9,12 +9,22 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.annotations.write import MAX_NAME, plain_text
 from app.http.errors import ServeError
 from app.settings import Settings
+from app.shared.people import MAX_NAME, plain_text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,60}")
+_WIDEST = {4: 16, 6: 32}
+"""Bits of the shortest prefix by which a range of public addresses may be trusted, by version of IP."""
+_PRIVATE = [
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+]
+"""Addresses inside one organisation or machine. In Python 3.11 `is_private` is true of 0.0.0.0/0."""
 
 
 class NotBelieved(Exception):  # noqa: N818 -- an answer (401), no fault
@@ -85,6 +95,20 @@ def network_of(text: str) -> Network:
         return ipaddress.ip_network(text.strip())
     except ValueError as error:
         raise ServeError(f"--trusted-proxy {text[:80]}: {error}; give an address or a range, as 10.0.0.0/24") from error
+
+
+def check_width(network: Network) -> None:
+    """A range may be a whole private network; of public addresses it holds at most a /16 or /32.
+
+    Raises:
+        ServeError: it is wider: strangers could name themselves in the header.
+    """
+    inside = any(network.version == one.version and network.subnet_of(one) for one in _PRIVATE)  # type: ignore[arg-type]
+    if not inside and network.prefixlen < _WIDEST[network.version]:
+        raise ServeError(
+            f"--trusted-proxy {network} has {network.num_addresses:.2g} addresses, and each could say who it is; "
+            "name the proxy's own address, or trust all of them with --insecure"
+        )
 
 
 def header_name(text: str) -> str:

@@ -26,10 +26,13 @@ def static(request: Request, version: str, name: str) -> FileResponse:
 
 
 @router.get("/healthz")
-def healthz(session: SessionDep) -> Response:
-    """200 while the database can be read."""
+def healthz(request: Request, session: SessionDep) -> Response:
+    """200 while the database can be read, and is of this version's schema: it may have been replaced."""
+    expected: str = request.app.state.schema
     try:
-        session.execute(text("SELECT version_num FROM alembic_version"))
+        found = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except SQLAlchemyError:
         return JSONResponse({"status": "the database does not answer"}, 503)
+    if found != expected:
+        return JSONResponse({"status": f"the database has schema {found}, this server expects {expected}"}, 503)
     return JSONResponse({"status": "ok"})

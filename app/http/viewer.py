@@ -30,14 +30,14 @@ class Viewer:
 NOBODY = Viewer()
 
 
-def viewer_of(request: Request) -> Viewer:
+async def viewer_of(request: Request) -> Viewer:
     """The gate has let them in; a proxy's word goes before a cookie."""
     settings: Settings = request.app.state.settings
     state = request.scope.get("state", {})
     known = state.get("user")
     if known:
         return Viewer(str(known), True, not settings.read_only)
-    return Viewer(unquote(request.cookies.get(NAME_COOKIE, ""))[:60], False, not settings.read_only, "ticket" in state)
+    return Viewer(unquote(request.cookies.get(NAME_COOKIE, ""))[:60], False, not settings.read_only, "session" in state)
 
 
 def remember(response: Response, name: str, request: Request) -> None:

@@ -9,7 +9,7 @@ from store.vocabulary import MEASURES, RANDOM, SPARSE
 
 
 class Change(BaseModel):
-    """One measure of what changes without a latent or pair: changed less clean."""
+    """One measure of what changes without a latent or pair, against the original model."""
 
     value: float | None
     low: float | None = Field(description="95 % interval over documents")

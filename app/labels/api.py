@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.deps import RunId, SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.labels import queries as labels
 from app.labels.queries import LabelInfo
 from app.runs import queries as runs
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 class LabelWithCounts(LabelInfo):

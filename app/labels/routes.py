@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from app.deps import RendererDep, RunDep, SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.labels.page import labels_page
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/labels")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.deps import SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.methods.queries import Term, list_terms
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/statistics")

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from app.deps import RendererDep, RunId, SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.methods.page import methods_page
 from app.runs.queries import find_run
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/methods")

@@ -80,7 +80,7 @@ def _agreement(
     if not people:
         return "No person has judged any of them yet."
     parts = [
-        f"{count(people)} {'person' if people == 1 else 'people'} said something of {count(said)} of {count(dense)}"
+        f"{count(people)} {'person' if people == 1 else 'people'} annotated {count(said)} of {count(dense)}"
         " dense latents"
     ]
     both = {key: number for key, number in counts.items() if None not in key}

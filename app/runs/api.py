@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.deps import SessionDep
-from app.http.cache import Fresh
+from app.http.cache import FreshMeasured
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 
-router = APIRouter(dependencies=[Fresh])
+router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/runs")

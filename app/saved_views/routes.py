@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.annotations.write import author_name
 from app.deps import RendererDep, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import NotFound
@@ -16,6 +15,7 @@ from app.saved_views.page import ViewsPage
 from app.saved_views.queries import find_view, list_views
 from app.saved_views.write import VIEWS, remove_view, save_view
 from app.shared.cursor import MAX_ID
+from app.shared.people import author_name
 
 router = APIRouter()
 

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from app.annotations.write import plain_text, released
+from app.annotations.write import released
 from app.http.errors import BadFilter, NotFound
 from app.saved_views.queries import find_view
+from app.shared.people import plain_text
 from store.tables import SavedView
 
 MAX_VIEW_NAME = 80

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -36,3 +36,5 @@ class ErrorPage(Page):
     """Its name."""
     detail: str
     """What was wrong and what there is instead."""
+    draft: list[tuple[str, str]] = field(default_factory=list)
+    """Fields of the form that could not be saved, to be sent again to the same address."""

@@ -13,15 +13,12 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from markupsafe import Markup
 
+from app.latents.filters import RunList
 from app.shared.links import Links
 
 BROWSE, SEARCH, ANNOTATIONS = "latents.html", "search.html", "annotations.html"
 BUNDLE = "static/bundle.js"
-FILTERS = {
-    *("sae", "layer", "dense", "min_density", "max_density", "min_antipodality", "max_antipodality", "pair"),
-    *("duplicate", "borderline", "detail", "class", "alone", "label", "verdict", "category", "human", "note"),
-    *("annotated", "q", "sort", "order"),
-}
+FILTERS = {field.alias or name for name, field in RunList.model_fields.items()} - {"cursor", "limit", "changed"}
 """Filters that the list of a site knows too."""
 UNDERSTOOD = {BROWSE: FILTERS, SEARCH: {"q"}}
 """What a file makes of a query."""

@@ -277,9 +277,10 @@ def _reading(name: str, found: Statement) -> Statement | None:
     if "steering" in found:
         words = found.pop("steering")
         found |= {} if words == WITHOUT else {"steering": parsed("steering", words)}
-    return (
-        None if None in (found.get("side", ""), found.get("control", "")) or "" in found.get("reasons", {}) else found
-    )
+    strange = None in (found.get("side", ""), found.get("control", "")) or "" in found.get("reasons", {})
+    reason = found.get("reason")
+    strange = strange or (isinstance(reason, dict) and reason["code"] == "text")
+    return None if strange else found
 
 
 def _key(words: dict[str, str], text: str) -> str | None:

@@ -41,9 +41,10 @@ class Server:
         """A client without redirects and without the machine's proxies."""
         return httpx.Client(base_url=self.address, timeout=60, trust_env=False, **options)  # type: ignore[arg-type]
 
-    def raw(self, request: bytes, receive_buffer: int | None = None) -> socket.socket:
-        """A connection on which `request` was sent."""
+    def raw(self, request: bytes, receive_buffer: int | None = None, peer: str = "127.0.0.1") -> socket.socket:
+        """A connection on which `request` was sent, from an address of this machine."""
         made = socket.socket()
+        made.bind((peer, 0))
         if receive_buffer is not None:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         made.settimeout(30)

@@ -63,7 +63,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
         "kind": "sentence",
         "kinds": {
             "context": {"rho": -0.12, "low": -0.2, "high": -0.04, "partial": 0.01, "chance": 0.1, "reason": None},
-            "paragraph": {"rho": None, "reason": "this text has no paragraphs"},
+            "paragraph": {"rho": None, "reason": {"code": "none"}},
             "sentence": {"rho": -0.62, "low": -0.66, "high": -0.58, "partial": -0.5, "without_first": -0.6},
         },
         "profile": {

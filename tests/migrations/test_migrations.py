@@ -48,7 +48,8 @@ def test_down_and_up_again(tmp_path: Path) -> None:
     assert "latent" in inspect(make_engine(path)).get_table_names()
 
 
-def test_migrating_twice_keeps_the_rows(store: str) -> None:
+def test_migrating_twice_keeps_the_rows(tmp_path: Path) -> None:
+    store = build(tmp_path / "store.db")
     runner.upgrade(store)
     with make_engine(store, read_only=True).connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM latent")).scalar() == 160
@@ -68,13 +69,15 @@ def test_a_filled_store_of_the_first_release_goes_up_and_keeps_its_rows(tmp_path
 
 
 def test_a_filled_store_of_the_second_release_goes_up_and_down_and_keeps_its_rows(tmp_path: Path) -> None:
-    old = build(tmp_path / "old.db", revision="0002")
+    old = build(tmp_path / "old.db")
+    runner.downgrade(old, "0002")
     engine = make_engine(old)
     tables = sorted(set(inspect(engine).get_table_names()) - {"alembic_version"})
     before = _rows(engine, tables)
     assert before["score"]
     runner.upgrade(old)
-    assert _rows(engine, tables) == before
+    same = [table for table in tables if table != "score"]  # its sentences are codes now
+    assert _rows(engine, same) == {table: before[table] for table in same}
     runner.downgrade(old, "0002")
     assert sorted(set(inspect(engine).get_table_names()) - {"alembic_version"}) == tables
     assert _rows(engine, tables) == before

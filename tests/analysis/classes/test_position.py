@@ -84,7 +84,7 @@ def test_text_without_paragraphs_says_so_and_measures_the_rest() -> None:
     sample = sample._replace(paragraph=torch.full_like(sample.paragraph, -1))
     (found,) = position.judge(evidence(sample, ramp(sample, "sentence", 0)[:, None]))
     assert found.label == "yes"
-    assert found.data["kinds"]["paragraph"]["reason"] == "this text has no paragraphs"
+    assert found.data["kinds"]["paragraph"]["reason"] == {"code": "none"}
     assert found.data["kinds"]["paragraph"]["rho"] is None
 
 

@@ -20,9 +20,10 @@ from app.annotations.file import AnnotationLine, annotation_lines, written
 from app.annotations.importing import ConflictError, Taken, take_in
 from app.annotations.queries import Subject, find_latest, history
 from app.annotations.reading import BadLineError, Content, read
-from app.annotations.write import Draft, plain_text, restore, save
+from app.annotations.write import Draft, restore, save
 from app.categories import write as categories
 from app.saved_views import write as views
+from app.shared.people import plain_text
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import Annotation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from app.commands.serve import check_address, check_database, is_loopback, liste
 from app.http.errors import ServeError
 from migrations.runner import head_revision, upgrade
 from store.errors import StoreError
-from tests.app.servers import serving
+from tests.app.servers import Server, refused, serving
 from tests.app.world import SLUGS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -133,6 +134,32 @@ def test_several_processes_answer_and_end_together(store: str, tmp_path: Path, s
         getattr(server.process, signal)()
         server.process.wait(30)
         _closes(server.port)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not deal connections out")
+def test_each_of_several_processes_gets_readers(store: str, tmp_path: Path) -> None:
+    """At a shared socket one of them takes nearly all: whichever wakes first takes all that wait."""
+    with serving(store, tmp_path / "log", "--processes", "2") as server:
+        half = [server.raw(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n") for _reader in range(40)]
+        for _try in range(200):
+            found = _connections(server)
+            if sum(found) >= 40:
+                break
+            time.sleep(0.1)
+        assert min(found) >= 10
+        for one in half:
+            one.sendall(b"\r\n")
+            assert one.recv(100).split()[1] == b"200"
+            one.close()
+        assert "Address already in use" in refused(store, "--processes", "2", "--port", str(server.port))
+
+
+def _connections(server: Server) -> list[int]:
+    """How many each process that answers has open."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    opened = [[os.readlink(fd) for fd in Path(f"/proc/{child}/fd").iterdir() if fd.is_symlink()] for child in children]
+    found = [sum(name.startswith("socket:") for name in names) for names in opened]
+    return sorted(found)[-2:]  # multiprocessing has one child of its own, that tracks resources
 
 
 def _closes(port: int) -> None:

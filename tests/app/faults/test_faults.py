@@ -9,9 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from sqlalchemy import text
 
 from app.settings import ROOT
 from store.session import make_engine
+from tests.app.faults.lock import held
 from tests.app.servers import Server, serving
 from tests.app.world import build
 
@@ -235,32 +235,6 @@ def test_readers_and_a_worker_that_writes_for_a_minute_do_not_meet(db: str, tmp_
 
 
 # 14: another process holds the lock
-
-HOLDER = """
-import sys, time
-from sqlalchemy import text
-from store.session import make_engine
-with make_engine(sys.argv[1]).begin() as connection:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE annotation IN EXCLUSIVE MODE"))  # as strong as writers meet: reads go on
-    print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
-
-
-@contextmanager
-def held(db: str, seconds: float) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, db, str(seconds)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout
-        assert process.stdout.readline() == "held\n"
-        yield
-        assert process.wait(60) == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_while_another_holds_the_lock_saves_are_refused_and_pages_go_on(db: str, tmp_path: Path) -> None:

@@ -105,6 +105,25 @@ def test_a_token_that_is_too_short_is_not_repeated(store: str) -> None:
     assert "--trusted-proxy proxy.example" in refused(store, "--trusted-proxy", "proxy.example")
 
 
+# 36: everybody a trusted proxy
+
+
+@pytest.mark.parametrize(
+    "ranges", [("0.0.0.0/0",), ("::/0",), ("10.0.0.5", "128.0.0.0/1"), ("2000::/3",), ("8.0.0.0/8",)]
+)
+def test_a_range_in_which_strangers_are_is_no_trusted_proxy(store: str, ranges: tuple[str, ...]) -> None:
+    options = [word for one in ranges for word in ("--trusted-proxy", one)]
+    said = refused(store, "--host", "0.0.0.0", *options)
+    assert f"--trusted-proxy {ranges[-1]} has" in said
+    assert "--insecure" in said
+
+
+def test_everybody_is_a_trusted_proxy_only_where_that_was_asked_for(store: str, tmp_path: Path) -> None:
+    options = ("--trusted-proxy", "0.0.0.0/0", "--insecure")
+    with serving(store, tmp_path / "log", *options) as server, server.client() as client:
+        assert client.get("/", headers={"X-Forwarded-User": "ada"}).status_code == 200
+
+
 def test_with_a_token_other_machines_may_ask_and_are_asked(store: str, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
@@ -119,18 +138,30 @@ def test_with_a_token_other_machines_may_ask_and_are_asked(store: str, tmp_path:
         assert 'name="note"' not in client.get(LATENT, headers=bearer).text
 
 
-def test_wrong_tokens_hold_nobody_up(store: str, tmp_path: Path) -> None:
-    with serving(store, tmp_path / "log", DENSE_LATENTS_TOKEN=TOKEN) as server:
-        guess = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer guess-%04d\r\n\r\n"
-        guesses = [server.raw(guess % number) for number in range(80)]
-        with server.client(headers={"Authorization": f"Bearer {TOKEN}"}) as client:
-            assert client.get("/login").status_code == 200
-            statuses = [int(one.recv(100).split()[1]) for one in guesses]
-            assert client.get("/").status_code == 200
-        assert set(statuses) == {401, 429}
-        assert statuses.count(401) >= 50
-        for one in guesses:
-            one.close()
+def status(connection: socket.socket) -> int:
+    with connection:
+        return int(connection.recv(100).split()[1])
+
+
+# 37: one peer's wrong tokens
+
+
+def ask(server: Server, token: str, peer: str) -> socket.socket:
+    head = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    return server.raw(f"{head}Authorization: Bearer {token}\r\n\r\n".encode(), peer=peer)
+
+
+def test_one_peers_wrong_tokens_lock_nobody_out(store: str, tmp_path: Path) -> None:
+    slowly = "import app.http.auth; app.http.auth.WAIT_S = 10"
+    with serving(store, tmp_path / "log", code=slowly, DENSE_LATENTS_TOKEN=TOKEN) as server:
+        begun = time.monotonic()
+        guesses = [ask(server, f"guess-number-{number:04}", "127.0.0.2") for number in range(80)]
+        assert [status(ask(server, TOKEN, peer)) for peer in ("127.0.0.1", "127.0.0.2")] == [200, 200]
+        assert time.monotonic() - begun < 10  # the guesses wait still, and the right ones did not
+        assert status(ask(server, "a-slip-of-the-pen", "127.0.0.1")) == 401  # waited, and was no try too many
+        statuses = [status(one) for one in guesses]
+    assert statuses.count(401) == 50
+    assert statuses.count(429) == 30
 
 
 # 22: secrets
@@ -214,6 +245,15 @@ def test_a_body_of_unknown_length_is_cut_off(server: Server) -> None:
             assert connection.recv(100).split()[1] == b"413"
         assert sent < 20_000_000  # what the buffers between us hold
     assert httpx.get(f"{server.address}/healthz", trust_env=False).status_code == 200
+
+
+def test_a_head_without_an_end_is_cut_off(server: Server) -> None:
+    sent = 0
+    with server.raw(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ") as connection, suppress(OSError):
+        while sent < 100_000_000:
+            connection.sendall(b"a" * 0x10000)
+            sent += 0x10000
+    assert sent < 20_000_000  # what the buffers between us hold
 
 
 def test_no_form_takes_more_than_its_limit(client: TestClient) -> None:

@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.http import auth as door
+from app.http import auth
 from app.http.access import local_path
-from app.http.auth import TICKET_AGE, Door, TooManyTries, token_of
+from app.http.auth import SESSION_S, TokenAuth, TooManyTries, token_of
 from app.http.errors import ServeError
 from app.main import create_app
 from app.settings import Settings
@@ -27,7 +27,7 @@ WITHOUT = {"/static/{version}/{name:path}", "/healthz", "/login", "/logout"}
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "WAIT_S", 0.01)
+    monkeypatch.setattr(auth, "WAIT_S", 0.01)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_one_who_leaves_is_out(member: TestClient) -> None:
     assert member.get("/latents").status_code == 401
 
 
-def test_a_save_after_the_ticket_ran_out_leads_back_to_its_page(stranger: TestClient) -> None:
+def test_a_save_after_the_session_ran_out_leads_back_to_its_page(stranger: TestClient) -> None:
     page = f"/saes/{SLUGS[1]}/latents/0"
     answer = stranger.post(f"{page}/annotation", headers={"Referer": f"http://127.0.0.1{page}?run=2"})
     assert f'name="next" value="{page}?run=2"' in answer.text
@@ -177,51 +177,58 @@ def test_a_save_after_the_ticket_ran_out_leads_back_to_its_page(stranger: TestCl
     assert 'name="next" value="/"' in other.text
 
 
-def test_a_ticket_outlives_a_restart_and_ends_with_the_token_or_its_time() -> None:
-    ticket, now = Door(TOKEN).ticket(now=1e9), 1e9
-    assert Door(TOKEN).admits(ticket, now)
-    assert Door(TOKEN).admits(ticket, now + TICKET_AGE - 120)
-    assert not Door(TOKEN).admits(ticket, now + TICKET_AGE)
-    assert not Door(TOKEN).admits(ticket, now - 3600)
-    assert not Door(TOKEN + "x").admits(ticket, now)
-    assert Door(TOKEN).cookie != Door(TOKEN + "x").cookie  # two servers on one host keep their own
+def test_a_session_outlives_a_restart_and_ends_with_the_token_or_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    for given, good in ((now, True), (now - SESSION_S + 120, True), (now - SESSION_S, False), (now + 3600, False)):
+        monkeypatch.setattr(time, "time", lambda given=given: given)
+        cookie = TokenAuth(TOKEN).new_session()
+        monkeypatch.undo()
+        assert TokenAuth(TOKEN).is_session(cookie) is good
+    assert not TokenAuth(TOKEN + "x").is_session(TokenAuth(TOKEN).new_session())
+    assert TokenAuth(TOKEN).cookie != TokenAuth(TOKEN + "x").cookie  # two servers on one host keep their own
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", ".", "1000000000.", "1000000000", "x.y", "²." + "0" * 64, "1" * 400 + ".0", "1.é"]
+    "wrong", ["", ".", "in.", "in..", "in", "in.x.y", "in.².z", "x" * 400 + ".0.1", "in.aaaaaa.é", "in.\ud800.a"]
 )
-def test_a_ticket_that_nobody_gave_is_none(wrong: str) -> None:
-    assert not Door(TOKEN).admits(wrong, 1e9)
+def test_a_session_that_nobody_gave_is_none(wrong: str) -> None:
+    assert not TokenAuth(TOKEN).is_session(wrong)
 
 
-def test_a_ticket_whose_time_was_changed_is_none(member: TestClient, guarded: FastAPI) -> None:
-    name, ticket = next(iter(member.cookies.items()))
-    given, _, signature = ticket.partition(".")
-    forged = at(guarded, cookies={name: f"{int(given) + 1}.{signature}"})
-    assert forged.get("/").status_code == 401
+def test_a_session_whose_time_was_changed_is_none(member: TestClient, guarded: FastAPI) -> None:
+    name, cookie = next(iter(member.cookies.items()))
+    value, given, signature = cookie.split(".")
+    later = given[:-1] + ("a" if given[-1] != "a" else "b")
+    assert at(guarded, cookies={name: f"{value}.{given}.{signature}"}).get("/").status_code == 200
+    assert at(guarded, cookies={name: f"{value}.{later}.{signature}"}).get("/").status_code == 401
 
 
 def test_where_no_token_is_set_nothing_opens() -> None:
-    assert not asyncio.run(Door("").opens(""))
-    assert not Door("").admits(Door("").ticket())
+    assert not asyncio.run(TokenAuth("").accepts("", "peer"))
+    assert not TokenAuth("").is_session(TokenAuth("").new_session())
 
 
-def test_wrong_tokens_wait_and_many_at_once_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "WAIT_S", 0.3)
-    monkeypatch.setattr(door, "MOST_WAITING", 10)
+def test_wrong_tokens_wait_a_peers_many_are_refused_and_the_right_one_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "WAIT_S", 0.3)
+    monkeypatch.setattr(auth, "MOST_WAITING", 10)
 
-    async def tries() -> tuple[list[object], float, bool]:
-        lock = Door(TOKEN)
+    async def tries() -> tuple[list[object], bool, list[bool], float]:
+        known = TokenAuth(TOKEN)
         begun = time.monotonic()
-        guesses = [lock.opens(f"guess-number-{number:04}") for number in range(30)]
-        found: list[object] = list(await asyncio.gather(*guesses, return_exceptions=True))
-        return found, time.monotonic() - begun, await lock.opens(TOKEN)
+        guesses = [known.accepts(f"guess-number-{number:04}", "bad") for number in range(30)]
+        guessing = asyncio.gather(*guesses, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        right = [await known.accepts(TOKEN, peer) for peer in ("bad", "good")]
+        at_once = time.monotonic() - begun < 0.3
+        other = await known.accepts("a-slip-of-the-pen", "good")  # waits, and is no try too many
+        return list(await guessing), other, [*right, at_once], time.monotonic() - begun
 
-    found, seconds, right = asyncio.run(tries())
+    found, other, right, seconds = asyncio.run(tries())
     assert found.count(False) == 10
     assert sum(isinstance(one, TooManyTries) for one in found) == 20
+    assert right == [True, True, True]
+    assert not other
     assert seconds >= 0.3
-    assert right
 
 
 def test_an_open_server_asks_nobody(client: TestClient) -> None:

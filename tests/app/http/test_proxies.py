@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.http.errors import ServeError
-from app.http.proxies import header_name, network_of, peer_of
+from app.http.proxies import check_width, header_name, network_of, peer_of
 from app.main import create_app
 from app.settings import Settings
 from tests.app.servers import serving
@@ -91,6 +91,17 @@ def test_addresses_are_compared_as_addresses(store: str) -> None:
 def test_a_range_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ServeError, match="--trusted-proxy"):
         network_of(text)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.5", "10.0.0.0/8", "fd00::/8", "::1", "8.8.0.0/16", "2a00:1450::/32"])
+def test_a_private_network_or_somebodys_range_is_narrow_enough(text: str) -> None:
+    check_width(network_of(text))
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "0.0.0.0/1", "10.0.0.0/7", "8.0.0.0/15", "2a00::/12", "::/8"])
+def test_a_range_with_strangers_in_it_is_too_wide(text: str) -> None:
+    with pytest.raises(ServeError, match="--insecure"):
+        check_width(network_of(text))
 
 
 def test_a_header_that_is_none_is_refused() -> None:

@@ -89,7 +89,7 @@ def test_people_and_rule_are_held_against_each_other(reader: TestClient) -> None
     text = unescape(spaced(page(reader, "/report")))
     assert "by people 2 0 0" in text
     # the rule keeps the one and would prune the other; position is measured for the one, alphabet not for the other
-    assert "2 people said something of 2 of 15 dense latents; their verdict is the rule's for 1 of 2" in text
+    assert "2 people annotated 2 of 15 dense latents; their verdict is the rule's for 1 of 2" in text
     assert "the class they gave is measured for" in text
 
 

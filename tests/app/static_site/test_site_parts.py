@@ -13,7 +13,7 @@ from app.http.assets import load
 from app.settings import ROOT
 from app.static_site.bundle import bundle
 from app.static_site.errors import SiteError
-from app.static_site.links import SiteLinks, folder_names
+from app.static_site.links import FILTERS, SiteLinks, folder_names
 
 
 def test_folders_differ_on_every_file_system() -> None:
@@ -47,6 +47,12 @@ def test_addresses_become_files(address: str, file: str | None) -> None:
     links.here = "saes/a-b/latent-9.html"
     assert links.where(address) == file
     assert links.to(address) == ("" if file is None else f'href="{file.replace("&", "&amp;")}"')
+
+
+def test_the_list_of_a_site_knows_every_filter_of_the_servers() -> None:
+    script = (ROOT / "static" / "site-list.js").read_text()
+    known = set(re.findall(r"^  (\w+): \(latent, value\) =>", script, re.MULTILINE))
+    assert known | {"sort", "order"} == FILTERS
 
 
 def test_dots_of_plots_lead_to_files_or_nowhere() -> None:
