@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.classes.groups import place_of
@@ -37,9 +37,7 @@ def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInf
     """The classes that many latents have, in one query; without evidence."""
     wanted = set(keys)
     statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement).where(
-        Score.analysis_id.in_({key[0] for key in wanted}),
-        Score.index.in_({key[1] for key in wanted}),
-        Score.label.in_(HOLDS),
+        tuple_(Score.analysis_id, Score.index).in_(wanted), Score.label.in_(HOLDS)
     )
     found: dict[Key, list[ScoreInfo]] = {}
     for analysis_id, index, name, label, statement_of in session.execute(statement):
