@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.saved_views.write import Taken, is_local, save_view, view_address, view
 from app.settings import Settings
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
+from store.tables import SavedView
 from tests.app.test_pages import page, words
 
 ADDRESS = "/latents?dense=any&human=none&sort=max"
