@@ -11,7 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from store.tables.base import Base
 from store.tables.runs import Analysis
 
-SORTED = ("density", "antipodality", "max", "mean", "mass_share")
+_COVERED = ("density", "antipodality", "max", "mean", "mass_share")
+"""Columns that stand in the indexes of the few and of the bounds, too: a new one can do without."""
+SORTED = (*_COVERED,)
 """Columns with an index over all SAEs, so that a list sorted by one shows its first page without reading the rest."""
 FLAGS = ("is_dense", "detail", "is_pair", "borderline", "duplicate_of")
 """What few latents are. These few have an index of their own."""
@@ -24,13 +26,13 @@ def _indexes() -> Iterator[Index]:
     yield Index("ix_latent_by_index", "index", "analysis_id", "is_dense", "detail")
     for name in SORTED:
         # lists are bounded by antipodality and density: what is between two values is sorted within the index
-        more = (*FLAGS[2:], *SORTED) if name == "antipodality" else ()
+        more = (*FLAGS[2:], *_COVERED) if name == "antipodality" else ()
         columns = dict.fromkeys((name, "analysis_id", "index", "is_dense", "detail", *more))
         yield Index(f"ix_latent_by_{name}", *columns)
-    yield Index("ix_latent_density", *dict.fromkeys(("analysis_id", "density", "index", *FLAGS, *SORTED)))
+    yield Index("ix_latent_density", *dict.fromkeys(("analysis_id", "density", "index", *FLAGS, *_COVERED)))
     yield Index(
         "ix_latent_marked",
-        *("analysis_id", "index", *FLAGS, *SORTED),
+        *("analysis_id", "index", *FLAGS, *_COVERED),
         sqlite_where=text(_MARKED.format(yes=1)),
         postgresql_where=text(_MARKED.format(yes="true")),
     )
