@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.classes.groups import place_of
@@ -37,9 +37,7 @@ def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInf
     """The classes that many latents have, in one query; without evidence."""
     wanted = set(keys)
     statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement).where(
-        Score.analysis_id.in_({key[0] for key in wanted}),
-        Score.index.in_({key[1] for key in wanted}),
-        Score.label.in_(HOLDS),
+        tuple_(Score.analysis_id, Score.index).in_(wanted), Score.label.in_(HOLDS)
     )
     found: dict[Key, list[ScoreInfo]] = {}
     for analysis_id, index, name, label, statement_of in session.execute(statement):
@@ -58,15 +56,15 @@ def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
 
 def with_one(alone: bool, analyses: Sequence[int]) -> Select[int, int]:
     """Keys of the latents that have exactly one class; or more than one."""
+    # as a part of its own: else SQLite reads all scores, evidence and all, to have them grouped
+    held = _with(Score.name.not_in(NO_CLASS), analyses).cte("held").prefix_with("MATERIALIZED")
     number = func.count()
-    found = _with(Score.name.not_in(NO_CLASS), analyses).group_by(Score.analysis_id, Score.index)
+    found = select(held.c.analysis_id, held.c.index).group_by(held.c.analysis_id, held.c.index)
     return found.having(number == 1 if alone else number > 1)
 
 
 def _with(named: ColumnElement[bool], analyses: Sequence[int]) -> Select[int, int]:
     found = select(Score.analysis_id, Score.index).where(Score.analysis_id.in_(analyses))
-    # else SQLite reads all scores, evidence and all, to have them sorted
-    found = found.with_hint(Score, "INDEXED BY ix_score_name", "sqlite")
     return found.where(named, Score.label.in_(HOLDS))
 
 

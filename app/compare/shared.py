@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from app.compare.fields import Compared, Row, SharedList, SharedLists, SharedToken, Value
 from app.compare.plots import Line, Outline, histograms_figure, positions_figure
-from app.interventions.effects_page import NAMES
 from app.latents import facts
+from app.latents.columns import Column, Shown, Where, columns_of
 from app.latents.facts import TokenList, TokenRow
 from app.latents.plots import bars_of, series_points
 from app.latents.profiles import TokenItem
-from app.latents.queries import LatentInfo
 from app.latents.record import LatentRecord
 from app.shared.figures import View
-from app.shared.numbers import count, fixed, interval, nats, number, percent, span
+from app.shared.numbers import count, number, percent, span
 from store.vocabulary import ABLATE
 
 Read = list[tuple[Compared, LatentRecord]]
@@ -23,58 +22,22 @@ def rows_of(read: Read) -> list[Row]:
     """The statistics that two latents can be held against each other by."""
     if not read:
         return []
-    records = [it for _column, it in read]
-    columns = [it.latent for it in records]
     return [
-        Row("density", "density", [_density(latent) for latent in columns]),
-        Row("antipodality", "antipodality", [_antipodality(latent) for latent in columns]),
-        Row("mean", "mean where on", [_plain(latent, "mean", f"sd {number(latent.std)}") for latent in columns]),
-        Row("max", "largest activation", [_plain(latent, "max", _median(latent)) for latent in columns]),
-        Row("mass_share", "share of firing mass", [_mass(latent) for latent in columns]),
-        Row("effect_loss", "Δ loss without it", [_effect(it, "loss") for it in records]),
-        Row("effect_kl", "KL divergence", [_effect(it, "kl") for it in records]),
+        Row(column.statistic, column.title or column.head, [_value(column, it) for _column, it in read])
+        for column in columns_of(Where.COMPARED)
     ]
 
 
-def _density(latent: LatentInfo) -> Value:
-    return Value(percent(latent.density), interval(latent.density_low, latent.density_high))
-
-
-def _antipodality(latent: LatentInfo) -> Value:
-    if latent.antipodality is None:
-        return Value("", "", str(latent.reasons.get("antipodality") or "not measured"))
-    other = "" if latent.partner is None else f"with {latent.partner}, "
-    return Value(fixed(latent.antipodality), f"{other}enc {fixed(latent.cos_enc)} · dec {fixed(latent.cos_dec)}")
-
-
-def _plain(latent: LatentInfo, name: str, small: str) -> Value:
-    value: float | None = getattr(latent, name)
-    if value is None:
-        return Value("", "", str(latent.reasons.get(name) or "not measured"))
-    return Value(number(value), small)
-
-
-def _median(latent: LatentInfo) -> str:
-    middle = (latent.quantiles or {}).get("0.5")
-    return "" if middle is None else f"median where on {number(middle)}"
-
-
-def _mass(latent: LatentInfo) -> Value:
-    if latent.mass_share is None:
-        return Value("", "", str(latent.reasons.get("mass_share") or "not measured"))
-    return Value(percent(latent.mass_share), "of all latents' sum")
-
-
-def _effect(record: LatentRecord, name: str) -> Value:
-    effect = record.effect
-    if effect is None:
+def _value(column: Column, record: LatentRecord) -> Value:
+    latent, why = record.latent, "not measured"
+    if column.measure:
         ablated = ABLATE in record.interventions
         why = "it was not taken out" if ablated else "the latents of this SAE were not taken out"
-        return Value("", "", f"{why}; dense-latents ablate does so")
-    held, control, form = effect.measures[name], effect.against(name), NAMES[name].form
-    beside = "" if control is None or control.median is None else f" · control {NAMES[name].size(control.median)}"
-    between = span(held.low, held.high, nats)
-    return Value(f"{form(held.value)} nats", f"{between}{beside}".lstrip(" ·"))
+        why = f"{why}; dense-latents ablate does so"
+    value, small, reason = column.cell(Shown(latent, record.effect), why)
+    unit = " nats" if value and column.measure else ""
+    other = f"with {latent.partner}, " if value and column.name == "antipodality" and latent.partner is not None else ""
+    return Value(f"{value}{unit}", f"{other}{small}", reason)
 
 
 def plots_of(read: Read) -> tuple[View | None, list[View]]:

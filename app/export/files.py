@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from app.export.latent_table import FLAG, NUMBER, REASONS, TEXT, TIME, TOKENS, WHOLE, Row, TableColumn, as_json
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 Batches = Iterable[list[Row]]
+_GROUP = 16
+"""Batches of a row group of Parquet."""
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """What a spreadsheet may take for the beginning of a formula."""
 
@@ -22,27 +25,41 @@ FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 def csv_file(columns: list[TableColumn], batches: Batches) -> Iterator[bytes]:
     """RFC 4180 with a head, in UTF-8 without a byte order mark. Nothing is an empty cell, yes and no are true and
     false, lists are JSON. Text that a spreadsheet would take for a formula has an apostrophe before it."""
+    kinds = [(place, column.kind) for place, column in enumerate(columns) if column.kind in _WRITTEN]
     for number, rows in enumerate(batches):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         if number == 0:
             writer.writerow([column.name for column in columns])
-        writer.writerows([[_cell(value) for value in row] for row in rows])
+        writer.writerows([_cells(kinds, row) for row in rows])
         yield text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return as_json(value) if isinstance(value, list | dict) else _time(value) or repr(value)
+def _cells(kinds: list[tuple[int, str]], row: Row) -> Row:
+    """The row with what the writer itself does not write rightly; it does numbers and nothing."""
+    made = [*row]
+    for place, kind in kinds:
+        value = row[place]
+        if value is not None:
+            made[place] = _WRITTEN[kind](value)
+    return made
 
 
-def _time(value: Any) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else ""
+def _safe(value: str) -> str:
+    return f"'{value}" if value.startswith(FORMULA) else value
+
+
+def _time(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_WRITTEN: dict[str, Callable[[Any], str]] = {
+    TEXT: _safe,
+    FLAG: lambda value: "true" if value else "false",
+    TOKENS: as_json,
+    REASONS: as_json,
+    TIME: _time,
+}
 
 
 def json_lines(columns: list[TableColumn], batches: Batches) -> Iterator[bytes]:
@@ -81,7 +98,7 @@ class _Drain(io.RawIOBase):
 
 
 def parquet_file(columns: list[TableColumn], batches: Batches, about: Mapping[str, str]) -> Iterator[bytes]:
-    """A row group a batch, compressed with Zstandard.
+    """Compressed with Zstandard. A row group has several batches: what the file's end says of each stays in memory.
 
     Args:
         about: becomes the file's metadata.
@@ -91,12 +108,16 @@ def parquet_file(columns: list[TableColumn], batches: Batches, about: Mapping[st
 
     schema = pa.schema([(column.name, _type(pa, column.kind)) for column in columns], metadata=dict(about))
     drain = _Drain()
+
+    def table(rows: list[Row]) -> pyarrow.Table:
+        arrays = map(_packed, columns, zip(*rows, strict=True))
+        made = [pa.array(values, one.type) for values, one in zip(arrays, schema, strict=True)]
+        return pa.Table.from_arrays(made, schema=schema)
+
     with parquet.ParquetWriter(drain, schema, compression="zstd") as writer:
-        for rows in batches:
-            if rows:
-                arrays = map(_packed, columns, zip(*rows, strict=True))
-                made = [pa.array(values, one.type) for values, one in zip(arrays, schema, strict=True)]
-                writer.write_table(pa.Table.from_arrays(made, schema=schema))
+        tables = (table(rows) for rows in batches if rows)
+        while group := list(islice(tables, _GROUP)):
+            writer.write_table(pa.concat_tables(group))
             yield drain.taken()
     yield drain.taken()
 

@@ -96,24 +96,35 @@ def latent_batches(
 
 
 def _rows(session: Session, run: RunInfo, saes: dict[int, SaeInfo], keys: list[Key]) -> list[Row]:
-    read = _latents(session, keys)
-    scores, lists = _scores(session, keys), _token_lists(session, keys)
+    read, scores, lists = _latents(session, keys), _scores(session, keys), _token_lists(session, keys)
     broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
     said = annotations_of(session, keys)
+    places = {number: _place(sae, run) for number, sae in saes.items()}
     rows = []
     for key in keys:
         *own, quantiles, tokens, reasons = read[key]
-        sae, of_classes = saes[key[0]], scores.get(key, {})
-        row: Row = [clean(sae.slug), run.id, _address(sae, key[1], run), sae.layer, key[1], *map(clean, own)]
-        row += [clean((quantiles or {}).get(share)) for share in _QUANTILES]
-        row += [value for name in _NAMED for value in of_classes.get(name, _NO_SCORE)]
-        row += _effects(broken.get(key)) + _rule(ruled.get(key)) + _people(said.get(key))
+        slug, address, after = places[key[0]]
+        shares = quantiles or {}
+        row: Row = [slug, run.id, f"{address}{key[1]}{after}", saes[key[0]].layer, key[1]]
+        row += [finite(value) if type(value) is float else value for value in own]
+        row += [finite(shares.get(share)) for share in _QUANTILES]
+        row += scores.get(key, _NO_SCORES)
+        row += _effects(broken[key]) if key in broken else _NO_EFFECTS
+        row += _rule(ruled[key]) if key in ruled else _NO_RULE
+        row += _people(said[key]) if key in said else _NO_PEOPLE
         row += [[clean(token) for token in tokens], *(lists.get((*key, name), []) for name in _LISTS), clean(reasons)]
         rows.append(row)
     return rows
 
 
-_NO_SCORE = (None, None)
+_NO_SCORES, _NO_EFFECTS = [None] * 2 * len(_NAMED), [None] * (len(_ENDS) * len(_EFFECTS) + 1)
+_NO_RULE, _NO_PEOPLE = [None] * 2, [None] * 5
+
+
+def _place(sae: SaeInfo, run: RunInfo) -> tuple[str, str, str]:
+    """Slug, and what stands before and after a latent's index in its address."""
+    address, after = link(latent_at(sae.slug, 0), {"run": run.id}).split("0?", 1)
+    return clean(sae.slug), clean(address), f"?{after}"
 
 
 def _latents(session: Session, keys: list[Key]) -> dict[Key, Sequence[Any]]:
@@ -123,14 +134,15 @@ def _latents(session: Session, keys: list[Key]) -> dict[Key, Sequence[Any]]:
     return {(row[0], row[1]): row[2:] for row in session.execute(statement)}
 
 
-def _scores(session: Session, keys: list[Key]) -> dict[Key, dict[str, tuple[str | None, float | None]]]:
-    """By name: what a class says, and its score."""
-    found: dict[Key, dict[str, tuple[str | None, float | None]]] = {}
+def _scores(session: Session, keys: list[Key]) -> dict[Key, list[Any]]:
+    """What each class says, and its score."""
+    found: dict[Key, list[Any]] = {}
     statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.score)
-    for analysis_id, index, name, label, score in session.execute(
-        statement.where(tuple_(Score.analysis_id, Score.index).in_(keys))
-    ):
-        found.setdefault((analysis_id, index), {})[name] = clean(label), finite(score)
+    own = tuple_(Score.analysis_id, Score.index).in_(keys)
+    for analysis_id, index, name, label, score in session.execute(statement.where(own)):
+        if name in _NAMED:
+            place = 2 * _NAMED.index(name)
+            found.setdefault((analysis_id, index), [*_NO_SCORES])[place : place + 2] = clean(label), finite(score)
     return found
 
 
@@ -143,27 +155,17 @@ def _token_lists(session: Session, keys: list[Key]) -> dict[tuple[int, int, str]
     }
 
 
-def _address(sae: SaeInfo, index: int, run: RunInfo) -> str:
-    address: str = clean(link(latent_at(sae.slug, index), {"run": run.id}))
-    return address
+def _effects(found: EffectInfo) -> Row:
+    measures = {**found.measures, "mediated": found.mediated}
+    held = (measures[name] for name in _EFFECTS)
+    return [*(value for one in held for value in (one.value, one.low, one.high)), found.equivalent]
 
 
-def _effects(found: EffectInfo | None) -> Row:
-    measures = {} if found is None else {**found.measures, "mediated": found.mediated}
-    made: Row = []
-    for name in _EFFECTS:
-        one = measures.get(name)
-        made += (None, None, None) if one is None else (one.value, one.low, one.high)
-    return [*made, None if found is None else found.equivalent]
+def _rule(found: VerdictInfo) -> Row:
+    return [clean(found.verdict), clean(found.why) or None]
 
 
-def _rule(found: VerdictInfo | None) -> Row:
-    return [None, None] if found is None else [clean(found.verdict), clean(found.why) or None]
-
-
-def _people(found: AnnotationInfo | None) -> Row:
-    if found is None:
-        return [None] * 5
+def _people(found: AnnotationInfo) -> Row:
     words = map(clean, (found.category, found.verdict, found.note or None, found.author))
     return [*words, found.created]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
@@ -120,6 +120,7 @@ def own_effects(session: Session, keys: Iterable[Key]) -> dict[Key, EffectInfo]:
         .join(Effect, Effect.intervention_id == Intervention.id)
         .where(is_own(), Intervention.analysis_id.in_({key[0] for key in wanted}))
         .where(Effect.index.in_({key[1] for key in wanted}))
+        .where(tuple_(Intervention.analysis_id, Effect.index).in_(wanted))
     )
     found = {(analysis_id, row.index or 0): effect_info(row) for analysis_id, row in session.execute(statement)}
     return {key: found[key] for key in wanted & set(found)}

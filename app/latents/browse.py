@@ -153,7 +153,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
     found = latents.list_latents(session, asked.among(held), asked, by, asked.after, asked.limit)
     shown = latents.find_shown(session, found.keys)
     ablated = interventions.done(session, run, ABLATE)
-    columns = _columns(shown, by)
+    columns = _columns(shown, by, bool(ablated))
     begin = asked.sorted_by(by).model_copy(update={"changed": None})
     known = list_categories(session)
     people = _people(asked, known)
@@ -186,13 +186,14 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
     )
 
 
-def _columns(shown: Sequence[ShownLatent], by: Order) -> list[Column]:
-    """Those that have a value on this page, and the one that is sorted by."""
+def _columns(shown: Sequence[ShownLatent], by: Order, ablated: bool) -> list[Column]:
+    """Those that have a value on this page, the one that is sorted by, and of a run of which any latent was taken out
+    what that gives: a dash says what would fill it."""
     held = [Shown(one.latent, one.effect) for one in shown]
     return [
         column
         for column in columns_of(Where.LIST)
-        if column.name == by.sort or any(column.value(one) is not None for one in held)
+        if column.name == by.sort or (column.measure and ablated) or any(column.value(one) is not None for one in held)
     ]
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.interventions.effects import EffectInfo
+from app.latents.columns import Column, Shown, Where, columns_of
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.numbers import THIN, count, fixed, interval, nats, number, percent, signed, span
+from app.shared.numbers import NONE, THIN, count, fixed, interval, nats, number, percent, signed, span
 from app.shared.tokens import Paint, Passage
 
 
@@ -33,17 +34,13 @@ class Fact:
 
 def latent_facts(latent: LatentInfo, pair: PairInfo | None, effect: EffectInfo | None) -> list[Fact]:
     """Five to seven facts of one latent; `pair` only where the partner is its mirror image."""
-    facts = [_antipodality(latent)]
-    if pair is not None:
-        facts.append(_joint(pair))
-    if effect is not None:
-        facts.append(effect_fact(effect, "Δ loss without it"))
-    facts.append(_fact(latent, "max", "largest activation", number(latent.max), _median(latent)))
-    facts.append(_fact(latent, "mean", "mean where on", number(latent.mean), f"sd {number(latent.std)}"))
-    facts.append(_fact(latent, "mass_share", "share of firing mass", percent(latent.mass_share), "of all latents' sum"))
-    small = f"decoder norm {fixed(latent.decoder_norm)}"
-    facts.append(_fact(latent, "cos_bias", "cosine with SAE bias", fixed(latent.cos_bias), small))
-    return facts
+    shown = Shown(latent, effect)
+    facts = [
+        _fact(column, shown)
+        for column in columns_of(Where.FACTS)
+        if not column.measure or column.value(shown) is not None
+    ]
+    return facts[:1] + ([] if pair is None else [_joint(pair)]) + facts[1:]
 
 
 def effect_fact(effect: EffectInfo, label: str) -> Fact:
@@ -54,19 +51,9 @@ def effect_fact(effect: EffectInfo, label: str) -> Fact:
     return Fact(label, "effect_loss", nats(effect.loss.value), f"{between}{beside}".lstrip(" ·"))
 
 
-def _fact(latent: LatentInfo, name: str, label: str, value: str, small: str) -> Fact:
-    reason = str(latent.reasons.get(name, "")) if getattr(latent, name) is None else ""
-    return Fact(label, name, value, reason or small, reason)
-
-
-def _median(latent: LatentInfo) -> str:
-    middle = (latent.quantiles or {}).get("0.5")
-    return f"median where on {number(middle)}" if middle is not None else ""
-
-
-def _antipodality(latent: LatentInfo) -> Fact:
-    cosines = f"enc {fixed(latent.cos_enc)} · dec {fixed(latent.cos_dec)}"
-    return _fact(latent, "antipodality", "antipodality", fixed(latent.antipodality), cosines)
+def _fact(column: Column, shown: Shown) -> Fact:
+    cell = column.cell(shown)
+    return Fact(column.title or column.head, column.statistic, cell.value or NONE, cell.why or cell.small, cell.why)
 
 
 def _joint(pair: PairInfo) -> Fact:

@@ -31,8 +31,8 @@ from app.vocabulary import ANY, NONE
 from store.tables import Latent, LatentToken, Token
 from store.vocabulary import UNMEASURED
 
-GATHERED = 5_000
-"""Where bounds leave no more latents than this, they are gathered, too."""
+GATHERED, LOOKED_UP = 50_000, 5_000
+"""Where bounds leave no more latents than this, they are gathered, too; where each one's effect must be looked up."""
 RARE = 20_000
 """Tokens that fit stand no more often than this among all latents' top tokens: then these latents are few."""
 COUNTED = 10_000
@@ -64,6 +64,23 @@ class Total(NamedTuple):
     """There are more than that: they were not counted to the end."""
 
 
+class Bound(NamedTuple):
+    """Between which values a column must lie."""
+
+    name: str
+    low: float | None
+    high: float | None
+
+    def holds(self, looked_up: bool = True) -> Iterator[ColumnElement[bool]]:
+        """The conditions; where not `looked_up`, said so that no planner takes the column's index for them."""
+        column = getattr(Latent, self.name)
+        column = column if looked_up else column + 0
+        if self.low is not None:
+            yield column >= self.low
+        if self.high is not None:
+            yield column <= self.high
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a latent must be to be in a list."""
@@ -76,7 +93,7 @@ class Plan:
     """Each is true of few."""
     keys: list[Keys] = field(default_factory=list)
     """Each names few; it is one of them."""
-    bounds: list[ColumnElement[bool]] = field(default_factory=list)
+    bounds: list[Bound] = field(default_factory=list)
     without_flags: list[ColumnElement[bool]] = field(default_factory=list)
     without_keys: list[Keys] = field(default_factory=list)
     token: ColumnElement[bool] | None = None
@@ -107,13 +124,12 @@ def plan_of(session: Session, saes: Iterable[SaeInfo], wanted: LatentFilters) ->
     return _with_token(session, plan, wanted.q) if wanted.q else plan
 
 
-def _bounds(wanted: LatentFilters) -> list[ColumnElement[bool]]:
-    pairs = (
-        (Latent.density, wanted.min_density, wanted.max_density),
-        (Latent.antipodality, wanted.min_antipodality, wanted.max_antipodality),
+def _bounds(wanted: LatentFilters) -> list[Bound]:
+    bounds = (
+        Bound("density", wanted.min_density, wanted.max_density),
+        Bound("antipodality", wanted.min_antipodality, wanted.max_antipodality),
     )
-    lower = [column >= low for column, low, _high in pairs if low is not None]
-    return lower + [column <= high for column, _low, high in pairs if high is not None]
+    return [bound for bound in bounds if bound.low is not None or bound.high is not None]
 
 
 def _flags(wanted: LatentFilters) -> Iterator[tuple[ColumnElement[bool], bool]]:
@@ -175,15 +191,26 @@ def _passing(plan: Plan, *columns: Any) -> Select[Any]:
 
 
 def _owned(plan: Plan) -> list[ColumnElement[bool]]:
-    """Of these analyses; said so that a planner looks up what names few, or the bounds, and not whole SAEs."""
+    """Of these analyses. Density has an index within each SAE."""
     if plan.keys:
         return []
-    return [(Latent.analysis_id if plan.flags else Latent.analysis_id + 0).in_(plan.ids)]
+    within = not plan.flags and [bound.name for bound in plan.bounds] == ["density"]
+    return [Latent.analysis_id.in_(plan.ids) if within else _checked(plan)]
 
 
-def _conditions(plan: Plan) -> list[ColumnElement[bool]]:
+def _checked(plan: Plan) -> ColumnElement[bool]:
+    """The same, said so that no planner reads whole SAEs where it could look up something else: as a sum, and of
+    analyses that follow each other, as those of a run do, between two, which is checked in half the time."""
+    owner = Latent.analysis_id + 0
+    low, high = min(plan.ids, default=0), max(plan.ids, default=0)
+    return owner.between(low, high) if high - low == len(plan.ids) - 1 else owner.in_(plan.ids)
+
+
+def _conditions(plan: Plan, walked: str = "") -> list[ColumnElement[bool]]:
+    """All but of which analyses; `walked` names the column whose index is walked."""
     key = tuple_(*KEY)
-    made = [*plan.flags, *plan.bounds, *(~flag for flag in plan.without_flags)]
+    made = [*plan.flags, *(~flag for flag in plan.without_flags)]
+    made += [condition for bound in plan.bounds for condition in bound.holds(walked in {"", bound.name})]
     made += [key.in_(keys) for keys in plan.keys] + [key.not_in(keys) for keys in plan.without_keys]
     return made if plan.token is None else [*made, plan.token]
 
@@ -207,8 +234,7 @@ def _count(session: Session, statement: Any) -> int:
 def _count_without(session: Session, plan: Plan) -> int:
     """Latents within the bounds that pass for nothing but what they must not be."""
     named = list(plan.without_keys)
-    if plan.without_flags:
-        named.append(select(*KEY).where(Latent.analysis_id.in_(plan.ids), or_(*plan.without_flags)))
+    named += [select(*KEY).where(_checked(plan), flag) for flag in plan.without_flags]
     if not named:
         return 0
     keys = select(union(*named).subquery())
@@ -217,16 +243,17 @@ def _count_without(session: Session, plan: Plan) -> int:
 
 def page(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int) -> list[Place]:
     """The next places of the list. Latents without the sorted value come last."""
-    if _is_gathered(session, plan):
+    if _is_gathered(session, plan, by):
         return _gather(session, plan, by, after, limit)
     return list(_walk(session, plan, by, after, limit))
 
 
-def _is_gathered(session: Session, plan: Plan) -> bool:
+def _is_gathered(session: Session, plan: Plan, by: Order) -> bool:
     if plan.few or not plan.bounds or plan.token is not None:
         return plan.few
     within = _passing(replace(plan, without_flags=[], without_keys=[]), *KEY)
-    return _count(session, within.limit(GATHERED + 1)) <= GATHERED
+    most = LOOKED_UP if SORTS[by.sort].measure else GATHERED
+    return _count(session, within.limit(most + 1)) <= most
 
 
 def _gather(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int | None) -> list[Place]:
@@ -280,11 +307,10 @@ _ALWAYS = {"density", "index"}
 
 
 def _walk_index(session: Session, plan: Plan, by: Order, value: Any, after: Cursor | None, limit: int) -> list[Place]:
-    # of one SAE, density and index have indexes of their own; else the sum keeps a planner from sorting a whole SAE
-    alone = len(plan.layers) == 1 and by.sort in _ALWAYS
-    owner = Latent.analysis_id if alone else Latent.analysis_id + 0
+    alone = len(plan.layers) == 1 and by.sort in _ALWAYS  # then there is an index within the SAE
+    owned = Latent.analysis_id.in_(plan.ids) if alone else _checked(plan)
     columns = (Latent.index, Latent.analysis_id) if by.sort == "index" else (value, *KEY)
-    statement = select(value, *KEY).where(owner.in_(plan.ids), value.is_not(None), *_conditions(plan))
+    statement = select(value, *KEY).where(owned, value.is_not(None), *_conditions(plan, by.sort))
     if after is not None:
         known = {value: after.value, Latent.analysis_id: after.analysis_id, Latent.index: after.index}
         statement = statement.where(_further(columns, by, [known[column] for column in columns]))
@@ -295,7 +321,7 @@ def _walk_index(session: Session, plan: Plan, by: Order, value: Any, after: Curs
 def _walk_missing(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int) -> Iterator[Place]:
     column = SORTS[by.sort]
     missing = tuple_(*KEY).not_in(with_effect(plan.ids)) if column.measure else column.sort.is_(None)
-    statement = select(*KEY).where(Latent.analysis_id.in_(plan.ids), missing, *_conditions(plan))
+    statement = select(*KEY).where(Latent.analysis_id.in_(plan.ids), missing, *_conditions(plan, by.sort))
     if after is not None:
         statement = statement.where(_further(KEY, by, (after.analysis_id, after.index)))
     rows = session.execute(statement.order_by(*(_toward(own, by) for own in KEY)).limit(limit))
@@ -309,7 +335,7 @@ def _walk_layers(session: Session, plan: Plan, by: Order, after: Cursor | None, 
         begun = None if after is None else (after.value, after.analysis_id)
         if begun is not None and (here > begun if by.descending else here < begun):
             continue
-        statement = select(Latent.index).where(Latent.analysis_id == analysis_id, *_conditions(plan))
+        statement = select(Latent.index).where(Latent.analysis_id == analysis_id, *_conditions(plan, by.sort))
         if after is not None and here == begun:
             statement = statement.where(_further((Latent.index,), by, (after.index,)))
         found = session.scalars(statement.order_by(_toward(Latent.index, by)).limit(limit)).all()
@@ -327,7 +353,7 @@ def batches(opened: Opened, plan: Plan, by: Order, size: int) -> Iterator[list[K
     """
     measured = bool(SORTS[by.sort].measure)
     with opened() as session:
-        few = _is_gathered(session, plan)
+        few = _is_gathered(session, plan, by)
         first = plan if few or not measured else replace(plan, keys=[with_effect(plan.ids)])
         held = _packed(_gather(session, first, by, None, None) if few or measured else [])
     for start in range(0, len(held[0]), size):

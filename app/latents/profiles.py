@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.shared.record import finite
@@ -150,8 +150,10 @@ _COLUMNS = select(Profile.index, Profile.name, Profile.data, Profile.values).whe
 )
 _MANY = _COLUMNS.where(Profile.index.in_(bindparam("indices", expanding=True)))
 _NAMED = _MANY.where(Profile.name.in_(bindparam("names", expanding=True)))
-_BESIDE = and_(Profile.index == bindparam("partner"), Profile.name.in_(("histogram", "strip")))
-_ONE = _COLUMNS.where(or_(Profile.index == bindparam("index"), _BESIDE))
+_ONE = _COLUMNS.where(
+    Profile.index.in_((bindparam("index"), bindparam("partner"))),  # first, for the index of the table
+    or_(Profile.index == bindparam("index"), Profile.name.in_(("histogram", "strip"))),
+)
 """Made once: they take longer to make than to run."""
 
 

@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.deps import RendererDep, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
-from app.http.errors import NotFound
+from app.http.errors import BadFilter, NotFound
 from app.http.viewer import remember
 from app.saved_views.page import ViewsPage
 from app.saved_views.queries import find_view, list_views
-from app.saved_views.write import VIEWS, remove_view, save_view
+from app.saved_views.write import VIEWS, remove_view, save_view, view_address
 from app.shared.cursor import MAX_ID
 from app.shared.people import author_name
 
@@ -38,7 +38,10 @@ def view(session: SessionDep, name: Named) -> Response:
     found = find_view(session, name)
     if found is None:
         raise NotFound(f"There is no saved view '{name}'; all are listed at {VIEWS}.")
-    return RedirectResponse(found.address, 303)
+    try:
+        return RedirectResponse(view_address(found.address), 303)
+    except BadFilter as error:  # not every writer of a store is this server
+        raise NotFound(f"The saved view '{name}' leads nowhere: {error.detail}. Remove it at {VIEWS}.") from None
 
 
 @router.post("/views")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, computed_field
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.classes.queries import Key
@@ -80,7 +80,7 @@ def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]
         select(Verdict, Sae.slug, Sae.layer, Analysis.run_id)
         .join(Analysis, Analysis.id == Verdict.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Verdict.analysis_id.in_({key[0] for key in wanted}), Verdict.index.in_({key[1] for key in wanted}))
+        .where(tuple_(Verdict.analysis_id, Verdict.index).in_(wanted))
     )
     found = {}
     for row, slug, layer, run in session.execute(statement):

@@ -10,12 +10,13 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-SORTED = ("density", "antipodality", "max", "mean", "mass_share")
-BESIDE = {"density": ["antipodality"], "antipodality": ["density"]}
+SORTED = ["density", "antipodality", "max", "mean", "mass_share"]
+FLAGS = ["is_dense", "detail", "is_pair", "borderline", "duplicate_of"]
 MARKED = (
     "is_dense IS {yes} OR is_pair IS {yes} OR borderline IS {yes} OR detail IS NOT NULL OR duplicate_of IS NOT NULL"
 )
-FLAGS = ["is_dense", "detail", "is_pair", "borderline", "duplicate_of"]
+WHOLE = [*FLAGS, "density", "max", "mean", "mass_share"]
+BEFORE = {name: ["analysis_id", name, "index"] for name in ("density", "antipodality")}
 LONGER = {
     "ix_score_name": ("score", ["analysis_id", "name", "label"], ["index"]),
     "ix_association_label": ("association", ["label_id", "verdict"], ["analysis_id", "index"]),
@@ -26,11 +27,13 @@ LONGER = {
 
 def upgrade() -> None:
     """Create the indexes and fill those of tokens."""
-    op.drop_index("ix_latent_antipodality", "latent")
+    for name in BEFORE:
+        op.drop_index(f"ix_latent_{name}", "latent")
     op.create_index("ix_latent_by_index", "latent", ["index", "analysis_id", "is_dense", "detail"])
     for name in SORTED:
-        columns = [name, "analysis_id", "index", "is_dense", "detail", *BESIDE.get(name, [])]
-        op.create_index(f"ix_latent_by_{name}", "latent", columns)
+        columns = WHOLE if name == "antipodality" else ["is_dense", "detail"]
+        op.create_index(f"ix_latent_by_{name}", "latent", [name, "analysis_id", "index", *columns])
+    op.create_index("ix_latent_density", "latent", [*BEFORE["density"], *FLAGS, *SORTED[1:]])
     op.create_index(
         "ix_latent_marked",
         "latent",
@@ -78,6 +81,7 @@ def downgrade() -> None:
     for name, (table, before, _more) in LONGER.items():
         op.drop_index(name, table)
         op.create_index(name, table, before)
-    for name in ("marked", "by_index", *(f"by_{name}" for name in SORTED)):
+    for name in ("marked", "density", "by_index", *(f"by_{name}" for name in SORTED)):
         op.drop_index(f"ix_latent_{name}", "latent")
-    op.create_index("ix_latent_antipodality", "latent", ["analysis_id", "antipodality", "index"])
+    for name, columns in BEFORE.items():
+        op.create_index(f"ix_latent_{name}", "latent", columns)

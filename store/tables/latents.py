@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, text
@@ -10,15 +11,31 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from store.tables.base import Base
 from store.tables.runs import Analysis
 
-SORTED = ("density", "antipodality", "max", "mean", "mass_share")
-"""Columns with an index over all SAEs, so that a list sorted by one shows its first page without reading the rest.
-
-The flags and the other bound come along, so that most filters are decided within the index.
-"""
-_BESIDE = {"density": ("antipodality",), "antipodality": ("density",)}
+_COVERED = ("density", "antipodality", "max", "mean", "mass_share")
+"""Columns that stand in the indexes of the few and of the bounds, too: a new one can do without."""
+SORTED = (*_COVERED,)
+"""Columns with an index over all SAEs, so that a list sorted by one shows its first page without reading the rest."""
+FLAGS = ("is_dense", "detail", "is_pair", "borderline", "duplicate_of")
+"""What few latents are. These few have an index of their own."""
 _MARKED = (
     "is_dense IS {yes} OR is_pair IS {yes} OR borderline IS {yes} OR detail IS NOT NULL OR duplicate_of IS NOT NULL"
 )
+
+
+def _indexes() -> Iterator[Index]:
+    yield Index("ix_latent_by_index", "index", "analysis_id", "is_dense", "detail")
+    for name in SORTED:
+        # lists are bounded by antipodality and density: what is between two values is sorted within the index
+        more = (*FLAGS[2:], *_COVERED) if name == "antipodality" else ()
+        columns = dict.fromkeys((name, "analysis_id", "index", "is_dense", "detail", *more))
+        yield Index(f"ix_latent_by_{name}", *columns)
+    yield Index("ix_latent_density", *dict.fromkeys(("analysis_id", "density", "index", *FLAGS, *_COVERED)))
+    yield Index(
+        "ix_latent_marked",
+        *("analysis_id", "index", *FLAGS, *_COVERED),
+        sqlite_where=text(_MARKED.format(yes=1)),
+        postgresql_where=text(_MARKED.format(yes="true")),
+    )
 
 
 class Latent(Base):
@@ -59,21 +76,7 @@ class Latent(Base):
     top_tokens: Mapped[list[Any]]  # a few token strings for tables
     reasons: Mapped[dict[str, Any]]  # column or profile name -> why it is NULL or missing
     analysis: Mapped[Analysis] = relationship(lazy="raise", viewonly=True)
-    __table_args__ = (
-        Index("ix_latent_density", "analysis_id", "density", "index"),
-        Index("ix_latent_by_index", "index", "analysis_id", "is_dense", "detail"),
-        *(
-            Index(f"ix_latent_by_{name}", name, "analysis_id", "index", "is_dense", "detail", *_BESIDE.get(name, ()))
-            for name in SORTED
-        ),
-        # the few that most filters are about: they are read whole, whatever is asked of them
-        Index(
-            "ix_latent_marked",
-            *("analysis_id", "index", "is_dense", "detail", "is_pair", "borderline", "duplicate_of", *SORTED),
-            sqlite_where=text(_MARKED.format(yes=1)),
-            postgresql_where=text(_MARKED.format(yes="true")),
-        ),
-    )
+    __table_args__ = tuple(_indexes())
 
     @property
     def slug(self) -> str:

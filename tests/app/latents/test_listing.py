@@ -191,6 +191,7 @@ def test_a_list_is_what_reading_every_row_gives(
     session: Session, held: list[SaeInfo], read: Read, monkeypatch: pytest.MonkeyPatch, given: int, few: int
 ) -> None:
     monkeypatch.setattr(listing, "GATHERED", few)
+    monkeypatch.setattr(listing, "LOOKED_UP", few)
     monkeypatch.setattr(listing, "RARE", few)
     wanted, passes = FILTERS[given]
     plan = listing.plan_of(session, held, LatentFilters.model_validate(wanted))

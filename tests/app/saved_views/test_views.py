@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.saved_views.write import Taken, is_local, save_view, view_address, view
 from app.settings import Settings
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
+from store.tables import SavedView
 from tests.app.test_pages import page, words
 
 ADDRESS = "/latents?dense=any&human=none&sort=max"
@@ -198,3 +200,16 @@ def test_postgresql_keeps_views_as_well(postgres_db: str) -> None:
     assert client.get("/views/%00").status_code == 404
     assert [client.post("/views/1/remove", follow_redirects=False).status_code for _ in range(2)] == [303, 404]
     made.state.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://elsewhere.example/", "//elsewhere.example", "/views/other", "javascript:x"]
+)
+def test_an_address_that_another_program_stored_is_not_followed(
+    own: TestClient, writing: Session, address: str
+) -> None:
+    writing.add(SavedView(name="stored", address=address, author="x", created=datetime(2026, 1, 1)))
+    writing.commit()
+    answer = own.get("/views/stored", follow_redirects=False)
+    assert answer.status_code == 404
+    assert "leads nowhere" in answer.text
