@@ -277,13 +277,15 @@ def _asked_for(environment: Environment, name: str) -> tuple[set[str], set[str]]
     tree = environment.parse((ROOT / "templates" / name).read_text())
     asked = meta.find_undeclared_variables(tree)
     given = {node.target for node in tree.find_all(nodes.Import)} | {node.name for node in tree.find_all(nodes.Macro)}
-    given |= {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    # a loop's own name may be that of a field elsewhere in the template
+    given |= {name.name for sets in tree.find_all(nodes.Assign) for name in sets.target.find_all(nodes.Name)}
+    given |= {sets.target.name for sets in tree.find_all(nodes.Assign) if isinstance(sets.target, nodes.Name)}
     parents = [node.template for node in tree.find_all(nodes.Extends)]
     for other in [*parents, *(node.template for node in tree.find_all(nodes.Include))]:
         assert isinstance(other, nodes.Const)
         more, theirs = _asked_for(environment, other.value)
-        asked, given = asked | (more - given), given | theirs
-    return asked - set(environment.globals), given
+        asked, given = asked | more, given | theirs
+    return asked - given - set(environment.globals), given
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

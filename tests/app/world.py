@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from migrations.runner import upgrade
+from migrations.runner import downgrade, upgrade
 from store import arrays
 from store.search import index_analysis
 from store.session import make_engine, session_factory
@@ -43,7 +43,7 @@ def build(path: Path | str, revision: str = "head") -> str:
     from tests.app.world_classes import write_classes
     from tests.app.world_interventions import write_interventions
 
-    upgrade(str(path), revision)
+    upgrade(str(path))
     engine = make_engine(path)
     with session_factory(engine)() as session:
         _parts(session)
@@ -59,6 +59,8 @@ def build(path: Path | str, revision: str = "head") -> str:
                 index_analysis(session, key)
         session.commit()
     engine.dispose()
+    if revision != "head":
+        downgrade(str(path), revision)
     return str(path)
 
 

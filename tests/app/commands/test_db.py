@@ -256,7 +256,11 @@ def test_two_upgrades_at_once_make_one_backup_and_keep_all_rows(tmp_path: Path) 
     assert printed.count(kept[0]) == 1
     assert rows(make_engine(tmp_path / kept[0], read_only=True)) == before
     after = rows(make_engine(old, read_only=True))
-    assert {name: after[name] for name in before} == before
+    changed = {"score"}  # its sentences become codes
+    assert {name: after[name] for name in before.keys() - changed} == {
+        name: before[name] for name in before.keys() - changed
+    }
+    assert len(after["score"]) == len(before["score"])
     done("migrate", "--db", old)
     assert others(old) == kept
 
