@@ -213,7 +213,8 @@ def _statement() -> Any:
     twin, steered = aliased(Latent), aliased(Steering)
     pole = or_(steered.positive == Latent.index, steered.negative == Latent.index)
     is_steered = select(1).where(steered.intervention_id == steer, pole).correlate(Latent).exists()
-    twins = or_(Latent.duplicate_of.is_not(None), _there(twin, twin.duplicate_of == Latent.index))
+    named = twin.duplicate_of.is_not(None)  # so that the index of these few is read, not the whole SAE
+    twins = or_(Latent.duplicate_of.is_not(None), _there(twin, twin.duplicate_of == Latent.index, named))
     kinds = select(func.aggregate_strings(Example.kind, " ")).correlate(Latent)
     kinds = kinds.where(Example.analysis_id == Latent.analysis_id, Example.index == Latent.index)
     ends = (

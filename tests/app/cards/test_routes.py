@@ -201,11 +201,11 @@ def test_a_browser_shows_the_panel_on_a_listed_site_and_on_no_other(
             tab = context.new_page()
             tab.goto(f"http://127.0.0.1:{port}/{server.address}/embed{LATENT}", wait_until="networkidle")
             framed = tab.frame_locator("iframe")
-            expect(framed.locator("h1")).to_contain_text(f"Latent {POSITIVE}")
+            expect(framed.locator("h1")).to_contain_text(f"L1/{POSITIVE}")
             assert framed.locator(".lists").first.evaluate("node => getComputedStyle(node).display") == "block"
             for site, path in (("localhost", f"/embed{LATENT}"), ("127.0.0.1", LATENT)):
                 tab.goto(f"http://{site}:{port}/{server.address}{path}", wait_until="networkidle")
-                expect(tab.frame_locator("iframe").locator("h1", has_text="Latent")).to_have_count(0)
+                expect(tab.frame_locator("iframe").locator("h1", has_text="L1/")).to_have_count(0)
         finally:
             context.close()
 

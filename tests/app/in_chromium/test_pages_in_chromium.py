@@ -229,6 +229,7 @@ def test_a_line_of_the_flow_leads_to_its_latent(visit: Open) -> None:
 
 def test_a_dot_of_the_effects_leads_to_its_latent(visit: Open) -> None:
     page = visit().go(LATENT)
+    page.locator("#effect-plots").scroll_into_view_if_needed()
     page.click("#effect-kl-tab")
     expect(page.locator("#effect-kl-plot svg.main-svg").first).to_be_visible()
     _click(page, "effect-kl-plot", "", 1)
@@ -248,6 +249,8 @@ def test_effects_sort_from_the_head_of_the_list(visit: Open) -> None:
 
 def test_steered_texts_are_text(visit: Open) -> None:
     page = visit().go(PAIR)
+    page.locator("#steering-signals").scroll_into_view_if_needed()
+    expect(page.locator("#steering .goes-on").first).to_be_visible()
     assert page.locator("#steering img, #steering script:not([type='application/json'])").count() == 0
     shown = page.locator("#steering .goes-on bdi").all_text_contents()
     assert {f"He said {HOSTILE[0]}", HOSTILE[1], HOSTILE[3]} <= set(shown)
@@ -382,4 +385,6 @@ def test_pages_can_be_read_without_javascript(visit: Open, path: str) -> None:
             row.locator("> summary").click()
     for table in page.locator("figure.plot details").all():
         table.locator("summary").click()
-        expect(table.locator("table")).to_be_visible()
+        expect(table.locator("table, .later a").first).to_be_visible()
+    for part in page.locator("[data-part]:not(details *)").all():
+        expect(part.locator("a").last).to_be_visible()

@@ -74,6 +74,32 @@ def test_keys_judge_write_save_and_undo(visit: Open) -> None:
     expect(page.locator("#annotation > .chips .human")).to_have_text("prune")
 
 
+def test_the_head_follows_a_save_and_an_undo(visit: Open) -> None:
+    page = visit().go(f"/saes/{SLUGS[1]}/latents/7")
+    head = page.locator(".head .human")
+    expect(head).to_have_count(0)
+    write(page, "seen", verdict="keep")
+    expect(head).to_have_text("Adakeep")
+    write(page, "seen again", verdict="prune")
+    expect(head).to_have_text("Adaprune")
+    page.get_by_role("button", name="Undo version 2").click()
+    expect(head).to_have_text("Adakeep")
+    page.get_by_role("button", name="Undo version 3").click()
+    expect(head).to_have_text("Adaprune")
+
+
+def test_a_key_that_judges_types_nothing(visit: Open) -> None:
+    page = visit().go(f"/saes/{SLUGS[1]}/latents/8")
+    name = page.locator("#annotation [name=name]")
+    page.locator("h1").click()
+    for key in "123":
+        page.keyboard.press(key)
+        expect(name).to_be_focused()  # the form asks for a name
+        expect(name).to_have_value("")
+        page.locator("h1").click()
+        name.evaluate("field => field.blur()")
+
+
 def test_a_server_that_is_away_costs_no_text(visit: Open) -> None:
     window = visit()
     window.allowed.append("net::ERR_FAILED")
