@@ -149,7 +149,7 @@ def test_what_people_wrote_is_there_to_be_read(out: Path) -> None:
 
 def test_a_page_says_what_the_servers_says(out: Path, store_with_note: str) -> None:
     server = TestClient(create_app(Settings(db=store_with_note, read_only=True)), base_url="http://127.0.0.1")
-    theirs = words(server.get(f"/saes/{SLUGS[1]}/latents/{POSITIVE}?run=2").text)
+    theirs = words(server.get(f"/saes/{SLUGS[1]}/latents/{POSITIVE}/parts/all?run=2").text)
     ours = words(read(out, LATENT))
     start, end = "antipodality0.89", "Weights and source"
     assert "Ada" in ours
@@ -274,7 +274,7 @@ def test_it_works_from_disk(visit: Visit) -> None:
     assert page.locator("[data-plot] .main-svg").count() > 2
     page.get_by_role("link", name="tiny/l1-resid", exact=True).click()
     page.get_by_role("link", name=str(POSITIVE), exact=True).first.click()
-    expect(page.locator("h1")).to_contain_text(f"Latent {POSITIVE}")
+    expect(page.locator("h1")).to_contain_text(f"L1/{POSITIVE}")
     expect(page.locator("#activation-pair-plot .main-svg").first).to_be_visible()
     page.locator("a.term").first.hover()
     expect(page.locator("#tip")).to_contain_text(re.compile("[a-z]{3}"))
@@ -358,6 +358,6 @@ def test_it_can_be_read_without_javascript(out: Path, browser: Browser) -> None:
     page.goto((out / "latents.html").as_uri())
     assert page.locator("tbody tr").count() == 15
     page.locator("tbody tr a[data-open]").first.click()
-    expect(page.locator("h1")).to_contain_text("Latent")
+    expect(page.locator("h1")).to_contain_text(re.compile("L[0-9]/"))
     expect(page.locator("[data-packed] noscript")).to_be_visible()
     context.close()
