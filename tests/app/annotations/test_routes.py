@@ -46,6 +46,9 @@ def said(client: TestClient, note: str, version: int, name: str = "Ada", where: 
     return client.post(f"{where}/annotation", data=fields).status_code
 
 
+HISTORY = f"{LATENT}/parts/history"
+
+
 def panel(client: TestClient, where: str = LATENT) -> str:
     text = client.get(where).text
     return text[text.index('id="annotation"') : text.index("</section>", text.index('id="annotation"'))]
@@ -119,7 +122,7 @@ def test_undo_brings_back_the_version_before_and_keeps_history(client: TestClien
 def test_the_first_version_can_be_taken_back_to_nothing(client: TestClient) -> None:
     said(client, "one", 0, verdict="prune")
     assert said(client, "", 1, back="0") == 303
-    assert "took it all back" in panel(client)
+    assert "took it all back" in panel(client, HISTORY)
     assert client.get(f"{API}{LATENT}/annotation").json()["current"]["verdict"] is None
 
 
@@ -164,8 +167,8 @@ def test_what_an_import_named_can_be_brought_back(client: TestClient, db: str) -
 def test_a_long_history_is_cut_on_the_page_and_whole_over_the_api(client: TestClient) -> None:
     for version in range(23):
         assert said(client, f"thought {version}.", version) == 303
-    text = panel(client)
-    assert "History: 23 versions" in text
+    assert "History: 23 versions" in panel(client)
+    text = panel(client, HISTORY)
     assert "thought 3." in text
     assert "thought 2." not in text
     assert len(client.get(f"{API}{LATENT}/annotation").json()["history"]) == 23

@@ -27,8 +27,8 @@ HEAD = runner.head_revision()
 TOGETHER = 3
 WRITER = """
 import sys
-from app.queries.annotations import Subject
-from app.writes.annotations import change_many
+from app.annotations.queries import Subject
+from app.annotations.write import change_many
 from store.session import make_engine, session_factory
 subjects = [Subject(str(number) * 64, number) for number in range({together})]
 with session_factory(make_engine(sys.argv[1]))() as session:

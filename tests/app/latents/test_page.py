@@ -47,11 +47,11 @@ def element(html: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("path", [f"{SAE}/latents/{NEGATIVE}", PAIR])
-def test_a_first_visit_is_five_queries(client: TestClient, queries: list[str], path: str) -> None:
+def test_a_first_visit_is_few_queries(client: TestClient, queries: list[str], path: str) -> None:
     page(client, LATENT)  # what only a worker writes is read once for all pages
     queries.clear()
     page(client, path)
-    assert len(queries) <= 5, queries
+    assert len(queries) <= 7, queries  # five of the page, and what people said of it and when
 
 
 @pytest.mark.parametrize("path", PAGES)
