@@ -108,6 +108,7 @@ def known(text: Text) -> dict[str, list[str]]:
         "first": [str(pairs[0]["index"])] if pairs else [],
         "second": [str(pairs[0]["partner"])] if pairs else [],
         "label": [labels[0]["name"]] if labels else [],
+        "part": ["all"],
         "number": [str(one["id"]) for one in json.loads(text("/api/v1/experiments?visit=0"))[:1]],
         "kind": ["csv", "jsonl", "parquet"],
         "name": [unquote(one) for one in re.findall(r'href="/views/([^"]+)"', text("/views?visit=0"))[:1]],

@@ -37,10 +37,10 @@ def latent(session: SessionDep, render: RendererDep, found: SaeDep, index: Index
     return render(latent_page(found.run, read_latent(session, found.sae, index), render.pin))
 
 
-@router.get("/saes/{slug:path}/latents/{index}/parts/{name}")
-def part(session: SessionDep, render: RendererDep, found: SaeDep, index: Index, name: str) -> HTMLResponse:
+@router.get("/saes/{slug:path}/latents/{index}/parts/{part}")
+def one_part(session: SessionDep, render: RendererDep, found: SaeDep, index: Index, part: str) -> HTMLResponse:
     """What of a latent's page comes when it is asked for, or all of it on one page."""
     record = read_latent(session, found.sae, index)
-    if name == WHOLE:
+    if part == WHOLE:
         return render(latent_page(found.run, record, render.pin, whole=True))
-    return render(latent_part(found.run, record, render.pin, name))
+    return render(latent_part(found.run, record, render.pin, part))

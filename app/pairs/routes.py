@@ -20,12 +20,12 @@ def pair(session: SessionDep, render: RendererDep, found: SaeDep, first: Index, 
     return render(pair_page(found.run, read_pair(session, found.sae, first, second), render.pin))
 
 
-@router.get("/saes/{slug:path}/pairs/{first}/{second}/parts/{name}")
-def part(
-    session: SessionDep, render: RendererDep, found: SaeDep, first: Index, second: Index, name: str
+@router.get("/saes/{slug:path}/pairs/{first}/{second}/parts/{part}")
+def one_part(
+    session: SessionDep, render: RendererDep, found: SaeDep, first: Index, second: Index, part: str
 ) -> HTMLResponse:
     """What of a pair's page comes when it is asked for, or all of it on one page."""
     record = read_pair(session, found.sae, first, second)
-    if name == WHOLE:
+    if part == WHOLE:
         return render(pair_page(found.run, record, render.pin, whole=True))
-    return render(pair_part(found.run, record, render.pin, name))
+    return render(pair_part(found.run, record, render.pin, part))

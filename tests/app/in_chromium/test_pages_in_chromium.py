@@ -166,6 +166,7 @@ def test_a_class_opens_to_its_evidence(visit: Open) -> None:
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}):
         page = visit(**options).go(LATENT)
         assert page.locator("details.fn[open]").count() == 1
+        page.locator("#fn-body-position").scroll_into_view_if_needed()
         expect(page.locator("#fn-position-profile svg.main-svg").first).to_be_visible()
         for row in page.locator("details.fn:not([open])").all():
             assert row.locator("svg.main-svg").count() == 0
@@ -240,11 +241,11 @@ def test_effects_sort_from_the_head_of_the_list(visit: Open) -> None:
     page = visit().go("/latents")
     page.click("thead a:has-text('Δ loss')")
     page.wait_for_url("**sort=loss**")
-    assert page.locator("[data-open]").first.inner_text() == str(POSITIVE)
+    assert page.locator("[data-open]").first.inner_text().endswith(f"/{POSITIVE}")
     page.select_option("select[name=verdict]", "prune")
     page.click(".filters button")
     page.wait_for_url("**verdict=prune**")
-    assert page.locator("[data-open]").all_inner_texts() == ["2"]
+    assert page.locator("[data-open]").first.inner_text().endswith("/2")
 
 
 def test_steered_texts_are_text(visit: Open) -> None:
