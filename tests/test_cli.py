@@ -15,8 +15,7 @@ from rich.console import Console
 from analysis.reading.demo_parts import demo_tag
 from analysis.run.analyze import analyze
 from tests.analysis.conftest import Parts
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.root import ROOT
 
 
 def run(*arguments: str, cache: Path, limit: float = 240) -> subprocess.CompletedProcess[str]:

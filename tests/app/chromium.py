@@ -75,11 +75,11 @@ class Visit:
         self.page.goto(self.server + path, wait_until="networkidle")
         # asked again and again from here: a predicate that the page itself repeats is evaluated by it, which our
         # policy refuses; a folded figure has a width, but is not visible
-        for _ in range(200):
+        for _ in range(600):
             if self.page.evaluate(DRAWN):
                 break
             self.page.wait_for_timeout(50)
-        assert self.page.evaluate(DRAWN), "a plot was not drawn in ten seconds"
+        assert self.page.evaluate(DRAWN), "a plot was not drawn in half a minute"
         return self.page
 
 

@@ -16,8 +16,7 @@ from store.search import declared
 from store.session import make_engine
 from store.tables import Base
 from tests.app.world import build
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.root import ROOT
 
 
 def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -16,8 +15,7 @@ from analysis.commands.cli import COMMANDS
 from analysis.commands.options import command
 from analysis.errors import UserError
 from analysis.options import Above, Checked, Least, Parsed, Within
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.root import ROOT
 
 
 def _numbers(items: list[str]) -> list[int]:

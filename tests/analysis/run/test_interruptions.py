@@ -20,8 +20,8 @@ from store.digest import digest
 from store.session import make_engine
 from store.tables import Run
 from tests.analysis.conftest import Parts
+from tests.root import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 EVERY_BATCH = ("--checkpoint-seconds", "0", "--tokens", "16000")
 FEW_BATCHES = 800  # tokens: a batch has 376
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,10 @@ from analysis.verdict import Change, ClassFound, Decision, Found, LabelFound, Me
 from analysis.verdict.statistics import STATISTICS
 from app.verdicts.sentences import Place, gap_said, ground_said, title
 from store.vocabulary import Statement
+from tests.root import ROOT
 
 CLASSES = ("position", "context_binding", "null_space", "alphabet", "content_word", "principal_component")
-ROOT = Path(__file__).resolve().parents[3]
+
 PLACE = Place("tiny/l1-resid", 1, 7, 5)
 EPSILON = 0.002
 # (loss, low, high), KL's (value, low, high)

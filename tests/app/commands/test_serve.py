@@ -20,8 +20,7 @@ from migrations.runner import head_revision, upgrade
 from store.errors import StoreError
 from tests.app.servers import Server, refused, serving
 from tests.app.world import SLUGS
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.root import ROOT
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "gpu-box", "127.0.0.1.evil.example", "", "1.127.0.0"])
