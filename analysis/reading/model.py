@@ -264,7 +264,11 @@ def _load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
         magic = stream.read(4)
     if magic != b"GGUF":
         raise BadFile(path, "a GGUF file (it begins with 'GGUF')", repr(magic))
-    arguments = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    arguments = {
+        "pretrained_model_name_or_path": str(path.parent),
+        "gguf_file": path.name,
+        "trust_remote_code": False,
+    }
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(**arguments)
@@ -282,7 +286,7 @@ def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, 
         _refuse_pickles(path)
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, trust_remote_code=False)
             module = AutoModelForCausalLM.from_pretrained(
                 source, dtype=dtype, local_files_only=local, use_safetensors=True, trust_remote_code=False
             )

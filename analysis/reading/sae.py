@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from analysis.errors import BadFile, UserError
 from analysis.hashing import hash_of, sha256_file
+from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_points
 from analysis.reading.weights import weights_hash
 
@@ -142,8 +142,7 @@ def _load_folder(path: Path, device: str) -> LoadedSae:
         raise BadFile(weights, f"SHA-256 {expected} (from {HASH})", digest)
     _check_tensors(weights, config)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with library_warnings(str(path)):
             module = SAE.load_from_disk(path, device=device, dtype="float32")
     except Exception as error:  # sae-lens raises many kinds
         raise BadFile(path, "an SAE that sae-lens can load", f"{type(error).__name__}: {error}") from error
@@ -165,8 +164,7 @@ def _load_release(source: str, device: str) -> LoadedSae:
 
     release, sae_id = source.split(":", 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with library_warnings(source):
             module = SAE.from_pretrained(release, sae_id, device=device, dtype="float32")
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
@@ -184,6 +182,7 @@ def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[st
     hook = details["metadata"].get("hook_name")
     if not hook:
         raise UserError(f"{source}: expected metadata with a hook_name; found none, so it is unknown where to read")
+    unfollowed(source, details["metadata"].get("model_from_pretrained_kwargs") or {})
     layer = _layer_of(hook, source)
     encoder = getattr(module, "W_enc", None)
     bias = getattr(module, "b_dec", None)

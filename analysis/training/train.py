@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from analysis.process.library import library_warnings
 from analysis.training.activations import ActivationCache, shuffled_batches
 from analysis.training.batchtopk import ExactBatchTopK
 from analysis.training.config import Recipe
@@ -43,15 +43,15 @@ def train(
     Returns:
         What training itself knows for the report: steps, seconds, dead share over the last window.
     """
-    warnings.filterwarnings("ignore", module="sae_lens")
     os.environ.setdefault("WANDB_MODE", "disabled")
     torch.manual_seed(recipe.seed)
-    sae = _training_sae(recipe, cache.d_model, metadata, device)
     checkpoints = out / "checkpoints"
-    trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device, change)
-    started = time.monotonic()
-    trainer.fit()
-    _save(sae, out)
+    with library_warnings(str(out)):
+        sae = _training_sae(recipe, cache.d_model, metadata, device)
+        trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device, change)
+        started = time.monotonic()
+        trainer.fit()
+        _save(sae, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "recipe": asdict(recipe),

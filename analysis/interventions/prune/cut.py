@@ -5,7 +5,6 @@ happened."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from analysis.errors import UserError
+from analysis.process.library import library_warnings
 from analysis.process.progress import Progress
 from analysis.reading.corpus import ContextStream
 from analysis.reading.model import LanguageModel
@@ -76,8 +76,7 @@ def check_room(sae: LoadedSae, removed: list[int]) -> None:
 def _empty_shapes(sae: LoadedSae, latents: int) -> dict[str, torch.Size]:
     config = replace(sae.module.cfg, d_sae=latents, device="meta")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with library_warnings(f"an empty copy of {sae.source}"):
             empty = type(sae.module)(config)
     except Exception as error:  # each architecture has its own rules of what widths it takes
         raise _not_cut(sae, f"{type(error).__name__}: {error}") from error
