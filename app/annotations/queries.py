@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from app.classes.queries import Key
-from app.shared.record import Hidden, Moment, Record
+from app.shared.record import Hidden, Key, Moment, Record
 from app.vocabulary import ANY, NONE
 from store.tables import Analysis, Annotation, Latent, Sae
 from store.tables.team import ALONE

@@ -10,7 +10,7 @@ from app.cards.card import ROWS, Card
 from app.cards.picture import Picture, own_picture, signed_picture
 from app.classes import page as functions
 from app.classes.score import ScoreInfo
-from app.interventions.effects_page import causal_sentence
+from app.interventions.page import causal_sentence
 from app.latents.facts import TokenList, summary_of, token_lists
 from app.latents.plots import signed_info
 from app.latents.queries import LatentInfo

@@ -9,10 +9,10 @@ from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from app.classes.groups import SEVERAL
-from app.classes.queries import Key
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.memory import remembered
+from app.shared.record import Key
 from store.tables import Analysis, Latent, Run, Score
 from store.vocabulary import CONTROL, HOLDS, NO_CLASS, UNEXPLAINED, UNMEASURED
 

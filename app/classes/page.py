@@ -9,7 +9,6 @@ from typing import Any
 from app.classes.counts import Tally
 from app.classes.groups import place_of, title_of, view_of
 from app.classes.score import ScoreInfo
-from app.classes.sentences import score_said
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent, rate, signed
 from app.shared.stored import items, one
@@ -100,7 +99,7 @@ def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
         value=value if score.score is not None else "",
         beside=beside,
         against=tuple(text for text in (*against, rate("q", score.q)) if text),
-        words=score_said(score.name, score.statement),
+        words=score.words,
         controls=_controls(score, tally),
         views=view.plots(score) if evidence else None,
         head=view.head if rows else (),
@@ -155,7 +154,7 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
         MIXTURES.get(score.label, score.label),
         "" if r2 is None else f"R² {fixed(r2)}",
         beside,
-        score_said(score.name, score.statement),
+        score.words,
         parts,
         covered,
     )

@@ -5,45 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Result, RowMapping, Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.classes.groups import place_of
 from app.classes.score import ScoreInfo
-from app.shared.record import cleaned, finite
+from app.classes.sentences import score_said
+from app.shared.record import Key
 from app.vocabulary import ANY
 from store.tables import Score
 from store.vocabulary import HOLDS, MIXTURE, NO_CLASS, UNMEASURED
 
-Key = tuple[int, int]
-"""A latent: (analysis, index)."""
-
-
-_SCORES = select(Score).where(
+_BARE = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement)
+_NUMBERS = _BARE.add_columns(Score.score, Score.cut, Score.chance, Score.control, Score.p, Score.q).where(
     Score.analysis_id == bindparam("analysis"), Score.index.in_(bindparam("indices", expanding=True))
 )
+_WHOLE = _NUMBERS.add_columns(Score.data)
 
 
-def find_scores(session: Session, analysis_id: int, indices: Iterable[int]) -> dict[int, dict[str, ScoreInfo]]:
+def find_scores(
+    session: Session, analysis_id: int, indices: Iterable[int], evidence: bool = True
+) -> dict[int, dict[str, ScoreInfo]]:
     """Scores by latent and name, in the order of the classes; a latent without any is left out."""
-    rows = session.scalars(_SCORES, {"analysis": analysis_id, "indices": list(indices)})
+    asked = {"analysis": analysis_id, "indices": list(indices)}
     found: dict[int, dict[str, ScoreInfo]] = {}
-    for row in sorted(rows, key=_place):
-        found.setdefault(row.index, {})[row.name] = _info(row)
+    for row in _placed(session.execute(_WHOLE if evidence else _NUMBERS, asked)):
+        found.setdefault(row["index"], {})[row["name"]] = _info(row)
     return found
 
 
 def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInfo]]:
-    """The classes that many latents have, in one query; without evidence."""
+    """The classes that many latents have, in one query; without numbers and evidence."""
     wanted = set(keys)
-    statement = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement).where(
-        tuple_(Score.analysis_id, Score.index).in_(wanted), Score.label.in_(HOLDS)
-    )
+    statement = _BARE.where(tuple_(Score.analysis_id, Score.index).in_(wanted), Score.label.in_(HOLDS))
     found: dict[Key, list[ScoreInfo]] = {}
-    for analysis_id, index, name, label, statement_of in session.execute(statement):
-        bare = ScoreInfo(name, label, None, None, None, None, None, None, statement_of or {}, {})
-        found.setdefault((analysis_id, index), []).append(bare)
-    return {key: sorted(found[key], key=_place) for key in wanted & set(found)}
+    for row in _placed(session.execute(statement)):
+        found.setdefault((row["analysis_id"], row["index"]), []).append(_info(row))
+    return {key: found[key] for key in wanted & set(found)}
 
 
 def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
@@ -68,12 +66,9 @@ def _with(named: ColumnElement[bool], analyses: Sequence[int]) -> Select[int, in
     return found.where(named, Score.label.in_(HOLDS))
 
 
-def _place(row: Any) -> tuple[int, str]:
-    return place_of(row.name)
+def _placed(found: Result[Any]) -> list[RowMapping]:
+    return sorted(found.mappings(), key=lambda row: place_of(row["name"]))
 
 
-def _info(row: Score) -> ScoreInfo:
-    numbers = {name: finite(getattr(row, name)) for name in ("score", "cut", "chance", "control", "p", "q")}
-    return ScoreInfo(
-        row.name, row.label, statement=cleaned(row.statement or {}), data=cleaned(row.data or {}), **numbers
-    )
+def _info(row: RowMapping) -> ScoreInfo:
+    return ScoreInfo(**row, words=score_said(row["name"], row["statement"]))

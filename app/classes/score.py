@@ -6,27 +6,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pydantic import Field, field_serializer
+
 from app.shared.figures import STEPS, View
 from app.shared.numbers import fixed
+from app.shared.record import Evidence, Hidden, Number, Record
 from app.shared.statements import Sentences
-from store.vocabulary import HOLDS, Statement
+from store.vocabulary import HOLDS
 
 
-@dataclass(frozen=True)
-class ScoreInfo:
-    """What one class says of one latent."""
+class ScoreInfo(Record):
+    """What one class says of one latent. A null number was not measured; `words` says why."""
 
-    name: str
+    name: str = Hidden
     label: str
-    score: float | None
-    cut: float | None
-    chance: float | None
-    """What the largest of the random directions reaches on the same text."""
-    control: float | None
-    p: float | None
-    q: float | None
-    statement: Statement
-    data: dict[str, Any]
+    """yes, likely (a part is not measured yet), no, unmeasured; of the mixture: sum, aggregate, own"""
+    score: Number = None
+    """What is compared with the cut"""
+    cut: Number = None
+    """What the score must reach: a setting of the run"""
+    chance: Number = None
+    """What the largest of 64 random directions reaches on the same text"""
+    control: Number = None
+    """The same measure where it must not hold; see the class's definition"""
+    p: Number = None
+    """Where a test is made"""
+    q: Number = None
+    """p after Benjamini-Hochberg over the SAE's latents with detail"""
+    words: str
+    """One plain sentence"""
+    statement: Evidence
+    """Its code, and the numbers of `words`"""
+    data: Evidence = Field(default_factory=dict)
+    """The evidence; null in lists, and where there is none"""
+
+    @field_serializer("data")
+    def _evidence(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        return data or None
 
     @property
     def holds(self) -> bool:

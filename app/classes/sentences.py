@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from app.classes.groups import title_of, view_of
-from app.classes.score import ScoreInfo
 from app.shared.statements import Sentence, filled, listed, said
 from store.vocabulary import AGGREGATE, MIXTURE, OWN_SIGNAL, SUM, UNEXPLAINED, Statement
 
@@ -53,11 +52,6 @@ def score_said(name: str, statement: Statement | None) -> str:
     """What a class, or another score, says, in words."""
     own = OTHERS[name] if name in OTHERS else view_of(name).sentences
     return said(statement, {**COMMON, **own})
-
-
-def class_said(score: ScoreInfo) -> str:
-    """The same of a score."""
-    return score_said(score.name, score.statement)
 
 
 def rests_on_text(name: str) -> bool:

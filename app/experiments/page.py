@@ -22,7 +22,7 @@ from app.experiments.arms import (
 )
 from app.experiments.queries import ArmInfo, ExperimentDetail, ExperimentInfo
 from app.experiments.seeds import StabilityTable, angles_view, stability_table
-from app.interventions.effects_page import command
+from app.interventions.page import command
 from app.latents.facts import Fact
 from app.runs.settings import flat
 from app.shared.figures import View

@@ -10,10 +10,9 @@ from sqlalchemy import Boolean, Column, Float, Integer, String, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, annotations_of
-from app.classes.queries import Key
 from app.classes.views import CLASSES
-from app.interventions import effects
-from app.interventions.effects import EffectInfo
+from app.interventions import queries as effects
+from app.interventions.queries import EffectInfo
 from app.latents import listing
 from app.latents.columns import MEASURED, Order
 from app.latents.filters import LatentFilters
@@ -21,7 +20,7 @@ from app.latents.listing import Opened
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, link
-from app.shared.record import finite
+from app.shared.record import Key, finite
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
 from store.tables import Latent, Profile, Score
@@ -156,8 +155,7 @@ def _token_lists(session: Session, keys: list[Key]) -> dict[tuple[int, int, str]
 
 
 def _effects(found: EffectInfo) -> Row:
-    measures = {**found.measures, "mediated": found.mediated}
-    held = (measures[name] for name in _EFFECTS)
+    held = (found.measures[name] for name in _EFFECTS)
     return [*(value for one in held for value in (one.value, one.low, one.high)), found.equivalent]
 
 

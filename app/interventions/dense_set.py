@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from app.interventions.effects import EffectInfo, Measured
-from app.interventions.effects_page import NAMES, basis, command, equivalence_words, norm_words
+from app.interventions.page import NAMES, basis, command, equivalence_words, norm_words
 from app.interventions.plots import Line, dots_figure
-from app.interventions.queries import InterventionInfo
+from app.interventions.queries import Change, EffectInfo, InterventionInfo
 from app.shared.figures import View
 from app.shared.numbers import count, number, percent, span
 from app.shared.numbers import interval as percents
@@ -89,7 +88,7 @@ def _latents(found: list[EffectInfo]) -> str:
     return count(most) if fewest == most else f"{count(fewest)} to {count(most)}"
 
 
-def _cells(name: str, found: list[Measured]) -> tuple[str, str]:
+def _cells(name: str, found: list[Change]) -> tuple[str, str]:
     """One set: value and interval. Several: median, and the range of their values."""
     form = NAMES[name].form
     values = [one.value for one in found if one.value is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.interventions.effects import Dot, Measured
+from app.interventions.queries import Change, Dot
 from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure
 from store.vocabulary import OWN, RANDOM
 
@@ -44,7 +44,7 @@ def effects_info(dots: Sequence[Dot], marks: Mapping[Marked, str], measure: str)
     return EffectsInfo(marked, others, controls[:: 1 + len(controls) // MOST], min(sizes, default=1e-6))
 
 
-def size_of(effect: Measured) -> tuple[float, float, float]:
+def size_of(effect: Change) -> tuple[float, float, float]:
     """|effect| with the ends of its interval; an interval around zero begins at zero."""
     size = abs(effect.value or 0.0)
     if effect.low is None or effect.high is None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.classes.score import ScoreInfo
-from app.interventions.effects_page import command
+from app.interventions.page import command
 from app.interventions.plots import Line, dots_figure
-from app.interventions.queries import InterventionInfo
+from app.interventions.queries import CHANCE, InterventionInfo, SteeringInfo
 from app.interventions.sentences import steering_said
-from app.interventions.steering_queries import CHANCE, SteeringInfo
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
 from app.shared.stored import items, one

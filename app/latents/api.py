@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -13,25 +12,23 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo
 from app.classes import queries as classes
-from app.classes.queries import Key
 from app.classes.score import ScoreInfo
-from app.classes.sentences import score_said
 from app.deps import Index, SaeDep, SessionDep
 from app.http.cache import Fresh
-from app.interventions import effects
-from app.interventions.api import Change, changes
-from app.interventions.steering_queries import SteeringInfo
+from app.interventions.queries import Change, EffectInfo, SteeringInfo, changes
 from app.labels.queries import AssociationInfo
 from app.latents import profiles
 from app.latents import queries as latents
 from app.latents.chains import ChainInfo
 from app.latents.columns import MEASURED
+from app.latents.examples import Excerpt
 from app.latents.filters import SaeList
 from app.latents.profiles import Histogram, Series, TokenItem
 from app.latents.queries import LatentInfo
 from app.latents.record import read_latent
 from app.runs.queries import RunInfo
 from app.shared.links import latent_at
+from app.shared.record import Key
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import Ground, Missing
 from store.vocabulary import MIXTURE
@@ -39,24 +36,6 @@ from store.vocabulary import MIXTURE
 router = APIRouter(dependencies=[Fresh])
 LISTS = ("top_tokens", "promoted", "suppressed")
 _OWN = (*(column.name for column in MEASURED), "index", "layer", "quantiles", "reasons")
-SCORE = ("label", "score", "cut", "chance", "control", "p", "q", "statement")
-
-
-class ClassOut(BaseModel):
-    """What one class says of one latent. A null number was not measured; `words` says why."""
-
-    label: str = Field(
-        description="yes, likely (a part is not measured yet), no, unmeasured; of the mixture: sum, aggregate, own"
-    )
-    score: float | None = Field(description="What is compared with the cut")
-    cut: float | None = Field(description="What the score must reach: a setting of the run")
-    chance: float | None = Field(description="What the largest of 64 random directions reaches on the same text")
-    control: float | None = Field(description="The same measure where it must not hold; see the class's definition")
-    p: float | None = Field(description="Where a test is made")
-    q: float | None = Field(description="p after Benjamini-Hochberg over the SAE's latents with detail")
-    words: str = Field(description="One plain sentence")
-    statement: dict[str, Any] = Field(description="Its code, and the numbers of `words`")
-    data: dict[str, Any] | None = Field(description="The evidence; null in lists")
 
 
 def _field(column: Column[Any]) -> Any:
@@ -77,8 +56,8 @@ class LatentOut(Measured):  # type: ignore[misc]
     index: int
     layer: int
     quantiles: dict[str, float] | None = Field(description="Of the firing activations")
-    classes: dict[str, ClassOut] = Field(description="By name; empty where they were not measured")
-    mixture: ClassOut | None = Field(description="Whether its signal is a sum of sparse latents")
+    classes: dict[str, ScoreInfo] = Field(description="By name; empty where they were not measured")
+    mixture: ScoreInfo | None = Field(description="Whether its signal is a sum of sparse latents")
     effects: dict[str, Change] = Field(
         description="What changes without it: loss, kl, entropy, top1, rank, mediated; empty where it was not ablated"
     )
@@ -101,26 +80,13 @@ class LatentPageOut(BaseModel):
     total_is_more: bool = Field(description="More pass than `total` says: where a part of a token is in very many")
 
 
-class ExampleOut(BaseModel):
-    """A stretch of text; activations are aligned with tokens."""
-
-    kind: str = Field(description="top, level4 to level1, random, off")
-    document: str
-    labels: dict[str, Any]
-    position: int = Field(description="Character of the document at which the context begins")
-    focus: int = Field(description="Which token the example is about")
-    tokens: list[str]
-    activations: list[float]
-    partner: list[float] | None
-
-
 class LatentDetailOut(LatentOut):
     """One latent with all that is kept of it."""
 
     histogram: Histogram | None
     top_tokens_mass: list[TokenItem]
     positions: dict[str, Series]
-    examples: list[ExampleOut]
+    examples: list[Excerpt]
     chains: list[ChainInfo]
     labels: list[AssociationInfo]
     grounds: list[Ground] = Field(description="Of the verdict; the first is the rule's own sentence")
@@ -135,13 +101,13 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
     record = read_latent(session, analysed.sae, index)
     found, ruled = record.profiles, record.verdict
     more: dict[str, Any] = {
-        **of_scores(record.scores, evidence=True),
+        **of_scores(record.scores),
         "chains": sorted(record.chain.values(), key=lambda step: step.side != "previous"),
         "labels": record.associations,
         "histogram": found.histogram,
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
-        "examples": [ExampleOut(**asdict(text)) for text in record.examples()],
+        "examples": record.examples(),
         **_effects(record.effect, ruled),
         "grounds": ruled.grounds if ruled else [],
         "missing": ruled.missing if ruled else [],
@@ -174,7 +140,7 @@ def _said(found: AnnotationInfo | None) -> dict[str, Any]:
     return {"category": found.category, "annotation": found}
 
 
-def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | None) -> dict[str, Any]:
+def _effects(found: EffectInfo | None, ruled: verdicts.VerdictInfo | None) -> dict[str, Any]:
     return {
         "effects": changes(found),
         "equivalent": None if found is None else found.equivalent,
@@ -185,12 +151,13 @@ def _effects(found: effects.EffectInfo | None, ruled: verdicts.VerdictInfo | Non
 def _with_more(session: Session, keys: Sequence[Key]) -> list[tuple[LatentInfo, dict[str, Any]]]:
     """Token lists, classes, effects, verdicts and annotations of a page of one SAE's latents."""
     found = profiles.token_lists(session, keys, LISTS)
-    scores = classes.find_scores(session, keys[0][0], [index for _analysis, index in keys]) if keys else {}
+    indices = [index for _analysis, index in keys]
+    scores = classes.find_scores(session, keys[0][0], indices, evidence=False) if keys else {}
     return [
         (
             one.latent,
             {name: found.get((one.latent.analysis_id, one.latent.index, name), []) for name in LISTS}
-            | of_scores(scores.get(one.latent.index, {}), evidence=False)
+            | of_scores(scores.get(one.latent.index, {}))
             | _effects(one.effect, one.verdict)
             | _said(one.said),
         )
@@ -198,13 +165,6 @@ def _with_more(session: Session, keys: Sequence[Key]) -> list[tuple[LatentInfo, 
     ]
 
 
-def of_scores(scores: Mapping[str, ScoreInfo], evidence: bool) -> dict[str, Any]:
+def of_scores(scores: Mapping[str, ScoreInfo]) -> dict[str, Any]:
     """`classes` and `mixture` of an answer."""
-    made = {name: _score(score, evidence) for name, score in scores.items()}
-    return {"mixture": made.pop(MIXTURE, None), "classes": made}
-
-
-def _score(score: ScoreInfo, evidence: bool) -> ClassOut:
-    own = {name: getattr(score, name) for name in SCORE}
-    words = score_said(score.name, score.statement)
-    return ClassOut(**own, words=words, data=score.data if evidence else None)
+    return {"mixture": scores.get(MIXTURE), "classes": {name: one for name, one in scores.items() if name != MIXTURE}}

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import JSON, Table
 
-from app.interventions.effects import EffectInfo, own_value
-from app.interventions.effects_page import NAMES
+from app.interventions.page import NAMES
+from app.interventions.queries import EffectInfo, own_value
 from app.shared.numbers import fixed, interval, nats_span, number, percent, span
 from store.tables import Latent
 
@@ -144,7 +144,8 @@ def _against(measure: str) -> Callable[[Shown], str]:
     def beside(shown: Shown) -> str:
         if shown.effect is None:
             return ""
-        held, control = shown.effect.measures[measure], shown.effect.against(measure)
+        held = shown.effect.measures[measure]
+        control = held.control
         reached = "" if control is None or control.median is None else NAMES[measure].size(control.median)
         between = span(held.low, held.high, NAMES[measure].size)
         return " · ".join(part for part in (between, reached and f"control {reached}") if part)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from app.shared.record import Record
 from store.arrays import unpack
 from store.tables import Example
 
 ORDER = ("top", "level4", "level3", "level2", "level1", "random", "off")
 
 
-@dataclass(frozen=True)
-class Excerpt:
-    """One example; `activations` and `partner` are aligned with `tokens`."""
+class Excerpt(Record):
+    """A stretch of text; activations are aligned with tokens."""
 
     kind: str
+    """top, level4 to level1, random, off"""
     document: str
     labels: dict[str, Any]
     position: int
-    """Character of the document at which the example's context begins."""
+    """Character of the document at which the context begins"""
     focus: int
+    """Which token the example is about"""
     tokens: list[str]
     activations: list[float]
     partner: list[float] | None
@@ -53,7 +54,13 @@ def find_many(
 
 
 def _excerpt(row: Example) -> Excerpt:
-    partner = unpack(row.partner_activations) if row.partner_activations else None
     return Excerpt(
-        row.kind, row.document, row.labels, row.context_start, row.focus, row.tokens, unpack(row.activations), partner
+        kind=row.kind,
+        document=row.document,
+        labels=row.labels,
+        position=row.context_start,
+        focus=row.focus,
+        tokens=row.tokens,
+        activations=unpack(row.activations),
+        partner=unpack(row.partner_activations) if row.partner_activations else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.interventions.effects import EffectInfo
+from app.interventions.queries import EffectInfo
 from app.latents.columns import Column, Shown, Where, columns_of
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
@@ -45,7 +45,7 @@ def latent_facts(latent: LatentInfo, pair: PairInfo | None, effect: EffectInfo |
 
 def effect_fact(effect: EffectInfo, label: str) -> Fact:
     """Change of the loss, its interval and what half of the controls exceed."""
-    control = effect.against("loss")
+    control = effect.loss.control
     beside = "" if control is None or control.median is None else f" · control {nats(control.median).lstrip('+')}"
     between = span(effect.loss.low, effect.loss.high, nats)
     return Fact(label, "effect_loss", nats(effect.loss.value), f"{between}{beside}".lstrip(" ·"))

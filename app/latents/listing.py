@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import with_annotation, with_category, with_human_verdict, with_note
 from app.classes.groups import check_class
-from app.classes.queries import Key, with_class, with_one
-from app.interventions.effects import with_effect
+from app.classes.queries import with_class, with_one
+from app.interventions.queries import with_effect
 from app.labels.queries import with_label
 from app.latents.columns import SORTS, Order
 from app.latents.filters import LatentFilters
 from app.saes.queries import SaeInfo
 from app.shared.cursor import Cursor
+from app.shared.record import Key
 from app.verdicts.queries import with_verdict
 from app.vocabulary import ANY, NONE
 from store.tables import Latent, LatentToken, Token

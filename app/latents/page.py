@@ -16,11 +16,10 @@ from app.classes import counts as class_counts
 from app.classes import page as functions
 from app.classes import queries as classes
 from app.classes.page import ClassRow, Mixture
-from app.classes.queries import Key
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
-from app.interventions.effects import dots_of
-from app.interventions.effects_page import Effects, causal_sentence, effect_views, effects_of
+from app.interventions.page import Effects, causal_sentence, effect_views, effects_of
+from app.interventions.queries import dots_of
 from app.interventions.steering import SteeringCard, steering_card, wanted
 from app.labels.associations import AssociationRow, association_row, label_words
 from app.latents import plots
@@ -35,6 +34,7 @@ from app.saes.queries import SaeInfo
 from app.shared.figures import INK, View
 from app.shared.links import Later, latent_at, latent_name, nowhere, parts_at
 from app.shared.page import Page
+from app.shared.record import Key
 from app.shared.tokens import Paint, Passage
 from app.verdicts.page import Ruling, ruling
 from store.vocabulary import ABLATE, STEER

@@ -12,9 +12,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app.annotations.queries import AnnotationInfo, of_latent
 from app.annotations.queries import info as annotation_info
-from app.classes.queries import Key
 from app.http.errors import NotFound
-from app.interventions.effects import EffectInfo, effect_info, is_own
+from app.interventions.queries import EffectInfo, effect_info, is_own
 from app.latents import listing
 from app.latents.columns import Order
 from app.latents.filters import LatentFilters
@@ -22,6 +21,7 @@ from app.latents.listing import Plan, Total
 from app.saes.queries import SaeInfo
 from app.shared.cursor import Cursor
 from app.shared.memory import remembered
+from app.shared.record import Key
 from app.verdicts.queries import VerdictInfo, verdict_info
 from app.verdicts.sentences import Place
 from store.tables import Analysis, Annotation, Effect, Intervention, Latent, Sae, Verdict

@@ -15,15 +15,10 @@ from sqlalchemy.orm import Session, aliased
 from app.annotations.queries import AnnotationInfo
 from app.annotations.queries import info as annotation_info
 from app.classes import queries as classes
-from app.classes.queries import Key
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
-from app.interventions import effects
 from app.interventions import queries as interventions
-from app.interventions import steering_queries as steering
-from app.interventions.effects import EffectInfo
-from app.interventions.queries import InterventionInfo
-from app.interventions.steering_queries import SteeringInfo
+from app.interventions.queries import EffectInfo, InterventionInfo, SteeringInfo
 from app.labels import queries as labels
 from app.labels.queries import AssociationInfo
 from app.latents import chains, examples, profiles
@@ -32,8 +27,9 @@ from app.latents.chains import ChainInfo
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo
-from app.pairs.queries import PairInfo, pair_info
+from app.pairs.queries import PairInfo
 from app.saes.queries import SaeInfo
+from app.shared.record import Key
 from app.verdicts.queries import VerdictInfo, verdict_info
 from app.verdicts.sentences import Place
 from store.tables import Annotation, Association, Chain, Effect, Example, Label, Latent, Pair, Steering, Verdict
@@ -155,7 +151,7 @@ class LatentRecord:
     def steering(self) -> list[SteeringInfo]:
         """The signals it is a pole of that were steered along."""
         done = self.interventions.get(STEER)
-        return steering.steering_of(self.session, done.id, self.index) if done and self.is_steered else []
+        return interventions.steering_of(self.session, done.id, self.index) if done and self.is_steered else []
 
     @cached_property
     def twins(self) -> list[LatentInfo]:
@@ -266,10 +262,10 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         sae,
         latents.placed(latent, sae),
         latents.placed(partner, sae) if partner else None,
-        pair_info(pair) if pair else None,
+        PairInfo.model_validate(pair) if pair else None,
         verdict_info(verdict.verdict, verdict.grounds, verdict.missing, place) if verdict else None,
-        effects.effect_info(alone) if alone else None,
-        effects.effect_info(both) if both else None,
+        interventions.effect_info(alone) if alone else None,
+        interventions.effect_info(both) if both else None,
         annotation_info(said) if said else None,
         BestLabel(name, measure, effect) if name else None,
         before,

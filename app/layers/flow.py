@@ -8,11 +8,11 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from app.classes.groups import ordered, title_of
-from app.classes.queries import Key
 from app.latents.chains import Step
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
+from app.shared.record import Key
 from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 

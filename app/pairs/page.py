@@ -13,9 +13,9 @@ from app.classes import page as functions
 from app.classes.groups import place_of
 from app.classes.page import ClassRow
 from app.http.errors import NotFound
-from app.interventions.effects import EffectInfo, dots_of
-from app.interventions.effects_page import Effects, causal_sentence, effect_views, effects_of
+from app.interventions.page import Effects, causal_sentence, effect_views, effects_of
 from app.interventions.plots import Marked
+from app.interventions.queries import EffectInfo, dots_of
 from app.interventions.steering import SteeringCard, steering_card
 from app.latents import plots
 from app.latents.examples import Excerpt

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from app.shared.record import Record
 from store.tables import Pair
 
 
-@dataclass(frozen=True)
-class PairInfo:
-    """A pair's joint facts; `positive` is the denser one. Shares are of counted tokens."""
+class PairInfo(Record):
+    """Two latents as one signed signal; `positive` is the denser one. Shares are of counted tokens."""
 
     positive: int
     negative: int
@@ -30,8 +29,9 @@ class PairInfo:
     cofiring: float
     cofiring_ratio: float | None
     z_sd: float | None
-    histogram: dict[str, Any]
-    reasons: dict[str, Any]
+    histogram: dict[str, list[Any]]
+    """`edges` of z in its standard deviations; tokens between them where `positive`, `negative`, `neither` is on"""
+    reasons: dict[str, str]
 
     @property
     def gain(self) -> float | None:
@@ -54,7 +54,7 @@ def find_pair(session: Session, analysis_id: int, first: int, second: int) -> Pa
         ),
     )
     row = session.scalars(statement.limit(1)).first()
-    return pair_info(row) if row else None
+    return PairInfo.model_validate(row) if row else None
 
 
 def list_pairs(session: Session, analysis_id: int, limit: int = 100) -> list[PairInfo]:
@@ -65,9 +65,4 @@ def list_pairs(session: Session, analysis_id: int, limit: int = 100) -> list[Pai
         .order_by(Pair.score.desc(), Pair.positive)
         .limit(limit)
     )
-    return [pair_info(row) for row in session.scalars(statement)]
-
-
-def pair_info(row: Pair) -> PairInfo:
-    """A row as pages get it."""
-    return PairInfo(**{name: getattr(row, name) for name in PairInfo.__dataclass_fields__})
+    return [PairInfo.model_validate(row) for row in session.scalars(statement)]

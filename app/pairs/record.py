@@ -15,15 +15,12 @@ from app.classes import queries as classes
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
 from app.interventions import queries as interventions
-from app.interventions import steering_queries as steering
-from app.interventions.effects import EffectInfo, effect_info
-from app.interventions.queries import InterventionInfo, ids_of
-from app.interventions.steering_queries import SteeringInfo
+from app.interventions.queries import EffectInfo, InterventionInfo, SteeringInfo, effect_info, ids_of
 from app.latents import examples, profiles
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo, placed
-from app.pairs.queries import PairInfo, find_pair, pair_info
+from app.pairs.queries import PairInfo, find_pair
 from app.saes.queries import SaeInfo
 from app.verdicts.queries import VerdictInfo, verdict_info
 from app.verdicts.sentences import Place
@@ -83,7 +80,7 @@ class PairRecord:
     def steering(self) -> list[SteeringInfo]:
         """Along their axis."""
         done = self.interventions.get(STEER)
-        found = steering.steering_of(self.session, done.id, self.pair.positive) if done and self.is_steered else []
+        found = interventions.steering_of(self.session, done.id, self.pair.positive) if done and self.is_steered else []
         return [one for one in found if {one.positive, one.negative} == set(self.indices)]
 
     def examples(self, *kinds: str) -> list[list[Excerpt]]:
@@ -158,7 +155,7 @@ def read_pair(session: Session, sae: SaeInfo, first: int, second: int) -> PairRe
     return PairRecord(
         session,
         sae,
-        pair_info(pair),
+        PairInfo.model_validate(pair),
         [placed(latent, sae) for latent in (positive, negative)],
         [
             None

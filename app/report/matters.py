@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.classes.groups import title_of
-from app.classes.queries import Key
 from app.classes.sentences import score_said
-from app.interventions import effects
-from app.interventions.effects import EffectInfo
+from app.interventions import queries as effects
+from app.interventions.queries import EffectInfo
 from app.pairs.queries import PairInfo
 from app.report import queries as report
 from app.runs.queries import RunInfo
@@ -18,6 +17,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, pair_at
 from app.shared.numbers import count, fixed, nats, nats_span, percent
+from app.shared.record import Key
 from store.vocabulary import LIKELY
 
 EFFECTS, PAIRS = 5, 5
@@ -52,7 +52,7 @@ def matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Mat
 
 
 def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float) -> Matter:
-    loss, band = effect.loss, effect.against("loss")
+    loss, band = effect.loss, effect.loss.control
     between = nats_span(loss.low, loss.high)
     words = f"Δ loss {nats(loss.value)} nats per token without it" + (f" ({between})" if between else "")
     if effect.equivalent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.interventions.effects_page import command
+from app.interventions.page import command
 from app.interventions.queries import InterventionInfo
 from app.labels.queries import LabelInfo
 from app.report.queries import ModelInfo

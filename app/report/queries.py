@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, info, of_latent
 from app.classes.groups import place_of
-from app.classes.queries import Key
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
-from app.shared.record import Record, columns, finite, read
+from app.shared.record import Key, Record, columns, finite, read
 from store.tables import (
     Analysis,
     Annotation,
@@ -121,11 +120,7 @@ def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, in
         .order_by(Pair.joint_1d.desc(), Pair.score.desc(), Pair.analysis_id, Pair.positive)
         .limit(limit)
     )
-    names = PairInfo.__dataclass_fields__
-    return [
-        (slug, layer, PairInfo(**{name: getattr(row, name) for name in names}))
-        for slug, layer, row in session.execute(statement)
-    ]
+    return [(slug, layer, PairInfo.model_validate(row)) for slug, layer, row in session.execute(statement)]
 
 
 def one_of_each(session: Session, run: RunInfo) -> list[Example]:

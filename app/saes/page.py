@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes.queries import Key, classes_of
+from app.classes.queries import classes_of
 from app.classes.score import ScoreInfo
 from app.interventions.dense_set import DenseSet, dense_set
-from app.interventions.effects import set_effects
-from app.interventions.queries import interventions_of
+from app.interventions.queries import interventions_of, set_effects
 from app.latents.facts import Fact, sae_facts
 from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
@@ -20,6 +19,7 @@ from app.runs.settings import flat
 from app.saes.queries import SaeInfo, training_report
 from app.shared.links import link
 from app.shared.page import Page
+from app.shared.record import Key
 from app.verdicts.queries import verdict_counts
 from app.vocabulary import RULE_VERDICTS
 from store.vocabulary import ABLATE

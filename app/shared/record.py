@@ -28,6 +28,8 @@ class Record(BaseModel):
 
 
 R = TypeVar("R", bound=Record)
+Key = tuple[int, int]
+"""A latent: (analysis, index)."""
 
 
 def finite(value: float | None) -> float | None:

@@ -11,7 +11,6 @@ from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
 from app.classes.groups import class_choices
-from app.classes.queries import Key
 from app.classes.score import ScoreInfo
 from app.labels.queries import label_names
 from app.latents.filters import LatentFilters
@@ -21,6 +20,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, name_of, pair_at
 from app.shared.page import Page
+from app.shared.record import Key
 from app.static_site.plan import Plan
 from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
 

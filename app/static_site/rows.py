@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.categories import queries as categories
 from app.classes import queries as classes
-from app.classes.queries import Key
 from app.labels import queries as labels
 from app.latents import listing
 from app.latents import queries as latents
@@ -20,6 +19,7 @@ from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, ShownLatent
 from app.saes.queries import SaeInfo
 from app.shared.numbers import boxed
+from app.shared.record import Key
 from app.static_site.plan import Plan
 from store.vocabulary import DETAILS, LIKELY, VERDICTS
 

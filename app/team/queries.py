@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.annotations.queries import of_latent
 from app.classes import counts as class_counts
 from app.classes.views import CLASSES
-from app.interventions.effects import own_value
+from app.interventions.queries import own_value
 from app.runs.queries import RunInfo
 from app.shared.record import finite
 from store.tables import Analysis, Annotation, Latent, Sae, Score, Verdict

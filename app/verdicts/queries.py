@@ -9,8 +9,7 @@ from pydantic import Field, computed_field
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.classes.queries import Key
-from app.shared.record import Evidence, Hidden, Record, Text
+from app.shared.record import Evidence, Hidden, Key, Record, Text
 from app.verdicts.sentences import Place, gap_said, ground_said
 from app.vocabulary import NONE, RULE_VERDICTS
 from store.tables import Analysis, Sae, Verdict

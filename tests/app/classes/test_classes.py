@@ -30,7 +30,8 @@ SAE = f"/saes/{SLUGS[1]}"
 def score(name: str, label: str = "no", data: dict[str, Any] | None = None, **numbers: float | None) -> ScoreInfo:
     """A score with what is left out being None."""
     held = dict.fromkeys(("score", "cut", "chance", "control", "p", "q")) | numbers
-    return ScoreInfo(name, label, statement={"code": "text", "text": "words"}, data=data or {}, **held)
+    statement = {"code": "text", "text": "words"}
+    return ScoreInfo(name=name, label=label, words="words", statement=statement, data=data or {}, **held)
 
 
 def listed(client: TestClient, query: str) -> list[str]:

@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.interventions import plots as effects
-from app.interventions.effects import ControlInfo, Dot, EffectInfo, Measured
-from app.interventions.effects_page import causal_sentence, equivalence_words, norm_words
+from app.interventions.page import causal_sentence, equivalence_words, norm_words
 from app.interventions.plots import Line, dots_figure, effects_info, size_of
+from app.interventions.queries import ControlInfo, Dot, EffectInfo, change
 from app.main import create_app
 from app.settings import Settings
 from app.shared import figures
@@ -33,14 +33,14 @@ API = f"/api/v1{SAE}/latents"
 
 def effect(low: float, high: float, beats: float | None = 1.0, **more: Any) -> EffectInfo:
     """An effect whose loss lies in the middle of its interval."""
-    loss = Measured((low + high) / 2, low, high)
     control = ControlInfo(median=0.0004, high=0.002, beats=beats, n=20)
-    rest = {name: Measured(0.01, 0.0, 0.02) for name in ("kl", "entropy", "top1", "rank")}
+    loss = change((low + high) / 2, low, high, control=None if beats is None else control)
+    rest = {name: change(0.01, 0.0, 0.02) for name in ("kl", "entropy", "top1", "rank")}
+    rest["mediated"] = change(0.6, 0.5, 0.7)
     held: dict[str, Any] = {
         "subject": "latent", "what": "own", "index": 0, "other": None, "n_latents": 0, "norm": 0.2, "variance": None,
         "measures": {"loss": loss, **rest}, "direct_loss": 0.01, "direct_entropy": 0.002,
-        "mediated": Measured(0.6, 0.5, 0.7), "equivalent": low > -0.002 and high < 0.002,
-        "controls": {} if beats is None else {"random": {"loss": control}},
+        "equivalent": low > -0.002 and high < 0.002,
         "regulates_entropy": False,
     }  # fmt: skip
     return EffectInfo(**held | more)
@@ -124,14 +124,14 @@ def test_the_sentence_at_the_head_never_says_more_than_the_interval(
 
 
 def test_without_an_epsilon_or_an_interval_nothing_is_claimed() -> None:
-    measures = effect(0.1, 0.2).measures | {"loss": Measured(0.1, None, None)}
+    measures = effect(0.1, 0.2).measures | {"loss": change(0.1, None, None)}
     for found, epsilon in ((effect(0.1, 0.2), None), (effect(0.1, 0.2, measures=measures, equivalent=None), 0.002)):
         assert causal_sentence(found, epsilon) == equivalence_words(found, epsilon, "it") == ""
 
 
 def test_a_norm_that_mediates_nothing_is_said_to() -> None:
     assert "none of the entropy's change goes through the norm" in norm_words(
-        effect(0.1, 0.2, mediated=Measured(-0.2, -0.3, -0.1))
+        effect(0.1, 0.2, measures=effect(0.1, 0.2).measures | {"mediated": change(-0.2, -0.3, -0.1)})
     )
     assert norm_words(effect(0.1, 0.2, direct_loss=None)) == ""
 
@@ -210,14 +210,14 @@ def test_the_plots_numbers_are_there_as_text(client: TestClient) -> None:
 
 
 def test_an_interval_around_zero_begins_at_zero() -> None:
-    assert size_of(Measured(-0.01, -0.02, -0.005)) == (0.01, 0.005, 0.02)
-    assert size_of(Measured(0.001, -0.003, 0.002)) == (0.001, 0.0, 0.003)
-    assert size_of(Measured(0.5, None, None)) == (0.5, 0.5, 0.5)
+    assert size_of(change(-0.01, -0.02, -0.005)) == (0.01, 0.005, 0.02)
+    assert size_of(change(0.001, -0.003, 0.002)) == (0.001, 0.0, 0.003)
+    assert size_of(change(0.5, None, None)) == (0.5, 0.5, 0.5)
 
 
 def test_too_many_controls_are_thinned_and_zero_stays_on_the_axis() -> None:
-    zero = {name: Measured(0.0, 0.0, 0.0) for name in effects.TITLES}
-    some = {name: Measured(0.01, -0.01, 0.02) for name in effects.TITLES}
+    zero = {name: change(0.0, 0.0, 0.0) for name in effects.TITLES}
+    some = {name: change(0.01, -0.01, 0.02) for name in effects.TITLES}
     dots = [Dot("random", 0, None, 0.1, some) for _ in range(5000)] + [Dot("own", 0, None, 0.1, zero)]
     info = effects_info(dots, {(0, None): INK}, "loss")
     assert 300 < len(info.controls) <= 400
@@ -347,11 +347,11 @@ def test_a_page_is_another_one_after_an_intervention(tmp_path: Any) -> None:
         "UPDATE verdict SET verdict = 'keep' WHERE \"index\" = 2",
         "DELETE FROM experiment WHERE id = 2",
     )
-    for change in changes:
+    for made in changes:
         tag = client.get(where).headers["etag"]
         assert client.get(where, headers={"If-None-Match": tag}).status_code == 304
         engine = make_engine(path)
         with engine.begin() as connection:
-            connection.execute(text(change))
+            connection.execute(text(made))
         engine.dispose()
         assert client.get(where, headers={"If-None-Match": tag}).status_code == 200

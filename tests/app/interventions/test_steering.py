@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.interventions.queries import SteeringInfo
 from app.interventions.steering import steering_card
-from app.interventions.steering_queries import SteeringInfo
 from tests.app.layers.test_layers import figure
 from tests.app.test_pages import page, spaced, whole
 from tests.app.world import CONTROL, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN

@@ -14,7 +14,7 @@ from app.annotations.queries import AnnotationInfo, Subject, annotations_of
 from app.annotations.write import Draft, save
 from app.classes.queries import Key, classes_of
 from app.classes.views import CLASSES
-from app.interventions.effects import EffectInfo, own_effects
+from app.interventions.queries import EffectInfo, own_effects
 from app.latents import listing
 from app.latents.columns import SORTS, Order
 from app.latents.filters import LatentFilters, RunList

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.interventions import plots
-from app.interventions.effects import ControlInfo, Dot, EffectInfo, Measured
 from app.interventions.plots import EffectsInfo
-from app.interventions.queries import InterventionInfo
+from app.interventions.queries import Change, ControlInfo, Dot, EffectInfo, InterventionInfo
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, nats, number, percent, span
 from app.shared.numbers import interval as percents
@@ -152,7 +151,7 @@ def _why(intervention: InterventionInfo | None) -> str:
 
 def _row(name: str, effects: list[EffectInfo]) -> EffectRow:
     measure = NAMES[name]
-    known = [(kind, band) for kind in KINDS if (band := effects[0].against(name, kind)) is not None]
+    known = [(kind, band) for kind in KINDS if (band := effects[0].measures[name].controls[kind]) is not None]
     return EffectRow(
         name=f"effect_{name}",
         title=measure.title,
@@ -162,7 +161,7 @@ def _row(name: str, effects: list[EffectInfo]) -> EffectRow:
     )
 
 
-def _cell(name: str, found: Measured) -> EffectCell:
+def _cell(name: str, found: Change) -> EffectCell:
     form = NAMES[name].form
     ends = percents(found.low, found.high) if name == "top1" else span(found.low, found.high, form)
     return EffectCell(form(found.value), ends)
@@ -206,7 +205,7 @@ def norm_words(effect: EffectInfo) -> str:
         f"the loss changes by {nats(effect.direct_loss)} instead of {nats(loss)} and the entropy by"
         f" {nats(effect.direct_entropy)} instead of {nats(entropy)} nats per token"
     )
-    share = effect.mediated
+    share = effect.measures["mediated"]
     if share.value is None:
         return f"{said}."
     if share.value <= 0:
@@ -231,7 +230,7 @@ def causal_sentence(effect: EffectInfo | None, epsilon: float | None, it: str = 
 
 
 def _beside(effect: EffectInfo) -> str:
-    band = effect.against("loss")
+    band = effect.loss.control
     if band is None or band.beats is None or not band.n:
         return ""
     if band.beats >= BEATS:
