@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.memory import remembered
 from app.shared.record import Key
-from store.tables import Analysis, Latent, Run, Score
+from store.tables import DENSE, Analysis, Latent, Run, Score
 from store.vocabulary import CONTROL, HOLDS, NO_CLASS, UNEXPLAINED, UNMEASURED
 
 
@@ -65,29 +66,29 @@ def measured(session: Session, run: RunInfo) -> bool:
 
 def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By analysis: dense latents by group, each counted once (see app.classes.groups)."""
-    held = held_of(run).subquery()
-    group = group_of(held).label("group_name")
-    statement = (
-        select(Latent.analysis_id, group, func.count())
-        .join(Analysis, Analysis.id == Latent.analysis_id)
-        .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
-        .where(Analysis.run_id == run.id, Latent.is_dense)
-        .group_by(Latent.analysis_id, "group_name")
-    )
+    return remembered(session, ("profile", run.id), lambda: _profile(session, run))
+
+
+def _profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
+    counted = Counter((key[0], group) for key, group in groups_of(session, run).items())
     found: dict[int, dict[str, int]] = {}
-    for analysis_id, name, count in session.execute(statement):
-        found.setdefault(analysis_id, {})[name] = count
+    for (analysis_id, group), number in sorted(counted.items()):
+        found.setdefault(analysis_id, {})[group] = number
     return found
 
 
 def groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
-    """The group of each dense latent."""
+    """The group of each dense latent; of an SAE the densest first."""
+    return remembered(session, ("groups", run.id), lambda: _groups_of(session, run))
+
+
+def _groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
     held = held_of(run).subquery()
     statement = (
         select(Latent.analysis_id, Latent.index, group_of(held))
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
-        .where(Analysis.run_id == run.id, Latent.is_dense)
+        .where(Analysis.run_id == run.id, DENSE)
         .order_by(Latent.analysis_id, Latent.density.desc(), Latent.index)
     )
     return {(analysis_id, index): group for analysis_id, index, group in session.execute(statement)}
@@ -95,11 +96,15 @@ def groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
 
 def class_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By analysis: dense latents that have each class. A latent with two is in both."""
+    return remembered(session, ("class_counts", run.id), lambda: _class_counts(session, run))
+
+
+def _class_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     statement = (
         select(Score.analysis_id, Score.name, func.count())
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Score.label.in_(HOLDS))
+        .where(Analysis.run_id == run.id, DENSE, Score.label.in_(HOLDS))
         .group_by(Score.analysis_id, Score.name)
     )
     found: dict[int, dict[str, int]] = {}

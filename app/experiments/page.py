@@ -25,6 +25,7 @@ from app.experiments.seeds import StabilityTable, angles_view, stability_table
 from app.interventions.page import command
 from app.latents.facts import Fact
 from app.runs.settings import flat
+from app.shared.densities import thresholds_of
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
@@ -102,7 +103,7 @@ def experiment_page(session: Session, number: int) -> ExperimentPage:
     experiment = experiments.find_experiment(session, number)
     arms = experiment.arms
     names = {name: title_of(name) for name in in_order(arms)}
-    curves = experiments.arm_curves(session, number)
+    cuts = thresholds_of(experiment.dense_threshold)
     return ExperimentPage(
         title=f"Experiment {number} · {experiment.sae}",
         nav="experiments",
@@ -110,7 +111,7 @@ def experiment_page(session: Session, number: int) -> ExperimentPage:
         words=str(experiment.summary.get("words") or "") or headline(experiment, arms),
         facts=_facts(experiment, arms),
         arms=arm_rows(experiment, arms),
-        curves=_curves(curves, names, experiment.dense_threshold),
+        curves=_curves(experiments.arm_counts(session, number, cuts), cuts, names, experiment.dense_threshold),
         counts=_counts(arms, names),
         angles=angles_view(experiment),
         stability=stability_table(experiment, experiment.stability),
@@ -164,15 +165,14 @@ def _fact(experiment: ExperimentInfo, name: str, found: list[ArmInfo]) -> Fact:
     return Fact(f"dense latents, {title_of(name)}", "arm_n_dense", dense.value, small)
 
 
-def _curves(curves: plots.Curves, names: dict[str, str], threshold: float) -> View | None:
-    full = {key: curve for key, curve in curves.items() if curve}
-    if not full:
+def _curves(counts: plots.Counts, cuts: tuple[float, ...], names: dict[str, str], threshold: float) -> View | None:
+    if not counts:
         return None
-    figure = plots.curves_figure(full, names, threshold)
+    figure = plots.curves_figure(counts, cuts, names, threshold)
     rows = [
-        (names[arm], str(seed), *(count(sum(density > cut for density in full[arm, seed])) for cut in CUTS))
+        (names[arm], str(seed), *(count(counts[arm, seed][cuts.index(cut)]) for cut in CUTS))
         for arm in names
-        for name, seed in sorted(full)
+        for name, seed in sorted(counts)
         if name == arm
     ]
     summary = (

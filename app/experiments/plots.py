@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.experiments.queries import ArmInfo
-from app.home.plots import curve_info
+from app.experiments.queries import ArmInfo, ArmKey
 from app.interventions.plots import mark
 from app.shared.colours import arm_stroke
 from app.shared.figures import NEITHER, Figure, axis, figure
 
-Curves = Mapping[tuple[str, int], list[float]]
+Counts = Mapping[ArmKey, list[int]]
 DOTTED = 60  # angles: more dots would hide each other
 SPREAD = 0.2  # of a row, between seeds
 FROM = 0.003  # density: what fires less often than this tells the arms apart no more
 
 
-def curves_figure(curves: Curves, names: Mapping[str, str], threshold: float) -> Figure:
+def curves_figure(counts: Counts, cuts: Sequence[float], names: Mapping[str, str], threshold: float) -> Figure:
     """Latents denser than x, one thin line an SAE, arms by colour and dashes.
 
     Args:
-        curves: by arm and seed: all densities, descending.
+        counts: by arm and seed: how many latents are denser than each cut.
         names: arms as people read them, in their order.
     """
-    info = curve_info({f"{arm} {seed}": curve for (arm, seed), curve in curves.items()}, threshold)
-    ordered = sorted(curves, key=lambda key: (list(names).index(key[0]), key[1]))
+    ordered = sorted(counts, key=lambda key: (list(names).index(key[0]), key[1]))
     lines = [
-        _line(arm, names[arm], seed, info.thresholds, info.counts[f"{arm} {seed}"])
+        _line(arm, names[arm], seed, cuts, counts[arm, seed])
         for arm, seed in ordered[::-1]  # the first arms lie on top
     ]
     x = axis("density (share of tokens)", type="log", range=[-2.55, 0], dtick=1, tickvals=[0.01, 0.1, 1],
@@ -36,7 +34,7 @@ def curves_figure(curves: Curves, names: Mapping[str, str], threshold: float) ->
     return figure(lines, 380, x, y, shapes=[mark(threshold)], hovermode="closest")
 
 
-def _line(arm: str, name: str, seed: int, thresholds: list[float], counts: list[int]) -> dict[str, Any]:
+def _line(arm: str, name: str, seed: int, thresholds: Sequence[float], counts: list[int]) -> dict[str, Any]:
     stroke = arm_stroke(arm)
     kept = [(cut, count or None) for cut, count in zip(thresholds, counts, strict=True) if cut >= FROM]
     return {

@@ -9,8 +9,13 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.http.errors import NotFound
+from app.shared.densities import counts_above
+from app.shared.memory import remembered
 from app.shared.record import Evidence, Hidden, Moment, Number, Record, cleaned, columns, read
 from store.tables import Arm, Experiment, Model, Sae, Stability
+
+ArmKey = tuple[str, int]
+"""Name and seed."""
 
 
 class ArmInfo(Record):
@@ -124,10 +129,16 @@ def list_arms(session: Session, number: int | None = None) -> list[ArmInfo]:
     return read(session, ArmInfo, statement if number is None else statement.where(Arm.experiment_id == number))
 
 
-def arm_curves(session: Session, number: int) -> dict[tuple[str, int], list[float]]:
-    """By arm and seed: all densities, descending."""
+def arm_counts(session: Session, number: int, cuts: tuple[float, ...]) -> dict[ArmKey, list[int]]:
+    """By arm and seed: how many of its latents are denser than each cut; arms whose densities were not kept are left
+    out."""
     statement = select(Arm.name, Arm.seed, Arm.density_curve).where(Arm.experiment_id == number)
-    return {(name, seed): curve for name, seed, curve in session.execute(statement)}
+    rows = statement.execution_options(yield_per=1)
+    return remembered(
+        session,
+        ("arm_counts", number, cuts),
+        lambda: {(name, seed): counts_above(curve, cuts) for name, seed, curve in session.execute(rows) if curve},
+    )
 
 
 def _list_stability(session: Session, number: int) -> list[StabilityInfo]:

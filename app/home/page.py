@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
-from app.home.plots import CurveInfo, curve_figure, curve_info, scatter_figure
+from app.home.plots import curve_figure, scatter_figure
 from app.layers import plots as functions
 from app.layers.page import stack_words
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.shared.densities import CurveInfo
 from app.shared.figures import Figure
 from app.shared.page import Page
 
@@ -50,7 +51,7 @@ class HomePage(Page):
 def home_page(session: Session, run: runs.RunInfo, pin: str) -> HomePage:
     """The page of a run."""
     found, points = saes.list_saes(session, run), saes.scatter_points(session, run)
-    info = curve_info(saes.density_curves(session, run), run.dense_threshold)
+    info = saes.density_curve(session, run)
     groups = class_counts.profile(session, run) if class_counts.measured(session, run) else {}
     return HomePage(
         title="Overview",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.saes.queries import Point, SaeInfo
+from app.shared.densities import Bar, CurveInfo
 from app.shared.figures import DIM, INK, STEPS, Figure, axis, figure
 
 
@@ -59,34 +58,11 @@ def layers_figure(saes: list[SaeInfo], pin: str) -> list[tuple[str, Figure]]:
     return charts
 
 
-class CurveInfo(NamedTuple):
-    """How many latents of each SAE are denser than each threshold."""
-
-    thresholds: list[float]
-    counts: dict[str, list[int]]
-    start: int
-    """Place of the run's own threshold."""
-
-
-def curve_info(curves: dict[str, list[float]], threshold: float) -> CurveInfo:
-    """Counts at a fixed list of round thresholds: exact there, and a hundred times less than all densities."""
-    grid = {n / 1000 for n in range(1, 10)} | {n / 200 for n in range(2, 20)} | {n / 100 for n in range(10, 100)}
-    thresholds = sorted(grid | {threshold})
-    counts = {slug: _counts_above(curve, thresholds) for slug, curve in curves.items()}
-    return CurveInfo(thresholds, counts, thresholds.index(threshold))
-
-
-def _counts_above(descending: list[float], thresholds: list[float]) -> list[int]:
-    ascending = descending[::-1]
-    # strictly above: dense means density > threshold
-    return [len(ascending) - bisect_left(ascending, cut + 1e-12) for cut in thresholds]
-
-
 def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
     """Latents denser than x, one line an SAE; early layers light, late ones dark."""
     lines = [
         {
-            "type": "scatter", "mode": "lines", "name": f"layer {sae.layer}", "x": info.thresholds,
+            "type": "scatter", "mode": "lines", "name": f"layer {sae.layer}", "x": list(info.thresholds),
             "y": [count or None for count in info.counts[sae.slug]],
             "line": {"width": 1.6, "color": _step(place, len(saes))},
             "hovertemplate": "%{y:,} latents above %{x:.1%}<extra>%{fullData.name}</extra>",
@@ -102,18 +78,7 @@ def _step(place: int, steps: int) -> str:
     return STEPS[round(4 * place / max(1, steps - 1))]
 
 
-DECADES = [round(10 ** (step / 4), 6) for step in range(-16, 1)]  # a quarter of a decade a bar, from 0.01 % to 100 %
-
-
-def density_bars(descending: list[float]) -> list[tuple[float, float, int]]:
-    """(above, up to, latents) of each quarter of a decade of density; rarer ones are in the first."""
-    above = _counts_above(descending, [0.0, *DECADES[1:-1], 1.0])
-    counts = [many - few for many, few in pairwise(above)]
-    return list(zip(DECADES[:-1], DECADES[1:], counts, strict=True))
-
-
-def density_heights(descending: list[float]) -> list[int]:
-    """Bar heights 0 to 24 of log counts, a bar for each quarter of a decade of density; rarer ones are in the first."""
-    counts = [count for _low, _high, count in density_bars(descending)]
-    most = math.log1p(max(counts, default=0)) or 1
-    return [math.ceil(24 * math.log1p(count) / most) for count in counts]
+def density_heights(bars: list[Bar]) -> list[int]:
+    """Heights 0 to 24 of bars' log counts."""
+    most = math.log1p(max((count for _low, _high, count in bars), default=0)) or 1
+    return [math.ceil(24 * math.log1p(count) / most) for _low, _high, count in bars]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
 from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
-from store.tables import Analysis, Association, Corpus, Label, Latent, Run, Sae
+from store.tables import DENSE, Analysis, Association, Corpus, Label, Latent, Run, Sae
 from store.vocabulary import NO, UNMEASURED, YES
 
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
@@ -140,7 +140,7 @@ def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list
         select(Association.analysis_id, Association.index, Association.label_id, place)
         .join(Label, Label.id == Association.label_id)
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
-        .where(Label.run_id == run.id, Latent.is_dense, Association.verdict != UNMEASURED)
+        .where(Label.run_id == run.id, DENSE, Association.verdict != UNMEASURED)
         .subquery()
     )
     keys = (
@@ -162,7 +162,7 @@ def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
         .join(Analysis, Analysis.id == Association.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Association.verdict == YES)
+        .where(Analysis.run_id == run.id, DENSE, Association.verdict == YES)
         .group_by(Association.label_id, Sae.slug)
     )
     found: dict[int, dict[str, int]] = {}

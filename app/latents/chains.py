@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
 from app.shared.record import Hidden, Record, columns, read
-from store.tables import Analysis, Chain, Latent, Sae
+from store.tables import DENSE, Analysis, Chain, Latent, Sae
 
 
 class ChainInfo(Record):
@@ -65,7 +65,7 @@ def list_steps(session: Session, run: RunInfo) -> list[Step]:
         select(Chain.analysis_id, Chain.index, Chain.other_analysis_id, Chain.other, Chain.correlation)
         .join(Latent, and_(Latent.analysis_id == Chain.analysis_id, Latent.index == Chain.index))
         .join(Analysis, Analysis.id == Chain.analysis_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Chain.side == "next")
+        .where(Analysis.run_id == run.id, DENSE, Chain.side == "next")
         .order_by(Chain.analysis_id, Chain.index)
     )
     return [Step(*row) for row in session.execute(statement)]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
 from app.classes.groups import SEVERAL, ordered, title_of
-from app.home.plots import density_bars, density_heights, layers_figure
+from app.home.plots import density_heights, layers_figure
 from app.latents import chains
 from app.layers import flow as flow
 from app.layers import plots as functions
@@ -17,6 +17,7 @@ from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import Point, SaeInfo
+from app.shared.densities import Bar
 from app.shared.figures import Figure, View
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
@@ -72,7 +73,7 @@ DOTS = 400
 def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
     """The page of a run."""
     found = saes.list_saes(session, run)
-    curves = saes.density_curves(session, run)
+    bars = saes.density_bars(session, run)
     known = class_counts.measured(session, run)
     groups = class_counts.profile(session, run) if known else {}
     return LayersPage(
@@ -81,14 +82,14 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
         run=run,
         saes=found,
         charts=layers_figure(found, pin),
-        densities={slug: density_heights(curve) for slug, curve in curves.items()},
+        densities={slug: density_heights(own) for slug, own in bars.items()},
         paired=saes.dense_in_pairs(session, run),
         stack=functions.stack_figure(found, groups, pin) if known else None,
         stack_words=stack_words(found, groups),
         legend=functions.legend(groups),
         class_table=class_table(found, class_counts.class_counts(session, run), groups) if known else [],
         flow=_flow(session, run, found, pin) if known else None,
-        panels=_panels(found, saes.scatter_points(session, run), curves, pin),
+        panels=_panels(found, saes.scatter_points(session, run), bars, pin),
     )
 
 
@@ -141,14 +142,12 @@ def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -
 
 
 def _panels(
-    found: list[SaeInfo], points: list[Point], curves: Mapping[str, list[float]], pin: str
+    found: list[SaeInfo], points: list[Point], bars: Mapping[str, list[Bar]], pin: str
 ) -> list[tuple[SaeInfo, Figure]]:
     return [
         (
             sae,
-            functions.panel_figure(
-                sae, [dot for dot in points if dot.slug == sae.slug][:DOTS], density_bars(curves[sae.slug]), pin
-            ),
+            functions.panel_figure(sae, [dot for dot in points if dot.slug == sae.slug][:DOTS], bars[sae.slug], pin),
         )
         for sae in found
     ]

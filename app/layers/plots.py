@@ -13,6 +13,7 @@ from typing import Any
 
 from app.classes.groups import REST, SEVERAL, fill_of, ordered, title_of
 from app.saes.queries import Point, SaeInfo
+from app.shared.densities import Bar
 from app.shared.figures import CARD, EDGE, INK, NEITHER, Figure, axis, figure
 
 
@@ -80,7 +81,7 @@ def place_of(sae: SaeInfo, saes: list[SaeInfo]) -> str:
     return f"{sae.layer}" if alone else f"{sae.layer} {sae.slug.rsplit('/', 1)[-1]}"
 
 
-def panel_figure(sae: SaeInfo, points: list[Point], densities: list[tuple[float, float, int]], pin: str) -> Figure:
+def panel_figure(sae: SaeInfo, points: list[Point], densities: list[Bar], pin: str) -> Figure:
     """One layer: latents by density above, density against antipodality below, on one axis.
 
     Args:

@@ -27,6 +27,7 @@ from app.saes.queries import SaeInfo
 from app.shared.figures import CARD
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import Page
+from app.team import queries as team
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
 
@@ -132,7 +133,7 @@ def report_page(session: Session, run: RunInfo) -> ReportPage:
     done, model = interventions.list_interventions(session, run), report.find_model(session, run)
     tried = [one for one in experiments.list_experiments(session) if one.sae in {sae.slug for sae in found}]
     columns = labels.list_labels(session, run)
-    dense, people = report.annotated(session, run)
+    people = report.people(session, run)
     return ReportPage(
         title="Report",
         nav="home",
@@ -141,7 +142,7 @@ def report_page(session: Session, run: RunInfo) -> ReportPage:
         lines=_lines(found, groups, report.set_effects(session, run)),
         groups=functions.legend(groups),
         matters=matters_of(session, run, found),
-        ruled=ruled(session, run, dense, people),
+        ruled=ruled(run, team.review(session, run), people),
         opinions=opinions(session, run, found),
         experiments=_experiments(tried, experiments.list_arms(session) if tried else []),
         steering=_steering(report.steered(session, run)),

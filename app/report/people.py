@@ -18,7 +18,7 @@ from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, pair_at
 from app.shared.numbers import count
 from app.team import queries as team
-from app.team.queries import AGREES, DIFFERS
+from app.team.queries import AGREES, DIFFERS, Review
 from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
 
 NOTES = 6
@@ -53,14 +53,13 @@ class Opinion:
     note: list[NotePart]
 
 
-def ruled(session: Session, run: RunInfo, said: int, people: int) -> Ruled | None:
+def ruled(run: RunInfo, review: Review, people: int) -> Ruled | None:
     """Verdicts side by side, and how far they agree.
 
     Args:
-        said: dense latents of which anybody says something.
-        people: that do.
+        people: who had the last word on a latent of the run.
     """
-    counts = team.verdict_cells(session, run)
+    counts = team.verdict_cells(review)
     if not people and not any(rule for rule, _person in counts):
         return None
     rule = {name: sum(n for (given, _person), n in counts.items() if given == name) for name in RULE_VERDICTS}
@@ -70,7 +69,7 @@ def ruled(session: Session, run: RunInfo, said: int, people: int) -> Ruled | Non
         rule=[count(rule[name]) for name in RULE_VERDICTS],
         people=[count(person[name]) for name in RULE_VERDICTS],
         total=f"{count(sum(rule.values()))} of {count(run.n_dense)} dense latents",
-        words=_agreement(counts, team.cells(session, run) if people else [], said, people, run.n_dense),
+        words=_agreement(counts, team.cells(review) if people else [], len(review.said), people, run.n_dense),
     )
 
 

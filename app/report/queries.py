@@ -9,12 +9,14 @@ from typing import Any
 from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.annotations.queries import AnnotationInfo, info, of_latent
+from app.annotations.queries import AnnotationInfo, info
 from app.classes.groups import place_of
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.shared.record import Key, Record, columns, finite, read
+from app.team.queries import something
 from store.tables import (
+    DENSE,
     Analysis,
     Annotation,
     Effect,
@@ -27,6 +29,7 @@ from store.tables import (
     Score,
     Steering,
 )
+from store.tables.team import ALONE
 from store.vocabulary import HOLDS, NO_CLASS, OWN, RANDOM, SET, VARIANCE, YES, Statement
 
 
@@ -70,21 +73,16 @@ def find_model(session: Session, run: RunInfo) -> ModelInfo:
     return read(session, ModelInfo, statement)[0]
 
 
-def annotated(session: Session, run: RunInfo) -> tuple[int, int]:
-    """Dense latents of which somebody says something, and people who had the last word on a latent of the run."""
-    something = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
+def people(session: Session, run: RunInfo) -> int:
+    """People who had the last word on a latent of the run, dense or not."""
     statement = (
-        select(
-            func.coalesce(func.sum(case((Latent.is_dense, 1), else_=0)), 0), func.count(Annotation.author.distinct())
-        )
-        .select_from(Latent)
-        .join(Analysis, Analysis.id == Latent.analysis_id)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .join(Annotation, of_latent())
-        .where(Analysis.run_id == run.id, something)
+        select(func.count(Annotation.author.distinct()))
+        .join(Sae, Sae.sha256 == Annotation.sae_sha256)
+        .join(Analysis, Analysis.sae_id == Sae.id)
+        .where(Analysis.run_id == run.id, Annotation.latest, Annotation.other == ALONE, something())
+        .where(Annotation.index < Sae.n_latents)  # a file may have brought one of an index that no latent has
     )
-    dense, people = session.execute(statement).one()
-    return int(dense), people
+    return session.scalar(statement) or 0
 
 
 def latest_said(
@@ -96,14 +94,12 @@ def latest_said(
         noted: only with a note.
         saes: slugs; None takes all of the run.
     """
-    something = Annotation.note != ""
-    if not noted:
-        something = or_(something, Annotation.category.is_not(None), Annotation.verdict.is_not(None))
+    wanted = Annotation.note != "" if noted else something()
     statement = (
         select(Sae.slug, Sae.layer, Annotation)
         .join(Sae, Sae.sha256 == Annotation.sae_sha256)
         .join(Analysis, Analysis.sae_id == Sae.id)
-        .where(Analysis.run_id == run.id, Annotation.latest, something, true() if saes is None else Sae.slug.in_(saes))
+        .where(Analysis.run_id == run.id, Annotation.latest, wanted, true() if saes is None else Sae.slug.in_(saes))
         .order_by(Annotation.created.desc(), Annotation.id.desc())
         .limit(limit)
     )
@@ -132,7 +128,7 @@ def one_of_each(session: Session, run: RunInfo) -> list[Example]:
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
+        .where(Analysis.run_id == run.id, DENSE, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
         .subquery()
     )
     found = read(session, Example, select(ranked).where(ranked.c.place == 1))
@@ -163,7 +159,7 @@ def strongest_effects(session: Session, run: RunInfo, limit: int) -> list[Key]:
         .join(Effect, Effect.intervention_id == Intervention.id)
         .join(Analysis, Analysis.id == Intervention.analysis_id)
         .join(Latent, and_(Latent.analysis_id == Intervention.analysis_id, Latent.index == Effect.index))
-        .where(Analysis.run_id == run.id, Effect.subject == "latent", Effect.what == OWN, Latent.is_dense)
+        .where(Analysis.run_id == run.id, Effect.subject == "latent", Effect.what == OWN, DENSE)
         .order_by(func.abs(Effect.loss).desc(), Intervention.analysis_id, Effect.index)
         .limit(limit)
     )

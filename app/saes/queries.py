@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
+from app.shared.densities import BAR_CUTS, Bar, CurveInfo, bars, counts_above, thresholds_of
 from app.shared.memory import remembered
 from app.shared.record import Hidden, Record, columns, read
-from store.tables import Analysis, Latent, Model, Run, Sae
+from store.tables import DENSE, Analysis, Latent, Model, Run, Sae
 
 
 class SaeInfo(Record):
@@ -84,10 +85,27 @@ def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
     return next(sae for sae in list_saes(session, run) if sae.slug == slug)
 
 
-def density_curves(session: Session, run: RunInfo) -> dict[str, list[float]]:
-    """By SAE slug: all its densities, descending."""
+def density_counts(session: Session, run: RunInfo, cuts: tuple[float, ...]) -> dict[str, list[int]]:
+    """By SAE slug: how many of its latents are denser than each cut. A curve is as long as its SAE is wide: it is read
+    once, and one SAE at a time."""
     statement = select(Sae.slug, Analysis.density_curve).join(Sae, Sae.id == Analysis.sae_id)
-    return {row.slug: row.density_curve for row in session.execute(statement.where(Analysis.run_id == run.id))}
+    rows = statement.where(Analysis.run_id == run.id).execution_options(yield_per=1)
+    return remembered(
+        session,
+        ("density_counts", run.id, cuts),
+        lambda: {slug: counts_above(curve, cuts) for slug, curve in session.execute(rows)},
+    )
+
+
+def density_curve(session: Session, run: RunInfo) -> CurveInfo:
+    """The counts above round thresholds and the run's own."""
+    cuts = thresholds_of(run.dense_threshold)
+    return CurveInfo(cuts, density_counts(session, run, cuts), cuts.index(run.dense_threshold))
+
+
+def density_bars(session: Session, run: RunInfo) -> dict[str, list[Bar]]:
+    """By SAE slug: latents of each quarter of a decade of density."""
+    return {slug: bars(above) for slug, above in density_counts(session, run, BAR_CUTS).items()}
 
 
 def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
@@ -95,7 +113,7 @@ def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
     statement = (
         select(Latent.analysis_id, func.count())
         .join(Analysis, Analysis.id == Latent.analysis_id)
-        .where(Analysis.run_id == run.id, Latent.is_dense, Latent.is_pair)
+        .where(Analysis.run_id == run.id, DENSE, Latent.is_pair)
         .group_by(Latent.analysis_id)
     )
     return {row[0]: row[1] for row in session.execute(statement)}

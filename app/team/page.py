@@ -93,10 +93,11 @@ class TeamPage(Page):
 def team_page(session: Session, run: RunInfo, limit: int) -> TeamPage:
     """The page of a run, with at most `limit` latents in each list of the queue."""
     found = list_saes(session, run)
-    counted, cells = team.progress(session, run), team.cells(session, run)
+    review = team.review(session, run)
+    counted, cells = team.progress(review), team.cells(review)
     every = _summed(counted.values())
-    differs = _queue_list(session, run, "differs", every.differs, limit)
-    unseen = _queue_list(session, run, "unseen", every.dense - every.said, limit)
+    differs = _queue_list(session, team.queue(found, review, "differs", limit), every.differs)
+    unseen = _queue_list(session, team.queue(found, review, "unseen", limit), every.dense - every.said)
     latents, pairs = team.annotated_counts(session, run)
     known = categories.list_categories(session)
     return TeamPage(
@@ -107,10 +108,12 @@ def team_page(session: Session, run: RunInfo, limit: int) -> TeamPage:
         everything=_progress_line(None, every),
         progress=[_progress_line(one, counted[one.analysis_id]) for one in found if one.analysis_id in counted],
         others=(latents - every.said, pairs),
-        authors=[(one, link("/annotations/activity", {"author": one.name})) for one in team.authors(session, run)],
+        authors=[
+            (one, link("/annotations/activity", {"author": one.name})) for one in team.authors(session, run, review)
+        ],
         categories=category_matrix(cells, known) if every.category else None,
         measured=any(cell.group != UNMEASURED for cell in cells),
-        verdicts=verdict_matrix(team.verdict_cells(session, run)) if every.verdict else None,
+        verdicts=verdict_matrix(team.verdict_cells(review)) if every.verdict else None,
         differs=differs,
         unseen=unseen,
         first=next((row.href for row in (*differs.rows, *unseen.rows)), ""),
@@ -118,6 +121,11 @@ def team_page(session: Session, run: RunInfo, limit: int) -> TeamPage:
         longer=link("/annotations", {"limit": 10 * limit}) if limit < 500 else "",
         every_unseen=link("/latents", {"annotated": False}),
     )
+
+
+def _written(author: AuthorInfo) -> str:
+    """Address of all that they wrote."""
+    return link("/annotations/activity", {"author": author.name})
 
 
 def _summed(counted: Iterable[Progress]) -> Progress:
@@ -138,9 +146,8 @@ def _progress_line(sae: SaeInfo | None, counts: Progress) -> ProgressLine:
     return ProgressLine(sae, counts, bars)
 
 
-def _queue_list(session: Session, run: RunInfo, kind: team.Queue, total: int, limit: int) -> QueueList:
-    """At most `limit` of the `total` latents of a kind."""
-    found = team.queue(session, run, kind, limit) if total else []
+def _queue_list(session: Session, found: list[Queued], total: int) -> QueueList:
+    """The first of the `total` latents of a kind."""
     held = classes.classes_of(session, [(one.analysis_id, one.index) for one in found]) if found else {}
     rows = []
     for one in found:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.annotations.queries import of_latent
 from app.classes import counts as class_counts
+from app.classes.queries import Key
 from app.classes.views import CLASSES
 from app.interventions.queries import own_value
 from app.runs.queries import RunInfo
-from app.shared.record import finite
-from store.tables import Analysis, Annotation, Latent, Sae, Score, Verdict
+from app.saes.queries import SaeInfo
+from app.shared.memory import remembered
+from app.shared.record import Key, finite
+from store.tables import DENSE, Analysis, Annotation, Latent, Sae, Score, Verdict
 from store.tables.team import ALONE
 from store.vocabulary import HOLDS, NO, UNEXPLAINED
 
@@ -73,124 +78,186 @@ class Queued:
     state: str
     human: str | None
     rule: str | None
-    author: str | None
     effect: float | None
     """Change of the loss without it, nats per token; None where it was not ablated."""
 
 
-def progress(session: Session, run: RunInfo) -> dict[int, Progress]:
+class Machine(NamedTuple):
+    """What a run says of a dense latent."""
+
+    density: float
+    group: str
+    """See app.classes.groups."""
+    rule: str | None
+    effect: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's dense latents: the same for all pages until a worker commits, whatever people write meanwhile."""
+
+    latents: dict[Key, Machine]
+    """In the order of the queue: unexplained ones first, then by the size of their effect where it was measured, then
+    by density."""
+    counts: Counter[tuple[int, str, str | None]]
+    """Of each analysis, by group and the rule's verdict."""
+
+
+class Said(NamedTuple):
+    """What people say of a dense latent."""
+
+    category: str | None
+    human: str | None
+    author: str
+    state: str
+    machine: Machine
+
+    @property
+    def differs(self) -> bool:
+        """What the machine did not measure, or the rule did not judge, cannot differ."""
+        rule = self.machine.rule
+        return self.state == DIFFERS or bool(self.human and rule and self.human != rule)
+
+
+@dataclass(frozen=True)
+class Review:
+    """A run's dense latents, and what people say of some of them."""
+
+    measured: Measured
+    said: dict[Key, Said]
+
+    def silent(self) -> Counter[tuple[int, str, str | None]]:
+        """As `Measured.counts`: those of which nobody says anything."""
+        return self.measured.counts - Counter(
+            (key[0], one.machine.group, one.machine.rule) for key, one in self.said.items()
+        )
+
+
+def review(session: Session, run: RunInfo) -> Review:
+    """What there is to say of a run's dense latents. What people wrote is read each time, and nothing else."""
+    measured = remembered(session, ("reviewed", run.id), lambda: _measured(session, run))
+    return Review(measured, _said(session, run, measured))
+
+
+def progress(found: Review) -> dict[int, Progress]:
     """By analysis; SAEs without dense latents are left out."""
-    table = _reviewed(run).subquery()
-    columns = (table.c.said, _given(table.c.category), _given(table.c.human), _differs(table))
-    statement = select(table.c.analysis_id, func.count(), *map(func.sum, columns)).group_by(table.c.analysis_id)
-    return {row[0]: Progress(*map(int, row[1:])) for row in session.execute(statement)}
+    dense = Counter[int]()
+    for (analysis_id, *_), number in found.measured.counts.items():
+        dense[analysis_id] += number
+    by_analysis: dict[int, list[Said]] = {}
+    for key, one in found.said.items():
+        by_analysis.setdefault(key[0], []).append(one)
+    return {own: _progress(number, by_analysis.get(own, [])) for own, number in dense.items()}
 
 
-def cells(session: Session, run: RunInfo) -> list[Cell]:
-    """Machine class against human category; every dense latent is in one cell."""
-    table = _reviewed(run).subquery()
-    columns = (table.c.group_name, table.c.category, table.c.state)
-    return [Cell(*row) for row in session.execute(select(*columns, func.count()).group_by(*columns))]
-
-
-def verdict_cells(session: Session, run: RunInfo) -> dict[tuple[str | None, str | None], int]:
-    """Dense latents by the rule's verdict and people's; None where there is none."""
-    table = _reviewed(run).subquery()
-    statement = select(table.c.rule, table.c.human, func.count()).group_by(table.c.rule, table.c.human)
-    return {(rule, human): number for rule, human, number in session.execute(statement)}
-
-
-def authors(session: Session, run: RunInfo) -> list[AuthorInfo]:
-    """Those who wrote most first, MAX_AUTHORS at most."""
-    table = _reviewed(run).subquery()
-    last = (
-        select(table.c.author, func.count().label("latents"))
-        .where(table.c.said == 1)
-        .group_by(table.c.author)
-        .subquery()
+def _progress(dense: int, said: list[Said]) -> Progress:
+    return Progress(
+        dense=dense,
+        said=len(said),
+        category=sum(one.category is not None for one in said),
+        verdict=sum(one.human is not None for one in said),
+        differs=sum(one.differs for one in said),
     )
-    versions = (
-        select(Annotation.author, func.count().label("versions"))
+
+
+def cells(found: Review) -> list[Cell]:
+    """Machine class against human category; every dense latent is in one cell."""
+    counted = Counter((one.machine.group, one.category, one.state) for one in found.said.values())
+    for (_analysis, group, _rule), number in found.silent().items():
+        counted[group, None, ""] += number
+    return [Cell(*of, number) for of, number in counted.items()]
+
+
+def verdict_cells(found: Review) -> dict[tuple[str | None, str | None], int]:
+    """Dense latents by the rule's verdict and people's; None where there is none."""
+    counted = Counter((one.machine.rule, one.human) for one in found.said.values())
+    for (_analysis, _group, rule), number in found.silent().items():
+        counted[rule, None] += number
+    return dict(counted)
+
+
+def authors(session: Session, run: RunInfo, found: Review) -> list[AuthorInfo]:
+    """Those who wrote most first, MAX_AUTHORS at most."""
+    last = Counter(one.author for one in found.said.values())
+    versions = func.count()
+    statement = (
+        select(Annotation.author, versions)
         .where(Annotation.sae_sha256.in_(_weights(run)))
         .group_by(Annotation.author)
-        .subquery()
-    )
-    statement = (
-        select(versions.c.author, versions.c.versions, func.coalesce(last.c.latents, 0))
-        .outerjoin(last, last.c.author == versions.c.author)
-        .order_by(versions.c.versions.desc(), versions.c.author)
+        .order_by(versions.desc(), Annotation.author)
         .limit(MAX_AUTHORS)
     )
-    return [AuthorInfo(*row) for row in session.execute(statement)]
+    return [AuthorInfo(name, number, last[name]) for name, number in session.execute(statement)]
 
 
 def annotated_counts(session: Session, run: RunInfo) -> tuple[int, int]:
     """Latents and pairs of the run's SAEs of which somebody says something, dense or not."""
-    something = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
     pair = case((Annotation.other != ALONE, 1), else_=0)
     statement = select(func.count(), func.sum(pair)).where(
-        Annotation.latest, Annotation.sae_sha256.in_(_weights(run)), something
+        Annotation.latest, Annotation.sae_sha256.in_(_weights(run)), something()
     )
     every, pairs = session.execute(statement).one()
     return every - int(pairs or 0), int(pairs or 0)
 
 
-def queue(session: Session, run: RunInfo, kind: Queue, limit: int) -> list[Queued]:
-    """Latents to look at: unexplained ones first, then by the size of their effect where it was measured, then by
-    density.
+def queue(saes: Iterable[SaeInfo], found: Review, kind: Queue, limit: int) -> list[Queued]:
+    """Latents to look at, in the order of the run's.
 
     Args:
         kind: those of which people and the machine say different things, or those of which nobody says anything.
     """
-    table = _reviewed(run).add_columns(own_value("loss").label("effect")).subquery()
-    explained = case((table.c.group_name == UNEXPLAINED, 0), else_=1)
-    wanted = _differs(table) == 1 if kind == "differs" else table.c.said == 0
-    largest = func.abs(table.c.effect).desc()
+    of, said = {sae.analysis_id: sae for sae in saes}, found.said
+    wanted = (
+        key
+        for key in found.measured.latents
+        if (kind == "unseen" if key not in said else kind == "differs" and said[key].differs)
+    )
+    return [_queued(key, found, of[key[0]]) for key in islice(wanted, limit)]
+
+
+def something() -> ColumnElement[bool]:
+    """A condition on annotations: what was said was not taken back."""
+    return or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
+
+
+def _measured(session: Session, run: RunInfo) -> Measured:
+    groups = class_counts.groups_of(session, run)
+    ruled = and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index)
     statement = (
-        select(table)
-        .where(wanted)
-        .order_by(
-            explained, table.c.effect.is_(None), largest, table.c.density.desc(), table.c.analysis_id, table.c.index
-        )
-        .limit(limit)
-    )
-    return [_queued(row) for row in session.execute(statement).mappings()]
-
-
-def _reviewed(run: RunInfo) -> Any:
-    """A row a dense latent: its group, what people say of it, what the rule says."""
-    held = class_counts.held_of(run).subquery()
-    named = aliased(Score)
-    return (
-        select(
-            Latent.analysis_id,
-            Latent.index,
-            Latent.density,
-            Sae.slug,
-            Sae.layer,
-            class_counts.group_of(held).label("group_name"),
-            Annotation.category,
-            Annotation.verdict.label("human"),
-            Annotation.author,
-            Verdict.verdict.label("rule"),
-            _state(named).label("state"),
-            _said().label("said"),
-        )
+        select(Latent.analysis_id, Latent.index, Latent.density, Verdict.verdict, own_value("loss"))
         .join(Analysis, Analysis.id == Latent.analysis_id)
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
-        .outerjoin(Annotation, of_latent())
-        .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
-        .outerjoin(
-            named,
-            and_(
-                named.analysis_id == Latent.analysis_id,
-                named.index == Latent.index,
-                named.name == Annotation.category,
-            ),
-        )
-        .where(Analysis.run_id == run.id, Latent.is_dense)
+        .outerjoin(Verdict, ruled)
+        .where(Analysis.run_id == run.id, DENSE)
     )
+    rows = [
+        ((analysis_id, index), Machine(density, groups[analysis_id, index], rule, finite(effect)))
+        for analysis_id, index, density, rule, effect in session.execute(statement)
+    ]
+    latents = dict(sorted(rows, key=_first))
+    return Measured(latents, Counter((key[0], one.group, one.rule) for key, one in latents.items()))
+
+
+def _first(row: tuple[Key, Machine]) -> tuple[Any, ...]:
+    key, one = row
+    return one.group != UNEXPLAINED, one.effect is None, -abs(one.effect or 0), -one.density, key
+
+
+def _said(session: Session, run: RunInfo, measured: Measured) -> dict[Key, Said]:
+    named = aliased(Score)
+    given = (named.analysis_id == Analysis.id, named.index == Annotation.index, named.name == Annotation.category)
+    statement = (
+        select(Analysis.id, Annotation.index, Annotation.category, Annotation.verdict, Annotation.author, _state(named))
+        .join(Sae, Sae.sha256 == Annotation.sae_sha256)
+        .join(Analysis, Analysis.sae_id == Sae.id)
+        .outerjoin(named, and_(*given))
+        .where(Analysis.run_id == run.id, Annotation.latest, Annotation.other == ALONE, something())
+    )
+    latents = measured.latents
+    return {
+        (analysis_id, index): Said(category, verdict, author, state, latents[analysis_id, index])
+        for analysis_id, index, category, verdict, author, state in session.execute(statement)
+        if (analysis_id, index) in latents
+    }
 
 
 def _state(named: Any) -> Any:
@@ -202,24 +269,22 @@ def _state(named: Any) -> Any:
     )
 
 
-def _said() -> Any:
-    given = or_(Annotation.category.is_not(None), Annotation.verdict.is_not(None), Annotation.note != "")
-    return case((given, 1), else_=0)
-
-
-def _given(column: Any) -> Any:
-    return case((column.is_not(None), 1), else_=0)
-
-
-def _differs(table: Any) -> Any:
-    """What the machine did not measure, or the rule did not judge, cannot differ."""
-    return case((or_(table.c.state == DIFFERS, table.c.human != table.c.rule), 1), else_=0)
-
-
 def _weights(run: RunInfo) -> Any:
     return select(Sae.sha256).join(Analysis, Analysis.sae_id == Sae.id).where(Analysis.run_id == run.id)
 
 
-def _queued(row: Any) -> Queued:
-    own = {name: row[name] for name in Queued.__dataclass_fields__ if name != "group"}
-    return Queued(group=row["group_name"], **own | {"effect": finite(row["effect"])})
+def _queued(key: Key, found: Review, sae: SaeInfo) -> Queued:
+    machine, said = found.measured.latents[key], found.said.get(key)
+    return Queued(
+        analysis_id=key[0],
+        index=key[1],
+        slug=sae.slug,
+        layer=sae.layer,
+        density=machine.density,
+        group=machine.group,
+        category=said and said.category,
+        state=said.state if said else "",
+        human=said and said.human,
+        rule=machine.rule,
+        effect=machine.effect,
+    )

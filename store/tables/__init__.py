@@ -9,12 +9,13 @@ trains SAEs anew.
 from store.tables.base import Base
 from store.tables.classes import Association, Chain, Label, Score
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
-from store.tables.latents import Example, Latent, Pair, Profile
+from store.tables.latents import DENSE, Example, Latent, Pair, Profile
 from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
 from store.tables.search import LatentToken, SearchText, Token
 from store.tables.team import Annotation, Category, SavedView
 
 __all__ = [
+    "DENSE",
     "Analysis",
     "Annotation",
     "Arm",

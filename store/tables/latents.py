@@ -89,6 +89,10 @@ class Latent(Base):
         return self.analysis.sae.layer
 
 
+DENSE = Latent.is_dense.is_(True)
+"""As the index of the few says it: SQLite reads every latent for `WHERE is_dense`."""
+
+
 class Profile(Base):
     """A value with more than one number: histogram, series or token list of one latent.
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.classes import counts as class_counts
 from app.classes.views import CLASSES
-from app.home.plots import curve_figure, curve_info, density_heights, layers_figure, scatter_figure
+from app.home.plots import curve_figure, density_heights, layers_figure, scatter_figure
 from app.latents.page import latent_page
 from app.latents.plots import Bars, bars_of, series_points
 from app.latents.profiles import Histogram, Series
@@ -23,6 +23,7 @@ from app.pairs.page import pair_page
 from app.pairs.record import read_pair
 from app.runs import queries as runs
 from app.saes import queries as saes
+from app.shared.densities import BAR_CUTS, bars, counts_above, thresholds_of
 from app.shared.figures import COLOURS, Figure, View
 from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
 
@@ -48,7 +49,7 @@ def figures(session: Session) -> list[Figure]:
     run = runs.find_run(session, None)
     assert run
     found = saes.list_saes(session, run)
-    info = curve_info(saes.density_curves(session, run), run.dense_threshold)
+    info = saes.density_curve(session, run)
     pair = pair_page(run, read_pair(session, found[1], POSITIVE, NEGATIVE), "", whole=True).sections
     assert pair.histograms
     assert pair.positions
@@ -139,13 +140,12 @@ def test_a_series_keeps_its_gap() -> None:
 @pytest.mark.parametrize("cut", [0.1, 0.25, 0.5, 0.123])
 def test_the_threshold_counts_what_is_strictly_denser(cut: float) -> None:
     curve = [0.9, 0.5, 0.25, 0.25, 0.123, 0.1, 0.1, 0.0]
-    info = curve_info({"a": curve}, cut)
-    assert info.thresholds[info.start] == cut
-    assert info.counts["a"][info.start] == sum(density > cut for density in curve)
+    cuts = thresholds_of(cut)
+    assert counts_above(curve, cuts)[cuts.index(cut)] == sum(density > cut for density in curve)
 
 
 def test_density_heights_show_where_the_latents_are() -> None:
-    heights = density_heights([1.0] + [0.00005] * 100)
+    heights = density_heights(bars(counts_above([1.0] + [0.00005] * 100, BAR_CUTS)))
     assert len(heights) == 16
     assert (heights[0], heights[-1]) == (24, 4)
     assert set(heights[1:-1]) == {0}
