@@ -15,7 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from analysis.reading import hook_points
+from analysis.reading.hook_names import parse
 from analysis.reading.model import LanguageModel
+
+_ADDED = ("embed", "resid_pre", "resid_post", "mlp_out")  # a change there is one of what a block takes in
 
 
 class _Done(Exception):  # noqa: N818 - no error: it ends the pass early
@@ -35,17 +38,17 @@ class Tail:
 
     Args:
         model: the model.
-        hook_point: where it is changed: `resid_pre`, `resid_post`, `mlp_out` or `attn_out` of a block.
+        hook_point: where it is changed.
     """
 
     def __init__(self, model: LanguageModel, hook_point: str) -> None:
-        layer, kind = hook_points.parse(hook_point)
+        layer, kind = parse(hook_point)
         self.model, self.hook_point = model, hook_point
         self._blocks = hook_points.blocks(model.module)
         self._norm = hook_points.final_norm(model.module)
-        # what attention gives is read by the block's own MLP, so that block runs again as a whole
-        self._inside = kind == "attn_out"
-        self.start = layer if kind in ("resid_pre", "attn_out") else layer + 1
+        # what else is read before the block ends reaches its own MLP, so that block runs again as a whole
+        self._inside = kind not in _ADDED
+        self.start = layer + 1 if kind in ("resid_post", "mlp_out") else layer
         self._tuples: bool | None = None  # whether blocks give tuples; seen on the first whole pass
 
     @property
@@ -70,7 +73,9 @@ class Tail:
             stack.callback(handle.remove)
             stack.enter_context(suppress(_Done))
             self._forward(ids, attention)
-        return Clean(self.model._finish(found["x"]), found.get("entry", found["final"]), found["final"])
+        return Clean(
+            self.model.as_read(found["x"], self.hook_point), found.get("entry", found["final"]), found["final"]
+        )
 
     @torch.no_grad()
     def run(self, ids: Tensor, attention: Tensor, entry: Tensor, change: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ class Tail:
 
         Args:
             ids: [B, T] int64; attention: [B, T] bool; entry: [B, T, D], of `clean`.
-            change: [V, B, T, D], V changes tried at once.
+            change: [V, B, T, width of the hook point], V changes tried at once.
 
         Returns:
             [V, B, T, D].
@@ -88,7 +93,7 @@ class Tail:
             return entry + change.to(entry.dtype)
         if self._tuples is None:
             self.clean(ids[:1], attention[:1])
-        flat = change.reshape(versions * b, t, d)
+        flat = change.reshape(versions * b, t, -1)
         start = entry.expand(versions, b, t, d).reshape(versions * b, t, d)
         start = start if self._inside else start + flat.to(start.dtype)
         found: dict[str, Tensor] = {}

@@ -1,84 +1,38 @@
-"""TransformerLens' names for places in a model -> modules of a Hugging Face model.
-
-Each family is one row of `FAMILIES`: where its blocks, its final norm and the modules whose output is
-added to the residual stream are. The choice costs a row a family, and a test of parity with it; reading
-modules by name keeps Hugging Face's own (tested, quantised, sharded) forward pass.
-"""
+"""TransformerLens' names for places in a model -> reading and writing there in a Hugging Face model."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from analysis.errors import UserError
+from analysis.reading.families import FAMILIES, Family
+from analysis.reading.hook_names import STREAM, parse
 
-_NAME = re.compile(r"blocks\.(\d+)\.hook_(resid_pre|resid_post|mlp_out|attn_out)")
-
-
-@dataclass(frozen=True)
-class Family:
-    """Where things are in the causal models of one Hugging Face `model_type`.
-
-    Args:
-        blocks: path from the model to its list of blocks.
-        final_norm: path from the model to the norm before the unembedding.
-        attn_out: path in a block to the module whose output attention adds to the residual stream.
-        mlp_out: the same for the MLP.
-        gain_offset: what the norm adds to its weight before it multiplies.
-        layer_norm: whether its norms subtract the mean over d_model, as LayerNorm does and RMSNorm does not.
-    """
-
-    blocks: str = "model.layers"
-    final_norm: str = "model.norm"
-    attn_out: str = "self_attn"
-    mlp_out: str = "mlp"
-    gain_offset: float = 0.0
-    layer_norm: bool = False
-
-
-_LLAMA = Family()
-# Gemma 2 and 3 norm what attention and the MLP give before they add it; TransformerLens reads after that.
-_GEMMA = Family(attn_out="post_attention_layernorm", mlp_out="post_feedforward_layernorm", gain_offset=1.0)
-
-FAMILIES: dict[str, Family] = {
-    "gemma2": _GEMMA,
-    "gemma3": replace(_GEMMA, blocks="model.language_model.layers", final_norm="model.language_model.norm"),
-    "gemma3_text": _GEMMA,
-    "gpt2": Family("transformer.h", "transformer.ln_f", attn_out="attn", layer_norm=True),
-    "gpt_neox": Family("gpt_neox.layers", "gpt_neox.final_layer_norm", attn_out="attention", layer_norm=True),
-    "llama": _LLAMA,
-    "mistral": _LLAMA,
-    "qwen2": _LLAMA,
-    "qwen3": _LLAMA,
-}
+Side = Literal["input", "output", "normalised"]
 
 
 class HookSite(NamedTuple):
-    """Where to read: the input or the output of a module, and in which block it is."""
+    """Where to read: a module's input, its output or, of a norm, what it has before its gain; and in which block."""
 
     module: nn.Module
-    side: Literal["input", "output"]
+    side: Side
     layer: int
 
 
-def parse(name: str) -> tuple[int, str]:
-    """`blocks.7.hook_resid_post` -> (7, "resid_post").
+class Hooks:
+    """Several hooks of torch that are removed together."""
 
-    Raises:
-        UserError: another kind of name.
-    """
-    match = _NAME.fullmatch(name)
-    if not match:
-        raise UserError(
-            f"unknown hook point '{name}'; expected blocks.LAYER.hook_ followed by one of"
-            " resid_pre, resid_post, mlp_out, attn_out"
-        )
-    return int(match.group(1)), match.group(2)
+    def __init__(self, *handles: Any) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Take them all off."""
+        for handle in self._handles:
+            handle.remove()
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
@@ -97,40 +51,66 @@ def resolve(model: nn.Module, name: str) -> HookSite:
         UserError: no such hook point, a block the model does not have, or a family not in `FAMILIES`.
     """
     layer, kind = parse(name)
+    if kind == "embed":
+        return HookSite(model.get_input_embeddings(), "output", 0)  # type: ignore[operator]
     layers = blocks(model)
     if layer >= len(layers):
         raise UserError(f"hook point '{name}': the model has blocks 0 to {len(layers) - 1}")
-    block = layers[layer]
-    if kind == "resid_pre":
-        return HookSite(block, "input", layer)
-    if kind == "resid_post":
-        return HookSite(block, "output", layer)
-    family = _family(model)
-    path = family.attn_out if kind == "attn_out" else family.mlp_out
-    return HookSite(block.get_submodule(path), "output", layer)
+    block, family = layers[layer], _family(model)
+    if kind == "resid_mid" and getattr(model.config, "use_parallel_residual", False):
+        raise UserError(f"hook point '{name}': this model adds attention and MLP to the stream at once; there is none")
+    module, side = _place(block, family, kind, name)
+    return HookSite(module, side, layer)
 
 
-def on_read(model: nn.Module, name: str, keep: Callable[[str, Tensor], None]) -> RemovableHandle:
-    """Call `keep(name, activation)` when the model gets to a hook point; [batch, ctx, d_model].
+def _place(block: nn.Module, family: Family, kind: str, name: str) -> tuple[nn.Module, Side]:
+    if kind in ("resid_pre", "resid_post"):
+        return block, "input" if kind == "resid_pre" else "output"
+    if kind in ("ln1", "ln2"):
+        return block.get_submodule(family.ln1 if kind == "ln1" else family.ln2), "normalised"
+    if kind in ("resid_mid", "mlp_in"):
+        return block.get_submodule(family.ln2), "input"
+    if kind in ("mlp_out", "mlp.hook_in"):
+        out = kind == "mlp_out"
+        return block.get_submodule((out and family.mlp_out) or family.mlp), "output" if out else "input"
+    attention = getattr(block, family.attn, None)
+    if attention is None:
+        kinds = ", ".join(child for child, _module in block.named_children())
+        raise UserError(f"hook point '{name}': expected a block with '{family.attn}'; found one with {kinds}")
+    if kind == "attn_out":
+        return (block.get_submodule(family.attn_out) if family.attn_out else attention), "output"
+    return attention.get_submodule(family.heads_out), "input"
+
+
+def on_read(model: nn.Module, name: str, keep: Callable[[str, Tensor], None]) -> Hooks:
+    """Call `keep(name, activation)` when the model gets to a hook point; [batch, ctx, width].
+
+    All heads of `attn.hook_z` lie side by side, as SAEs read them. `ln1.hook_normalized` and `ln2.hook_normalized`
+    are what the norm has before its gain, as TransformerLens' are with or without folded norms.
 
     Raises:
         UserError: as `resolve`.
     """
     site = resolve(model, name)
-    if site.side == "input":
-        return site.module.register_forward_pre_hook(
-            lambda _module, args, kwargs: keep(name, _first_input(args, kwargs)), with_kwargs=True
-        )
-    return site.module.register_forward_hook(lambda _module, _args, output: keep(name, _tensor(output)))
+    if site.side == "output":
+        return Hooks(site.module.register_forward_hook(lambda _module, _args, output: keep(name, _tensor(output))))
+    seen = _normalised(model) if site.side == "normalised" else _as_it_is
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(name, seen(module, _first_input(args, kwargs)))
+
+    return Hooks(site.module.register_forward_pre_hook(before, with_kwargs=True))
 
 
-def on_write(model: nn.Module, name: str, change: Callable[[Tensor], Tensor]) -> RemovableHandle:
+def on_write(model: nn.Module, name: str, change: Callable[[Tensor], Tensor]) -> Hooks:
     """Replace the activation at a hook point by `change(activation)`, in its own dtype.
+
+    At `resid_mid` the stream itself changes; at `mlp_in` only what the MLP's norm reads of it.
 
     Args:
         model: the model.
         name: the hook point.
-        change: gets and gives [batch, ctx, d_model] float32.
+        change: gets and gives [batch, ctx, width] float32.
 
     Raises:
         UserError: as `resolve`.
@@ -140,19 +120,111 @@ def on_write(model: nn.Module, name: str, change: Callable[[Tensor], Tensor]) ->
     def changed(tensor: Tensor) -> Tensor:
         return change(tensor.float()).to(tensor.dtype)
 
-    if site.side == "input":
+    if site.side == "normalised":
+        return Hooks(_change_normalised(model, site.module, change))
+    if site.side == "output":
+        return Hooks(_change_output(site.module, changed))
+    if parse(name)[1] == "resid_mid":
+        return _change_middle(blocks(model)[site.layer], site.module, changed)
+    return Hooks(_change_input(site.module, changed))
 
-        def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if args:
-                return (changed(args[0]), *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": changed(kwargs["hidden_states"])}
 
-        return site.module.register_forward_pre_hook(before, with_kwargs=True)
+def _change_input(module: nn.Module, changed: Callable[[Tensor], Tensor]) -> Any:
+    def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (changed(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": changed(kwargs["hidden_states"])}
 
+    return module.register_forward_pre_hook(before, with_kwargs=True)
+
+
+def _change_output(module: nn.Module, changed: Callable[[Tensor], Tensor]) -> Any:
     def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
         return (changed(output[0]), *output[1:]) if isinstance(output, tuple) else changed(output)
 
-    return site.module.register_forward_hook(after)
+    return module.register_forward_hook(after)
+
+
+def _change_middle(block: nn.Module, norm: nn.Module, changed: Callable[[Tensor], Tensor]) -> Hooks:
+    """The norm reads the changed stream; what the block gives gets the same difference, since it holds the old one."""
+    difference: list[Tensor] = []
+
+    def before(x: Tensor) -> Tensor:
+        new = changed(x)
+        difference[:] = [new - x]
+        return new
+
+    return Hooks(_change_input(norm, before), _change_output(block, lambda x: x + difference.pop()))
+
+
+def _change_normalised(model: nn.Module, norm: nn.Module, change: Callable[[Tensor], Tensor]) -> Any:
+    seen, offset = _normalised(model), gain_offset(model)
+
+    def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> Tensor:
+        normalised = seen(module, _first_input(args, kwargs))
+        gain = cast(Tensor, module.weight).float() + offset
+        return output + ((change(normalised) - normalised) * gain).to(output.dtype)
+
+    return norm.register_forward_hook(after, with_kwargs=True)
+
+
+def _as_it_is(_module: nn.Module, x: Tensor) -> Tensor:
+    return x
+
+
+def _normalised(model: nn.Module) -> Callable[[nn.Module, Tensor], Tensor]:
+    """What a norm of this model makes of its input before gain and bias, in float32."""
+    centre = has_layer_norm(model)
+
+    def normalised(norm: nn.Module, x: Tensor) -> Tensor:
+        x = x.float()
+        x = x - x.mean(-1, keepdim=True) if centre else x
+        eps = cast(float, norm.variance_epsilon if hasattr(norm, "variance_epsilon") else norm.eps)
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
+
+    return normalised
+
+
+def width(model: nn.Module, name: str, d_model: int) -> int:
+    """How many numbers a token has at a hook point: d_model, but for the heads' results all heads' widths.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    module = resolve(model, name).module
+    return _heads_to_stream(module).shape[0] if parse(name)[1] == "z" else d_model
+
+
+def to_stream(model: nn.Module, name: str) -> Tensor | None:
+    """[width, d_model] float32: which directions of the residual stream the directions at a hook point stand for.
+
+    The heads' results by the projection that adds them (in Gemma 2 and 3, by the gain of the norm after it too); what
+    the MLP takes in, without the gain it was multiplied by. None where they are the stream's own. The scale of norms,
+    which differs by token, is left out.
+
+    Raises:
+        UserError: as `resolve`.
+    """
+    layer, kind = parse(name)
+    if kind in STREAM or kind in ("ln1", "ln2"):
+        return None
+    family, site = _family(model), resolve(model, name)
+    block = blocks(model)[layer]
+    if kind == "z":
+        weight = _heads_to_stream(site.module)
+        return weight * _gain(model, block.get_submodule(family.attn_out)) if family.attn_out else weight
+    gain = _gain(model, block.get_submodule(family.ln2))
+    return torch.diag(torch.where(gain != 0, 1 / gain, torch.zeros_like(gain)))
+
+
+def _heads_to_stream(projection: nn.Module) -> Tensor:
+    """[all heads, d_model] of a Linear, or of GPT-2's Conv1D, which holds it the other way."""
+    weight = cast(Tensor, projection.weight).detach().float()
+    return weight.T if isinstance(projection, nn.Linear) else weight
+
+
+def _gain(model: nn.Module, norm: nn.Module) -> Tensor:
+    return cast(Tensor, norm.weight).detach().float() + gain_offset(model)
 
 
 def final_gain(model: nn.Module) -> Tensor:
@@ -161,7 +233,7 @@ def final_gain(model: nn.Module) -> Tensor:
     Raises:
         UserError: a family that is not in `FAMILIES`.
     """
-    return cast(Tensor, final_norm(model).weight).detach().float() + gain_offset(model)
+    return _gain(model, final_norm(model))
 
 
 def gain_offset(model: nn.Module) -> float:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 from analysis.reading import hook_points
+from analysis.reading.hook_names import STREAM, parse
 from analysis.reading.vocabulary import token_strings
 from analysis.reading.weights import weights_hash
 
@@ -100,12 +101,12 @@ class LanguageModel:
             hooks: hook point names.
 
         Returns:
-            name -> [B, T, d_model] float32.
+            name -> [B, T, width] float32; the width is d_model, but for the heads' results.
         """
         kept: dict[str, Tensor] = {}
         with self._reading(hooks, kept), suppress(_Done):
             self._forward(ids, attention)
-        return {hook: self._finish(kept[hook]) for hook in hooks}
+        return {hook: self.as_read(kept[hook], hook) for hook in hooks}
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, attention: Tensor, replace: dict[str, Replace] | None = None) -> Tensor:
@@ -127,8 +128,20 @@ class LanguageModel:
         kept: Tensor = losses * attention[:, 1:].to(losses.device)
         return kept
 
-    def unembedding(self) -> Tensor:
-        """W_U with the final norm's gain folded in: [d_model, vocab] float32."""
+    def width(self, hook: str) -> int:
+        """How many numbers a token has at a hook point."""
+        return hook_points.width(self.module, hook, self.d_model)
+
+    def unembedding(self, hook: str | None = None) -> Tensor:
+        """W_U with the final norm's gain folded in: [d_model, vocab] float32.
+
+        With a hook point, for the directions there: [width, vocab]; see `hook_points.to_stream`.
+        """
+        stream = self._unembedding()
+        there = None if hook is None else hook_points.to_stream(self.module, hook)
+        return stream if there is None else there @ stream
+
+    def _unembedding(self) -> Tensor:
         weight = self.module.get_output_embeddings().weight.detach().float()  # type: ignore[operator]
         folded: Tensor = (weight * hook_points.final_gain(self.module)).T[:, : self.vocab_size]
         # LayerNorm takes a direction's mean off before the gain, so it must not reach the logits here either
@@ -143,15 +156,18 @@ class LanguageModel:
     def _forward(self, ids: Tensor, attention: Tensor) -> Any:
         return self.module(input_ids=ids.to(self.device), attention_mask=attention.to(self.device), use_cache=False)
 
-    def _finish(self, activation: Tensor) -> Tensor:
+    def as_read(self, activation: Tensor, hook: str) -> Tensor:
+        """What the model has at a hook point, [..., width], as `read` gives it."""
         activation = activation.float()
-        return activation - activation.mean(-1, keepdim=True) if self.centred else activation
+        # centred writing weights centre what is written to the stream, not what stays inside a module
+        inside = parse(hook)[1] not in STREAM
+        return activation if inside or not self.centred else activation - activation.mean(-1, keepdim=True)
 
-    def _seen(self, change: Replace) -> Replace:
+    def _seen(self, change: Replace, hook: str) -> Replace:
         """`change` on activations as `read` gives them."""
 
         def changed(activation: Tensor) -> Tensor:
-            seen = self._finish(activation)
+            seen = self.as_read(activation, hook)
             return change(seen) + (activation - seen)
 
         return changed if self.centred else change
@@ -175,7 +191,9 @@ class LanguageModel:
 
     @contextmanager
     def _replacing(self, replace: dict[str, Replace]) -> Iterator[None]:
-        handles = [hook_points.on_write(self.module, hook, self._seen(change)) for hook, change in replace.items()]
+        handles = [
+            hook_points.on_write(self.module, hook, self._seen(change, hook)) for hook, change in replace.items()
+        ]
         try:
             yield
         finally:

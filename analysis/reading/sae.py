@@ -15,7 +15,7 @@ from torch import Tensor
 from analysis.errors import BadFile, UserError
 from analysis.hashing import hash_of, sha256_file
 from analysis.process.library import library_warnings, unfollowed
-from analysis.reading import hook_points
+from analysis.reading import hook_names
 from analysis.reading.weights import weights_hash
 
 WEIGHTS = "sae_weights.safetensors"
@@ -120,9 +120,8 @@ def check_fits(sae: LoadedSae, d_model: int, n_layers: int) -> None:
 
 def slug_part(sae: LoadedSae) -> str:
     """`l15-resid`, `l3-mlp` ... from the hook point."""
-    layer, kind = hook_points.parse(sae.hook_point)
-    short = {"resid_post": "resid", "resid_pre": "resid-pre", "mlp_out": "mlp", "attn_out": "attn"}[kind]
-    return f"l{layer}-{short}"
+    layer, kind = hook_names.parse(sae.hook_point)
+    return f"l{layer}-{hook_names.SHORT[kind]}"
 
 
 def slugify(text: str) -> str:
@@ -206,7 +205,7 @@ def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[st
 
 def _layer_of(hook: str, source: str) -> int:
     try:
-        return hook_points.parse(hook)[0]
+        return hook_names.parse(hook)[0]
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 

@@ -18,6 +18,7 @@ from analysis.hashing import sha256_file
 from analysis.process.cache import cache_folder
 from analysis.process.progress import progress_bar
 from analysis.reading import hook_points
+from analysis.reading.hook_names import parse
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
@@ -31,7 +32,7 @@ from analysis.training.train import train
 def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     """Train and report; returns the SAE folders. Stopped at any point, it goes on where it was."""
     for hook in config.hooks:
-        hook_points.parse(hook)
+        parse(hook)
     corpus = Corpus(config.corpus)
     model = load_model(config.model, device=config.device)
     for hook in config.hooks:
@@ -77,7 +78,7 @@ def _check_held_out(config: TrainConfig, corpus: Corpus, model: LanguageModel) -
 
 
 def _folder(config: TrainConfig, hook: str) -> Path:
-    layer, kind = hook_points.parse(hook)
+    layer, kind = parse(hook)
     return config.out / f"{config.recipe.architecture}-l{layer:02d}-{kind.replace('_', '-')}"
 
 

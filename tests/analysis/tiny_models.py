@@ -14,14 +14,19 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.models.gemma import GemmaConfig
 from transformers.models.gemma2 import Gemma2Config
 from transformers.models.gemma3 import Gemma3Config, Gemma3TextConfig
 from transformers.models.gpt2 import GPT2Config
 from transformers.models.gpt_neox import GPTNeoXConfig
+from transformers.models.gpt_oss import GptOssConfig
 from transformers.models.llama import LlamaConfig
 from transformers.models.mistral import MistralConfig
 from transformers.models.qwen2 import Qwen2Config
 from transformers.models.qwen3 import Qwen3Config
+from transformers.models.qwen3_5 import Qwen3_5TextConfig
+from transformers.models.qwen3_5_moe import Qwen3_5MoeTextConfig
+from transformers.models.qwen3_moe import Qwen3MoeConfig
 
 _AUTO_MODEL: Any = AutoModelForCausalLM  # untyped in transformers
 _FAST_TOKENIZER: Any = PreTrainedTokenizerFast
@@ -89,19 +94,40 @@ def _gemma3() -> Any:
     return Gemma3Config(text_config=text, vision_config=_VISION, mm_tokens_per_image=4, **tokens)
 
 
+_EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": D_MLP}
+_QWEN_3_5: dict[str, Any] = _GROUPED | {
+    "head_dim": D_HEAD,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    "linear_key_head_dim": D_HEAD,
+    "linear_value_head_dim": D_HEAD,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": N_HEADS,
+}
+
 _CONFIGS: dict[str, Callable[[], Any]] = {
+    "gemma": lambda: GemmaConfig(**_GROUPED | {"tie_word_embeddings": True}, head_dim=D_HEAD),
     "gemma2": lambda: Gemma2Config(**_GEMMA, attn_logit_softcapping=ATTENTION_CAP, final_logit_softcapping=LOGIT_CAP),
     "gemma3": _gemma3,
     "gemma3_text": lambda: Gemma3TextConfig(**_GEMMA),
     "gpt2": lambda: GPT2Config(**_GPT2),
     "gpt_neox": lambda: GPTNeoXConfig(**_COMMON, use_parallel_residual=True),
     "gpt_neox_sequential": lambda: GPTNeoXConfig(**_COMMON, use_parallel_residual=False),
+    "gpt_oss": lambda: GptOssConfig(
+        **_GROUPED, head_dim=D_HEAD, sliding_window=WINDOW, num_local_experts=4, num_experts_per_tok=2
+    ),
     "llama": lambda: LlamaConfig(**_GROUPED),
     "mistral": lambda: MistralConfig(**_GROUPED, sliding_window=WINDOW),
     "qwen2": lambda: Qwen2Config(**_GROUPED),
     "qwen3": lambda: Qwen3Config(**_GROUPED, head_dim=D_HEAD),
+    "qwen3_5_moe_text": lambda: Qwen3_5MoeTextConfig(**_QWEN_3_5, **_EXPERTS, shared_expert_intermediate_size=D_MLP),
+    "qwen3_5_text": lambda: Qwen3_5TextConfig(**_QWEN_3_5),
+    "qwen3_moe": lambda: Qwen3MoeConfig(**_GROUPED, **_EXPERTS, head_dim=D_HEAD),
 }
 FAMILIES = tuple(_CONFIGS)
+PLACES = (
+    "hook_resid_pre", "ln1.hook_normalized", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_in",
+    "ln2.hook_normalized", "mlp.hook_in", "hook_mlp_out", "hook_resid_post",
+)  # fmt: skip
 
 
 def tiny(family: str, seed: int = 0) -> PreTrainedModel:
@@ -125,6 +151,15 @@ def tiny(family: str, seed: int = 0) -> PreTrainedModel:
                 parameter.copy_(D_MODEL**-0.5 * noise)
     model.train(False)
     return model
+
+
+def hooks_of(family: str) -> list[str]:
+    """Every hook point of a family's tiny model: parallel blocks have no middle, linear attention is not read."""
+    hooks = ["hook_embed", *(f"blocks.{layer}.{place}" for layer in range(N_LAYERS) for place in PLACES)]
+    missing = {"hook_resid_mid"} if family == "gpt_neox" else set()
+    places = ("attn.hook_z", "hook_attn_out") if family.startswith("qwen3_5") else ()
+    linear = {f"blocks.{layer}.{place}" for layer in (0, 2) for place in places}
+    return [hook for hook in hooks if hook.rsplit(".", 1)[-1] not in missing and hook not in linear]
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:

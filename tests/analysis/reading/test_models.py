@@ -127,7 +127,7 @@ def test_a_family_that_is_not_supported_is_named_with_those_that_are(folder: Pat
     config = OPTConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16,
                        word_embed_proj_dim=16)  # fmt: skip
     auto.from_config(config).save_pretrained(folder)
-    with pytest.raises(UserError, match="unsupported model family 'opt'; expected one of gemma2"):
+    with pytest.raises(UserError, match="unsupported model family 'opt'; expected one of gemma, gemma2"):
         load_model(str(folder))
 
 

@@ -203,8 +203,8 @@ def test_an_sae_that_does_not_say_where_it_reads_is_refused(folder: Path, hook: 
 
 def test_an_unknown_hook_point_is_refused_with_the_folder(folder: Path) -> None:
     metadata = json.loads((folder / "cfg.json").read_text())["metadata"]
-    reconfigure(folder, metadata=metadata | {"hook_name": "blocks.0.attn.hook_z"})
-    refused(folder, str(folder), "'blocks.0.attn.hook_z'", "resid_post")
+    reconfigure(folder, metadata=metadata | {"hook_name": "blocks.0.attn.hook_q"})
+    refused(folder, str(folder), "'blocks.0.attn.hook_q'", "resid_post")
 
 
 def test_an_sae_of_another_model_is_refused(folder: Path) -> None:
