@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.annotations.queries import AnnotationInfo
+from app.annotations.queries import AnnotationInfo, Subject
 from app.annotations.queries import info as annotation_info
 from app.classes import queries as classes
 from app.classes.score import ScoreInfo
@@ -29,6 +29,7 @@ from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
 from app.saes.queries import SaeInfo
+from app.shared.links import latent_name
 from app.shared.record import Key
 from app.verdicts.queries import VerdictInfo, verdict_info
 from app.verdicts.sentences import Place
@@ -46,11 +47,40 @@ class BestLabel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LatentRecord:
-    """One latent in one run, with its partner and what is measured of the two."""
+class Signal:
+    """A latent in one run, or two as one signed signal: what is told of it at once, the rest when it is asked for."""
 
     session: Session
     sae: SaeInfo
+    effect: EffectInfo | None
+    """What changes without it."""
+    said: AnnotationInfo | None
+    """The latest version of what people say; None where nobody ever said anything."""
+    kinds: tuple[str, ...]
+    """Kinds of examples that its page shows, strongest first."""
+    is_steered: bool
+
+    @cached_property
+    def interventions(self) -> dict[str, InterventionInfo]:
+        """Of its SAE, by kind."""
+        return interventions.interventions_of(self.session, self.sae.analysis_id)
+
+    @property
+    def epsilon(self) -> float | None:
+        """Changes of the loss within +- this count as none."""
+        ablation = self.interventions.get(ABLATE)
+        return None if ablation is None else ablation.epsilon
+
+    def steered_along(self, index: int) -> list[SteeringInfo]:
+        """The signals that a latent is a pole of."""
+        done = self.interventions.get(STEER)
+        return interventions.steering_of(self.session, done.id, index) if done and self.is_steered else []
+
+
+@dataclass(frozen=True)
+class LatentRecord(Signal):
+    """One latent in one run, with its partner and what is measured of the two."""
+
     latent: LatentInfo
     partner: LatentInfo | None
     """The latent its antipodality is reached with."""
@@ -58,24 +88,17 @@ class LatentRecord:
     """Their joint facts, where they were measured."""
     verdict: VerdictInfo | None
     """By rule."""
-    effect: EffectInfo | None
-    """What changes without it."""
     pair_effect: EffectInfo | None
     """What changes without the two."""
-    said: AnnotationInfo | None
-    """The latest version of what people say; None where nobody ever said anything."""
     label: BestLabel | None
     before: int | None
     """The next denser latent of the SAE."""
     after: int | None
     """The next rarer one."""
-    kinds: tuple[str, ...]
-    """Kinds of its examples, strongest first."""
     has_chain: bool
     has_labels: bool
     has_twins: bool
     """Near-duplicates."""
-    is_steered: bool
 
     @property
     def index(self) -> int:
@@ -108,17 +131,6 @@ class LatentRecord:
         return "p" if self.pole > 0 else "n"
 
     @cached_property
-    def interventions(self) -> dict[str, InterventionInfo]:
-        """Of its SAE, by kind."""
-        return interventions.interventions_of(self.session, self.sae.analysis_id)
-
-    @property
-    def epsilon(self) -> float | None:
-        """Changes of the loss within +- this count as none."""
-        ablation = self.interventions.get(ABLATE)
-        return None if ablation is None else ablation.epsilon
-
-    @cached_property
     def _profiles(self) -> tuple[Profiles, Profiles]:
         return profiles.find_profiles(self.session, *self.key, self.latent.partner)
 
@@ -147,11 +159,20 @@ class LatentRecord:
         """The user's labels, those it goes with first."""
         return labels.associations_of(self.session, *self.key) if self.has_labels else []
 
-    @cached_property
+    @property
+    def name(self) -> str:
+        """L15/1024."""
+        return latent_name(self.sae.layer, self.index)
+
+    @property
+    def subject(self) -> Subject:
+        """What an annotation of it is about."""
+        return Subject(self.sae.sha256, self.index)
+
+    @property
     def steering(self) -> list[SteeringInfo]:
         """The signals it is a pole of that were steered along."""
-        done = self.interventions.get(STEER)
-        return interventions.steering_of(self.session, done.id, self.index) if done and self.is_steered else []
+        return self.steered_along(self.index)
 
     @cached_property
     def twins(self) -> list[LatentInfo]:
@@ -255,21 +276,25 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         last = sae.n_latents - 1
         raise NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {last}.")
     latent, partner, pair, verdict, alone, both, said, name, measure, effect, before, after, kinds, *has = row
+    has_chain, has_labels, has_twins, is_steered = has
     held = set((kinds or "").split())
     place = Place(sae.slug, sae.layer, sae.run, index)
     return LatentRecord(
         session,
         sae,
-        latents.placed(latent, sae),
-        latents.placed(partner, sae) if partner else None,
-        PairInfo.model_validate(pair) if pair else None,
-        verdict_info(verdict.verdict, verdict.grounds, verdict.missing, place) if verdict else None,
-        interventions.effect_info(alone) if alone else None,
-        interventions.effect_info(both) if both else None,
-        annotation_info(said) if said else None,
-        BestLabel(name, measure, effect) if name else None,
-        before,
-        after,
-        tuple(kind for kind in examples.ORDER if kind in held),
-        *has,
+        effect=interventions.effect_info(alone) if alone else None,
+        said=annotation_info(said) if said else None,
+        kinds=tuple(kind for kind in examples.ORDER if kind in held),
+        is_steered=is_steered,
+        latent=latents.placed(latent, sae),
+        partner=latents.placed(partner, sae) if partner else None,
+        pair=PairInfo.model_validate(pair) if pair else None,
+        verdict=verdict_info(verdict.verdict, verdict.grounds, verdict.missing, place) if verdict else None,
+        pair_effect=interventions.effect_info(both) if both else None,
+        label=BestLabel(name, measure, effect) if name else None,
+        before=before,
+        after=after,
+        has_chain=has_chain,
+        has_labels=has_labels,
+        has_twins=has_twins,
     )

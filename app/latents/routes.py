@@ -12,7 +12,7 @@ from app.http.cache import Fresh
 from app.http.errors import NothingAnalysed
 from app.latents.browse import browse_page
 from app.latents.filters import RunList
-from app.latents.page import latent_page, latent_part
+from app.latents.page import PARTS, latent_page
 from app.latents.record import read_latent
 from app.runs import queries as runs
 from app.shared.links import WHOLE
@@ -43,4 +43,4 @@ def one_part(session: SessionDep, render: RendererDep, found: SaeDep, index: Ind
     record = read_latent(session, found.sae, index)
     if part == WHOLE:
         return render(latent_page(found.run, record, render.pin, whole=True))
-    return render(latent_part(found.run, record, render.pin, part))
+    return render(PARTS.part(found.run, record, render.pin, part))

@@ -9,60 +9,54 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.annotations.queries import AnnotationInfo
+from app.annotations.queries import Subject
 from app.annotations.queries import info as annotation_info
 from app.classes import queries as classes
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
-from app.interventions import queries as interventions
-from app.interventions.queries import EffectInfo, InterventionInfo, SteeringInfo, effect_info, ids_of
+from app.interventions.queries import EffectInfo, SteeringInfo, effect_info, ids_of
 from app.latents import examples, profiles
 from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
 from app.latents.queries import LatentInfo, placed
+from app.latents.record import Signal
 from app.pairs.queries import PairInfo, find_pair
 from app.saes.queries import SaeInfo
+from app.shared.links import latent_name
 from app.verdicts.queries import VerdictInfo, verdict_info
 from app.verdicts.sentences import Place
 from store.tables import Annotation, Effect, Example, Latent, Pair, Steering, Verdict
-from store.vocabulary import ABLATE, LATENT, OWN, PAIR, STEER
+from store.vocabulary import LATENT, OWN, PAIR
+
+SHOWN = ("top", "level2", "random")
+"""Kinds of examples that stand side by side, of those the positive pole has."""
 
 
 @dataclass(frozen=True)
-class PairRecord:
+class PairRecord(Signal):
     """Two latents as one signed signal. Lists of two: the positive pole, then the negative one."""
 
-    session: Session
-    sae: SaeInfo
     pair: PairInfo
     poles: list[LatentInfo]
     verdicts: list[VerdictInfo | None]
     """By rule."""
-    effect: EffectInfo | None
-    """What changes without the two."""
     alone: list[EffectInfo | None]
     """What changes without one of them."""
-    said: AnnotationInfo | None
-    """The latest version of what people say of the two."""
-    kinds: tuple[str, ...]
-    """Kinds of the positive pole's examples, strongest first."""
-    is_steered: bool
+
+    @property
+    def name(self) -> str:
+        """L15/1024 ⇄ L15/727."""
+        return " ⇄ ".join(latent_name(self.sae.layer, index) for index in self.indices)
+
+    @property
+    def subject(self) -> Subject:
+        """What an annotation of the two is about."""
+        return Subject.pair(self.sae.sha256, *self.indices)
 
     @property
     def indices(self) -> list[int]:
         """Of the latents."""
         return [self.pair.positive, self.pair.negative]
-
-    @cached_property
-    def interventions(self) -> dict[str, InterventionInfo]:
-        """Of the SAE, by kind."""
-        return interventions.interventions_of(self.session, self.sae.analysis_id)
-
-    @property
-    def epsilon(self) -> float | None:
-        """Changes of the loss within +- this count as none."""
-        ablation = self.interventions.get(ABLATE)
-        return None if ablation is None else ablation.epsilon
 
     @cached_property
     def profiles(self) -> list[Profiles]:
@@ -79,8 +73,7 @@ class PairRecord:
     @cached_property
     def steering(self) -> list[SteeringInfo]:
         """Along their axis."""
-        done = self.interventions.get(STEER)
-        found = interventions.steering_of(self.session, done.id, self.pair.positive) if done and self.is_steered else []
+        found = self.steered_along(self.pair.positive)
         return [one for one in found if {one.positive, one.negative} == set(self.indices)]
 
     def examples(self, *kinds: str) -> list[list[Excerpt]]:
@@ -155,19 +148,14 @@ def read_pair(session: Session, sae: SaeInfo, first: int, second: int) -> PairRe
     return PairRecord(
         session,
         sae,
-        PairInfo.model_validate(pair),
-        [placed(latent, sae) for latent in (positive, negative)],
-        [
-            None
-            if found is None
-            else verdict_info(found.verdict, found.grounds, found.missing, _place(sae, found.index))
-            for found in ruled
-        ],
-        both,
-        alone,
-        annotation_info(said) if said else None,
-        tuple(kind for kind in examples.ORDER if kind in held),
-        steered,
+        effect=both,
+        said=annotation_info(said) if said else None,
+        kinds=tuple(kind for kind in SHOWN if kind in held),
+        is_steered=steered,
+        pair=PairInfo.model_validate(pair),
+        poles=[placed(latent, sae) for latent in (positive, negative)],
+        verdicts=[None if found is None else _verdict(sae, found) for found in ruled],
+        alone=alone,
     )
 
 
@@ -188,5 +176,6 @@ def _missing(sae: SaeInfo, first: int, second: int) -> NotFound:
     return NotFound(f"{first} and {second} of SAE '{sae.slug}' were not measured as a pair. {hint}")
 
 
-def _place(sae: SaeInfo, index: int) -> Place:
-    return Place(sae.slug, sae.layer, sae.run, index)
+def _verdict(sae: SaeInfo, found: Verdict) -> VerdictInfo:
+    place = Place(sae.slug, sae.layer, sae.run, found.index)
+    return verdict_info(found.verdict, found.grounds, found.missing, place)

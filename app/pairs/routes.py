@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from app.deps import Index, RendererDep, SaeDep, SessionDep
 from app.http.cache import Fresh
-from app.pairs.page import pair_page, pair_part
+from app.pairs.page import PARTS, pair_page
 from app.pairs.record import read_pair
 from app.shared.links import WHOLE
 
@@ -28,4 +28,4 @@ def one_part(
     record = read_pair(session, found.sae, first, second)
     if part == WHOLE:
         return render(pair_page(found.run, record, render.pin, whole=True))
-    return render(pair_part(found.run, record, render.pin, part))
+    return render(PARTS.part(found.run, record, render.pin, part))

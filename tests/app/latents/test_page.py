@@ -82,11 +82,11 @@ def test_the_whole_page_has_nothing_to_come_and_loses_nothing(client: TestClient
 
 
 def test_a_part_says_whose_it_is_and_leads_back(client: TestClient) -> None:
-    for name, words_of in PARTS.items():
+    for name, (words_of, _maker) in PARTS.makers.items():
         html = page(client, f"{LATENT}/parts/{name}")
         assert f"L1/0: {words_of}" in words(html)
         assert f'href="{LATENT}"' in html
-    for name in PAIR_PARTS:
+    for name in PAIR_PARTS.makers:
         assert "L1/0 ⇄ L1/1: " in words(page(client, f"{PAIR}/parts/{name}"))
 
 
