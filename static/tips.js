@@ -25,7 +25,15 @@ function definition(element) {
 function activations(token) {
   const [own, partner] = token.parentElement.dataset.of.split(" ");
   const on = [[own, token.dataset.v], [partner, token.dataset.w]].filter(([, value]) => value !== undefined);
-  return on.map(([latent, value]) => `${latent}: ${number(value)}`).join(", ") || "off";
+  return on.map(([latent, values]) => `${latent}: ${several(values.split(" "))}`).join(", ") || "off";
+}
+
+// a character of several tokens has an activation of each
+function several(values) {
+  if (values.length === 1) return number(values[0]);
+  const each = values.map(Number);
+  const largest = each.reduce((best, one) => (Math.abs(one) > Math.abs(best) ? one : best));
+  return `${values.length} tokens, sum ${number(each.reduce((sum, one) => sum + one))}, largest ${number(largest)}`;
 }
 
 function number(text) {

@@ -126,6 +126,7 @@ def _law_batch(random: torch.Generator, contexts: int, width: int) -> TokenBatch
         paragraph=paragraph,
         sentence=sentence.clamp(min=-1),
         begin=torch.where(attention & (column > 0), start[:, None] * 5 + column * 5, -1),
+        end=torch.where(attention & (column > 0), start[:, None] * 5 + column * 5 + 5, -1),
         lead=1,
         cursor=contexts,
     )
@@ -262,6 +263,7 @@ def text_world(seed: int, d: int, documents: int = 96, chunks: int = 2, width: i
         paragraph=torch.cat([unknown, paragraph], 1),
         sentence=torch.cat([unknown, sentence], 1),
         begin=torch.cat([unknown, torch.arange(room).expand(contexts, room) * 5], 1),
+        end=torch.cat([unknown, torch.arange(room).expand(contexts, room) * 5 + 5], 1),
         lead=1,
         cursor=contexts,
     )

@@ -24,6 +24,7 @@ class TokenBatch(NamedTuple):
     paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
     sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
     begin: Tensor  # [B, T] int64: character of the document at which the token begins, -1 before and after the text
+    end: Tensor  # [B, T] int64: character after the last that the token has a part of, -1 before and after the text
     lead: int  # columns before each context's first own token: 1 with BOS, else 0
     cursor: int  # contexts emitted up to and including this batch
 

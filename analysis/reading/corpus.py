@@ -48,6 +48,7 @@ class Context:
     start: int
     ids: list[int]
     begins: list[int]
+    ends: list[int]
     paragraph: list[int]
     sentence: list[int]
 
@@ -185,7 +186,14 @@ class ContextStream:
         texts = [section.document.text[section.begin : section.end] for section in sections]
         encodings = self.tokenizer._tokenizer.encode_batch(texts, add_special_tokens=False)
         return [
-            Tokenised(s.document, s.number, e.ids, [s.begin + begin for begin, _end in e.offsets], s.end)
+            Tokenised(
+                s.document,
+                s.number,
+                e.ids,
+                [s.begin + begin for begin, _end in e.offsets],
+                [s.begin + end for _begin, end in e.offsets],
+                s.end,
+            )
             for s, e in zip(sections, encodings, strict=True)
         ]
 
@@ -199,6 +207,7 @@ class ContextStream:
             begins[start],
             tokenised.ids[start:stop],
             begins[start:stop],
+            tokenised.ends[start:stop],
             distances(begins, paragraphs, start, stop),
             distances(begins, sentences, start, stop),
         )
@@ -216,6 +225,7 @@ class ContextStream:
                     context.start,
                     context.ids[:stop],
                     context.begins[:stop],
+                    context.ends[:stop],
                     context.paragraph[:stop],
                     context.sentence[:stop],
                 )
@@ -242,6 +252,7 @@ class ContextStream:
             paragraph=_padded([skip + context.paragraph for context in contexts], width, -1),
             sentence=_padded([skip + context.sentence for context in contexts], width, -1),
             begin=_padded([skip + context.begins for context in contexts], width, -1),
+            end=_padded([skip + context.ends for context in contexts], width, -1),
             lead=len(lead),
             cursor=cursor,
         )

@@ -17,7 +17,7 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 from analysis.reading import hook_points
 from analysis.reading.hook_names import STREAM, parse
-from analysis.reading.vocabulary import token_strings
+from analysis.reading.vocabulary import sayable, special_ids, token_strings
 from analysis.reading.weights import weights_hash
 
 Replace = Callable[[Tensor], Tensor]
@@ -79,7 +79,7 @@ class LanguageModel:
     @property
     def special_ids(self) -> set[int]:
         """Ids that are no text: in no numerator and no denominator."""
-        return set(self.tokenizer.all_special_ids)
+        return special_ids(self.tokenizer)
 
     @property
     def bos_id(self) -> int | None:
@@ -91,6 +91,10 @@ class LanguageModel:
     def words(self) -> list[str]:
         """The readable string of every vocabulary id."""
         return token_strings(self.tokenizer, self.vocab_size)
+
+    def sayable(self) -> Tensor:
+        """[vocab] bool: ids that stand for text by themselves."""
+        return torch.tensor(sayable(self.tokenizer, self.vocab_size))
 
     @torch.no_grad()
     def read(self, ids: Tensor, attention: Tensor, hooks: Sequence[str]) -> dict[str, Tensor]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from analysis.reading.documents import Document
 
+# where sentences end in scripts that syntok does not know: Chinese and Japanese, Indian, Arabic, Armenian, Burmese
+_STOPS = re.compile("[。！？｡।॥؟۔։။][」』）】〉》”’\"'）]*\\s*")
 LOOK_BACK = 1_000  # characters before a context in which the beginning of its first sentence is looked for
 BLANK_LINE = re.compile(r"\n[ \t]*\n\s*")
 _ENDS_BLANK = re.compile(r"\n[ \t]*\n\s*\Z")
@@ -26,12 +28,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Tokenised:
-    """Part of a document as tokens: token i begins at character `begins[i]` of the document."""
+    """Part of a document as tokens: token i is of its characters `begins[i]` to `ends[i]`.
+
+    Tokens may share a character that several of them make together.
+    """
 
     document: Document
     number: int
     ids: list[int]
     begins: list[int]
+    ends: list[int]
     end: int
 
 
@@ -78,13 +84,15 @@ def sentence_starts(tokenised: Tokenised, start: int, stop: int) -> list[int]:
     text, begins = tokenised.document.text, tokenised.begins
     begin = max(0, begins[start] - LOOK_BACK)
     end = begins[stop] if stop < len(begins) else tokenised.end
-    found = [
+    stretch = text[begin:end]
+    found = {
         begin + sentence[0].offset
-        for paragraph in segmenter.analyze(text[begin:end])  # process() joins words and counts from each paragraph
+        for paragraph in segmenter.analyze(stretch)  # process() joins words and counts from each paragraph
         for sentence in paragraph
         if sentence
-    ]
-    known = found if begin == 0 else found[1:]
+    }
+    found |= {begin + stop.end() for stop in _STOPS.finditer(stretch) if stop.end() < len(stretch)}
+    known = sorted(found)[begin > 0 :]
     return [place for place in known if place >= begins[0]]
 
 
@@ -92,9 +100,24 @@ def distances(begins: list[int], starts: list[int], first: int, last: int) -> li
     """Tokens since the nearest start at or before each token; -1 before the first start.
 
     A token with a leading space begins one character before the word, so a start belongs to the
-    last token that begins at or before it.
+    last token that begins at or before it; of several that make one character, to the first of them.
     """
-    tokens = sorted({max(0, bisect.bisect_right(begins, start) - 1) for start in starts})
+    last = (max(0, bisect.bisect_right(begins, start) - 1) for start in starts)
+    tokens = sorted({bisect.bisect_left(begins, begins[token]) for token in last}) if begins else []
     places = [bisect.bisect_right(tokens, number) - 1 for number in range(first, last)]
     numbers = zip(range(first, last), places, strict=True)
     return [number - tokens[place] if place >= 0 else -1 for number, place in numbers]
+
+
+def cut(text: str, begins: list[int], ends: list[int]) -> list[str]:
+    """The text of each token in turn: joined, they are the text from the first to the last.
+
+    A character that several tokens make together stands at the first of them; the others, which only end what
+    it began, are empty. What stands between two tokens (a space that a tokenizer leaves out) goes with the second.
+    """
+    at = begins[0] if begins else 0
+    found = []
+    for end in ends:
+        found.append(text[at : max(at, end)])
+        at = max(at, end)
+    return found

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
 from analysis.classes.base import Evidence, Finding, Lens, Thresholds
 from analysis.classes.null_space import sensitive_directions
@@ -112,14 +109,7 @@ def lens_of(model: LanguageModel) -> Lens:
     """The model's output end."""
     unembedding, words = model.unembedding().cpu(), model.words()
     quiet = sensitive_directions(unembedding, has_layer_norm(model.module))
-    return Lens(unembedding, quiet, words, sayable(model, words), model.n_layers)
-
-
-def sayable(model: LanguageModel, words: list[str]) -> Tensor:
-    """[vocab] bool: neither special nor empty."""
-    allowed = torch.tensor([bool(word) for word in words])
-    allowed[[token for token in model.special_ids if token < len(words)]] = False
-    return allowed
+    return Lens(unembedding, quiet, words, model.sayable(), model.n_layers)
 
 
 def evidence_of(

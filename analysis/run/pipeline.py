@@ -21,6 +21,7 @@ from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import LoadedSae, check_fits, load_sae
+from analysis.reading.sections import cut
 from analysis.run.panel import Panel
 from analysis.run.pilot import NUMBERS, Draw, Pilot, make_plan
 from analysis.run.rows.examples import title_of
@@ -320,12 +321,11 @@ def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, 
     batch = stream.collate(stream.contexts_of(tokenised, STRIP_TOKENS))
     activations = reading.model.read(batch.ids, batch.attention, reading.hooks)
     mask = batch.mask.to(reading.model.device)
-    words = reading.model.words()
-    document = tokenised.document
+    document, shown = tokenised.document, batch.mask
     strip = {
         "document": title_of(document.name, document.labels),
         "labels": plain(document.labels),
-        "tokens": [words[token] for token in batch.ids[batch.mask].tolist()],
+        "tokens": cut(document.text, batch.begin[shown].tolist(), batch.end[shown].tolist()),
     }
     acts = (sae.encode(activations[sae.hook_point][mask]) for sae in reading.saes)
     return strip, [found[:, plan.latents].cpu() for found, plan in zip(acts, plans, strict=True)]

@@ -13,7 +13,7 @@ from analysis.reading.documents import Document
 from analysis.reading.sae import LoadedSae
 from analysis.run.declare import declare
 from analysis.run.entities import added, corpus_row, model_row, run_row, sae_row
-from analysis.run.evidence import Decided, Decisions, sayable
+from analysis.run.evidence import Decided, Decisions
 from analysis.run.panel import Panel
 from analysis.run.pipeline import Result
 from analysis.run.rows.classes import chain_rows, score_rows
@@ -106,7 +106,7 @@ def write(engine: Engine, result: Result, documents: dict[int, Document], decisi
     reading = result.reading
     words = reading.model.words()
     # what takes longest is made before the transaction, which holds the only writer's lock
-    lens = reading.model.unembedding(), sayable(reading.model, words)
+    lens = reading.model.unembedding(), reading.model.sayable()
     promoted = [promoted_tokens(panel.sae.decoder, *lens, DETAIL_ITEMS) for panel in result.panels]
     with session_factory(engine)() as session, session.begin():
         declare(session)
@@ -132,8 +132,8 @@ class _SaeRows:
     def __init__(
         self, result: Result, place: int, words: list[str], documents: dict[int, Document], promoted: Promoted
     ) -> None:
-        reading, self.panel = result.reading, result.panels[place]
-        panel, geometry = self.panel, result.geometry[place]
+        self.panel = panel = result.panels[place]
+        geometry = result.geometry[place]
         sae, plan = panel.sae, panel.plan
         detail = set(plan.latents.tolist())
         tokens = panel[TokenTable].summarise()
@@ -149,8 +149,7 @@ class _SaeRows:
             self.profiles += position_rows(positions.kind, plan.latents, positions.summarise(), sae.signed)
         if result.strip is not None:
             self.profiles += strip_rows(plan.latents, result.strip_acts[place])
-        special = reading.model.special_ids
-        self.examples = list(example_rows(panel[Examples].summarise(), plan, documents, words, special))
+        self.examples = list(example_rows(panel[Examples].summarise(), plan, documents))
         joint = panel[Joint].summarise()
         self.pairs = list(pair_rows(plan.pairs.first, plan.pairs.second, joint, geometry))
 

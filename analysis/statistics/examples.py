@@ -25,7 +25,7 @@ DRAWS = 16  # tokens drawn by hash in each context, for the kinds that are not a
 WINDOW = BEFORE + 1 + AFTER
 
 _FACTS = ("score", "serial", "document", "start")
-_WINDOWS = ("tokens", "acts", "partner")
+_WINDOWS = ("begin", "end", "acts", "partner")
 
 STATISTICS = (
     Statistic("examples", "Examples", "activation", "tokens", "latent",
@@ -43,7 +43,8 @@ class ExamplesSummary(NamedTuple):
     score: Tensor  # [m, K, k] float32
     document: Tensor  # [m, K, k] int64
     start: Tensor  # [m, K, k] int64: character of the document at which the context begins
-    tokens: Tensor  # [m, K, k, WINDOW] int64, -1 outside the context
+    begin: Tensor  # [m, K, k, WINDOW] int64: character at which the token begins, -1 outside the text
+    end: Tensor  # [m, K, k, WINDOW] int64: character after its last, -1 outside the text
     acts: Tensor  # [m, K, k, WINDOW] float32
     partner: Tensor  # [m, K, k, WINDOW] float32
 
@@ -73,7 +74,8 @@ class Examples(Accumulator):
             "serial": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
             "document": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
             "start": torch.full(shape, -1, **whole),  # type: ignore[call-overload]
-            "tokens": torch.full((*shape, WINDOW), -1, **whole),  # type: ignore[call-overload]
+            "begin": torch.full((*shape, WINDOW), -1, **whole),  # type: ignore[call-overload]
+            "end": torch.full((*shape, WINDOW), -1, **whole),  # type: ignore[call-overload]
             "acts": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
             "partner": torch.zeros(*shape, WINDOW, **real),  # type: ignore[call-overload]
         }
@@ -152,7 +154,8 @@ class Examples(Accumulator):
         number[step.counted.row, step.counted.column] = torch.arange(len(step.acts), device=device)
         token = number[rows, reach]
         return {
-            "tokens": torch.where(inside, step.batch.ids.to(device)[rows, reach], -1),
+            "begin": torch.where(inside, step.batch.begin.to(device)[rows, reach], -1),
+            "end": torch.where(inside, step.batch.end.to(device)[rows, reach], -1),
             "acts": step.acts[token, self.latents[latent][:, None]] * counted,
             "partner": step.acts[token, self.partners[latent][:, None]] * counted,
         }

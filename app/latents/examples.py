@@ -27,6 +27,7 @@ class Excerpt(Record):
     focus: int
     """Which token the example is about"""
     tokens: list[str]
+    """Joined, the text; an empty one ends the character that the token before it began"""
     activations: list[float]
     partner: list[float] | None
 

@@ -6,15 +6,17 @@ p1..p4 stand for the negative and the positive pole. Class names, not colours: t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from itertools import groupby, repeat
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from app.shared.numbers import plain
+from app.shared.scripts import Writing, writing
 
 ONE_SIDED, TWO_SIDED = 8, 4
 _BREAK = "↵"
@@ -66,9 +68,21 @@ class Paint:
         return two_sided(z, self.scale * self.weights[0])
 
 
+class Cell(NamedTuple):
+    """What is shown as one: a token, or all the tokens that one character is made of."""
+
+    text: str
+    values: Sequence[float]
+    partner: Sequence[float]
+    focus: bool
+
+
 @dataclass(frozen=True)
 class Passage:
-    """A stretch of text with a latent's activation on each token."""
+    """A stretch of text with a latent's activation on each token.
+
+    An empty token ends the character that the one before it began (see `analysis.reading.sections.cut`).
+    """
 
     document: str
     position: int
@@ -99,31 +113,57 @@ class Passage:
         partner = None if self.paint.partner is None else self.partner
         return zip(self.tokens, self.values, partner or repeat(0.0), strict=False)
 
+    @property
+    def writing(self) -> Writing:
+        """In which script the text is."""
+        return writing("".join(self.tokens))
+
+    def characters(self) -> Iterator[Cell]:
+        """The cells, those that make one character together joined: none holds a part of a character."""
+        open_: list[tuple[int, str, float, float]] = []
+        for place, (token, value, partner) in enumerate(self.cells()):
+            if token and open_:
+                yield self._cell(open_)
+                open_ = []
+            open_.append((place, token, value, partner))
+        if open_:
+            yield self._cell(open_)
+
+    def _cell(self, tokens: list[tuple[int, str, float, float]]) -> Cell:
+        places, texts, values, partner = zip(*tokens, strict=True)
+        return Cell("".join(texts), values, partner, self.focus in places)
+
 
 def coloured(passage: Passage) -> Markup:
     """Its tokens side by side, each isolated; a line ends after the last of some breaks.
 
-    A token's activations are in `data-v` and `data-w`, in three digits: scripts put the words around them.
+    A token's activations are in `data-v` and `data-w`, in three digits: scripts put the words around them. Where
+    several tokens make a character, theirs stand there one after the other, and the strongest gives the colour.
     """
     parts: list[str] = []
     broken = False
-    for place, (token, value, partner) in enumerate(passage.cells()):
-        text, begins, ends = _escaped(token)
+    for cell in passage.characters():
+        text, begins, ends = _escaped(cell.text)
         if broken and not begins:
             parts.append("<br>")
         broken = ends
-        css = passage.paint.css(value, partner) if value or partner else ""
-        if place == passage.focus:
+        css = _strongest(passage.paint, cell) if any(cell.values) or any(cell.partner) else ""
+        if cell.focus:
             css = f"{css} focus".lstrip()
-        parts.append(f"<bdi{_attributes(css, value, partner)}>{text}</bdi>")
+        parts.append(f"<bdi{_attributes(css, cell)}>{text}</bdi>")
     return Markup("".join(parts))  # classes and numbers are ours, the text is escaped
 
 
-def _attributes(css: str, value: float, partner: float) -> str:
+def _strongest(paint: Paint, cell: Cell) -> str:
+    return max(map(paint.css, cell.values, cell.partner), key=lambda css: css[1:])
+
+
+def _attributes(css: str, cell: Cell) -> str:
     own = f' class="{css}"' if css else ""
-    if value:
-        own += f' data-v="{value:.3g}"'
-    return f'{own} data-w="{partner:.3g}"' if partner else own
+    for name, values in (("v", cell.values), ("w", cell.partner)):
+        if any(values):
+            own += f' data-{name}="{" ".join([f"{value:.3g}" for value in values])}"'
+    return own
 
 
 @lru_cache(maxsize=30_000)

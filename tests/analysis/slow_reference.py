@@ -279,7 +279,7 @@ def examples(world: World, latents: list[int], partners: list[int], cuts: Array,
     data = dense(world)
     rows = [[_best(world, data, m, latent, partners[m], cuts[m], kind, k, seed) for kind in range(7)]
             for m, latent in enumerate(latents)]  # fmt: skip
-    names = ("score", "document", "start", "tokens", "acts", "partner")
+    names = ("score", "document", "start", "begin", "end", "acts", "partner")
     return {name: np.array([[kind[name] for kind in row] for row in rows]) for name in names}
 
 
@@ -301,7 +301,14 @@ def _best(
             candidates[token.context] = (score, serial, token)
     best = sorted(candidates.values(), key=lambda c: (-c[0], c[1]))[:k]
     windows = [_window(world, data, token, latent, partner) for _, _, token in best]
-    empty = {"document": -1, "start": -1, "tokens": [-1] * 64, "acts": [0.0] * 64, "partner": [0.0] * 64}
+    empty = {
+        "document": -1,
+        "start": -1,
+        "begin": [-1] * 64,
+        "end": [-1] * 64,
+        "acts": [0.0] * 64,
+        "partner": [0.0] * 64,
+    }
     rows = windows + [empty] * (k - len(best))
     columns: Numbers = {name: [row[name] for row in rows] for name in empty}
     return columns | {"score": [c[0] for c in best] + [-np.inf] * (k - len(best))}
@@ -327,7 +334,10 @@ def _window(world: World, data: Dense, focus: Token, latent: int, partner: int) 
     return {
         "document": focus.document,
         "start": focus.place - focus.column,
-        "tokens": [int(world.batch.ids[focus.context, c]) if ok else -1 for c, ok in zip(columns, real, strict=True)],
+        **{
+            name: [int(place[focus.context, c]) if ok else -1 for c, ok in zip(columns, real, strict=True)]
+            for name, place in (("begin", world.batch.begin), ("end", world.batch.end))
+        },
         "acts": [0.0 if row is None else row[latent] for row in rows],
         "partner": [0.0 if row is None else row[partner] for row in rows],
     }

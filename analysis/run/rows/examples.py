@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.documents import Corpus, Document
+from analysis.reading.sections import cut
 from analysis.run.rows.plain import Row, plain
 from analysis.statistics.examples import BEFORE, ExamplesSummary
 from analysis.statistics.plan import Plan
@@ -29,16 +30,15 @@ def documents_of(corpus: Corpus, summaries: list[ExamplesSummary], more: set[int
     return found
 
 
-def example_rows(
-    summary: ExamplesSummary, plan: Plan, documents: dict[int, Document], words: list[str], special: set[int]
-) -> Iterator[Row]:
-    """One row an example; special tokens at the context's start are not shown."""
+def example_rows(summary: ExamplesSummary, plan: Plan, documents: dict[int, Document]) -> Iterator[Row]:
+    """One row an example; what is no text at the context's ends is not shown."""
     kept = torch.nonzero(torch.isfinite(summary.score)).tolist()
-    hidden = torch.isin(summary.tokens, torch.tensor([-1, *special], device=summary.tokens.device))
+    shown = summary.begin >= 0
     has_partner = plan.partners != plan.latents
     for latent, kind, rank in kept:
         at = (latent, kind, rank)
-        first, last = _shown(hidden[at])
+        first, last = _between(shown[at])
+        begins, ends = (part[at][first:last].tolist() for part in (summary.begin, summary.end))
         document = documents[int(summary.document[at])]
         theirs = summary.partner[at][first:last] if bool(has_partner[latent]) else None
         yield {
@@ -49,7 +49,7 @@ def example_rows(
             "labels": plain(document.labels),
             "context_start": int(summary.start[at]),
             "focus": BEFORE - first,
-            "tokens": [words[token] if token >= 0 else "" for token in summary.tokens[at][first:last].tolist()],
+            "tokens": cut(document.text, begins, ends),
             "activations": pack(summary.acts[at][first:last].cpu(), "f4"),
             "partner_activations": None if theirs is None else pack(theirs.cpu(), "f4"),
         }
@@ -61,7 +61,7 @@ def title_of(name: str, labels: dict[str, Any]) -> str:
     return title if isinstance(title, str) and title else name
 
 
-def _shown(hidden: Tensor) -> tuple[int, int]:
-    """The part of a window between the hidden tokens at its two ends."""
-    places = torch.nonzero(~hidden).flatten()
+def _between(shown: Tensor) -> tuple[int, int]:
+    """The part of a window between what is not shown at its two ends."""
+    places = torch.nonzero(shown).flatten()
     return int(places[0]), int(places[-1]) + 1

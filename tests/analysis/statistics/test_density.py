@@ -40,7 +40,9 @@ def one_document(document: int, acts: Tensor) -> Step:
     yes, zero = torch.ones(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.int64)
     one = torch.tensor([document])
     batch = TokenBatch(
-        zero, yes, yes, one, one * 0, torch.tensor([group_of(document)]), zero, zero, zero, lead=0, cursor=document + 1
+        *(zero, yes, yes, one, one * 0, torch.tensor([group_of(document)]), zero, zero, zero, zero),
+        lead=0,
+        cursor=document + 1,
     )
     x = torch.ones(len(acts), 1)
     return Step(batch, counted_tokens(batch, x, torch.tensor(1.0)), x, acts, firing_list(acts))
