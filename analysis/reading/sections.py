@@ -102,8 +102,8 @@ def distances(begins: list[int], starts: list[int], first: int, last: int) -> li
     A token with a leading space begins one character before the word, so a start belongs to the
     last token that begins at or before it; of several that make one character, to the first of them.
     """
-    last = (max(0, bisect.bisect_right(begins, start) - 1) for start in starts)
-    tokens = sorted({bisect.bisect_left(begins, begins[token]) for token in last}) if begins else []
+    nearest = {max(0, bisect.bisect_right(begins, start) - 1) for start in starts}
+    tokens = sorted({bisect.bisect_left(begins, begins[token]) for token in nearest})
     places = [bisect.bisect_right(tokens, number) - 1 for number in range(first, last)]
     numbers = zip(range(first, last), places, strict=True)
     return [number - tokens[place] if place >= 0 else -1 for number, place in numbers]

@@ -24,8 +24,8 @@ STATISTICS = tuple(
     for kind, extra in (
         ("context", "BOS is position 0 and not counted."),
         ("paragraph", "Paragraphs are set apart by a blank line; text without one has no paragraphs."),
-        ("sentence", "Sentences as found by syntok, and at the full stops of scripts it does not know; Thai and Khmer write"
-         " none, so there the distance says little."),
+        ("sentence", "Sentences as found by syntok, and at the full stops of scripts it does not know; Thai and Khmer"
+         " write none, so there the distance says little."),
     )
 )  # fmt: skip
 
