@@ -49,7 +49,7 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = tell
+        warnings.showwarning = tell  # type: ignore[assignment]  # its last arguments are of no use here
         yield
 
 

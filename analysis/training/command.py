@@ -18,9 +18,9 @@ from analysis.hashing import sha256_file
 from analysis.process.cache import cache_folder
 from analysis.process.progress import progress_bar
 from analysis.reading import hook_points
-from analysis.reading.hook_names import parse
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
+from analysis.reading.hook_names import parse
 from analysis.reading.model import LanguageModel, load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
 from analysis.training.activations import ActivationCache, cache_for

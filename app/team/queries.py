@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.classes import counts as class_counts
-from app.classes.queries import Key
 from app.classes.views import CLASSES
 from app.interventions.queries import own_value
 from app.runs.queries import RunInfo
