@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.activity import queries as activity
 from app.activity.queries import Activity
-from app.annotations.panel import category_of
 from app.annotations.queries import AnnotationInfo
-from app.categories.queries import CategoryInfo, list_categories
+from app.categories.queries import CategoryInfo, category_of, list_categories
 from app.http.errors import BadFilter
 from app.shared.links import link
 from app.shared.page import Page

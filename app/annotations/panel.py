@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, Subject, history
 from app.annotations.write import MAX_NOTE, Draft
 from app.categories import queries as categories
-from app.categories.queries import CategoryInfo
+from app.categories.queries import CategoryInfo, category_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
+from app.shared.links import latent_at, latent_name, pair_at, sae_at
 from app.vocabulary import HUMAN_VERDICTS
 
 HISTORY = 20
@@ -43,6 +45,16 @@ class Said:
     created: datetime
     restores: int | None
     empty: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of a latent or a pair, where those of several stand together."""
+
+    about: str
+    """As people write it: L15/1024."""
+    href: str
+    said: Said
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ def annotation_panel(
     current = versions[0] if versions else None
     whole = current is None or current.version == 1 or not later
     links = _links(session, run, sae) if any(one.note for one in versions) else {}
-    shown = [_said(one, known, links, pin) for one in versions]
+    shown = [said_of(one, known, links, pin) for one in versions]
     path = f"/saes/{sae.slug}/" + (
         f"pairs/{subject.index}/{subject.other}" if subject.is_pair else f"latents/{subject.index}"
     )
@@ -137,15 +149,36 @@ def said_now(session: Session, run: RunInfo, sae: SaeInfo, latest: AnnotationInf
     if latest is None or latest.empty:
         return None
     links = _links(session, run, sae) if latest.note else {}
-    return _said(latest, categories.list_categories(session), links, pin)
+    return said_of(latest, categories.list_categories(session), links, pin)
+
+
+def told(
+    found: Iterable[tuple[str, int, AnnotationInfo]], saes: Iterable[SaeInfo], known: list[CategoryInfo]
+) -> list[Told]:
+    """What is said of latents and pairs of one run's SAEs, each with its SAE's slug and layer."""
+    links, made = _by_layer(saes), []
+    for slug, layer, one in found:
+        pair = one.other >= 0
+        about = latent_name(layer, one.index) + (f" ⇄ {one.other}" if pair else "")
+        href = pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index)
+        made.append(Told(about, href, said_of(one, known, {**links, layer: _latents(slug)})))
+    return made
 
 
 def _links(session: Session, run: RunInfo, sae: SaeInfo) -> dict[int, str]:
     """Layer -> the beginning of a latent's address: of this SAE where it is its layer, else of the run's first."""
+    return {**_by_layer(list_saes(session, run)), sae.layer: _latents(sae.slug)}
+
+
+def _by_layer(saes: Iterable[SaeInfo]) -> dict[int, str]:
     found: dict[int, str] = {}
-    for one in list_saes(session, run):
-        found.setdefault(one.layer, f"/saes/{one.slug}/latents/")
-    return {**found, sae.layer: f"/saes/{sae.slug}/latents/"}
+    for one in saes:
+        found.setdefault(one.layer, _latents(one.slug))
+    return found
+
+
+def _latents(slug: str) -> str:
+    return f"{sae_at(slug)}/latents/"
 
 
 def note_parts(note: str, links: dict[int, str], pin: str = "") -> list[NotePart]:
@@ -161,7 +194,8 @@ def note_parts(note: str, links: dict[int, str], pin: str = "") -> list[NotePart
     return parts + ([NotePart(note[end:], "")] if end < len(note) else [])
 
 
-def _said(one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str], pin: str) -> Said:
+def said_of(one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str], pin: str = "") -> Said:
+    """A version as shown."""
     return Said(
         version=one.version,
         category=category_of(one.category, known),
@@ -173,11 +207,3 @@ def _said(one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str],
         restores=one.restores,
         empty=one.empty,
     )
-
-
-def category_of(key: str | None, known: list[CategoryInfo]) -> CategoryInfo | None:
-    """By key; one that an import named and nobody made here goes by its key."""
-    if key is None:
-        return None
-    found = next((one for one in known if one.key == key), None)
-    return found or CategoryInfo(key=key, title=key.replace("_", " "), archived=True)

@@ -64,6 +64,10 @@ class AnnotationInfo(Record):
         """It says nothing: what was said was taken back."""
         return self.category is None and self.verdict is None and not self.note
 
+    def shortened(self, most: int) -> AnnotationInfo:
+        """With the beginning of its note alone, where that is long."""
+        return self if len(self.note) <= most else self.model_copy(update={"note": f"{self.note[:most].rstrip()} …"})
+
 
 def find_latest(session: Session, subject: Subject) -> AnnotationInfo | None:
     """What is said now; None where nothing ever was."""

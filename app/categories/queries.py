@@ -69,6 +69,14 @@ def info(row: Category) -> CategoryInfo:
     return CategoryInfo.model_validate(row)
 
 
+def category_of(key: str | None, known: list[CategoryInfo]) -> CategoryInfo | None:
+    """By key; one that an import named and nobody made here goes by its key."""
+    if key is None:
+        return None
+    found = next((one for one in known if one.key == key), None)
+    return found or CategoryInfo(key=key, title=key.replace("_", " "), archived=True)
+
+
 @dataclass(frozen=True)
 class Use:
     """What has a category now."""

@@ -11,6 +11,7 @@ from app.classes.groups import place_of, title_of, view_of
 from app.classes.score import ScoreInfo
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent, rate, signed
+from app.shared.statements import listed
 from app.shared.stored import items, one
 from app.vocabulary import MIXTURES, OUTCOMES
 from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO, NO_CLASS, SUM, UNEXPLAINED, YES
@@ -122,7 +123,7 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     held = sorted(_held(scores), key=lambda score: (score.label == LIKELY, place_of(score.name)))
     if held:
         said = [f"{'probably ' if one.label == LIKELY else ''}{view_of(one.name).phrase(one)}" for one in held]
-        return f"It {_listed(said)}."
+        return f"It {listed(said)}."
     if UNEXPLAINED in scores and scores[UNEXPLAINED].label == YES:
         return "No class that was looked for explains it."
     return ""
@@ -130,10 +131,6 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
 
 def _held(scores: Mapping[str, ScoreInfo]) -> list[ScoreInfo]:
     return [score for name, score in scores.items() if name not in NO_CLASS and score.holds]
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import category_of
-from app.annotations.queries import AnnotationInfo
-from app.categories.queries import CategoryInfo, list_categories
+from app.annotations.panel import Said, said_of
+from app.categories.queries import CategoryInfo, category_of, list_categories
 from app.classes import queries as classes
 from app.classes.groups import class_choices
 from app.classes.score import ScoreInfo
@@ -25,7 +24,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.saved_views import queries as views
 from app.saved_views.queries import ViewInfo
-from app.shared.links import link, name_of
+from app.shared.links import latent_name, link
 from app.shared.page import Page
 from app.verdicts.queries import VerdictInfo
 from app.vocabulary import ANY, HUMAN_VERDICTS, NONE, RULE_VERDICTS
@@ -51,19 +50,6 @@ class Head:
 
 
 @dataclass(frozen=True)
-class RowSaid:
-    """What people say of one latent, as short as a row needs it."""
-
-    category: CategoryInfo | None
-    verdict_key: str
-    verdict: str
-    """As people read it; empty where none was given."""
-    note: str
-    """Its beginning; empty where there is none."""
-    author: str
-
-
-@dataclass(frozen=True)
 class Row:
     """A latent of the list."""
 
@@ -76,7 +62,7 @@ class Row:
     """Those it has."""
     verdict: VerdictInfo | None
     """By rule."""
-    said: RowSaid | None
+    said: Said | None
     """By people."""
 
 
@@ -214,11 +200,11 @@ def _rows(
     return [
         Row(
             one.latent,
-            name_of(one.latent.layer, one.latent.index),
+            latent_name(one.latent.layer, one.latent.index),
             [(column.name, column.list_cell(Shown(one.latent, one.effect), _why(one, ablated))) for column in columns],
             held.get(key, []),
             one.verdict,
-            None if one.said is None else _said(one.said, known),
+            None if one.said is None else said_of(one.said.shortened(LONGEST), known, {}),
         )
         for key, one in zip(keys, shown, strict=True)
     ]
@@ -228,16 +214,6 @@ def _why(one: ShownLatent, ablated: set[int]) -> str:
     if one.latent.analysis_id in ablated:
         return NOT_TAKEN_OUT
     return f"not measured: dense-latents ablate --db STORE --sae {one.latent.slug}"
-
-
-def _said(one: AnnotationInfo, known: list[CategoryInfo]) -> RowSaid:
-    return RowSaid(
-        category=category_of(one.category, known),
-        verdict_key=one.verdict or "",
-        verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
-        note=one.note if len(one.note) <= LONGEST else f"{one.note[:LONGEST]}…",
-        author=one.author,
-    )
 
 
 def _people(asked: RunList, known: list[CategoryInfo]) -> People:

@@ -15,7 +15,7 @@ from app.report import queries as report
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.links import latent_at, pair_at
+from app.shared.links import latent_at, latent_name, pair_at
 from app.shared.numbers import count, fixed, nats, nats_span, percent
 from app.shared.record import Key
 from store.vocabulary import LIKELY
@@ -33,11 +33,6 @@ class Matter:
     href: str
     density: str
     words: str
-
-
-def at(layer: int, index: int) -> str:
-    """A latent as people write it."""
-    return f"L{layer}/{index}"
 
 
 def matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:
@@ -60,7 +55,7 @@ def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float) -> 
     if band is not None and band.beats is not None and band.n:
         words += f"; beats {count(round(band.beats * band.n))} of {count(band.n)} random directions"
     href = latent_at(sae.slug, key[1])
-    return Matter("largest effect", at(sae.layer, key[1]), href, percent(density), f"{words}.")
+    return Matter("largest effect", latent_name(sae.layer, key[1]), href, percent(density), f"{words}.")
 
 
 def _pair(slug: str, layer: int, pair: PairInfo) -> Matter:
@@ -69,11 +64,11 @@ def _pair(slug: str, layer: int, pair: PairInfo) -> Matter:
     if pair.r2 is not None and pair.r2_single is not None:
         words += f", joint R² {fixed(pair.r2)}, the better one alone {fixed(pair.r2_single)}"
     href = pair_at(slug, pair.positive, pair.negative)
-    about = f"{at(layer, pair.positive)} ⇄ {pair.negative}"
+    about = f"{latent_name(layer, pair.positive)} ⇄ {pair.negative}"
     return Matter("strongest pair", about, href, f"{percent(pair.coverage)} either", f"{words}.")
 
 
 def _class(one: report.Example) -> Matter:
     title = title_of(one.name) + (", likely" if one.label == LIKELY else "")
     href, words = latent_at(one.slug, one.index), score_said(one.name, one.statement)
-    return Matter(title, at(one.layer, one.index), href, percent(one.density), words)
+    return Matter(title, latent_name(one.layer, one.index), href, percent(one.density), words)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.annotations.panel import Told
 from app.classes import counts as class_counts
 from app.classes.groups import fill_of, ordered, title_of
 from app.experiments import page as arms
@@ -19,7 +20,7 @@ from app.layers.page import stack_words
 from app.report import queries as report
 from app.report.matters import Matter, matters_of
 from app.report.measured import hashes, measured, missing
-from app.report.people import Opinion, Ruled, opinions, ruled
+from app.report.people import Ruled, opinions, ruled
 from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -103,7 +104,7 @@ class ReportPage(Page):
     """Latents and pairs to talk about."""
     ruled: Ruled | None
     """Verdicts by the rule and by people; None where there are neither."""
-    opinions: list[Opinion]
+    opinions: list[Told]
     """The latest notes."""
     experiments: list[ExperimentWords]
     """Experiments on the run's SAEs, a line each."""

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import NotePart, category_of, note_parts
-from app.annotations.queries import AnnotationInfo
+from app.annotations.panel import Told, told
 from app.categories.queries import list_categories
 from app.report import queries as report
-from app.report.matters import at
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.links import latent_at, pair_at
 from app.shared.numbers import count
 from app.team import queries as team
 from app.team.queries import AGREES, DIFFERS, Review
-from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
+from app.vocabulary import RULE_VERDICTS
 
 NOTES = 6
+LONGEST = 400
+"""Characters of a note."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,6 @@ class Ruled:
     total: str
     words: str
     """How far people and rule, and people and classes, agree."""
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """A note."""
-
-    about: str
-    href: str
-    author: str
-    created: datetime
-    verdict: str
-    verdict_key: str
-    category: str
-    note: list[NotePart]
 
 
 def ruled(run: RunInfo, review: Review, people: int) -> Ruled | None:
@@ -94,32 +78,8 @@ def _agreement(
     return f"{'; '.join(parts)}."
 
 
-def opinions(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Opinion]:
+def opinions(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Told]:
     """The latest notes."""
     said = report.latest_said(session, run, NOTES, noted=True)
-    known = list_categories(session) if said else []
-    links: dict[int, str] = {}
-    for sae in found:
-        links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
-    made = []
-    for slug, layer, one in said:
-        given = category_of(one.category, known)
-        pair = one.other >= 0
-        place = pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index)
-        made.append(
-            Opinion(
-                about=at(layer, one.index) + (f" ⇄ {one.other}" if pair else ""),
-                href=f"{place}#annotation",
-                author=one.author,
-                created=one.created,
-                verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
-                verdict_key=one.verdict or "",
-                category="" if given is None else given.title,
-                note=note_parts(_shortened(one), {**links, layer: f"/saes/{slug}/latents/"}),
-            )
-        )
-    return made
-
-
-def _shortened(one: AnnotationInfo, most: int = 400) -> str:
-    return one.note if len(one.note) <= most else f"{one.note[:most].rstrip()} …"
+    short = [(slug, layer, one.shortened(LONGEST)) for slug, layer, one in said]
+    return told(short, found, list_categories(session) if said else [])

@@ -45,11 +45,6 @@ def latent_at(slug: str, index: int) -> str:
     return f"/saes/{slug}/latents/{index}"
 
 
-def name_of(layer: int, index: int) -> str:
-    """A latent's name, everywhere: L15/1024."""
-    return f"L{layer}/{index}"
-
-
 def pair_at(slug: str, positive: int, negative: int) -> str:
     """A pair's page."""
     return f"/saes/{slug}/pairs/{positive}/{negative}"

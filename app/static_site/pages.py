@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import NotePart, category_of, note_parts
-from app.annotations.queries import AnnotationInfo
+from app.annotations.panel import Told, told
 from app.categories.queries import CategoryInfo, list_categories
 from app.classes import queries as classes
 from app.classes.groups import class_choices
@@ -18,11 +17,10 @@ from app.latents.queries import LatentInfo, find_densest
 from app.report.queries import latest_said
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.links import latent_at, name_of, pair_at
 from app.shared.page import Page
 from app.shared.record import Key
 from app.static_site.plan import Plan
-from app.vocabulary import HUMAN_VERDICTS, NONE, RULE_VERDICTS
+from app.vocabulary import NONE, RULE_VERDICTS
 
 WITHOUT_SCRIPT = 2_000
 """Rows of the list that stand in its file, for readers without JavaScript."""
@@ -70,26 +68,13 @@ class SiteSearchPage(Page):
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What is said of a latent or a pair."""
-
-    about: str
-    """As people write it: L15/1024."""
-    href: str
-    said: AnnotationInfo
-    note: list[NotePart]
-    category: CategoryInfo | None
-    verdict: str
-
-
-@dataclass(frozen=True)
 class SiteAnnotationsPage(Page):
     """What people say, to be read."""
 
     template = "static_site/annotations.html"
     run: RunInfo
     """The run shown."""
-    spoken: list[Spoken]
+    spoken: list[Told]
     """Newest first."""
     more: bool
     """There are more than are shown."""
@@ -125,21 +110,6 @@ def search_page(plan: Plan) -> SiteSearchPage:
 
 def annotations_page(session: Session, plan: Plan) -> SiteAnnotationsPage:
     """What people say of the site's SAEs."""
-    known, said = list_categories(session), latest_said(session, plan.run, SAID + 1)
-    links: dict[int, str] = {}
-    for sae in plan.saes:
-        links.setdefault(sae.layer, f"/saes/{sae.slug}/latents/")
-    spoken = [_spoken(slug, layer, one, known, links) for slug, layer, one in said[:SAID]]
+    said = latest_said(session, plan.run, SAID + 1)
+    spoken = told(said[:SAID], plan.saes, list_categories(session))
     return SiteAnnotationsPage("Annotations", "annotations", plan.run, spoken, more=len(said) > SAID)
-
-
-def _spoken(slug: str, layer: int, one: AnnotationInfo, known: list[CategoryInfo], links: dict[int, str]) -> Spoken:
-    pair = one.other >= 0
-    return Spoken(
-        about=name_of(layer, one.index) + (f" ⇄ {one.other}" if pair else ""),
-        href=pair_at(slug, one.index, one.other) if pair else latent_at(slug, one.index),
-        said=one,
-        note=note_parts(one.note, {**links, layer: f"/saes/{slug}/latents/"}),
-        category=category_of(one.category, known),
-        verdict=HUMAN_VERDICTS.get(one.verdict or "", one.verdict or ""),
-    )

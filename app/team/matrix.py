@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.annotations.panel import category_of
-from app.categories.queries import CategoryInfo
+from app.categories.queries import CategoryInfo, category_of
 from app.classes.groups import REST, SEVERAL, ordered, title_of
 from app.shared.links import link
 from app.shared.numbers import NONE as MISSING

@@ -16,6 +16,7 @@ from app.saes.queries import SaeInfo, list_saes
 from app.shared.links import latent_at, link
 from app.shared.numbers import nats
 from app.shared.page import Page
+from app.shared.statements import listed
 from app.team import queries as team
 from app.team.matrix import Matrix, category_matrix, verdict_matrix
 from app.team.queries import DIFFERS, AuthorInfo, Progress, Queued
@@ -164,7 +165,7 @@ def differences(one: Queued, has: list[str]) -> list[str]:
     reasons = []
     if one.state == DIFFERS:
         named = title_of(one.category or "")
-        reasons.append(f"People say {named}; the machine looked for that and finds {_listed(has) or 'no class'}.")
+        reasons.append(f"People say {named}; the machine looked for that and finds {listed(has) or 'no class'}.")
     if one.human and one.rule and one.human != one.rule:
         human, rule = HUMAN_VERDICTS.get(one.human, one.human), RULE_VERDICTS.get(one.rule, one.rule)
         reasons.append(f"People say {human}; the rule says {rule}.")
@@ -173,7 +174,7 @@ def differences(one: Queued, has: list[str]) -> list[str]:
 
 def unseen(one: Queued, has: list[str]) -> str:
     """Why a latent of which nobody says anything is worth a look."""
-    words = f"The machine finds {_listed(has)}; nobody has said whether that is right"
+    words = f"The machine finds {listed(has)}; nobody has said whether that is right"
     if one.group == UNEXPLAINED:
         words = "No class explains it"
     elif one.group == UNMEASURED:
@@ -188,7 +189,3 @@ def _without(effect: float | None) -> str:
     if not float(size):
         return "; without it the loss stays as it is"
     return f"; without it the loss {'rises' if effect > 0 else 'falls'} by {size} nats per token"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
