@@ -12,13 +12,13 @@ from starlette.exceptions import HTTPException
 
 from app.annotations.queries import Subject
 from app.annotations.write import Stale, change_many
-from app.compare.page import MOST as FEW
+from app.compare.references import MOST as FEW
 from app.compare.references import address, reference_of
 from app.deps import SessionDep, ViewerDep, WritingDep
 from app.http.errors import BadFilter
 from app.http.viewer import remember
 from app.latents.queries import widths
-from app.saved_views.write import is_local
+from app.shared.links import is_local
 from app.shared.people import author_name
 from app.vocabulary import NONE
 

@@ -6,9 +6,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from app.http.errors import PROBLEM_TYPE
-from app.http.schemas import Problem
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457): `detail` says what was wrong and what there is instead."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
 
 ERRORS = {
     "400": "The Host header is not one of this server's, or the request cannot be read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from app.cards.picture import Bar, Picture
 from app.shared.lettering import cut, lines, width, xml
@@ -141,3 +142,29 @@ def _row(y: float, held: tuple[str, float, str], side: str) -> list[str]:
 def _foot(card: Card) -> list[str]:
     shown = lines(card.words, RIGHT - LEFT, 24, 2)
     return [_text(LEFT, 566 + 34 * row, line, 24) for row, line in enumerate(shown)]
+
+
+_LETTER = (
+    f'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" font-family="{SANS}">'
+    '<text y="30" font-size="30">{}</text></svg>'
+)
+
+
+def png_of(svg: str) -> bytes | None:
+    """The picture of an SVG of our own making; None where this machine cannot draw its letters."""
+    return _drawn(svg) if can_draw() else None
+
+
+@cache
+def can_draw() -> bool:
+    """Whether the library is there and finds a font: a letter must leave something on the paper."""
+    try:
+        return _drawn(_LETTER.format("M")) != _drawn(_LETTER.format(" "))
+    except ImportError:  # a platform without a wheel
+        return False
+
+
+def _drawn(svg: str) -> bytes:
+    import resvg_py  # only who asks for a picture loads it
+
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg))

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.cards.card import card_svg
+from app.cards.card import card_svg, png_of
 from app.cards.page import card_of, embed_page
-from app.cards.raster import png_of
 from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
 from app.http.cache import FreshMeasured
 from app.http.errors import NotFound

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.classes.counts import Tally
 from app.classes.groups import place_of, title_of, view_of
+from app.classes.queries import Tally
 from app.classes.score import ScoreInfo
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent, rate, signed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.shared.figures import BANDS, DIM, INK
+from app.shared.figures import BANDS, INK
 
 Numbers = list[float | None]
 HEIGHT = 230
@@ -31,9 +31,3 @@ def line(x: list[float], y: Numbers, name: str, text: str, colour: str = INK, **
         "type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": {"color": colour, "width": 1.8},
         "hovertemplate": f"{text}<extra></extra>", **more,
     }  # fmt: skip
-
-
-def cut_line(at: float) -> dict[str, Any]:
-    """Where the cut lies."""
-    dots = {"color": DIM, "width": 1.2, "dash": "dot"}
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": dots}

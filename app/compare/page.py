@@ -8,13 +8,12 @@ from itertools import combinations
 from sqlalchemy.orm import Session
 
 from app.annotations.panel import said_now
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.compare.fields import Compared, ComparePage, Difference
 from app.compare.plots import POLES, STROKES
-from app.compare.references import Reference, address
+from app.compare.references import MOST, Reference, address
 from app.compare.shared import plots_of, rows_of, token_lists
-from app.latents.facts import scale_of
-from app.latents.page import why_unmeasured
+from app.latents.facts import scale_of, why_unmeasured
 from app.latents.record import LatentRecord, read_latent
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
@@ -27,7 +26,6 @@ from app.shared.tokens import Paint, Passage
 from app.verdicts.page import ruling
 from store.vocabulary import NO_CLASS
 
-MOST = 4
 RUNS = 12  # in the choice of SAEs: the newest
 
 
@@ -110,9 +108,7 @@ def _column(session: Session, one: Found, found: list[Found], place: int, stroke
         latent=one.it.latent,
         pin=own,
         functions=[score for score in scores.values() if score.holds and score.name not in NO_CLASS],
-        unmeasured=""
-        if scores
-        else why_unmeasured(one.it.latent, bool(class_counts.tallies(session, one.sae.analysis_id))),
+        unmeasured="" if scores else why_unmeasured(one.it.latent, bool(classes.tallies(session, one.sae.analysis_id))),
         ruling=ruling(one.it.verdict),
         said=said_now(session, one.run, one.sae, one.it.said, own),
         strip=_strip(session, one, stroke),

@@ -8,6 +8,9 @@ from urllib.parse import quote
 
 from app.http.errors import BadFilter
 
+MOST = 4
+
+
 LETTERS = "abcd"
 LARGEST = 2**31 - 1
 _REFERENCE = re.compile(r"(?P<slug>[^\x00-\x20\x7f]{1,200}):(?P<index>\d{1,10})(?:@(?P<run>\d{1,10}))?", re.ASCII)

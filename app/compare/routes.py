@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
 
-from app.compare.page import MOST, compare_page
-from app.compare.references import address, chosen, reference_of
+from app.compare.page import compare_page
+from app.compare.references import MOST, address, chosen, reference_of
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter

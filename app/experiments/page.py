@@ -22,13 +22,13 @@ from app.experiments.arms import (
 )
 from app.experiments.queries import ArmInfo, ExperimentDetail, ExperimentInfo
 from app.experiments.seeds import StabilityTable, angles_view, stability_table
-from app.interventions.page import command
 from app.latents.facts import Fact
-from app.runs.settings import flat
+from app.shared.commands import command
 from app.shared.densities import thresholds_of
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
+from app.shared.stored import flat
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.experiments.queries import ArmInfo, ArmKey
-from app.interventions.plots import mark
 from app.shared.colours import arm_stroke
-from app.shared.figures import NEITHER, Figure, axis, figure
+from app.shared.figures import NEITHER, Figure, axis, figure, mark
 
 Counts = Mapping[ArmKey, list[int]]
 DOTTED = 60  # angles: more dots would hide each other

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.home.plots import curve_figure, scatter_figure
 from app.layers import plots as functions
 from app.layers.page import stack_words
@@ -52,7 +52,7 @@ def home_page(session: Session, run: runs.RunInfo, pin: str) -> HomePage:
     """The page of a run."""
     found, points = saes.list_saes(session, run), saes.scatter_points(session, run)
     info = saes.density_curve(session, run)
-    groups = class_counts.profile(session, run) if class_counts.measured(session, run) else {}
+    groups = classes.profile(session, run) if classes.measured(session, run) else {}
     return HomePage(
         title="Overview",
         nav="home",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import unquote_plus, urlsplit
 
 from starlette.datastructures import Headers
@@ -11,8 +12,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.auth import TokenAuth, TooManyTries
 from app.http.errors import refuse
-from app.http.login_page import LoginPage
 from app.http.proxies import NotBelieved, Proxies, peer_of
+from app.shared.page import Page
+
+
+@dataclass(frozen=True)
+class LoginPage(Page):
+    """The form for the team's token, or the one to leave."""
+
+    template = "login.html"
+    next_page: str
+    """Where to go once in: an address of this server."""
+    problem: str
+    """Why the last try failed; empty where there was none."""
+    leaving: bool
+    """Whether this is the form to leave."""
+
 
 OPEN = {"/healthz", "/login", "/logout"}
 STATIC = "/static/"

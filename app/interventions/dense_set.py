@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from app.interventions.page import NAMES, basis, command, equivalence_words, norm_words
+from app.interventions.page import NAMES, basis, equivalence_words, norm_words
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import Change, EffectInfo, InterventionInfo
+from app.shared.commands import command
 from app.shared.figures import View
 from app.shared.numbers import count, number, percent, span
 from app.shared.numbers import interval as percents

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.interventions import plots
 from app.interventions.plots import EffectsInfo
 from app.interventions.queries import Change, ControlInfo, Dot, EffectInfo, InterventionInfo
+from app.shared.commands import command
 from app.shared.figures import View
 from app.shared.numbers import count, fixed, nats, number, percent, span
 from app.shared.numbers import interval as percents
@@ -106,11 +107,6 @@ class Effects:
     """Why there is nothing, where there is nothing."""
     command: str
     """What would measure it."""
-
-
-def command(name: str, slug: str) -> str:
-    """What to type; STORE stands for the store, whose address may hold a password."""
-    return f"dense-latents {name} --db STORE --sae {slug}"
 
 
 def effects_of(

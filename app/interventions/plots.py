@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.interventions.queries import Change, Dot
-from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure
+from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure, level, mark
 from store.vocabulary import OWN, RANDOM
 
 MOST = 400  # controls in a plot: more would only be weight
@@ -111,18 +111,6 @@ def _numbers(measure: str) -> str:
 
 def _short(value: float) -> float:
     return float(f"{value:.3g}")
-
-
-def level(at: float) -> dict[str, Any]:
-    """A dotted line across."""
-    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at,
-            "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip
-
-
-def mark(at: float) -> dict[str, Any]:
-    """A dotted line from bottom to top."""
-    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at,
-            "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip
 
 
 class Line(NamedTuple):

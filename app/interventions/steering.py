@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.classes.score import ScoreInfo
-from app.interventions.page import command
 from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import CHANCE, InterventionInfo, SteeringInfo
 from app.interventions.sentences import steering_said
+from app.shared.commands import command
 from app.shared.figures import View
 from app.shared.numbers import THIN, count, fixed
 from app.shared.stored import items, one

@@ -19,12 +19,10 @@ from app.interventions.queries import Change, EffectInfo, SteeringInfo, changes
 from app.labels.queries import AssociationInfo
 from app.latents import profiles
 from app.latents import queries as latents
-from app.latents.chains import ChainInfo
 from app.latents.columns import MEASURED
-from app.latents.examples import Excerpt
 from app.latents.filters import SaeList
 from app.latents.profiles import Histogram, Series, TokenItem
-from app.latents.queries import LatentInfo
+from app.latents.queries import ChainInfo, Excerpt, LatentInfo
 from app.latents.record import read_latent
 from app.runs.queries import RunInfo
 from app.shared.links import latent_at

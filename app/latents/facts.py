@@ -8,9 +8,8 @@ from typing import Any
 
 from app.interventions.queries import EffectInfo
 from app.latents.columns import Column, Shown, Where, columns_of
-from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
-from app.latents.queries import LatentInfo
+from app.latents.queries import Excerpt, LatentInfo
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
@@ -245,3 +244,12 @@ def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint
     scale = max(scale_of(latent), scale_of(partner) if partner else 0.0)
     weights = (latent.decoder_norm or 1.0, (partner.decoder_norm if partner else None) or 1.0)
     return Paint(latent.index, scale, pole, partner.index if partner else None, weights)
+
+
+def why_unmeasured(latent: LatentInfo, others: bool) -> str:
+    """Why a latent has no classes; `others` says whether latents of the same SAE have."""
+    if not others:
+        return "This run was analysed before classes were measured, or without them; analyse again to see what it does."
+    if latent.detail is None:
+        return "Classes are measured where examples are kept: dense latents, their partners, a sample of sparse ones."
+    return "No class was measured for this latent."

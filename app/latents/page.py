@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.classes import counts as class_counts
 from app.classes import page as functions
 from app.classes import queries as classes
 from app.classes.page import ClassRow, Mixture
@@ -14,11 +13,10 @@ from app.interventions.queries import dots_of
 from app.interventions.steering import wanted
 from app.labels.associations import AssociationRow, association_row, label_words
 from app.latents import parts, plots
-from app.latents.chains import ChainInfo
-from app.latents.facts import Group, group_of, latent_facts, paint_of, summary_of, token_lists
+from app.latents.facts import Group, group_of, latent_facts, paint_of, summary_of, token_lists, why_unmeasured
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.profiles import POSITIONS
-from app.latents.queries import LatentInfo
+from app.latents.queries import ChainInfo, LatentInfo
 from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
@@ -198,14 +196,5 @@ def _paint(record: LatentRecord) -> Paint:
     return paint_of(record.latent, record.image, record.pole)
 
 
-def _tallies(record: LatentRecord) -> dict[str, class_counts.Tally]:
-    return class_counts.tallies(record.session, record.sae.analysis_id)
-
-
-def why_unmeasured(latent: LatentInfo, others: bool) -> str:
-    """Why a latent has no classes; `others` says whether latents of the same SAE have."""
-    if not others:
-        return "This run was analysed before classes were measured, or without them; analyse again to see what it does."
-    if latent.detail is None:
-        return "Classes are measured where examples are kept: dense latents, their partners, a sample of sparse ones."
-    return "No class was measured for this latent."
+def _tallies(record: LatentRecord) -> dict[str, classes.Tally]:
+    return classes.tallies(record.session, record.sae.analysis_id)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, select, tuple_
+from pydantic import Field, computed_field
+from sqlalchemy import and_, bindparam, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -18,13 +19,15 @@ from app.latents import listing
 from app.latents.columns import Order
 from app.latents.filters import LatentFilters
 from app.latents.listing import Plan, Total
+from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.commands import Place
 from app.shared.cursor import Cursor
 from app.shared.memory import remembered
-from app.shared.record import Key
+from app.shared.record import Hidden, Key, Record, columns, read
 from app.verdicts.queries import VerdictInfo, verdict_info
-from app.verdicts.sentences import Place
-from store.tables import Analysis, Annotation, Effect, Intervention, Latent, Sae, Verdict
+from store.arrays import unpack
+from store.tables import DENSE, Analysis, Annotation, Chain, Effect, Example, Intervention, Latent, Sae, Verdict
 from store.vocabulary import ABLATE
 
 LatentInfo = Latent
@@ -171,3 +174,116 @@ def find_densest(session: Session, saes: Iterable[SaeInfo], wanted: LatentFilter
     plan = listing.plan_of(session, saes, wanted)
     found = listing.page(session, plan, Order("density", descending=True), None, limit)
     return find_rows(session, [place.key for place in found])
+
+
+ORDER = ("top", "level4", "level3", "level2", "level1", "random", "off")
+
+
+class Excerpt(Record):
+    """A stretch of text; activations are aligned with tokens."""
+
+    kind: str
+    """top, level4 to level1, random, off"""
+    document: str
+    labels: dict[str, Any]
+    position: int
+    """Character of the document at which the context begins"""
+    focus: int
+    """Which token the example is about"""
+    tokens: list[str]
+    """Joined, the text; an empty one ends the character that the token before it began"""
+    activations: list[float]
+    partner: list[float] | None
+
+
+_OF = (
+    select(Example)
+    .where(
+        Example.analysis_id == bindparam("analysis"),
+        Example.index.in_(bindparam("indices", expanding=True)),
+        Example.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(Example.rank)
+)
+
+
+def find_examples(
+    session: Session, analysis_id: int, indices: Sequence[int], kinds: Sequence[str] = ORDER
+) -> dict[int, list[Excerpt]]:
+    """Of some latents: by kind in reading order (strongest first), then by rank."""
+    rows = session.scalars(_OF, {"analysis": analysis_id, "indices": list(indices), "kinds": list(kinds)})
+    found: dict[int, list[Excerpt]] = {}
+    for row in sorted(rows, key=lambda row: ORDER.index(row.kind)):
+        found.setdefault(row.index, []).append(_excerpt(row))
+    return found
+
+
+def _excerpt(row: Example) -> Excerpt:
+    return Excerpt(
+        kind=row.kind,
+        document=row.document,
+        labels=row.labels,
+        position=row.context_start,
+        focus=row.focus,
+        tokens=row.tokens,
+        activations=unpack(row.activations),
+        partner=unpack(row.partner_activations) if row.partner_activations else None,
+    )
+
+
+class ChainInfo(Record):
+    """A latent's continuation in a neighbouring analysed layer."""
+
+    side: str
+    """next or previous"""
+    analysis_id: int = Hidden
+    slug: str = Field(serialization_alias="sae")
+    layer: int
+    index: int
+    density: float = Hidden
+    correlation: float
+    """Of the two signals on the same tokens"""
+    cosine: float | None
+    """Of the two decoder directions; null where they cannot be compared"""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no such pair
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return f"/saes/{self.slug}/latents/{self.index}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A dense latent and its continuation in the next analysed layer."""
+
+    analysis_id: int
+    index: int
+    other_analysis_id: int
+    other: int
+    correlation: float
+
+
+def find_chains(session: Session, analysis_id: int, index: int) -> dict[str, ChainInfo]:
+    """By side; a side without a continuation is left out."""
+    other = {"analysis_id": Chain.other_analysis_id, "index": Chain.other}
+    statement = (
+        select(*columns(ChainInfo, Chain, Sae, Latent, **other))
+        .join(Analysis, Analysis.id == Chain.other_analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(Latent, and_(Latent.analysis_id == Chain.other_analysis_id, Latent.index == Chain.other))
+        .where(Chain.analysis_id == analysis_id, Chain.index == index)
+    )
+    return {step.side: step for step in read(session, ChainInfo, statement)}
+
+
+def list_steps(session: Session, run: RunInfo) -> list[Step]:
+    """Steps of all dense latents to the next layer."""
+    statement = (
+        select(Chain.analysis_id, Chain.index, Chain.other_analysis_id, Chain.other, Chain.correlation)
+        .join(Latent, and_(Latent.analysis_id == Chain.analysis_id, Latent.index == Chain.index))
+        .join(Analysis, Analysis.id == Chain.analysis_id)
+        .where(Analysis.run_id == run.id, DENSE, Chain.side == "next")
+        .order_by(Chain.analysis_id, Chain.index)
+    )
+    return [Step(*row) for row in session.execute(statement)]

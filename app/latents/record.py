@@ -21,18 +21,16 @@ from app.interventions import queries as interventions
 from app.interventions.queries import EffectInfo, InterventionInfo, SteeringInfo
 from app.labels import queries as labels
 from app.labels.queries import AssociationInfo
-from app.latents import chains, examples, profiles
+from app.latents import profiles
 from app.latents import queries as latents
-from app.latents.chains import ChainInfo
-from app.latents.examples import Excerpt
 from app.latents.profiles import Profiles
-from app.latents.queries import LatentInfo
+from app.latents.queries import ChainInfo, Excerpt, LatentInfo
 from app.pairs.queries import PairInfo
 from app.saes.queries import SaeInfo
+from app.shared.commands import Place
 from app.shared.links import latent_name
 from app.shared.record import Key
 from app.verdicts.queries import VerdictInfo, verdict_info
-from app.verdicts.sentences import Place
 from store.tables import Annotation, Association, Chain, Effect, Example, Label, Latent, Pair, Steering, Verdict
 from store.tables.team import ALONE
 from store.vocabulary import ABLATE, LATENT, OWN, PAIR, STEER, YES
@@ -152,7 +150,7 @@ class LatentRecord(Signal):
     @cached_property
     def chain(self) -> dict[str, ChainInfo]:
         """Its continuation by side, next and previous."""
-        return chains.find_chains(self.session, *self.key) if self.has_chain else {}
+        return latents.find_chains(self.session, *self.key) if self.has_chain else {}
 
     @cached_property
     def associations(self) -> list[AssociationInfo]:
@@ -183,7 +181,7 @@ class LatentRecord(Signal):
 
     def examples(self, *kinds: str) -> list[Excerpt]:
         """Stretches of text of these kinds, or all."""
-        found = examples.find_many(self.session, self.sae.analysis_id, [self.index], kinds or examples.ORDER)
+        found = latents.find_examples(self.session, self.sae.analysis_id, [self.index], kinds or latents.ORDER)
         return found.get(self.index, [])
 
 
@@ -284,7 +282,7 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         sae,
         effect=interventions.effect_info(alone) if alone else None,
         said=annotation_info(said) if said else None,
-        kinds=tuple(kind for kind in examples.ORDER if kind in held),
+        kinds=tuple(kind for kind in latents.ORDER if kind in held),
         is_steered=is_steered,
         latent=latents.placed(latent, sae),
         partner=latents.placed(partner, sae) if partner else None,

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from app.classes.groups import ordered, title_of
-from app.latents.chains import Step
+from app.latents.queries import Step
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.classes.groups import SEVERAL, ordered, title_of
 from app.home.plots import density_heights, layers_figure
-from app.latents import chains
+from app.latents import queries as latents
 from app.layers import flow as flow
 from app.layers import plots as functions
 from app.runs import queries as runs
@@ -74,8 +74,8 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
     """The page of a run."""
     found = saes.list_saes(session, run)
     bars = saes.density_bars(session, run)
-    known = class_counts.measured(session, run)
-    groups = class_counts.profile(session, run) if known else {}
+    known = classes.measured(session, run)
+    groups = classes.profile(session, run) if known else {}
     return LayersPage(
         title="Layers",
         nav="layers",
@@ -87,7 +87,7 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
         stack=functions.stack_figure(found, groups, pin) if known else None,
         stack_words=stack_words(found, groups),
         legend=functions.legend(groups),
-        class_table=class_table(found, class_counts.class_counts(session, run), groups) if known else [],
+        class_table=class_table(found, classes.class_counts(session, run), groups) if known else [],
         flow=_flow(session, run, found, pin) if known else None,
         panels=_panels(found, saes.scatter_points(session, run), bars, pin),
     )
@@ -125,7 +125,7 @@ def _line(name: str, found: list[SaeInfo], counts: Groups) -> ClassLine:
 
 
 def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -> View | None:
-    info = flow.flow_info(found, class_counts.groups_of(session, run), chains.list_steps(session, run))
+    info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run))
     if not info.steps:
         return None
     rows = [

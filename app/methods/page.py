@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes.counts import cuts_of
 from app.classes.groups import classes_in
+from app.classes.queries import cuts_of
 from app.methods.queries import GRADES, Term, list_terms
 from app.runs.queries import RunInfo
 from app.shared.page import Page

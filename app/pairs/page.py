@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.classes import counts as class_counts
 from app.classes import page as functions
+from app.classes import queries as classes
 from app.classes.groups import place_of
 from app.classes.page import ClassRow
 from app.interventions.page import causal_sentence, effect_views, effects_of
-from app.interventions.plots import Marked
 from app.interventions.queries import EffectInfo, dots_of
 from app.latents import parts, plots
-from app.latents.examples import Excerpt
 from app.latents.facts import Group, group_of, paint_of, pair_facts, pole_lists
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
+from app.latents.queries import Excerpt
 from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE
@@ -98,7 +97,11 @@ def _effects(asked: Asked[PairRecord]) -> Made:
     ]
     ablation, views = record.interventions.get(ABLATE), None
     if ablation is not None and any(effect for _words, _index, effect in subjects) and not asked.later("effects"):
-        marks: dict[Marked, str] = {(positive, None): POSITIVE, (negative, None): NEGATIVE, (positive, negative): INK}
+        marks: dict[tuple[int | None, int | None], str] = {
+            (positive, None): POSITIVE,
+            (negative, None): NEGATIVE,
+            (positive, negative): INK,
+        }
         dots = dots_of(record.session, ablation.id)
         views = effect_views(dots, marks, ablation.epsilon, record.sae.slug, asked.pin)
     return {"effects": effects_of(ablation, subjects, record.sae.slug, views)}
@@ -146,7 +149,7 @@ def _paints(record: PairRecord) -> tuple[Paint, Paint]:
 
 def _functions(record: PairRecord) -> list[tuple[ClassRow | None, ClassRow | None]]:
     """A row a class that either pole has a score of; those that hold for either first."""
-    tallies = class_counts.tallies(record.session, record.sae.analysis_id) if any(record.scores) else {}
+    tallies = classes.tallies(record.session, record.sae.analysis_id) if any(record.scores) else {}
     both = [
         {row.name: row for row in functions.class_rows(scores, tallies, evidence=False)} for scores in record.scores
     ]

@@ -15,16 +15,16 @@ from app.classes import queries as classes
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
 from app.interventions.queries import EffectInfo, SteeringInfo, effect_info, ids_of
-from app.latents import examples, profiles
-from app.latents.examples import Excerpt
+from app.latents import profiles
+from app.latents import queries as latents
 from app.latents.profiles import Profiles
-from app.latents.queries import LatentInfo, placed
+from app.latents.queries import Excerpt, LatentInfo, placed
 from app.latents.record import Signal
 from app.pairs.queries import PairInfo, find_pair
 from app.saes.queries import SaeInfo
+from app.shared.commands import Place
 from app.shared.links import latent_name
 from app.verdicts.queries import VerdictInfo, verdict_info
-from app.verdicts.sentences import Place
 from store.tables import Annotation, Effect, Example, Latent, Pair, Steering, Verdict
 from store.vocabulary import LATENT, OWN, PAIR
 
@@ -78,7 +78,7 @@ class PairRecord(Signal):
 
     def examples(self, *kinds: str) -> list[list[Excerpt]]:
         """Stretches of text of these kinds."""
-        found = examples.find_many(self.session, self.sae.analysis_id, self.indices, kinds)
+        found = latents.find_examples(self.session, self.sae.analysis_id, self.indices, kinds)
         return [found.get(index, []) for index in self.indices]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.interventions.page import command
 from app.interventions.queries import InterventionInfo
 from app.labels.queries import LabelInfo
 from app.report.queries import ModelInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.commands import command
 from app.shared.numbers import count, date, duration, percent
 from store.vocabulary import ABLATE, STEER, UNMEASURED
 

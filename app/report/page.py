@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.annotations.panel import Told
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.classes.groups import fill_of, ordered, title_of
 from app.experiments import page as arms
 from app.experiments import queries as experiments
@@ -129,8 +129,8 @@ Groups = Mapping[int, Mapping[str, int]]
 def report_page(session: Session, run: RunInfo) -> ReportPage:
     """The report of a run; as many queries for a hundred SAEs as for one."""
     found = saes.list_saes(session, run)
-    known = class_counts.measured(session, run)
-    groups: Groups = class_counts.profile(session, run) if known else {}
+    known = classes.measured(session, run)
+    groups: Groups = classes.profile(session, run) if known else {}
     done, model = interventions.list_interventions(session, run), report.find_model(session, run)
     tried = [one for one in experiments.list_experiments(session) if one.sae in {sae.slug for sae in found}]
     columns = labels.list_labels(session, run)
@@ -161,7 +161,7 @@ def _lines(found: list[SaeInfo], groups: Groups, sets: list[SetEffect]) -> list[
 
 def _line(sae: SaeInfo, groups: Groups, sets: list[SetEffect], most: int) -> LayerLine:
     held = groups.get(sae.analysis_id, {})
-    share = class_counts.explained(sae, dict(held)) if groups else None
+    share = classes.explained(sae, dict(held)) if groups else None
     own = next((one for one in sets if one.what == OWN), None)
     return LayerLine(
         layer=sae.layer,

@@ -15,11 +15,11 @@ from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
 from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
-from app.runs.settings import flat
 from app.saes.queries import SaeInfo, training_report
 from app.shared.links import link
 from app.shared.page import Page
 from app.shared.record import Key
+from app.shared.stored import flat
 from app.verdicts.queries import verdict_counts
 from app.vocabulary import RULE_VERDICTS
 from store.vocabulary import ABLATE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request
@@ -11,11 +12,21 @@ from app.deps import RendererDep, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter, NotFound
 from app.http.viewer import remember
-from app.saved_views.page import ViewsPage
-from app.saved_views.queries import find_view, list_views
+from app.saved_views.queries import ViewInfo, find_view, list_views
 from app.saved_views.write import VIEWS, remove_view, save_view, view_address
 from app.shared.cursor import MAX_ID
+from app.shared.page import Page
 from app.shared.people import author_name
+
+
+@dataclass(frozen=True)
+class ViewsPage(Page):
+    """All saved views."""
+
+    template = "saved_views/saved_views.html"
+    views: list[ViewInfo]
+    """Newest first."""
+
 
 router = APIRouter()
 

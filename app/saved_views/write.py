@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.annotations.write import released
 from app.http.errors import BadFilter, NotFound
 from app.saved_views.queries import find_view
+from app.shared.links import is_local
 from app.shared.people import plain_text
 from store.tables import SavedView
 
@@ -103,16 +103,3 @@ def view_address(text: str) -> str:
     if SECRET in parse_qs(urlsplit(address).query, keep_blank_values=True):
         raise BadFilter(f"the address holds the parameter '{SECRET}', which is for nobody else; leave it out")
     return address
-
-
-def is_local(address: str) -> bool:
-    """Whether a browser stays on this server: one slash first, nothing that it drops or reads as a slash."""
-    if not address.startswith("/") or address.startswith("//") or "\\" in address:
-        return False
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in address):
-        return False
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-    return not parts.scheme and not parts.netloc

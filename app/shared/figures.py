@@ -58,3 +58,15 @@ class View:
     """The numbers, as shown."""
     later: str = ""
     """Address of what is left out here, the table or the plot as well; empty where nothing is."""
+
+
+def level(at: float) -> dict[str, Any]:
+    """A dotted line across."""
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at,
+            "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip
+
+
+def mark(at: float) -> dict[str, Any]:
+    """A dotted line from bottom to top."""
+    return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at,
+            "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip

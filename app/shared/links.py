@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from markupsafe import Markup, escape
 
@@ -114,3 +115,16 @@ def neuronpedia(name: str | None, index: int | None = None) -> str:
     if not name or len(name) > 200 or not _NEURONPEDIA.fullmatch(name):
         return ""
     return f"https://www.neuronpedia.org/{name}" + ("" if index is None else f"/{index}")
+
+
+def is_local(address: str) -> bool:
+    """Whether a browser stays on this server: one slash first, nothing that it drops or reads as a slash."""
+    if not address.startswith("/") or address.startswith("//") or "\\" in address:
+        return False
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in address):
+        return False
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return not parts.scheme and not parts.netloc

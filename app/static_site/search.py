@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.latents import examples, profiles
+from app.latents import profiles
+from app.latents import queries as latents
 from app.shared.numbers import boxed, plain
 from app.static_site.plan import Plan
 from app.static_site.rows import Rows, Table
@@ -33,7 +34,7 @@ def search_data(session: Session, plan: Plan, rows: Rows) -> dict[str, Any]:
         for start in range(0, len(paged), _BATCH):
             batch = paged[start : start + _BATCH]
             lists = profiles.token_lists(session, [(sae.analysis_id, index) for index in batch], LISTS)
-            shown_of = examples.find_many(session, sae.analysis_id, batch, ("top",))
+            shown_of = latents.find_examples(session, sae.analysis_id, batch, ("top",))
             for index in batch:
                 of = [lists.get((sae.analysis_id, index, name), [])[:SHOWN] for name in LISTS]
                 on, moved = (

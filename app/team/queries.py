@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.classes.views import CLASSES
 from app.interventions.queries import own_value
 from app.runs.queries import RunInfo
@@ -220,7 +220,7 @@ def something() -> ColumnElement[bool]:
 
 
 def _measured(session: Session, run: RunInfo) -> Measured:
-    groups = class_counts.groups_of(session, run)
+    groups = classes.groups_of(session, run)
     ruled = and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index)
     statement = (
         select(Latent.analysis_id, Latent.index, Latent.density, Verdict.verdict, own_value("loss"))

@@ -9,8 +9,9 @@ from pydantic import Field, computed_field
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from app.shared.commands import Place
 from app.shared.record import Evidence, Hidden, Key, Record, Text
-from app.verdicts.sentences import Place, gap_said, ground_said
+from app.verdicts.sentences import gap_said, ground_said
 from app.vocabulary import NONE, RULE_VERDICTS
 from store.tables import Analysis, Sae, Verdict
 from store.vocabulary import RULE, Statement
@@ -64,12 +65,6 @@ class VerdictInfo(Record):
     def why(self) -> str:
         """The rule's own sentence; empty where it left none."""
         return next((ground.words for ground in self.grounds if ground.of == RULE), "")
-
-
-def find_verdict(session: Session, analysis_id: int, index: int) -> VerdictInfo | None:
-    """None where the rule was not applied."""
-    key = (analysis_id, index)
-    return verdicts_of(session, [key]).get(key)
 
 
 def verdicts_of(session: Session, keys: Iterable[Key]) -> dict[Key, VerdictInfo]:

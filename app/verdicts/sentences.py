@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from app.classes.groups import title_of
 from app.classes.sentences import rests_on_text, score_said
 from app.labels.sentences import association_said
+from app.shared.commands import Place
 from app.shared.numbers import fixed, percent
 from app.shared.statements import Sentence, filled, listed, said, upper
 from app.shared.stored import numbers, one, part
@@ -19,19 +18,6 @@ MEASURED = {
     "pair_effect": "effect of the pair",
     "stability": "other seeds",
 }
-
-
-class Place(NamedTuple):
-    """Where a latent is, as commands name it."""
-
-    slug: str
-    layer: int
-    run: int
-    latent: int
-
-    def command(self, name: str, more: str = "") -> str:
-        """What to type; STORE stands for the store, whose address may hold a password."""
-        return f"`dense-latents {name} --db STORE --sae {self.slug} --run {self.run}{more}`"
 
 
 def title(of: str) -> str:

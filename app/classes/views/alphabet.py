@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from app.classes.plots import HEIGHT, cut_line
+from app.classes.plots import HEIGHT
 from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import INK, NEITHER, STEPS, Figure, View, as_text, axis, figure
+from app.shared.figures import INK, NEITHER, STEPS, Figure, View, as_text, axis, figure, level
 from app.shared.numbers import THIN, count, number, percent, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import one, part
@@ -82,6 +82,6 @@ def letters_figure(letters: dict[str, int], cut: float | None, letter: str) -> F
         "marker": {"color": [INK if name == letter else NEITHER for name in letters], "line": {"width": 0}},
         "hovertemplate": "%{x}: %{y} tokens<extra></extra>",
     }  # fmt: skip
-    shapes = [] if cut is None else [cut_line(cut)]
+    shapes = [] if cut is None else [level(cut)]
     y = axis("tokens of 100", range=[0, 105], nticks=5)
     return figure([bars], HEIGHT, axis("first letter", type="category"), y, bargap=0.3, shapes=shapes)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.plots import HEIGHT, Numbers, cut_line
+from app.classes.plots import HEIGHT, Numbers
 from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import INK, NEITHER, STEPS, Figure, View, axis, figure
+from app.shared.figures import INK, NEITHER, STEPS, Figure, View, axis, figure, level
 from app.shared.numbers import fixed, number, percent
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
@@ -82,6 +82,6 @@ def components_figure(cosines: list[float], variance: Numbers, cut: float | None
         "marker": {"color": [INK] + [NEITHER] * (len(cosines) - 1), "line": {"width": 0}},
         "hovertemplate": "%{x}: cosine %{customdata[0]:.2f}; %{customdata[1]:.1%} of the variance<extra></extra>",
     }  # fmt: skip
-    shapes = [] if cut is None else [cut_line(cut)]
+    shapes = [] if cut is None else [level(cut)]
     y = axis("|cosine|", range=[0, 1.02], nticks=5)
     return figure([bars], HEIGHT, axis("principal component", type="category"), y, bargap=0.3, shapes=shapes)

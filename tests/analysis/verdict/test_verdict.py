@@ -14,7 +14,8 @@ import pytest
 
 from analysis.verdict import Change, ClassFound, Decision, Found, LabelFound, Measured, decide
 from analysis.verdict.statistics import STATISTICS
-from app.verdicts.sentences import Place, gap_said, ground_said, title
+from app.shared.commands import Place
+from app.verdicts.sentences import gap_said, ground_said, title
 from store.vocabulary import Statement
 from tests.root import ROOT
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from app.cards import raster
+from app.cards import card
 from app.cards.card import Card, card_svg
 from app.cards.picture import own_picture, round_decades, round_steps, signed_picture
 from app.latents.plots import signed_info
@@ -86,7 +86,7 @@ def test_lines_hold_all_words_where_they_fit() -> None:
 
 
 def test_the_png_is_of_the_size_that_previews_want_and_holds_letters(client: TestClient) -> None:
-    if not raster.can_draw():
+    if not card.can_draw():
         pytest.skip("no font to draw letters with: apt-get install fonts-dejavu-core")
     sizes = {}
     for index in (POSITIVE, DEAD):
@@ -99,7 +99,7 @@ def test_the_png_is_of_the_size_that_previews_want_and_holds_letters(client: Tes
 
 
 def test_without_a_font_the_png_leads_to_the_svg(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raster, "can_draw", lambda: False)
+    monkeypatch.setattr(card, "can_draw", lambda: False)
     answer = client.get(f"/saes/{SLUGS[0]}/latents/0/card.png?run=1", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, "card.svg?run=1")
     assert client.get(f"/saes/{SLUGS[0]}/latents/0/card.png?run=1").headers["content-type"] == "image/svg+xml"
@@ -109,12 +109,12 @@ def test_without_the_library_there_is_no_png(monkeypatch: pytest.MonkeyPatch) ->
     def absent(_svg: str) -> bytes:
         raise ImportError
 
-    monkeypatch.setattr(raster, "_drawn", absent)
-    raster.can_draw.cache_clear()
+    monkeypatch.setattr(card, "_drawn", absent)
+    card.can_draw.cache_clear()
     try:
-        assert raster.png_of("<svg/>") is None
+        assert card.png_of("<svg/>") is None
     finally:
-        raster.can_draw.cache_clear()
+        card.can_draw.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.classes.groups import view_of
 from app.classes.page import class_rows, mixture_of, sentence
 from app.classes.queries import find_scores
@@ -186,13 +186,13 @@ def statements(application: FastAPI) -> Iterator[list[str]]:
 def test_each_dense_latent_is_counted_once_and_in_all_its_classes(session: Session) -> None:
     run = runs.find_run(session, 2)
     assert run
-    assert class_counts.profile(session, run) == {
+    assert classes.profile(session, run) == {
         10: {"position": 1, "content_word": 1, "unmeasured": 3},
         11: {"several": 1, "position": 1, "unexplained": 1, "unmeasured": 2},
         12: {"unexplained": 1, "several": 1, "unmeasured": 3},
     }
-    assert class_counts.class_counts(session, run)[11] == {"position": 2, "context_binding": 1, "unexplained": 1}
-    groups = class_counts.groups_of(session, run)
+    assert classes.class_counts(session, run)[11] == {"position": 2, "context_binding": 1, "unexplained": 1}
+    groups = classes.groups_of(session, run)
     assert (groups[11, POSITIVE], groups[11, EDGE], len(groups)) == ("several", "unmeasured", 15)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.annotations.queries import AnnotationInfo, Subject, annotations_of
 from app.annotations.write import Draft, save
-from app.classes.queries import Key, classes_of
+from app.classes.queries import classes_of
 from app.classes.views import CLASSES
 from app.interventions.queries import EffectInfo, own_effects
 from app.latents import listing
@@ -22,6 +22,7 @@ from app.latents.queries import find_rows
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.shared.record import Key
 from app.verdicts.queries import verdicts_of
 from store.session import make_engine, session_factory
 from store.tables import Latent

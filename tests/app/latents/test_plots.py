@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 from sqlalchemy.orm import Session
 
-from app.classes import counts as class_counts
+from app.classes import queries as classes
 from app.classes.views import CLASSES
 from app.home.plots import curve_figure, density_heights, layers_figure, scatter_figure
 from app.latents.page import latent_page
@@ -59,7 +59,7 @@ def figures(session: Session) -> list[Figure]:
     assert layers.stack
     assert layers.flow
     made += [layers.stack, plot(layers.flow), *(panel for _sae, panel in layers.panels)]
-    made.append(functions.stack_figure(found, class_counts.profile(session, run), "", small=True))
+    made.append(functions.stack_figure(found, classes.profile(session, run), "", small=True))
     made += [scatter_figure(saes.scatter_points(session, run), "run=2"), curve_figure(info, found)]
     return made + [chart for _title, chart in layers_figure(found, "")]
 

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from app.classes import counts as class_counts
-from app.latents import chains
+from app.classes import queries as classes
+from app.latents import queries as latents
+from app.latents.queries import Step
 from app.layers import flow
 from app.layers.page import layers_page
 from app.runs import queries as runs
@@ -62,8 +63,8 @@ def test_a_level_line_keeps_its_function(session: Session) -> None:
     run = runs.find_run(session, 2)
     assert run
     found = saes.list_saes(session, run)
-    groups = class_counts.groups_of(session, run)
-    info = flow.flow_info(found, groups, chains.list_steps(session, run))
+    groups = classes.groups_of(session, run)
+    info = flow.flow_info(found, groups, latents.list_steps(session, run))
     assert [name for name, _low, _high in info.bands] == [
         "position",
         "content_word",
@@ -82,8 +83,8 @@ def test_weak_steps_are_not_drawn(session: Session) -> None:
     run = runs.find_run(session, 2)
     assert run
     found = saes.list_saes(session, run)
-    weak = [chains.Step(10, 0, 11, 0, 0.39), chains.Step(10, 0, 11, 0, -0.4), chains.Step(10, 0, 11, 39, 0.9)]
-    info = flow.flow_info(found, class_counts.groups_of(session, run), weak)
+    weak = [Step(10, 0, 11, 0, 0.39), Step(10, 0, 11, 0, -0.4), Step(10, 0, 11, 39, 0.9)]
+    info = flow.flow_info(found, classes.groups_of(session, run), weak)
     assert [step.correlation for step in info.steps] == [-0.4]
 
 

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from app.http.errors import BadFilter
 from app.main import create_app
 from app.saved_views.queries import find_view, list_views
-from app.saved_views.write import Taken, is_local, save_view, view_address, view_name
+from app.saved_views.write import Taken, save_view, view_address, view_name
 from app.settings import Settings
+from app.shared.links import is_local
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import SavedView

@@ -9,10 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from app.shared.commands import Place
 from app.shared.numbers import coded
 from app.verdicts.page import ruling
 from app.verdicts.queries import verdict_counts, verdict_info
-from app.verdicts.sentences import Place, gap_said, ground_said
+from app.verdicts.sentences import gap_said, ground_said
 from tests.app.test_pages import page, whole, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
 from tests.app.world_interventions import BARE, COMMAND, UNTOUCHED, VERDICTS, WHOLE
