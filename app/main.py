@@ -19,7 +19,6 @@ from app.api_docs import routes as docs
 from app.cards import routes as share
 from app.categories import routes as categories
 from app.compare import routes as compare
-from app.experiments import api as experiments_api
 from app.experiments import routes as experiments
 from app.export import routes as take_away
 from app.home import routes as home
@@ -34,22 +33,18 @@ from app.http.proxies import Forwarded, Proxies
 from app.http.security import HEADERS, Gate
 from app.http.state import StoreState
 from app.http.viewer import viewer_of
-from app.labels import api as labels_api
 from app.labels import routes as labels
 from app.latents import api as latents_api
 from app.latents import routes as latents
 from app.layers import routes as layers
-from app.methods import api as methods_api
 from app.methods import routes as methods
 from app.pairs import api as pairs_api
 from app.pairs import routes as pairs
 from app.rendering import Given, Renderer
 from app.report import routes as report
-from app.runs import api as runs_api
-from app.saes import api as saes_api
+from app.runs import routes as runs
 from app.saes import routes as saes
 from app.saved_views import routes as views
-from app.search import api as search_api
 from app.search import routes as search
 from app.settings import Settings
 from app.shared.memory import Memory
@@ -60,15 +55,15 @@ from store.changes import Changes
 from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
 
 API = (
-    annotations_api,
-    search_api,
-    runs_api,
-    methods_api,
-    labels_api,
-    experiments_api,
-    latents_api,
-    pairs_api,
-    saes_api,
+    annotations_api.router,
+    search.api,
+    runs.api,
+    methods.api,
+    labels.api,
+    experiments.api,
+    latents_api.router,
+    pairs_api.router,
+    saes.api,
 )  # SAEs last: a slug's path would swallow the others'
 PAGES = (
     home,
@@ -137,8 +132,8 @@ def create_app(settings: Settings) -> FastAPI:
 def _install(app: FastAPI) -> None:
     app.include_router(static.router, include_in_schema=False)
     app.include_router(login.router, include_in_schema=False)
-    for noun in API:
-        app.include_router(noun.router, prefix="/api/v1")
+    for router in API:
+        app.include_router(router, prefix="/api/v1")
     for part in PAGES:
         app.include_router(part.router, include_in_schema=False)
     app.add_exception_handler(caching.NotModified, caching.not_modified)

@@ -106,7 +106,7 @@ def _put(
     session: Session, writing: Session, viewer: Viewer, slug: str, subject: Subject, asked: AnnotationIn
 ) -> AnnotationState | Response:
     session.rollback()  # the answer is read after the save
-    author = author_name(viewer.name if viewer.fixed else asked.author)
+    author = author_name(viewer.called(asked.author))
     try:
         save(writing, subject, Draft(asked.category, asked.verdict, asked.note), asked.version, author)
     except Stale:

@@ -60,7 +60,7 @@ def annotate_many(
     if not category and not verdict:
         raise BadFilter("choose a category or a verdict for them; nothing was changed")
     subjects = subjects_of(session, asked)
-    author = author_name(viewer.name if viewer.fixed else (name or viewer.name))
+    author = author_name(viewer.called(name))
     try:
         changed = change_many(writing, subjects, author, category=choice(category), verdict=choice(verdict))
     except Stale:
@@ -68,8 +68,7 @@ def annotate_many(
             409, "Others are saving the same latents at this moment; nothing was changed. Try again."
         ) from None
     response = RedirectResponse(with_count(place, changed), 303)
-    if not viewer.fixed:
-        remember(response, author, request)
+    remember(response, author, request)
     return response
 
 

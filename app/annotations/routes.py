@@ -73,7 +73,7 @@ class Asked:
         self.draft = Draft(category or None, verdict or None, note or "")
         self.typed = note is not None
         """Whether it came from the form: a button of the history sends no draft."""
-        self.name = viewer.name if viewer.fixed else (name or viewer.name)
+        self.name = viewer.called(name)
         self.back = min(int(back), MAX_ID) if back else None
         """The version to bring back, where this is no save."""
 
@@ -145,6 +145,5 @@ def _answer(
         response = replace(render, viewer=viewer, here=NOWHERE)(page, status)
     if status in NOT_SAVED:
         response.headers.update(RETRY)
-    if author and not viewer.fixed:
-        remember(response, author, asked.request)
+    remember(response, author, asked.request)
     return response

@@ -16,22 +16,19 @@ from app.latents.plots import signed_info
 from app.latents.queries import LatentInfo
 from app.latents.record import LatentRecord, read_latent
 from app.runs import queries as runs
-from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_name
 from app.shared.numbers import boxed, count, interval, percent, signed
-from app.shared.page import Page
+from app.shared.page import RunPage
 from store.vocabulary import NO_CLASS
 
 
 @dataclass(frozen=True)
-class EmbedPage(Page):
+class EmbedPage(RunPage):
     """One latent as a small panel in a frame, without a script."""
 
     template = "cards/panel.html"
-    run: RunInfo
-    """The run shown."""
     sae: SaeInfo
     """Its SAE."""
     latent: LatentInfo

@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self, request: Request, viewer: ViewerDep, session: SessionDep, render: RendererDep, name: Name = ""):
         self.request, self.session, self.render = request, session, render
-        self.name = viewer.name if viewer.fixed else (name or viewer.name)
+        self.name = viewer.called(name)
 
     def answer(self, key: str, draft: CategoryDraft | None, save: Callable[[str], str]) -> Response:
         """Save, and lead back to the category; or show why not, with the draft kept.
@@ -51,8 +51,7 @@ class Writer:
             response = self._page(409, key, Refused(draft, stale=True), author)
         except BadFilter as error:
             response = self._page(422, key, Refused(draft, problem=error.detail), author)
-        if author and not self.render.viewer.fixed:
-            remember(response, author, self.request)
+        remember(response, author, self.request)
         return response
 
     def _page(self, status: int, key: str, refused: Refused, author: str) -> HTMLResponse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.annotations.panel import Said
 from app.classes.score import ScoreInfo
+from app.latents.columns import Cell
 from app.latents.queries import LatentInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
@@ -46,23 +47,12 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Value:
-    """A number of one latent."""
-
-    value: str
-    small: str
-    """Interval, control or denominator."""
-    reason: str = ""
-    """Why there is none."""
-
-
-@dataclass(frozen=True)
 class Row:
     """A statistic of all latents."""
 
     term: str
     label: str
-    values: list[Value]
+    values: list[Cell]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.compare.fields import Compared, Row, SharedList, SharedLists, SharedToken, Value
+from app.compare.fields import Compared, Row, SharedList, SharedLists, SharedToken
 from app.compare.plots import Line, Outline, histograms_figure, positions_figure
 from app.latents import facts
-from app.latents.columns import Column, Shown, Where, columns_of
+from app.latents.columns import Cell, Column, Shown, Where, columns_of
 from app.latents.facts import TokenList, TokenRow
 from app.latents.plots import bars_of, series_points
 from app.latents.profiles import TokenItem
@@ -28,7 +28,7 @@ def rows_of(read: Read) -> list[Row]:
     ]
 
 
-def _value(column: Column, record: LatentRecord) -> Value:
+def _value(column: Column, record: LatentRecord) -> Cell:
     latent, why = record.latent, "not measured"
     if column.measure:
         ablated = ABLATE in record.interventions
@@ -37,7 +37,7 @@ def _value(column: Column, record: LatentRecord) -> Value:
     value, small, reason = column.cell(Shown(latent, record.effect), why)
     unit = " nats" if value and column.measure else ""
     other = f"with {latent.partner}, " if value and column.name == "antipodality" and latent.partner is not None else ""
-    return Value(f"{value}{unit}", f"{other}{small}", reason)
+    return Cell(f"{value}{unit}", f"{other}{small}", reason)
 
 
 def plots_of(read: Read) -> tuple[View | None, list[View]]:

@@ -16,16 +16,14 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.densities import CurveInfo
 from app.shared.figures import Figure
-from app.shared.page import Page
+from app.shared.page import RunPage
 
 
 @dataclass(frozen=True)
-class HomePage(Page):
+class HomePage(RunPage):
     """Models, runs, and the three overviews."""
 
     template = "home/home.html"
-    run: RunInfo
-    """The run shown."""
     runs: list[RunInfo]
     """All complete runs, newest first."""
     saes: list[SaeInfo]

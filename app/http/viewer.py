@@ -26,6 +26,10 @@ class Viewer:
     may_leave: bool = False
     """They came in by the team's token, and can give it back."""
 
+    def called(self, typed: str) -> str:
+        """The name under which they write."""
+        return self.name if self.fixed else (typed or self.name)
+
 
 NOBODY = Viewer()
 
@@ -41,7 +45,9 @@ async def viewer_of(request: Request) -> Viewer:
 
 
 def remember(response: Response, name: str, request: Request) -> None:
-    """So that a name is asked once."""
+    """So that a name is asked once; one that a proxy says needs no cookie."""
+    if not name or request.scope.get("state", {}).get("user"):
+        return
     response.set_cookie(
         NAME_COOKIE,
         quote(name),

@@ -10,21 +10,18 @@ from sqlalchemy.orm import Session
 from app.labels import queries as labels
 from app.labels.associations import LabelSection, association_row
 from app.runs import queries as runs
-from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import link
-from app.shared.page import Page
+from app.shared.page import RunPage
 from store.vocabulary import YES
 
 
 @dataclass(frozen=True)
-class LabelsPage(Page):
+class LabelsPage(RunPage):
     """The user's labels against dense latents."""
 
     template = "labels/labels.html"
-    run: RunInfo
-    """The run shown."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     sections: list[LabelSection]

@@ -5,14 +5,34 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from app.deps import RendererDep, RunDep, SessionDep
+from app.deps import RendererDep, RunDep, RunId, SessionDep
 from app.http.cache import FreshMeasured
+from app.labels import queries as labels
 from app.labels.page import labels_page
+from app.labels.queries import LabelInfo
+from app.runs import queries as runs
 
+api = APIRouter(dependencies=[FreshMeasured])
 router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/labels")
-def labels(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
+def labels_of(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
     """Label by latent."""
     return render(labels_page(session, run))
+
+
+class LabelWithCounts(LabelInfo):
+    """A column of the corpus that the run's signals were held against."""
+
+    dense_latents: dict[str, int]
+    """By SAE: dense latents that go with it"""
+
+
+@api.get("/labels")
+def list_labels(session: SessionDep, run: RunId = None) -> list[LabelWithCounts]:
+    """The corpus' labels of a run, and how many dense latents go with each."""
+    shown = runs.find_run(session, run)
+    counts = labels.counts_by_sae(session, shown) if shown else {}
+    found = labels.list_labels(session, shown) if shown else []
+    return [LabelWithCounts(**dict(label), dense_latents=counts.get(label.id, {})) for label in found]

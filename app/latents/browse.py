@@ -18,14 +18,14 @@ from app.latents import queries as latents
 from app.latents.columns import Cell, Column, Order, Shown, Where, columns_of
 from app.latents.filters import MAX_LIMIT, RunList, SaeList
 from app.latents.listing import Total
-from app.latents.queries import LatentInfo, ShownLatent
+from app.latents.queries import LatentInfo
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.saved_views import queries as views
 from app.saved_views.queries import ViewInfo
 from app.shared.links import latent_name, link
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.verdicts.queries import VerdictInfo
 from app.vocabulary import ANY, HUMAN_VERDICTS, NONE, RULE_VERDICTS
 from store.vocabulary import ABLATE
@@ -81,12 +81,10 @@ class People:
 
 
 @dataclass(frozen=True)
-class BrowsePage(Page):
+class BrowsePage(RunPage):
     """Latents of a run by filter and sort."""
 
     template = "latents/browse.html"
-    run: RunInfo
-    """The run shown."""
     saes: list[SaeInfo]
     """Choices of the SAE filter."""
     filters: RunList
@@ -172,14 +170,13 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
     )
 
 
-def _columns(shown: Sequence[ShownLatent], by: Order, ablated: bool) -> list[Column]:
+def _columns(shown: Sequence[Shown], by: Order, ablated: bool) -> list[Column]:
     """Those that have a value on this page, the one that is sorted by, and of a run of which any latent was taken out
     what that gives: a dash says what would fill it."""
-    held = [Shown(one.latent, one.effect) for one in shown]
     return [
         column
         for column in columns_of(Where.LIST)
-        if column.name == by.sort or (column.measure and ablated) or any(column.value(one) is not None for one in held)
+        if column.name == by.sort or (column.measure and ablated) or any(column.value(one) is not None for one in shown)
     ]
 
 
@@ -193,7 +190,7 @@ def _head(column: Column, begin: RunList, pin: str) -> Head:
 
 
 def _rows(
-    session: Session, shown: list[ShownLatent], columns: list[Column], ablated: set[int], known: list[CategoryInfo]
+    session: Session, shown: list[Shown], columns: list[Column], ablated: set[int], known: list[CategoryInfo]
 ) -> list[Row]:
     keys = [(one.latent.analysis_id, one.latent.index) for one in shown]
     held = classes.classes_of(session, keys)
@@ -201,7 +198,7 @@ def _rows(
         Row(
             one.latent,
             latent_name(one.latent.layer, one.latent.index),
-            [(column.name, column.list_cell(Shown(one.latent, one.effect), _why(one, ablated))) for column in columns],
+            [(column.name, column.list_cell(one, _why(one, ablated))) for column in columns],
             held.get(key, []),
             one.verdict,
             None if one.said is None else said_of(one.said.shortened(LONGEST), known, {}),
@@ -210,7 +207,7 @@ def _rows(
     ]
 
 
-def _why(one: ShownLatent, ablated: set[int]) -> str:
+def _why(one: Shown, ablated: set[int]) -> str:
     if one.latent.analysis_id in ablated:
         return NOT_TAKEN_OUT
     return f"not measured: dense-latents ablate --db STORE --sae {one.latent.slug}"

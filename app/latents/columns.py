@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import JSON, Table
 
+from app.annotations.queries import AnnotationInfo
 from app.interventions.page import NAMES
 from app.interventions.queries import EffectInfo, own_value
 from app.shared.numbers import fixed, interval, nats_span, number, percent, span
+from app.verdicts.queries import VerdictInfo
 from store.tables import Latent
 
 
@@ -31,10 +33,15 @@ class Where(Flag):
 
 
 class Shown(NamedTuple):
-    """A latent, and what breaks without it where that was measured."""
+    """A latent, and what lists show beside its own values; None where there is none."""
 
     latent: Latent
     effect: EffectInfo | None = None
+    """What breaks without it."""
+    verdict: VerdictInfo | None = None
+    """By rule."""
+    said: AnnotationInfo | None = None
+    """By people."""
 
 
 class Cell(NamedTuple):

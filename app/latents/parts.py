@@ -22,7 +22,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.figures import View
 from app.shared.links import Later, nowhere, parts_at
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.shared.tokens import Paint, Passage
 from store.vocabulary import STEER
 
@@ -52,11 +52,9 @@ class Sections:
 
 
 @dataclass(frozen=True)
-class SignalPage(Page, Generic[R, S]):
+class SignalPage(RunPage, Generic[R, S]):
     """A latent, or two as one signal."""
 
-    run: RunInfo
-    """The run shown."""
     sae: SaeInfo
     """Its SAE."""
     record: R
@@ -76,11 +74,9 @@ class SignalPage(Page, Generic[R, S]):
 
 
 @dataclass(frozen=True)
-class Part(Page, Generic[R, S]):
+class Part(RunPage, Generic[R, S]):
     """A part of such a page, alone."""
 
-    run: RunInfo
-    """The run shown."""
     sae: SaeInfo
     """Its SAE."""
     record: R

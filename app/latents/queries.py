@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import Field, computed_field
 from sqlalchemy import and_, bindparam, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.annotations.queries import AnnotationInfo, of_latent
 from app.annotations.queries import info as annotation_info
+from app.annotations.queries import of_latent
 from app.http.errors import NotFound
-from app.interventions.queries import EffectInfo, effect_info, is_own
+from app.interventions.queries import effect_info, is_own
 from app.latents import listing
-from app.latents.columns import Order
+from app.latents.columns import Order, Shown
 from app.latents.filters import LatentFilters
 from app.latents.listing import Plan, Total
 from app.runs.queries import RunInfo
@@ -32,18 +32,6 @@ from store.vocabulary import ABLATE
 
 LatentInfo = Latent
 """One latent in one run, as its row. A NULL has its reason in `reasons`."""
-
-
-class ShownLatent(NamedTuple):
-    """A latent, and what lists show beside its own values; None where there is none."""
-
-    latent: LatentInfo
-    effect: EffectInfo | None
-    """What breaks without it."""
-    verdict: VerdictInfo | None
-    """By rule."""
-    said: AnnotationInfo | None
-    """By people."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ def placed(latent: Latent, sae: SaeInfo) -> LatentInfo:
     return latent
 
 
-def find_shown(session: Session, latents: Iterable[Key]) -> list[ShownLatent]:
+def find_shown(session: Session, latents: Iterable[Key]) -> list[Shown]:
     """Latents by their keys with what lists show beside them, in one query; in the order of the keys."""
     keys = list(latents)
     own = and_(Intervention.analysis_id == Latent.analysis_id, Intervention.kind == ABLATE)
@@ -113,9 +101,9 @@ def _by_key(statement: Any, keys: Sequence[Key]) -> Any:
     return statement.where(tuple_(Latent.analysis_id, Latent.index).in_(keys))
 
 
-def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None) -> ShownLatent:
+def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None) -> Shown:
     people = None if said is None else annotation_info(said)
-    return ShownLatent(
+    return Shown(
         latent,
         None if effect is None else effect_info(effect),
         None if verdict is None else _verdict(latent, verdict),

@@ -14,24 +14,21 @@ from app.latents import queries as latents
 from app.layers import flow as flow
 from app.layers import plots as functions
 from app.runs import queries as runs
-from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
 from app.shared.figures import Figure, View
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
-from app.shared.page import Page
+from app.shared.page import RunPage
 from store.vocabulary import MIXTURE, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
-class LayersPage(Page):
+class LayersPage(RunPage):
     """The run's SAEs side by side."""
 
     template = "layers/layers.html"
-    run: RunInfo
-    """The run shown."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     charts: list[tuple[str, Figure]]

@@ -8,8 +8,10 @@ from fastapi.responses import HTMLResponse
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import FreshMeasured
 from app.methods.page import methods_page
+from app.methods.queries import Term, list_terms
 from app.runs.queries import find_run
 
+api = APIRouter(dependencies=[FreshMeasured])
 router = APIRouter(dependencies=[FreshMeasured])
 
 
@@ -17,3 +19,9 @@ router = APIRouter(dependencies=[FreshMeasured])
 def methods(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLResponse:
     """Definitions, units and sources, as the worker declared them."""
     return render(methods_page(session, find_run(session, run)))
+
+
+@api.get("/statistics")
+def list_statistics(session: SessionDep) -> list[Term]:
+    """What each value means, with unit and source."""
+    return list(list_terms(session).values())

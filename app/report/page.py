@@ -27,7 +27,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD
 from app.shared.numbers import count, fixed, nats, percent
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.team import queries as team
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
@@ -88,12 +88,10 @@ class ExperimentWords:
 
 
 @dataclass(frozen=True)
-class ReportPage(Page):
+class ReportPage(RunPage):
     """A run in what one prints."""
 
     template = "report/report.html"
-    run: RunInfo
-    """The run shown."""
     words: str
     """How many of the dense latents something explains."""
     lines: list[LayerLine]

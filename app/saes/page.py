@@ -17,7 +17,7 @@ from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, training_report
 from app.shared.links import link
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.shared.record import Key
 from app.shared.stored import flat
 from app.verdicts.queries import verdict_counts
@@ -26,12 +26,10 @@ from store.vocabulary import ABLATE
 
 
 @dataclass(frozen=True)
-class SaePage(Page):
+class SaePage(RunPage):
     """An SAE's own page."""
 
     template = "saes/sae.html"
-    run: RunInfo
-    """The run shown."""
     sae: SaeInfo
     """The SAE."""
     facts: list[Fact]

@@ -65,11 +65,10 @@ def save(
     author: Author = "",
 ) -> Response:
     """Save an address under a name."""
-    who = author_name(viewer.name if viewer.fixed else (author or viewer.name))
+    who = author_name(viewer.called(author))
     made = save_view(writing, name, address, who)
     response = RedirectResponse(f"{VIEWS}#view-{made}", 303)
-    if not viewer.fixed:
-        remember(response, who, request)
+    remember(response, who, request)
     return response
 
 

@@ -16,16 +16,14 @@ from app.search import queries as search
 from app.search.queries import DEEPEST, KINDS, Group, Scope
 from app.search.terms import parse
 from app.shared.links import latent_at, link
-from app.shared.page import Page
+from app.shared.page import RunPage
 
 
 @dataclass(frozen=True)
-class SearchPage(Page):
+class SearchPage(RunPage):
     """What was found in tokens, contexts, notes and categories."""
 
     template = "search/search.html"
-    run: RunInfo
-    """The run whose tokens and contexts are searched."""
     saes: list[SaeInfo]
     """Its SAEs."""
     q: str

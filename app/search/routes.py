@@ -6,14 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response
-from pydantic import WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from app.deps import RendererDep, RunId, SessionDep
 from app.http.cache import Fresh
-from app.search.page import MAX_LIMIT, Asked, asked, only_named, search_page
-from app.search.queries import KINDS
+from app.search.page import MAX_LIMIT, Asked, asked, find, only_named, search_page
+from app.search.queries import KINDS, Group
 from app.shared.links import at
 
+api = APIRouter(dependencies=[Fresh])
 router = APIRouter(dependencies=[Fresh])
 
 Text = Annotated[
@@ -54,3 +55,18 @@ def search(session: SessionDep, render: RendererDep, wanted: AskedDep) -> Respon
     """What was found, or how to search; the name of one latent leads to its page."""
     place = only_named(session, wanted)
     return RedirectResponse(at(place, render.pin), 303) if place else render(search_page(session, wanted))
+
+
+class Found(BaseModel):
+    """What was found in each kind; no groups where nothing was asked for."""
+
+    q: str
+    run: int | None = Field(description="Whose tokens and contexts were searched; null where nothing is analysed yet")
+    groups: list[Group]
+
+
+@api.get("/search")
+def search_in_json(session: SessionDep, wanted: AskedDep) -> Found:
+    """Search tokens, contexts, notes and categories of a run."""
+    run, groups = find(session, wanted)
+    return Found(q=wanted.q, run=run.id if run else None, groups=groups)

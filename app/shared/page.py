@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from app.runs.queries import RunInfo
+
 
 @dataclass(frozen=True)
 class Page:
@@ -16,6 +18,14 @@ class Page:
     """Title of the browser's tab, without the product's name."""
     nav: str
     """Which entry of the navigation this page belongs to."""
+
+
+@dataclass(frozen=True)
+class RunPage(Page):
+    """What a page of one run says for itself."""
+
+    run: RunInfo
+    """The run shown."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from app.labels.queries import label_names
 from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
 from app.report.queries import latest_said
-from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.shared.record import Key
 from app.static_site.plan import Plan
 from app.vocabulary import NONE, RULE_VERDICTS
@@ -30,12 +29,10 @@ _BATCH = 500
 
 
 @dataclass(frozen=True)
-class SiteBrowsePage(Page):
+class SiteBrowsePage(RunPage):
     """All dense latents as a table; a script filters and sorts it, and shows the others."""
 
     template = "static_site/browse.html"
-    run: RunInfo
-    """The run shown."""
     saes: list[SaeInfo]
     """SAEs of the site by layer."""
     latents: list[LatentInfo]
@@ -57,23 +54,19 @@ class SiteBrowsePage(Page):
 
 
 @dataclass(frozen=True)
-class SiteSearchPage(Page):
+class SiteSearchPage(RunPage):
     """Search without a server."""
 
     template = "static_site/search.html"
-    run: RunInfo
-    """The run shown."""
     latents: int
     """Latents that are searched."""
 
 
 @dataclass(frozen=True)
-class SiteAnnotationsPage(Page):
+class SiteAnnotationsPage(RunPage):
     """What people say, to be read."""
 
     template = "static_site/annotations.html"
-    run: RunInfo
-    """The run shown."""
     spoken: list[Told]
     """Newest first."""
     more: bool

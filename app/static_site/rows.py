@@ -14,9 +14,9 @@ from app.classes import queries as classes
 from app.labels import queries as labels
 from app.latents import listing
 from app.latents import queries as latents
-from app.latents.columns import Order
+from app.latents.columns import Order, Shown
 from app.latents.filters import LatentFilters
-from app.latents.queries import LatentInfo, ShownLatent
+from app.latents.queries import LatentInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import boxed
 from app.shared.record import Key
@@ -78,7 +78,7 @@ def rows_of(session: Session, plan: Plan) -> Rows:
     return made
 
 
-def _batches(session: Session, sae: SaeInfo) -> Iterator[list[ShownLatent]]:
+def _batches(session: Session, sae: SaeInfo) -> Iterator[list[Shown]]:
     """Those with examples, then the others, the densest first."""
     for detail in ("any", "none"):
         wanted = listing.plan_of(session, [sae], LatentFilters(detail=detail))
@@ -98,7 +98,7 @@ class Known:
                 self.going.setdefault((analysis_id, index), []).append(place)
         self.categories = {one.key: place for place, one in enumerate(categories.list_categories(session), 1)}
 
-    def said(self, session: Session, kept: list[ShownLatent]) -> dict[Key, list[Any]]:
+    def said(self, session: Session, kept: list[Shown]) -> dict[Key, list[Any]]:
         """Classes, verdict by rule, change of the loss, KL, labels, category, people's verdict, note."""
         keys = [(one.latent.analysis_id, one.latent.index) for one in kept]
         held = classes.classes_of(session, keys)

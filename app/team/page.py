@@ -15,7 +15,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
 from app.shared.links import latent_at, link
 from app.shared.numbers import nats
-from app.shared.page import Page
+from app.shared.page import RunPage
 from app.shared.statements import listed
 from app.team import queries as team
 from app.team.matrix import Matrix, category_matrix, verdict_matrix
@@ -55,12 +55,10 @@ class QueueList:
 
 
 @dataclass(frozen=True)
-class TeamPage(Page):
+class TeamPage(RunPage):
     """How far the team is with a run, where people and the machine differ, and what to look at next."""
 
     template = "team/team.html"
-    run: RunInfo
-    """The run shown."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     everything: ProgressLine

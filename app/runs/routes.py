@@ -9,10 +9,10 @@ from app.http.cache import FreshMeasured
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 
-router = APIRouter(dependencies=[FreshMeasured])
+api = APIRouter(dependencies=[FreshMeasured])
 
 
-@router.get("/runs")
+@api.get("/runs")
 def list_runs(session: SessionDep) -> list[RunInfo]:
     """Complete runs, newest first."""
     return runs.list_runs(session)
