@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.shared.figures import BANDS, INK
+from app.shared.figures import INK
 
 Numbers = list[float | None]
 HEIGHT = 230
-
-
-def band(x: list[float], low: Numbers, high: Numbers, name: str) -> dict[str, Any]:
-    """An area between two lines; places without both are left out."""
-    known = [
-        (at, below, above)
-        for at, below, above in zip(x, low, high, strict=False)
-        if below is not None and above is not None
-    ]
-    return {
-        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BANDS[INK], "line": {"width": 0},
-        "x": [at for at, _low, _high in known] + [at for at, _low, _high in known[::-1]],
-        "y": [above for _at, _low, above in known] + [below for _at, below, _high in known[::-1]],
-        "hoverinfo": "skip", "name": name,
-    }  # fmt: skip
 
 
 def line(x: list[float], y: Numbers, name: str, text: str, colour: str = INK, **more: Any) -> dict[str, Any]:

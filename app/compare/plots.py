@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from app.latents.plots import activation_axis, series_points
+from app.latents.plots import activation_axis, series_traces
 from app.latents.profiles import Histogram, Series
 from app.shared.colours import Stroke
-from app.shared.figures import BANDS, INK, Figure, axis, figure
+from app.shared.figures import Figure, axis, figure
 from app.shared.numbers import THIN
 
 STROKES = (
@@ -82,7 +82,7 @@ def _outline(line: Outline, x: list[float], y: list[float]) -> dict[str, Any]:
 
 def positions_figure(kind: str, lines: list[Line]) -> Figure:
     """Mean activation against the distance from the start of `kind`."""
-    data = [part for line in lines for part in (_band(line), _line(line))]
+    data = [part for line in lines for part in series_traces(line.name, line.series, *line.stroke)]
     return figure(
         data,
         320,
@@ -90,25 +90,3 @@ def positions_figure(kind: str, lines: list[Line]) -> Figure:
         axis("mean activation", rangemode="tozero", nticks=5),
         hovermode="closest",
     )
-
-
-def _band(line: Line) -> dict[str, Any]:
-    known = [point for point in series_points(line.series) if point[2] is not None and point[3] is not None]
-    there = [point[0] for point in known]
-    return {
-        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BANDS.get(line.stroke.colour, BANDS[INK]),
-        "line": {"width": 0}, "x": there + there[::-1], "hoverinfo": "skip", "name": f"{line.name}, 95 % interval",
-        "y": [point[3] for point in known] + [point[2] for point in known][::-1],
-    }  # fmt: skip
-
-
-def _line(line: Line) -> dict[str, Any]:
-    points = series_points(line.series)
-    return {
-        "type": "scatter", "mode": "lines", "name": line.name, "connectgaps": False,
-        "line": {"color": line.stroke.colour, "dash": line.stroke.dash, "width": line.stroke.width},
-        "x": [point[0] for point in points], "y": [point[1] for point in points],
-        "customdata": [[low, high, tokens] for _x, _y, low, high, tokens in points],
-        "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; "
-        "%{customdata[2]:,.0f} tokens)<extra>%{fullData.name}</extra>",
-    }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from app.experiments.queries import ArmInfo, ArmKey
 from app.shared.colours import arm_stroke
-from app.shared.figures import NEITHER, Figure, axis, figure, mark
+from app.shared.figures import NEITHER, Figure, axis, figure, mark, whiskers
 
 Counts = Mapping[ArmKey, list[int]]
 DOTTED = 60  # angles: more dots would hide each other
@@ -55,15 +55,14 @@ def counts_figure(arms: list[ArmInfo], names: Mapping[str, str]) -> Figure:
 
 def _counts(arms: list[ArmInfo], name: str, row: int) -> dict[str, Any]:
     colour = arm_stroke(name).colour
-    high = [max(0.0, (arm.n_dense if arm.n_dense_high is None else arm.n_dense_high) - arm.n_dense) for arm in arms]
-    low = [max(0.0, arm.n_dense - (arm.n_dense if arm.n_dense_low is None else arm.n_dense_low)) for arm in arms]
+    counts = [arm.n_dense for arm in arms]
+    spans = whiskers(counts, [arm.n_dense_low for arm in arms], [arm.n_dense_high for arm in arms], colour, 1.2)
     step = min(SPREAD, 0.7 / max(1, len(arms)))
     return {
-        "type": "scatter", "mode": "markers", "x": [arm.n_dense for arm in arms],
+        "type": "scatter", "mode": "markers", "x": counts,
         "y": [round(row + step * (place - (len(arms) - 1) / 2), 3) for place in range(len(arms))],
         "customdata": [arm.seed for arm in arms], "marker": {"color": colour, "size": 7},
-        "error_x": {"type": "data", "symmetric": False, "array": high, "arrayminus": low, "color": colour,
-                    "thickness": 1.2, "width": 0},
+        "error_x": spans,
         "hovertemplate": "seed %{customdata}: %{x} dense latents<extra></extra>",
     }  # fmt: skip
 

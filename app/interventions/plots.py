@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.interventions.queries import Change, Dot
-from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure, level, mark
+from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure, level, mark, whiskers
 from store.vocabulary import OWN, RANDOM
 
 MOST = 400  # controls in a plot: more would only be weight
@@ -146,16 +146,13 @@ def dots_figure(
 
 
 def _row_dots(lines: Sequence[Line], form: str) -> dict[str, Any]:
-    strong = lines[0].strong
+    strong, values = lines[0].strong, [line.value for line in lines]
+    edge = INK if strong else DIM
     return {
-        "type": "scatter", "mode": "markers", "x": [line.value for line in lines],
+        "type": "scatter", "mode": "markers", "x": values,
         "y": [as_text(line.name) for line in lines],
         "marker": {"color": INK if strong else NEITHER, "size": 10 if strong else 8,
-                   "symbol": "diamond" if strong else "circle", "line": {"width": 1, "color": INK if strong else DIM}},
-        "error_x": {
-            "type": "data", "symmetric": False, "color": INK if strong else DIM, "thickness": 1.4, "width": 0,
-            "array": [max(0.0, (line.high if line.high is not None else line.value) - line.value) for line in lines],
-            "arrayminus": [max(0.0, line.value - (line.low if line.low is not None else line.value)) for line in lines],
-        },
+                   "symbol": "diamond" if strong else "circle", "line": {"width": 1, "color": edge}},
+        "error_x": whiskers(values, [line.low for line in lines], [line.high for line in lines], edge, 1.4),
         "hovertemplate": f"%{{y}}: %{{x:{form}}}<extra></extra>",
     }  # fmt: skip

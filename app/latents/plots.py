@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from app.latents.profiles import POSITIONS, Histogram, Profiles, Series
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
-from app.shared.figures import BANDS, NEGATIVE, NEITHER, POSITIVE, Figure, View, axis, figure, short
+from app.shared.figures import NEGATIVE, NEITHER, POSITIVE, Figure, View, axis, band, figure, short
 from app.shared.numbers import count, number
 
 COLOURS = {"p": POSITIVE, "n": NEGATIVE}
@@ -132,7 +132,7 @@ def signed_figure(pair: PairInfo, info: SignedInfo) -> Figure:
 
 def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
     """Mean activation against the distance from the start of `kind`; each line is (name, series, colour)."""
-    data = [part for line in lines for part in _band(*line)]
+    data = [part for line in lines for part in series_traces(*line)]
     return figure(
         data, 250, axis(f"tokens from start of {kind}"), axis("mean activation", rangemode="tozero", nticks=5)
     )
@@ -144,24 +144,19 @@ def series_points(series: Series) -> list[tuple[float, float | None, float | Non
     return list(zip(middle, series.mean, series.low, series.high, series.tokens, strict=True))
 
 
-def _band(name: str, series: Series, colour: str) -> list[dict[str, Any]]:
+def series_traces(
+    name: str, series: Series, colour: str, dash: str = "solid", width: float = 1.8
+) -> list[dict[str, Any]]:
+    """Mean activation over position as a line, over its interval."""
     points = [(*map(short, point[:4]), round(point[4] or 0)) for point in series_points(series)]
-    known = [point for point in points if point[2] is not None and point[3] is not None]
-    there = [point[0] for point in known]
-    outline = {
-        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BANDS[colour], "line": {"width": 0},
-        "x": there + there[::-1], "y": [point[3] for point in known] + [point[2] for point in known][::-1],
-        "hoverinfo": "skip", "name": f"{name}, 95 % interval",
-    }  # fmt: skip
+    at, mean, low, high = ([point[place] for point in points] for place in range(4))
     line = {
-        "type": "scatter", "mode": "lines", "line": {"color": colour, "width": 1.8}, "connectgaps": False, "name": name,
-        "x": [point[0] for point in points], "y": [point[1] for point in points],
-        "customdata": [point[2:] for point in points],
+        "type": "scatter", "mode": "lines", "connectgaps": False, "name": name, "x": at, "y": mean,
+        "line": {"color": colour, "width": width, "dash": dash}, "customdata": [point[2:] for point in points],
         "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; "
-        "%{customdata[2]:,.0f} tokens)"
-        "<extra>%{fullData.name}</extra>",
+        "%{customdata[2]:,.0f} tokens)<extra>%{fullData.name}</extra>",
     }  # fmt: skip
-    return [outline, line]
+    return [band(at, low, high, f"{name}, 95 % interval", colour), line]
 
 
 class Maker(NamedTuple):

@@ -66,6 +66,34 @@ def level(at: float) -> dict[str, Any]:
             "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip
 
 
+def band(
+    x: Sequence[float | None], low: Sequence[float | None], high: Sequence[float | None], name: str, colour: str = INK
+) -> dict[str, Any]:
+    """An area between two lines; places without both are left out."""
+    known = [
+        (at, below, above)
+        for at, below, above in zip(x, low, high, strict=False)
+        if below is not None and above is not None
+    ]
+    return {
+        "type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BANDS.get(colour, BANDS[INK]),
+        "line": {"width": 0}, "hoverinfo": "skip", "name": name,
+        "x": [at for at, _low, _high in known] + [at for at, _low, _high in known[::-1]],
+        "y": [above for _at, _low, above in known] + [below for _at, below, _high in known[::-1]],
+    }  # fmt: skip
+
+
+def whiskers(
+    values: Sequence[float], low: Sequence[float | None], high: Sequence[float | None], colour: str, thickness: float
+) -> dict[str, Any]:
+    """Intervals around some values, where there are any."""
+    return {
+        "type": "data", "symmetric": False, "color": colour, "thickness": thickness, "width": 0,
+        "array": [0.0 if end is None else max(0.0, end - at) for at, end in zip(values, high, strict=True)],
+        "arrayminus": [0.0 if end is None else max(0.0, at - end) for at, end in zip(values, low, strict=True)],
+    }  # fmt: skip
+
+
 def mark(at: float) -> dict[str, Any]:
     """A dotted line from bottom to top."""
     return {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at,

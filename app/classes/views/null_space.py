@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.plots import HEIGHT, Numbers, band, line
+from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
+from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, band, figure
 from app.shared.numbers import fixed, span, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one

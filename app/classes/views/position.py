@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import ClassVar
 
-from app.classes.plots import HEIGHT, Numbers, band, line
+from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import STEPS, Figure, View, axis, figure
+from app.shared.figures import STEPS, Figure, View, axis, band, figure
 from app.shared.numbers import fixed, signed, span, whole
 from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
