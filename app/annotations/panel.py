@@ -15,7 +15,7 @@ from app.categories import queries as categories
 from app.categories.queries import CategoryInfo, category_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
-from app.shared.links import latent_at, latent_name, pair_at, sae_at
+from app.shared.links import at, latent_at, latent_name, pair_at, sae_at
 from app.vocabulary import HUMAN_VERDICTS
 
 HISTORY = 20
@@ -121,14 +121,12 @@ def annotation_panel(
     whole = current is None or current.version == 1 or not later
     links = _links(session, run, sae) if any(one.note for one in versions) else {}
     shown = [said_of(one, known, links, pin) for one in versions]
-    path = f"/saes/{sae.slug}/" + (
-        f"pairs/{subject.index}/{subject.other}" if subject.is_pair else f"latents/{subject.index}"
-    )
+    path = address_of(sae.slug, subject)
     held = draft or (Draft(current.category, current.verdict, current.note) if current else Draft())
     return AnnotationPanel(
         about=f"the pair {subject.index} ⇄ {subject.other}" if subject.is_pair else f"latent {subject.index}",
-        action=f"{path}/annotation" + (f"?{pin}" if pin else ""),
-        page=path + (f"?{pin}" if pin else ""),
+        action=at(f"{path}/annotation", pin),
+        page=at(path, pin),
         said=shown[0] if shown and not shown[0].empty else None,
         version=current.version if current else 0,
         draft=held,
@@ -142,6 +140,11 @@ def annotation_panel(
         verdicts=list(HUMAN_VERDICTS.items()),
         longest=MAX_NOTE,
     )
+
+
+def address_of(slug: str, subject: Subject) -> str:
+    """The page of what an annotation is about."""
+    return pair_at(slug, subject.index, subject.other) if subject.is_pair else latent_at(slug, subject.index)
 
 
 def said_now(session: Session, run: RunInfo, sae: SaeInfo, latest: AnnotationInfo | None, pin: str) -> Said | None:
@@ -189,7 +192,7 @@ def note_parts(note: str, links: dict[int, str], pin: str = "") -> list[NotePart
         if start is None:
             continue
         parts += [NotePart(note[end : match.start()], "")] if match.start() > end else []
-        parts.append(NotePart(match[0], f"{start}{int(match[2])}" + (f"?{pin}" if pin else "")))
+        parts.append(NotePart(match[0], at(f"{start}{int(match[2])}", pin)))
         end = match.end()
     return parts + ([NotePart(note[end:], "")] if end < len(note) else [])
 

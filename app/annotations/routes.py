@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import AnnotationPanel, annotation_panel
+from app.annotations.panel import AnnotationPanel, address_of, annotation_panel
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, Stale, restore, save
 from app.deps import Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
@@ -21,6 +21,7 @@ from app.http.viewer import remember
 from app.latents import queries as latents
 from app.pairs.record import measured_pair
 from app.shared.cursor import MAX_ID
+from app.shared.links import at
 from app.shared.page import Page
 from app.shared.people import author_name
 
@@ -134,12 +135,12 @@ def _answer(
         log.warning("%s: %s", asked.request.url.path, reason(error))
         writing.rollback()
         (status, problem), draft = trouble(error), asked.draft
-    viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
-    panel = annotation_panel(session, *found, subject, render.pin, draft=draft, stale=stale, problem=problem)
     response: Response
     if status == 200 and not asked.part:
-        response = RedirectResponse(f"{panel.page}#annotation", 303)
+        response = RedirectResponse(at(f"{address_of(found.sae.slug, subject)}#annotation", render.pin), 303)
     else:
+        panel = annotation_panel(session, *found, subject, render.pin, draft=draft, stale=stale, problem=problem)
+        viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
         kind = AnnotationPart if asked.part else AnnotationPage
         page = kind(f"What people say of {panel.about}", "latents", panel)
         response = replace(render, viewer=viewer, here=NOWHERE)(page, status)
