@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.annotations.queries import AnnotationInfo, info
+from app.annotations.queries import AnnotationInfo
 from store.tables import Analysis, Annotation, Pair, Run, Sae
 
 MAX_NAMES = 200
@@ -55,7 +55,7 @@ def activity(
     asked = ((Annotation.author == author, author), (Sae.slug == sae, sae), (Annotation.id < (before or 0), before))
     statement = statement.where(*(condition for condition, value in asked if value))
     rows = session.execute(statement).all()
-    pages = _Pages(session, rows)
+    pages, info = _Pages(session, rows), AnnotationInfo.model_validate
     return [
         Activity(info(now), info(then) if then else None, slug, pages.has(sae_id, now))
         for now, then, sae_id, slug in rows

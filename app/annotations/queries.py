@@ -72,19 +72,19 @@ class AnnotationInfo(Record):
 def find_latest(session: Session, subject: Subject) -> AnnotationInfo | None:
     """What is said now; None where nothing ever was."""
     row = session.scalar(select(Annotation).where(subject.where(), Annotation.latest))
-    return None if row is None else info(row)
+    return None if row is None else AnnotationInfo.model_validate(row)
 
 
 def find_version(session: Session, subject: Subject, version: int) -> AnnotationInfo | None:
     """One version."""
     row = session.scalar(select(Annotation).where(subject.where(), Annotation.version == version))
-    return None if row is None else info(row)
+    return None if row is None else AnnotationInfo.model_validate(row)
 
 
 def history(session: Session, subject: Subject, limit: int | None = None) -> list[AnnotationInfo]:
     """All versions, newest first, or so many of them."""
     statement = select(Annotation).where(subject.where()).order_by(Annotation.version.desc()).limit(limit)
-    return [info(row) for row in session.scalars(statement)]
+    return [AnnotationInfo.model_validate(row) for row in session.scalars(statement)]
 
 
 def annotations_of(session: Session, keys: Iterable[Key]) -> dict[Key, AnnotationInfo]:
@@ -101,7 +101,7 @@ def annotations_of(session: Session, keys: Iterable[Key]) -> dict[Key, Annotatio
             Annotation.index.in_({key[1] for key in wanted}),
         )
     )
-    found = {(analysis, row.index): info(row) for analysis, row in session.execute(statement)}
+    found = {(analysis, row.index): AnnotationInfo.model_validate(row) for analysis, row in session.execute(statement)}
     return {key: one for key, one in found.items() if key in wanted and not one.empty}
 
 
@@ -145,8 +145,3 @@ def _said(condition: ColumnElement[bool], analyses: Sequence[int]) -> Select[int
     found = found.join(Annotation, Annotation.sae_sha256 == Sae.sha256).where(Analysis.id.in_(analyses))
     # an annotation points at no latent: a file may have brought one of an index that no latent has
     return found.where(Annotation.latest, Annotation.other == ALONE, Annotation.index < Sae.n_latents, condition)
-
-
-def info(row: Annotation) -> AnnotationInfo:
-    """A row as pages get it."""
-    return AnnotationInfo.model_validate(row)

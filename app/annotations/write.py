@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version, info
+from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.shared.people import plain_text
@@ -81,7 +81,7 @@ def save(
         except IntegrityError:  # PostgreSQL: the other one committed after we had looked
             session.rollback()
             raise Stale(find_latest(session, subject)) from None
-        return info(made)
+        return AnnotationInfo.model_validate(made)
 
 
 def restore(session: Session, subject: Subject, version: int, base: int, author: str) -> AnnotationInfo | None:

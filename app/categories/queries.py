@@ -61,12 +61,7 @@ def list_categories(session: Session) -> list[CategoryInfo]:
 def _list(session: Session) -> list[CategoryInfo]:
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
     machine = [CategoryInfo(key=key, title=view.title) for key, view in CLASSES.items()]
-    return machine + [info(row) for row in rows]
-
-
-def info(row: Category) -> CategoryInfo:
-    """A row as pages get it."""
-    return CategoryInfo.model_validate(row)
+    return machine + [CategoryInfo.model_validate(row) for row in rows]
 
 
 def category_of(key: str | None, known: list[CategoryInfo]) -> CategoryInfo | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.categories.queries import COLOURS, info
+from app.categories.queries import COLOURS, CategoryInfo
 from app.classes.groups import REST, title_of
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter, NotFound
@@ -150,7 +150,7 @@ def _found(known: dict[str, Category], key: str, seen: str) -> Category:
     if key not in known:
         why = "is one of the machine's, which nobody can change" if key in CLASSES else "is no category of the team's"
         raise NotFound(f"'{key[:60]}' {why}.")
-    if info(known[key]).stamp != seen:
+    if CategoryInfo.model_validate(known[key]).stamp != seen:
         raise StaleCategory
     return known[key]
 

@@ -11,8 +11,7 @@ from sqlalchemy import and_, bindparam, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.annotations.queries import info as annotation_info
-from app.annotations.queries import of_latent
+from app.annotations.queries import AnnotationInfo, of_latent
 from app.http.errors import NotFound
 from app.interventions.queries import effect_info, is_own
 from app.latents import listing
@@ -51,10 +50,14 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
     """
     found = find_some(session, sae, [index])
     if not found:
-        raise NotFound(
-            f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {sae.n_latents - 1}."
-        )
+        raise missing(sae, index)
     return found[index]
+
+
+def missing(sae: SaeInfo, index: int) -> NotFound:
+    """That the SAE has fewer latents."""
+    last = sae.n_latents - 1
+    return NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {last}.")
 
 
 def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:
@@ -102,7 +105,7 @@ def _by_key(statement: Any, keys: Sequence[Key]) -> Any:
 
 
 def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None) -> Shown:
-    people = None if said is None else annotation_info(said)
+    people = None if said is None else AnnotationInfo.model_validate(said)
     return Shown(
         latent,
         None if effect is None else effect_info(effect),

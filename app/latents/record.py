@@ -13,10 +13,8 @@ from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.annotations.queries import AnnotationInfo, Subject
-from app.annotations.queries import info as annotation_info
 from app.classes import queries as classes
 from app.classes.score import ScoreInfo
-from app.http.errors import NotFound
 from app.interventions import queries as interventions
 from app.interventions.queries import EffectInfo, InterventionInfo, SteeringInfo
 from app.labels import queries as labels
@@ -271,8 +269,7 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
     asked = {"analysis": sae.analysis_id, "sha256": sae.sha256, "index": index}
     row = session.execute(_STATEMENT, asked | interventions.ids_of(session, sae.analysis_id)).first()
     if row is None:
-        last = sae.n_latents - 1
-        raise NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {last}.")
+        raise latents.missing(sae, index)
     latent, partner, pair, verdict, alone, both, said, name, measure, effect, before, after, kinds, *has = row
     has_chain, has_labels, has_twins, is_steered = has
     held = set((kinds or "").split())
@@ -281,7 +278,7 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         session,
         sae,
         effect=interventions.effect_info(alone) if alone else None,
-        said=annotation_info(said) if said else None,
+        said=AnnotationInfo.model_validate(said) if said else None,
         kinds=tuple(kind for kind in latents.ORDER if kind in held),
         is_steered=is_steered,
         latent=latents.placed(latent, sae),

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.annotations.queries import Subject
-from app.annotations.queries import info as annotation_info
+from app.annotations.queries import AnnotationInfo, Subject
 from app.classes import queries as classes
 from app.classes.score import ScoreInfo
 from app.http.errors import NotFound
@@ -149,7 +148,7 @@ def read_pair(session: Session, sae: SaeInfo, first: int, second: int) -> PairRe
         session,
         sae,
         effect=both,
-        said=annotation_info(said) if said else None,
+        said=AnnotationInfo.model_validate(said) if said else None,
         kinds=tuple(kind for kind in SHOWN if kind in held),
         is_steered=steered,
         pair=PairInfo.model_validate(pair),

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.annotations.queries import AnnotationInfo, info
+from app.annotations.queries import AnnotationInfo
 from app.classes.groups import place_of
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
@@ -103,7 +103,7 @@ def latest_said(
         .order_by(Annotation.created.desc(), Annotation.id.desc())
         .limit(limit)
     )
-    return [(slug, layer, info(row)) for slug, layer, row in session.execute(statement)]
+    return [(slug, layer, AnnotationInfo.model_validate(row)) for slug, layer, row in session.execute(statement)]
 
 
 def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, int, PairInfo]]:

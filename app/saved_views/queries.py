@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.shared.record import Moment, Record
 from store.tables import SavedView
 
 
-@dataclass(frozen=True)
-class ViewInfo:
+class ViewInfo(Record):
     """One saved view."""
 
     id: int
     name: str
     address: str
-    """Path and query on this server."""
+    """Path and query on this server"""
     author: str
-    created: datetime
+    created: Moment
 
     @property
     def href(self) -> str:
@@ -31,7 +29,7 @@ class ViewInfo:
 
 def list_views(session: Session) -> list[ViewInfo]:
     """All, newest first."""
-    return [_info(row) for row in session.scalars(select(SavedView).order_by(SavedView.id.desc()))]
+    return [ViewInfo.model_validate(row) for row in session.scalars(select(SavedView).order_by(SavedView.id.desc()))]
 
 
 def find_view(session: Session, name: str) -> ViewInfo | None:
@@ -39,9 +37,4 @@ def find_view(session: Session, name: str) -> ViewInfo | None:
     if "\0" in name:  # PostgreSQL refuses to be asked for it
         return None
     row = session.scalar(select(SavedView).where(SavedView.name == name))
-    return None if row is None else _info(row)
-
-
-def _info(row: SavedView) -> ViewInfo:
-    when = row.created.replace(tzinfo=UTC)  # SQLite keeps no zone
-    return ViewInfo(row.id, row.name, row.address, row.author, when)
+    return None if row is None else ViewInfo.model_validate(row)
