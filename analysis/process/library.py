@@ -41,7 +41,7 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
     """
     told = set[str]()
 
-    def tell(message: Warning | str, category: type[Warning], *_where: Any, **_named: Any) -> None:
+    def tell(message: Warning | str, category: type[Warning], *_where: Any) -> None:
         said = in_our_words(str(message), source, library)
         if said not in told and not issubclass(category, _OF_DEVELOPERS) and _SAID_ELSEWHERE not in str(message):
             told.add(said)
