@@ -36,6 +36,7 @@ from app.shared.numbers import (
     signed,
 )
 from app.shared.page import Page
+from app.shared.reasons import why
 from app.shared.tokens import coloured, stripe
 from store import vocabulary
 
@@ -83,7 +84,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
         lstrip_blocks=True,
     )
     numbers = (percent, interval, number, fixed, signed, nats, nats_span, count, date, duration, short_hash)
-    shown = (*numbers, plain, boxed, coded, isolate)
+    shown = (*numbers, plain, boxed, coded, isolate, why)
     environment.filters.update({function.__name__: function for function in shown})
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block

@@ -13,12 +13,12 @@ from analysis.labels.columns import LabelColumn
 from analysis.labels.conditional import conditional_values, document_means
 from analysis.labels.found import Found
 from analysis.labels.permutation import draws_for
+from analysis.labels.statements import Numbers, held_fixed, statement_of, unmeasured, verdict_of
 from analysis.labels.tokens import Tokens, of_tokens, tokens_of
 from analysis.labels.whole import Means, of_documents
-from analysis.labels.words import Numbers, after, sentence, verdict_of
 from analysis.reading.batches import Sample
 from analysis.statistics.ranks import benjamini_hochberg
-from store.vocabulary import UNMEASURED, YES
+from store.vocabulary import UNMEASURED, YES, Statement
 
 _NOTHING_LEFT = 1e-5  # of a signal's spread over documents: float32 leaves as much of what words explain wholly
 _NAN = float("nan")
@@ -35,7 +35,7 @@ class Association(NamedTuple):
     held_out: float
     p: float
     q: float
-    words: str
+    statement: Statement
     data: dict[str, Any]
 
 
@@ -95,17 +95,15 @@ def _told(column: LabelColumn, found: Found, q: Tensor) -> list[Association]:
 
 
 def _one(
-    column: LabelColumn, reason: str, n: Numbers, means: list[dict[str, Any]], adjusted: dict[str, Any]
+    column: LabelColumn, reason: Statement, n: Numbers, means: list[dict[str, Any]], adjusted: dict[str, Any]
 ) -> Association:
     if n.p != n.p:
         none = (_NAN,) * 7
-        return Association(UNMEASURED, *none, words=f"Not measured: {reason}.", data={"means": []})
-    verdict, why = verdict_of(column, n)
-    words = sentence(column, n, verdict, why, means)
-    if verdict == YES:
-        words += f"; {after(adjusted)}." if adjusted else "."
+        return Association(UNMEASURED, *none, statement=unmeasured(reason), data={"means": []})
+    verdict, code = verdict_of(column, n)
+    statement = statement_of(column, n, code, means) | (held_fixed(adjusted) if adjusted and verdict == YES else {})
     data = _evidence(column, n, means) | ({"adjusted": adjusted} if adjusted else {})
-    return Association(verdict, n.effect, n.low, n.high, n.conditional, n.held_out, n.p, n.q, words, data)
+    return Association(verdict, n.effect, n.low, n.high, n.conditional, n.held_out, n.p, n.q, statement, data)
 
 
 def _evidence(column: LabelColumn, n: Numbers, means: list[dict[str, Any]]) -> dict[str, Any]:

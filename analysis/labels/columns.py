@@ -18,6 +18,7 @@ from analysis.labels.confounds import Confound, confounds
 from analysis.labels.spans import FEWEST_WITH, UnreadableError, read_spans
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
+from store.vocabulary import Statement
 
 FEWEST_DOCUMENTS = 20
 FEWEST_A_SIDE = 5  # documents that are true, and that are false
@@ -26,7 +27,6 @@ MOST_MEASURED = 40  # columns: a hostile file has thousands, and the tests are l
 MOST_LISTED = 200
 NAME_LENGTH, VALUE_LENGTH = 120, 200
 MEASURES = {"category": "eta2", "number": "spearman", "boolean": "auc"}
-_CALLED = {"boolean": "true/false", "number": "numbers", "category": "text", "list": "lists", "nested": "objects"}
 _NOTHING = torch.empty(0, dtype=torch.int64)
 
 
@@ -39,7 +39,7 @@ class LabelColumn(NamedTuple):
     measure: str  # eta2, spearman, auc; none where refused as other
     documents: int  # that have a value and were read
     groups: list[dict[str, Any]]  # of a category: {"value", "documents"}, most frequent first
-    reason: str | None
+    reason: Statement | None
     confounds: list[Confound]  # strongest first
     which: Tensor  # [D] int64: which documents of the corpus, ascending
     values: Tensor  # [D] float64: the number; 1 true, 0 false; the place in `groups`
@@ -73,11 +73,10 @@ def _missing(value: Any) -> bool:
 def _columns(name: str, values: Values, read: list[Document]) -> list[LabelColumn]:
     kinds = Counter(map(_kind, values.values()))
     if len(kinds) > 1:
-        parts = ", ".join(f"{_CALLED[kind]} in {count}" for kind, count in kinds.most_common())
-        return [_refused(name, "other", len(values), f"its values are of different kinds: {parts} documents")]
+        return [_refused(name, "other", len(values), {"code": "mixed", "kinds": dict(kinds.most_common())})]
     kind = next(iter(kinds))
     if kind == "nested":
-        return [_refused(name, "other", len(values), "its values are objects; a label is one value a document")]
+        return [_refused(name, "other", len(values), {"code": "objects"})]
     if kind == "list":
         return _span_columns(name, values, read)
     if len(values) < FEWEST_DOCUMENTS:
@@ -95,11 +94,11 @@ def _kind(value: Any) -> str:
     return "list" if isinstance(value, list | tuple) else "nested"
 
 
-def _too_few(count: int) -> str:
-    return f"{count} of the documents read have a value; at least {FEWEST_DOCUMENTS} are needed"
+def _too_few(count: int) -> Statement:
+    return {"code": "few_documents", "found": count, "needed": FEWEST_DOCUMENTS}
 
 
-def _refused(name: str, kind: str, documents: int, reason: str, of: str = "document") -> LabelColumn:
+def _refused(name: str, kind: str, documents: int, reason: Statement, of: str = "document") -> LabelColumn:
     measure = MEASURES.get(kind, "none")
     return LabelColumn(
         name, kind, of, measure, documents, [], reason, [], _NOTHING, _NOTHING.double(), _NOTHING.view(0, 3)
@@ -109,13 +108,13 @@ def _refused(name: str, kind: str, documents: int, reason: str, of: str = "docum
 def _measured(name: str, kind: str, values: Mapping[int, float]) -> LabelColumn:
     index = sorted(values)
     numbers = torch.tensor([values[i] for i in index], dtype=torch.float64)
-    return _refused(name, kind, len(values), "")._replace(reason=None, which=torch.tensor(index), values=numbers)
+    return _refused(name, kind, len(values), {})._replace(reason=None, which=torch.tensor(index), values=numbers)
 
 
 def _boolean(name: str, values: Values) -> LabelColumn:
     true = sum(values.values())
     if min(true, len(values) - true) < FEWEST_A_SIDE:
-        why = f"{true} documents are true and {len(values) - true} false; at least {FEWEST_A_SIDE} of each are needed"
+        why = {"code": "few_a_side", "true": true, "false": len(values) - true, "needed": FEWEST_A_SIDE}
         return _refused(name, "boolean", len(values), why)
     return _measured(name, "boolean", {index: float(value) for index, value in values.items()})
 
@@ -124,9 +123,9 @@ def _number(name: str, values: Values) -> LabelColumn:
     numbers = {index: _finite(value) for index, value in values.items()}
     wrong = sum(value is None for value in numbers.values())
     if wrong:
-        return _refused(name, "number", len(values), f"a number that is not finite in {wrong} documents")
+        return _refused(name, "number", len(values), {"code": "not_finite", "documents": wrong})
     if len(set(numbers.values())) == 1:
-        return _refused(name, "number", len(values), "every document has the same value")
+        return _refused(name, "number", len(values), {"code": "same_value"})
     return _measured(name, "number", {index: value for index, value in numbers.items() if value is not None})
 
 
@@ -149,14 +148,13 @@ def _category(name: str, values: Values) -> LabelColumn:
     return column._replace(groups=groups, documents=len(values))
 
 
-def _no_category(counts: list[tuple[str, int]], shared: int) -> str:
+def _no_category(counts: list[tuple[str, int]], shared: int) -> Statement | None:
     total = sum(count for _value, count in counts)
     if len(counts) == 1:
-        return "every document has the same value"
+        return {"code": "same_value"}
     if shared < max(FEWEST_DOCUMENTS, total / 2):
-        hint = "; numbers are measured as such where they stand without quotes" if _all_numbers(counts) else ""
-        return f"{total - shared} of {total} documents have a value that no other has{hint}"
-    return "" if sum(count > 1 for _value, count in counts) > 1 else "only one value is shared by two documents"
+        return {"code": "own_values", "documents": total - shared, "of": total, "numbers": _all_numbers(counts)}
+    return None if sum(count > 1 for _value, count in counts) > 1 else {"code": "one_shared"}
 
 
 def _all_numbers(counts: Iterable[tuple[str, int]]) -> bool:
@@ -172,29 +170,29 @@ def _span_columns(name: str, values: Values, read: list[Document]) -> list[Label
         return [_refused(name, "other", len(values), _too_few(len(values)))]
     try:
         labelled = read_spans(values, {document.index: document.text for document in read})
-    except UnreadableError as error:
-        return [_refused(name, "other", len(values), str(error))]
+    except UnreadableError:
+        return [_refused(name, "other", len(values), {"code": "no_spans"})]
     most = sorted(labelled, key=lambda label: (-len(labelled[label]), label))
     index = torch.tensor(sorted(values))
     found = [_span_column(f"{name}: {label}", index, labelled[label]) for label in most[:MOST_SPAN_LABELS]]
     if len(most) > MOST_SPAN_LABELS:
-        why = f"only the {MOST_SPAN_LABELS} most frequent of its {len(most)} labels are measured"
+        why = {"code": "most_frequent", "measured": MOST_SPAN_LABELS, "of": len(most)}
         found.append(_refused(f"{name}: other labels", "boolean", len(values), why, "token"))
-    return found or [_refused(name, "boolean", len(values), "no span in the documents read", "token")]
+    return found or [_refused(name, "boolean", len(values), {"code": "no_span"}, "token")]
 
 
 def _span_column(name: str, index: Tensor, spans: Tensor) -> LabelColumn:
     documents = len(torch.unique(spans[:, 0]))
     if documents < FEWEST_WITH:
-        why = f"{documents} of the documents read have such a span; at least {FEWEST_WITH} are needed"
+        why = {"code": "few_with_span", "found": documents, "needed": FEWEST_WITH}
         return _refused(name, "boolean", len(index), why, "token")
-    return _refused(name, "boolean", len(index), "", "token")._replace(reason=None, which=index, spans=spans)
+    return _refused(name, "boolean", len(index), {}, "token")._replace(reason=None, which=index, spans=spans)
 
 
 def _at_most(found: list[LabelColumn]) -> list[LabelColumn]:
     measured = [column for column in found if column.reason is None][:MOST_MEASURED]
     kept = {id(column) for column in measured}
-    why = f"only the first {MOST_MEASURED} columns are measured"
+    why: Statement = {"code": "first_columns", "measured": MOST_MEASURED}
     return [
         column if column.reason is not None or id(column) in kept
         # what was measured is dropped with it

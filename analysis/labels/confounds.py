@@ -22,7 +22,6 @@ class Confound(NamedTuple):
     name: str
     strength: float
     measure: str
-    words: str
 
 
 Part = tuple[str, str, Tensor, Tensor]  # name, kind, documents [D] ascending, values [D]
@@ -35,10 +34,7 @@ def confounds(parts: list[Part]) -> dict[str, list[Confound]]:
         strength, measure = association(one, other)
         if strength >= STRONG:
             for part, with_ in ((one[0], other[0]), (other[0], one[0])):
-                words = (
-                    f"{part} goes with {with_} ({measure} {strength:.2f}): what goes with one may come from the other"
-                )
-                found[part].append(Confound(with_, strength, measure, words))
+                found[part].append(Confound(with_, strength, measure))
     return {name: sorted(of, key=lambda c: (-c.strength, c.name)) for name, of in found.items()}
 
 

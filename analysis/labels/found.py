@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from store.vocabulary import Statement
+
 MOST_MEANS = 12  # groups of a category whose means are kept
-CONSTANT = "the signal is the same in all these documents"
+CONSTANT: Statement = {"code": "constant"}
 
 
 class Found(NamedTuple):
@@ -25,10 +27,10 @@ class Found(NamedTuple):
     chance: float
     means: list[list[dict[str, Any]]]  # of each signal, the groups of the label
     adjusted: list[dict[str, Any]] | None  # of each signal; None where no label goes with this one
-    reason: str = CONSTANT  # why a p is NaN
+    reason: Statement = CONSTANT  # why a p is NaN
 
 
-def unmeasured(signals: int, reason: str) -> Found:
+def unmeasured(signals: int, reason: Statement) -> Found:
     """Nothing, of so many signals, and why."""
     nan = torch.full((signals,), torch.nan, dtype=torch.float64)
     return Found(nan, nan, nan, nan, nan, nan, nan, nan, torch.nan, [[]] * signals, None, reason)

@@ -15,7 +15,7 @@ _FAR = 1 << 40  # characters: no document is longer
 
 
 class UnreadableError(Exception):
-    """A list that holds something other than spans; the message says what, for the page."""
+    """A list that holds something other than spans."""
 
 
 def read_spans(values: Mapping[int, list[Any]], texts: Mapping[int, str]) -> dict[str, Tensor]:

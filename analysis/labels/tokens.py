@@ -65,11 +65,10 @@ def of_tokens(column: LabelColumn, read: Tokens, random: np.random.Generator, dr
     marked = inside(read.which[read.document], read.begin, column.spans)
     mixed = int(_mixed(read, marked).sum())
     if mixed < FEWEST_WITH:  # with fewer, the shifts of one document would be the whole of chance
-        why = f"{mixed} of the documents read have text both inside and outside such spans; {FEWEST_WITH} are needed"
-        return unmeasured(read.raw.shape[1], why)
+        return unmeasured(read.raw.shape[1], {"code": "few_mixed", "documents": mixed, "needed": FEWEST_WITH})
     test = shift_null(read, marked, random)
     if test is None or len(read.which) < FEWEST_DOCUMENTS:
-        return unmeasured(read.raw.shape[1], "no document read has text both inside and outside such spans")
+        return unmeasured(read.raw.shape[1], {"code": "none_mixed"})
     raw, rest = sums_of(read, read.raw, marked), sums_of(read, read.rest, marked)
     low, high = auc_interval(raw)
     rest_low, rest_high = auc_interval(rest)

@@ -41,7 +41,7 @@ def of_documents(
     """One column of documents against all signals."""
     means, y = every.of(column)
     if len(y) < FEWEST_DOCUMENTS or len(torch.unique(y)) < 2:
-        return unmeasured(len(means.raw), f"only {len(y)} documents with a value are left")
+        return unmeasured(len(means.raw), {"code": "few_left", "documents": len(y)})
     of = measures.OF[column.measure]
     observed, null = _null(column.measure, means.rest, y, torch.zeros(len(y), dtype=torch.int64))
     p = permutation_p(observed, null, random, draws)

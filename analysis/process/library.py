@@ -41,7 +41,7 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
     """
     told = set[str]()
 
-    def tell(message: Warning | str, category: type[Warning], *_where: Any) -> None:
+    def tell(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
         said = in_our_words(str(message), source, library)
         if said not in told and not issubclass(category, _OF_DEVELOPERS) and _SAID_ELSEWHERE not in str(message):
             told.add(said)
@@ -49,7 +49,7 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = tell  # type: ignore[assignment]  # its last arguments are of no use here
+        warnings.showwarning = tell  # its last arguments are of no use here
         yield
 
 

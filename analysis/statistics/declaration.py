@@ -13,7 +13,7 @@ class Statistic:
         kind: scalar, histogram, series, tokens or matrix.
         of: latent, pair or sae.
         grade: P: the paper states it, R: reported about the paper, O: our own operational choice.
-        missing: why it is not there, where a latent has none.
+        missing: the code of why it is not there, where a latent has none; its words are `app.shared.reasons`'.
     """
 
     name: str

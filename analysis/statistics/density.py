@@ -20,7 +20,7 @@ STATISTICS = (
         " neither numerator nor denominator. The interval is 95 % over documents, because neighbouring tokens fire"
         " together: documents are hashed into 64 groups and each group is left out once (jackknife).",
         "P", "Sun et al. 2025, section 3; interval: our own",
-        "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
+        "few_groups",
     ),
     Statistic(
         "is_dense", "Dense", "", "scalar", "latent",

@@ -13,7 +13,7 @@ PAIR_CUT = 0.8
 _BLOCK = 1024
 _LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
 
-_ALONE = "needs an encoder and a decoder direction, and another latent"
+_ALONE = "no_directions"
 STATISTICS = (
     Statistic("antipodality", "Antipodality", "", "scalar", "latent",
               "Largest product of encoder cosine and decoder cosine with any other latent of the SAE; near 1, another"
@@ -36,7 +36,7 @@ STATISTICS = (
               " direction twice, not a mirror image.", "O", "our own"),
     Statistic("cos_bias", "Cosine with the SAE's bias", "", "scalar", "latent",
               "Cosine of the decoder direction with b_dec; dense latents tend to align with it.",
-              "P", "the paper's workshop version", "the SAE has no decoder bias, or it is zero"),
+              "P", "the paper's workshop version", "no_bias"),
     Statistic("decoder_norm", "Decoder norm", "", "scalar", "latent",
               "Length of the decoder direction.", "O", "common usage"),
     Statistic("promoted", "Promoted tokens", "logit", "tokens", "latent",

@@ -22,7 +22,7 @@ STATISTICS = (
               "O", "our own"),
     Statistic("quantiles", "Quantiles", "activation", "series", "latent",
               "Quantiles of the activation over firing tokens, interpolated within the histogram's bins: at most"
-              " one bin, 9 %, off.", "O", "our own", "never fired on this text"),
+              " one bin, 9 %, off.", "O", "our own", "silent"),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ _ORDINARY = (
     " Over firing tokens; massive tokens (norm over 6 x the layer's median) are left out, since a few of them would"
     " rule every linear measure."
 )
-_SILENT = "never fired on an ordinary token of this text"
+_SILENT = "silent_on_ordinary"
 STATISTICS = (
     Statistic("mean", "Mean activation", "activation", "scalar", "latent",
               "Mean activation." + _ORDINARY, "O", "our own", _SILENT),
@@ -23,14 +23,14 @@ STATISTICS = (
               "Standard deviation of the activation (denominator n)." + _ORDINARY, "O", "our own", _SILENT),
     Statistic("skewness", "Skewness", "", "scalar", "latent",
               "Third standardised moment of the activation; positive: a long tail to the right." + _ORDINARY,
-              "O", "our own", "fired too rarely, or always with the same activation"),
+              "O", "our own", "rare_or_constant"),
     Statistic("max", "Largest activation", "activation", "scalar", "latent",
               "The activation largest in magnitude over all counted tokens, massive ones too.", "O", "our own",
-              "never fired on this text"),
+              "silent"),
     Statistic("mass_share", "Share of firing mass", "share", "scalar", "latent",
               "Sum of the latent's |activation| over the sum of all latents' |activation|, all counted tokens.",
               "O", "our own; the dense latents' sum of it is reported as in SAEBench",
-              "no latent of this SAE fired on this text"),
+              "all_silent"),
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from store.tables import (
     Steering,
     Verdict,
 )
-from store.vocabulary import ABLATE, EPSILON, LATENT, NO_CLASS, OWN, PAIR, STEER, TEXT, UNMEASURED, Statement
+from store.vocabulary import ABLATE, EPSILON, LATENT, NO_CLASS, OWN, PAIR, STEER, UNMEASURED, Statement
 
 Row = dict[str, Any]
 
@@ -116,10 +116,6 @@ def _classes(
     }
 
 
-def _text(words: str) -> Statement:
-    return {"code": TEXT, "text": words}
-
-
 def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, Statement]]:
     """What steering says of each latent that was steered along, by itself or with its mirror image."""
     wanted = select(Steering.positive, Steering.negative, Steering.label, Steering.statement)
@@ -130,11 +126,11 @@ def _steered(session: Session, analysis_id: int) -> dict[int, tuple[str, Stateme
 
 def _labels(session: Session, analysis_id: int) -> tuple[dict[int, list[LabelFound]], bool]:
     """Of each latent, and whether the corpus has any label that was not refused."""
-    wanted = select(Association.index, Label.name, Association.verdict, Association.words)
+    wanted = select(Association.index, Label.name, Association.verdict, Association.statement)
     wanted = wanted.join(Label, Label.id == Association.label_id).where(Association.analysis_id == analysis_id)
     found: dict[int, list[LabelFound]] = defaultdict(list)
-    for index, name, verdict, words in session.execute(wanted.order_by(Association.q, Label.id)):
-        found[index].append(LabelFound(name, verdict, _text(words)))
+    for index, name, verdict, statement in session.execute(wanted.order_by(Association.q, Label.id)):
+        found[index].append(LabelFound(name, verdict, statement))
     run = select(Analysis.run_id).where(Analysis.id == analysis_id).scalar_subquery()
     usable = session.scalar(select(Label.id).where(Label.run_id == run, Label.reason.is_(None)).limit(1))
     return found, usable is not None

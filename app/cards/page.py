@@ -21,6 +21,7 @@ from app.saes.queries import SaeInfo
 from app.shared.links import latent_name
 from app.shared.numbers import boxed, count, interval, percent, signed
 from app.shared.page import RunPage
+from app.shared.reasons import why
 from store.vocabulary import NO_CLASS
 
 
@@ -68,7 +69,7 @@ def card_of(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int) 
         density=f"Fires on {percent(latent.density)}" if latent.density else "Never fires",
         beside=f"{'of' if latent.density else 'on'} {count(run.tokens)} tokens{sure}",
         picture=picture_of(record),
-        why=str(latent.reasons.get("histogram") or "It never fired on this text."),
+        why=why(latent.reasons, "histogram") or "It never fired on this text.",
         tokens=_tokens(record),
         side=record.side,
         words=said_of(record) or f"Measured on {count(run.documents)} documents of {run.corpus}.",

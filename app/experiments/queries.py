@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, computed_field
+from pydantic import AfterValidator, BeforeValidator, computed_field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from app.experiments.sentences import settings_said, summary_said
 from app.http.errors import NotFound
 from app.shared.densities import counts_above
 from app.shared.memory import remembered
@@ -66,6 +67,12 @@ class StabilityInfo(Record):
         return min((value or 0.0 for value in self.cosines), default=0.0)
 
 
+def _with_words(summary: dict[str, Any]) -> dict[str, Any]:
+    """And what they come to."""
+    words = summary_said(summary)
+    return summary | {"words": words} if words else summary
+
+
 class ExperimentInfo(Record):
     """SAEs trained on the same activations with different parts of them removed."""
 
@@ -82,7 +89,7 @@ class ExperimentInfo(Record):
     eval_tokens: int
     """Held-out tokens that everything is measured on"""
     dense_threshold: float
-    summary: Evidence
+    summary: Annotated[Evidence, AfterValidator(_with_words)]
     """Means over seeds with intervals, differences, angles, stability"""
     seconds: float
     finished: Moment
@@ -98,7 +105,7 @@ class ExperimentDetail(ExperimentInfo):
     """One experiment with all its SAEs."""
 
     recipe: Evidence
-    settings: Evidence
+    settings: Annotated[Evidence, AfterValidator(settings_said)]
     versions: Evidence
     arms: list[ArmInfo]
     stability: list[StabilityInfo]

@@ -20,6 +20,7 @@ from app.latents.listing import Opened
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, link
+from app.shared.reasons import whys
 from app.shared.record import Key, finite
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
@@ -111,7 +112,11 @@ def _rows(session: Session, run: RunInfo, saes: dict[int, SaeInfo], keys: list[K
         row += _effects(broken[key]) if key in broken else _NO_EFFECTS
         row += _rule(ruled[key]) if key in ruled else _NO_RULE
         row += _people(said[key]) if key in said else _NO_PEOPLE
-        row += [[clean(token) for token in tokens], *(lists.get((*key, name), []) for name in _LISTS), clean(reasons)]
+        row += [
+            [clean(token) for token in tokens],
+            *(lists.get((*key, name), []) for name in _LISTS),
+            clean(whys(reasons)),
+        ]
         rows.append(row)
     return rows
 

@@ -58,7 +58,7 @@ def _section(
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name})) for sae in found]
     holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
-    confounds = [confound.sentence for confound in label.confounds]
+    confounds = [confound.words for confound in label.confounds]
     return LabelSection(label, confounds, cells, sum(count for count, _href in cells), rows)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, computed_field
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, computed_field
 from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from app.labels.sentences import association_said, confound_said, refusal_said
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
 from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
@@ -33,11 +34,13 @@ class Confound(Record):
     """0 to 1"""
     measure: str | None = None
     words: Text = ""
+    """What differs along with the label"""
 
-    @property
-    def sentence(self) -> str:
-        """What differs along with the label."""
-        return self.words or f"goes with {self.name}"
+
+def _in_words(confounds: list[Any], info: ValidationInfo) -> list[Any]:
+    """What goes with a label of this name."""
+    name = str(info.data.get("name"))
+    return [item if isinstance(item, Confound) else {**item, "words": confound_said(name, item)} for item in confounds]
 
 
 class LabelInfo(Record):
@@ -55,9 +58,9 @@ class LabelInfo(Record):
     """That have a value and were read"""
     groups: Annotated[list[LabelGroup], Items]
     """Of a category, most frequent first"""
-    confounds: Annotated[list[Confound], Items]
+    confounds: Annotated[list[Confound], BeforeValidator(_in_words), Items]
     """Other labels it goes with, strongest first"""
-    reason: str | None
+    reason: Annotated[str | None, BeforeValidator(refusal_said)]
     """Why it was not measured"""
 
     @property
@@ -89,8 +92,15 @@ class AssociationInfo(Record):
     """Of `conditional`, by permuting documents"""
     q: Number
     """p after Benjamini-Hochberg over latents and labels of the SAE"""
-    words: str
+    statement: Evidence
+    """The code of what is said of the two, with its numbers"""
     data: Evidence
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def words(self) -> str:
+        """The statement as a sentence."""
+        return association_said(self.statement)
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no such pair
     @property
@@ -102,7 +112,7 @@ class AssociationInfo(Record):
     @property
     def confounds(self) -> list[str]:
         """What else differs where the label differs."""
-        return [confound.sentence for confound in self.label.confounds]
+        return [confound.words for confound in self.label.confounds]
 
 
 def list_labels(session: Session, run: RunInfo) -> list[LabelInfo]:

@@ -26,6 +26,7 @@ from app.latents.queries import ChainInfo, Excerpt, LatentInfo
 from app.latents.record import read_latent
 from app.runs.queries import RunInfo
 from app.shared.links import latent_at
+from app.shared.reasons import Reasons
 from app.shared.record import Key
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import Ground, Missing
@@ -66,7 +67,7 @@ class LatentOut(Measured):  # type: ignore[misc]
     top_tokens: list[TokenItem]
     promoted: list[TokenItem]
     suppressed: list[TokenItem]
-    reasons: dict[str, str]
+    reasons: Reasons
 
 
 class LatentPageOut(BaseModel):

@@ -16,6 +16,7 @@ from sqlalchemy import JSON, Table
 from app.annotations.queries import AnnotationInfo
 from app.interventions.page import NAMES
 from app.interventions.queries import EffectInfo, own_value
+from app.shared import reasons
 from app.shared.numbers import fixed, interval, nats_span, number, percent, span
 from app.verdicts.queries import VerdictInfo
 from store.tables import Latent
@@ -111,7 +112,7 @@ class Column:
     def _cell(self, shown: Shown, small: Callable[[Shown], str], why: str) -> Cell:
         value = self.value(shown)
         if value is None:
-            return Cell("", "", str(shown.latent.reasons.get(self.name) or why))
+            return Cell("", "", reasons.why(shown.latent.reasons, self.name) or why)
         return Cell(self.form(value), small(shown), "")
 
 

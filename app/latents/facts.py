@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from app.interventions.queries import EffectInfo
 from app.latents.columns import Column, Shown, Where, columns_of
@@ -14,6 +13,7 @@ from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import NONE, THIN, count, fixed, interval, nats, number, percent, signed, span
+from app.shared.reasons import why
 from app.shared.tokens import Paint, Passage
 
 
@@ -56,7 +56,7 @@ def _fact(column: Column, shown: Shown) -> Fact:
 
 
 def _joint(pair: PairInfo) -> Fact:
-    reason = str(pair.reasons.get("r2", "")) if pair.r2 is None else ""
+    reason = why(pair.reasons, "r2") if pair.r2 is None else ""
     return Fact("joint R²", "r2", fixed(pair.r2), reason or f"best single {fixed(pair.r2_single)}", reason)
 
 
@@ -70,15 +70,11 @@ def pair_facts(pair: PairInfo, effect: EffectInfo | None) -> list[Fact]:
         ),
         _joint(pair),
         *both,
-        Fact("gain over one", "r2", fixed(pair.gain), "joint R² less the better single", _why(pair.reasons, "r2")),
-        Fact("correlation", "correlation", fixed(pair.correlation), "of z with p", _why(pair.reasons, "correlation")),
+        Fact("gain over one", "r2", fixed(pair.gain), "joint R² less the better single", why(pair.reasons, "r2")),
+        Fact("correlation", "correlation", fixed(pair.correlation), "of z with p", why(pair.reasons, "correlation")),
         Fact("coverage", "coverage", percent(pair.coverage), f"dead zone {percent(pair.dead_zone)}"),
-        Fact("co-firing", "cofiring", percent(pair.cofiring), ratio, _why(pair.reasons, "cofiring_ratio")),
+        Fact("co-firing", "cofiring", percent(pair.cofiring), ratio, why(pair.reasons, "cofiring_ratio")),
     ]
-
-
-def _why(reasons: dict[str, Any], name: str) -> str:
-    return str(reasons.get(name, ""))
 
 
 def sae_facts(sae: SaeInfo) -> list[Fact]:
@@ -142,12 +138,12 @@ def token_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[Token
     empty = f"No token type occurs {profiles.support or 5} times and makes it fire."
     mean, mass = _items(profiles, "top_tokens", "mean"), _items(profiles, "top_tokens_mass", "share")
     up, down = _items(profiles, "promoted", "logit"), _items(profiles, "suppressed", "logit")
-    why = latent.reasons.get
+    held = latent.reasons
     return [
-        _list("By mean activation", "top_tokens", side, mean, signed, why("top_tokens") or empty),
-        _list("By share of firing mass", "top_tokens_mass", side, mass, percent, why("top_tokens_mass")),
-        _list("Promoted", "promoted", _logits(up, 1), up, signed, why("promoted")),
-        _list("Suppressed", "suppressed", _logits(down, -1), down, signed, why("suppressed")),
+        _list("By mean activation", "top_tokens", side, mean, signed, why(held, "top_tokens") or empty),
+        _list("By share of firing mass", "top_tokens_mass", side, mass, percent, why(held, "top_tokens_mass")),
+        _list("Promoted", "promoted", _logits(up, 1), up, signed, why(held, "promoted")),
+        _list("Suppressed", "suppressed", _logits(down, -1), down, signed, why(held, "suppressed")),
     ]
 
 
@@ -177,11 +173,11 @@ def _list(
     side: str,
     items: Sequence[tuple[str, float | None]],
     form: Callable[[float | None], str],
-    missing: object,
+    missing: str,
 ) -> TokenList:
     most = max((abs(value or 0) for _token, value in items), default=0) or 1
     rows = [TokenRow(token, value, round(100 * abs(value or 0) / most, 1), form(value)) for token, value in items]
-    return TokenList(title, term, side, rows, str(missing or "It never fired on this text."))
+    return TokenList(title, term, side, rows, missing or "It never fired on this text.")
 
 
 KIND_TITLES = {

@@ -21,6 +21,7 @@ from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
 from app.shared.links import latent_at
+from app.shared.reasons import why
 from app.shared.record import Key
 from app.shared.tokens import Paint
 from app.verdicts.page import Ruling, ruling
@@ -112,12 +113,16 @@ def _plots(asked: Asked[LatentRecord]) -> Made:
     latent, mine = record.latent, record.profiles
     pair, theirs = (record.pair, record.partner_profiles.histogram) if record.mirror else (None, None)
     named = [(f"latent {latent.index}", mine, plots.COLOURS[record.side])]
-    why = latent.reasons.get
     return {
         "histograms": plots.histograms(latent, mine.histogram, pair, theirs, where),
         "positions": plots.positions(named, where),
         "missing_positions": [
-            (kind, str(why(f"position_{kind}") or why("detail") or "This text has no such boundaries."))
+            (
+                kind,
+                why(latent.reasons, f"position_{kind}")
+                or why(latent.reasons, "detail")
+                or "This text has no such boundaries.",
+            )
             for kind in POSITIONS
             if not mine.has_position(kind)
         ],

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from app.shared.reasons import Reasons
 from app.shared.record import Record
 from store.tables import Pair
 
@@ -31,7 +32,7 @@ class PairInfo(Record):
     z_sd: float | None
     histogram: dict[str, list[Any]]
     """`edges` of z in its standard deviations; tokens between them where `positive`, `negative`, `neither` is on"""
-    reasons: dict[str, str]
+    reasons: Reasons
 
     @property
     def gain(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -65,8 +65,8 @@ class Label(Base):
     measure: Mapped[str] = mapped_column(String(12))  # eta2, spearman, auc
     documents: Mapped[int]  # that have a value and were read
     groups: Mapped[list[Any]]  # of a category: [{"value": str, "documents": int}], most frequent first
-    reason: Mapped[str | None]  # why it was not measured
-    confounds: Mapped[list[Any]]  # [{"name": label, "strength": 0..1, "measure": str, "words": str}], strongest first
+    reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # why it was not measured: a code
+    confounds: Mapped[list[Any]]  # [{"name": label, "strength": 0..1, "measure": str}], strongest first
     __table_args__ = (UniqueConstraint("run_id", "name"),)
 
 
@@ -85,7 +85,7 @@ class Association(Base):
     held_out: Mapped[float | None]  # cross-validated over documents: R2 for eta2, else the measure itself
     p: Mapped[float | None]  # of `conditional`, by permuting documents
     q: Mapped[float | None]  # after Benjamini-Hochberg over latents x labels of the SAE
-    words: Mapped[str]  # one plain sentence
+    statement: Mapped[dict[str, Any]]  # a code with the numbers of its sentence
     data: Mapped[dict[str, Any]]  # {"means": [{"value": .., "mean": sd, "low": .., "high": .., "documents": n}]}
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),

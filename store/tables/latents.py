@@ -74,7 +74,7 @@ class Latent(Base):
     quantiles: Mapped[dict[str, Any] | None] = mapped_column(doc="Of the firing activations")  # {"0.05": a, ...}
     spark: Mapped[list[Any]]  # 24 heights 0..9 of the activation histogram, log counts
     top_tokens: Mapped[list[Any]]  # a few token strings for tables
-    reasons: Mapped[dict[str, Any]]  # column or profile name -> why it is NULL or missing
+    reasons: Mapped[dict[str, Any]]  # column or profile name -> why it is NULL or missing: a statement's code
     analysis: Mapped[Analysis] = relationship(lazy="raise", viewonly=True)
     __table_args__ = tuple(_indexes())
 
@@ -152,4 +152,4 @@ class Pair(Base):
     cofiring_ratio: Mapped[float | None]  # against the product of the two densities
     z_sd: Mapped[float | None]  # standard deviation of z, in units of activation
     histogram: Mapped[dict[str, Any]]  # {"edges": [...], "positive": [...], "negative": [...], "neither": [...]}
-    reasons: Mapped[dict[str, Any]]
+    reasons: Mapped[dict[str, Any]]  # as a latent's

@@ -176,7 +176,7 @@ def test_a_latent_without_detail_says_how_to_ask_for_it(client: TestClient) -> N
 
 def test_a_dead_latent_says_why_there_is_nothing(client: TestClient) -> None:
     html = page(client, f"{SAE}/latents/{DEAD}")
-    assert "it never fired on this text" in html
+    assert "never fired on this text" in html
     assert "—" in html
     assert "nan" not in words(html).lower()
 

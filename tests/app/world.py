@@ -209,7 +209,7 @@ def _latent(key: int, index: int) -> Latent:
     twin = {TWIN: ORIGINAL, ORIGINAL: TWIN}.get(index)
     score = 0.89 if mirror is not None else 0.95 if twin is not None else 0.02
     sign = 1 if twin is not None else -1
-    why = dict.fromkeys(("mean", "std", "skewness", "max", "top_tokens", "histogram"), "it never fired on this text")
+    missing = ("mean", "std", "skewness", "max", "top_tokens", "histogram")
     return Latent(
         analysis_id=key,
         index=index,
@@ -236,7 +236,7 @@ def _latent(key: int, index: int) -> Latent:
         quantiles=None if dead else {"0.05": 0.5, "0.5": 2.0, "0.99": 8.0 + index},
         spark=[0] * 24 if dead else [place % 10 for place in range(24)],
         top_tokens=[] if dead else HOSTILE[:3] if index == POSITIVE else [" the", f" word{index}", "Ünter"],
-        reasons=why if dead else {},
+        reasons={name: {"code": "silent"} for name in missing} if dead else {},
     )
 
 

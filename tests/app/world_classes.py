@@ -133,14 +133,14 @@ EVIDENCE: dict[str, dict[str, Any]] = {
 
 def _labels() -> list[Label]:
     shape = {"run_id": 2, "of": "document", "documents": 233, "groups": [], "confounds": [], "reason": None}
-    confounds = [{"name": LABELS[1], "strength": 0.81, "measure": "eta2", "words": f"Party goes with {LABELS[1]}."}]
+    confounds = [{"name": LABELS[1], "strength": 0.81, "measure": "eta²"}]
     groups = [{"value": HOSTILE[1], "documents": 120}, {"value": HOSTILE[3], "documents": 113}]
-    short = "only 31 documents have a value; 64 are needed"
+    short = {"code": "few_documents", "found": 12, "needed": 20}
     rows: list[dict[str, Any]] = [
         {"kind": "category", "measure": "eta2", "confounds": confounds, "groups": groups},
         {"kind": "number", "measure": "spearman"},
         {"kind": "boolean", "measure": "auc"},
-        {"kind": "number", "measure": "spearman", "documents": 31, "reason": short},
+        {"kind": "number", "measure": "spearman", "documents": 12, "reason": short},
     ]
     return [Label(**{**shape, **row, "id": 1 + place, "name": LABELS[place]}) for place, row in enumerate(rows)]
 
@@ -153,21 +153,33 @@ def _association(key: int, index: int, label: int) -> Association:
         {"value": HOSTILE[1], "mean": 0.5, "low": 0.3, "high": 0.7, "documents": 120},
         {"value": HOSTILE[3], "mean": -0.4, "low": None, "high": None, "documents": 113},
     ]
+    numbers = {
+        "effect": effect,
+        "low": effect - 0.05,
+        "high": effect + 0.05,
+        "conditional": effect - 0.001 * (key - 10),
+        "held_out": effect,
+        "q": 0.0004 if holds else 0.6,
+    }
+    data = {"means": means, "chance": 0.02, "conditional_interval": [0.3, 0.5]} if label == 1 else {}
     return Association(
         analysis_id=key,
         index=index,
         label_id=label,
         verdict="yes" if holds else "no",
-        effect=effect,
-        low=effect - 0.05,
-        high=effect + 0.05,
-        conditional=effect - 0.001 * (key - 10),
-        held_out=effect,
+        **numbers,
         p=0.001,
-        q=0.0004 if holds else 0.6,
-        words=f"Label {label} and latent {index}: {'they go together' if holds else 'nothing'}. {HOSTILE[0]}",
-        data={"means": means, "chance": 0.02, "conditional_interval": [0.3, 0.5]} if label == 1 else {},
+        statement=_statement(label, holds, numbers, data),
+        data=data,
     )
+
+
+def _statement(label: int, holds: bool, numbers: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    kind, measure = {1: ("category", "eta2"), 2: ("number", "spearman"), 3: ("boolean", "auc")}[label]
+    made = {"code": "yes" if holds else "shuffled", "label": LABELS[label - 1], "kind": kind, "measure": measure}
+    numbers = {**numbers, "chance": data.get("chance")}
+    made |= {name: numbers[name] for name in ("effect", "low", "high", "chance", "held_out", "conditional", "q")}
+    return made | ({"highest": HOSTILE[1], "lowest": HOSTILE[3]} if label == 1 else {})
 
 
 def _chains() -> list[Chain]:

@@ -238,7 +238,7 @@ def _summary() -> dict[str, Any]:
     return {
         "arms": {name: {"n_dense": dense, "short": name == "dimension"} for name, dense in counts.items()},
         "more_than_dense": {"dimension": {"mean": 15.0, "low": 12.1, "high": 17.9, "seeds": 3}},
-        "words": f"Removing the dense span costs 15.0 of them. {HOSTILE[0]}",
+        "statement": {"code": "text", "text": f"Removing the dense span costs 15.0 of them. {HOSTILE[0]}"},
         "angles": {"original": [angle | {"seeds": [0, 1], "chance_cosines": [0.3, 0.2, 0.1]}]},
         "angles_to_source": [angle | {"seeds": [-1, 0], "chance_cosines": [0.3, 0.2, 0.1]}],
         "stability": {"cut": 0.7, "seeds": 3, "chance": [0.31, 0.33], "sparse": 30, "sparse_stable_share": 0.8},

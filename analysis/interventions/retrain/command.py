@@ -17,7 +17,7 @@ from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, save_experiment
 from analysis.interventions.retrain.held_out import note_groups
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
-from analysis.interventions.retrain.result import Results, results_of, table
+from analysis.interventions.retrain.result import Results, differences, results_of, table
 from analysis.interventions.retrain.source import Source, open_sources
 from analysis.interventions.retrain.spans import spread_of
 from analysis.interventions.retrain.write import replace_experiment
@@ -173,7 +173,8 @@ def _stored(setting: Setting, source: Source, results: Results, console: Console
     config = setting.config
     found = replace_experiment(config, source, setting.context, setting.subject, results)
     wide(console).print(table(source.stored.slug, results.summary))
-    console.print(results.summary["words"])
+    for line in differences(results.summary):
+        console.print(line)
     for line in results.lines():
         console.print(line)
     console.print(f"experiment {found} stored in {without_password(config.db)}; SAEs in {results.folder}")

@@ -14,8 +14,10 @@ from sqlalchemy import Engine, Select, insert, select
 from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile, UserError
+from analysis.interventions.retrain.finding import KEYED, NORMALISATION, finding
 from store.session import session_factory
 from store.tables import Analysis, Arm, Experiment, Run, Sae, Stability
+from store.vocabulary import TEXT
 
 FORMAT = "dense-latents experiment 1"
 _OWN = {"id", "sae_id", "analysis_id"}  # numbers of one store
@@ -60,10 +62,21 @@ def import_experiment(engine: Engine, found: dict[str, Any]) -> bool:
             )
         if session.scalar(select(Experiment.id).where(Experiment.key == found["experiment"]["key"])) is not None:
             return False
-        values = found["experiment"] | {"finished": datetime.fromisoformat(found["experiment"]["finished"])}
+        values = _current(found["experiment"]) | {"finished": datetime.fromisoformat(found["experiment"]["finished"])}
         row = Experiment(sae_id=sae.id, analysis_id=newest_analysis(session, sae.id), **values)
         add(session, row, found["arms"], found["stability"])
     return True
+
+
+def _current(values: dict[str, Any]) -> dict[str, Any]:
+    """An experiment of a file that an older worker wrote: its sentence as a code where its numbers are there."""
+    summary, settings = dict(values["summary"]), dict(values["settings"])
+    if words := summary.pop("words", None):
+        known = "arms" in summary and "more_than_dense" in summary
+        summary["statement"] = {"code": finding(summary)} if known else {"code": TEXT, "text": words}
+    if settings.get("normalisation") == KEYED:
+        settings["normalisation"] = NORMALISATION
+    return values | {"summary": summary, "settings": settings}
 
 
 def save_experiment(path: Path, exported: dict[str, Any]) -> None:

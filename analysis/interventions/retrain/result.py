@@ -1,4 +1,4 @@
-"""The arms of one experiment, read back from disk and held against each other: means, differences, one sentence."""
+"""The arms of one experiment, read back from disk and held against each other: means and differences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from rich.table import Table
 
 from analysis.interventions.retrain.config import ARMS, RetrainConfig
+from analysis.interventions.retrain.finding import finding
 from analysis.interventions.retrain.held_out import HeldOut, measure
 from analysis.interventions.retrain.job import Job
 from analysis.interventions.retrain.source import Source
@@ -70,59 +71,14 @@ def summarise(reports: dict[str, list[Report]]) -> Report:
         if "dense" in reports and name != "dense" and (found := difference(arm, reports["dense"])) is not None
     }
     found = {"arms": {name: arm_summary(arm) for name, arm in reports.items()}, "more_than_dense": more}
-    return found | {"words": words(found)}
+    return found | {"statement": {"code": finding(found)}}
 
 
-def words(summary: Report) -> str:
-    """What the counts mean, whichever way they fall."""
-    arms, more = summary["arms"], summary["more_than_dense"]
-    if "dense" not in arms or "dimension" not in more:
-        return "The arms without the dense span and without a sparse span of equal dimension were not both trained."
-    gap = more["dimension"]
-    sentence = f"{_opening(arms)} {_headline(gap)}"
-    return " ".join([sentence, *_controls(arms, more)])
-
-
-def _opening(arms: Report) -> str:
-    parts = [
-        f"{arms[name]['n_dense']['mean']:.1f} {said}"
-        for name, said in (
-            ("original", "in SAEs of the activations as they are"),
-            ("dense", "without the dense span"),
-            ("dimension", "without a sparse span of as many dimensions"),
-        )
-        if name in arms
-    ]
-    return f"Dense latents: {', '.join(parts)}."
-
-
-def _headline(gap: Report) -> str:
-    """`gap`: the equal-dimension arm's count less that of the arm without the dense span."""
-    if gap["low"] is None:
-        return f"The difference of {gap['mean']:.1f} is of one seed, so no interval over seeds can be given."
-    size = f"{abs(gap['mean']):.1f} {'fewer' if gap['mean'] > 0 else 'more'}"
-    bounds = f"95 % interval of the difference over {gap['seeds']} seeds {gap['low']:.1f} to {gap['high']:.1f}"
-    if gap["low"] > 0:
-        return f"Without the dense span {size} come back than at equal dimension ({bounds}): they depend on that span."
-    if gap["high"] < 0:
-        return f"Without the dense span {size} come back than at equal dimension ({bounds}): they can do without it."
-    return f"At equal dimension the difference cannot be told from none ({bounds}): no need of that span is shown."
-
-
-def _controls(arms: Report, more: Report) -> list[str]:
-    """The two controls that remove as much: what the dense span's place does beyond its size."""
-    said = []
-    for name, what in (("variance", "sparse latents of equal variance"), ("components", "as many top components")):
-        if name not in more:
-            continue
-        arm, gap = arms[name], more[name]
-        short = f"; only {arm['removed_variance']:.1%} of the variance could be reached" if arm["short"] else ""
-        side = "more than" if gap["mean"] > 0 else "fewer than" if gap["mean"] < 0 else "as many as"
-        size = f"{abs(gap['mean']):.1f} {side}" if gap["mean"] else side
-        bounds = "one seed" if gap["low"] is None else f"interval {gap['low']:.1f} to {gap['high']:.1f}"
-        count = f"{arm['n_dense']['mean']:.1f}"
-        said.append(f"Without {what}: {count}, {size} without the dense span ({bounds}{short}).")
-    return said
+def differences(summary: Report) -> Iterator[str]:
+    """How many more dense latents every other arm has than the one without the dense span, as the command prints it."""
+    for name, gap in summary["more_than_dense"].items():
+        bounds = "one seed" if gap["low"] is None else f"95 % {gap['low']:+.1f} to {gap['high']:+.1f}"
+        yield f"{name} less dense: {gap['mean']:+.1f} dense latents ({bounds})"
 
 
 def table(slug: str, summary: Report) -> Table:

@@ -12,6 +12,7 @@ from analysis.errors import UserError
 from analysis.hashing import hash_of
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import add
+from analysis.interventions.retrain.finding import KEYED, NORMALISATION
 from analysis.interventions.retrain.result import Report, Results
 from analysis.interventions.retrain.source import Source
 from analysis.interventions.subject import Subject
@@ -21,10 +22,6 @@ from store.session import make_engine, session_factory, without_password
 from store.tables import Experiment
 
 _PATIENCE_MS = 120_000  # hours of training are worth waiting for
-NORMALISATION = (
-    "sae-lens scales the activations that each arm is trained on, after the removal, so that their mean length is the"
-    " square root of d_model (unit mean square), and folds the scale into the weights"
-)
 
 
 def replace_experiment(config: RetrainConfig, source: Source, context: int, subject: Subject, results: Results) -> int:
@@ -39,7 +36,7 @@ def replace_experiment(config: RetrainConfig, source: Source, context: int, subj
     settings = _settings(config, source, context, subject, results)
     recipe = {name: value for name, value in _recipe(results).items() if name != "seed"}
     row = Experiment(
-        key=hash_of([settings, recipe], sort_keys=True),
+        key=hash_of([settings | {"normalisation": KEYED}, recipe], sort_keys=True),
         sae_id=source.stored.sae_id,
         analysis_id=source.stored.analysis_id,
         tokens=config.tokens,

@@ -28,7 +28,7 @@ def association_row(found: Association) -> Row:
     numbers = ("effect", "low", "high", "conditional", "held_out", "p", "q")
     return {
         "verdict": found.verdict,
-        "words": found.words,
+        "statement": _rounded(found.statement),
         "data": _rounded(found.data),
         **{name: number(getattr(found, name)) for name in numbers},
     }

@@ -12,12 +12,12 @@ from analysis.statistics.histogram import QUANTILES, quantiles
 from analysis.statistics.plan import Plan
 from analysis.statistics.registry import STATISTICS
 from analysis.statistics.top_tokens import TopTokensSummary
-from store.vocabulary import DETAILS
+from store.vocabulary import DETAILS, Statement
 
 SPARK_BARS = 24
 _TABLE_TOKENS = 6
 
-_MISSING = {each.name: each.missing for each in STATISTICS if each.missing}
+_MISSING: dict[str, Statement] = {each.name: {"code": each.missing} for each in STATISTICS if each.missing}
 # columns that are a part of a statistic of another name
 _MISSING |= dict.fromkeys(("density_low", "density_high"), _MISSING["density"])
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from analysis.run.rows.plain import Row, number, numbers
 from analysis.statistics.geometry import Partners
 from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
+from store.vocabulary import Statement
 
-_FLAT = "one of the signals does not vary over the ordinary tokens of this text"
-_SILENT = "one of the two never fired on this text"
+_FLAT: Statement = {"code": "one_flat"}
+_SILENT: Statement = {"code": "one_silent"}
 
 
 def pair_rows(first: Tensor, second: Tensor, joint: JointSummary, geometry: Partners) -> Iterator[Row]:
@@ -62,7 +63,7 @@ def _is_one_axis(row: Row) -> bool:
     return bool(r2 >= R2_CUT and r2 - single >= GAIN_CUT and ratio < COFIRE_CUT)
 
 
-def _reasons(row: Row) -> dict[str, str]:
+def _reasons(row: Row) -> dict[str, Statement]:
     flat = {name: _FLAT for name in ("correlation", "r2", "r2_single") if row[name] is None}
     return flat | ({"cofiring_ratio": _SILENT} if row["cofiring_ratio"] is None else {})
 

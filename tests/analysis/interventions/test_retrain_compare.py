@@ -13,6 +13,7 @@ from scipy.linalg import subspace_angles
 from analysis.interventions.retrain.held_out import dense_interval
 from analysis.interventions.retrain.result import difference, interval, summarise
 from analysis.interventions.retrain.spans import Dictionary, angles, find_again, principal_cosines
+from app.experiments.sentences import summary_said
 
 torch.set_num_threads(1)
 
@@ -97,17 +98,18 @@ def test_differences_are_taken_seed_by_seed() -> None:
 )
 def test_the_sentence_falls_as_the_counts_do(dimension: list[int], said: str) -> None:
     found = summarise(arms(original=[21, 22, 20], dense=[10, 11, 9], dimension=dimension, components=[4]))
-    assert said in found["words"]
-    assert "Without as many top components: 4.0, 6.0 fewer than without the dense span (one seed)." in found["words"]
+    words = summary_said(found)
+    assert said in words
+    assert "Without as many top components: 4.0, 6.0 fewer than without the dense span (one seed)." in words
 
 
 def test_one_seed_has_the_interval_of_its_documents() -> None:
     found = summarise(arms(original=[21]))
     assert found["arms"]["original"]["n_dense"] == {"mean": 21, "low": 20, "high": 22, "of": "documents"}
-    assert "not both trained" in found["words"]
+    assert "not both trained" in summary_said(found)
 
 
 def test_a_variance_that_fell_short_is_in_the_sentence() -> None:
     counts = arms(dense=[10, 10], dimension=[20, 20])
     counts["variance"] = [report("variance", 0, 12, short=True, removed_variance=0.08)]
-    assert "(one seed; only 8.0% of the variance could be reached)" in summarise(counts)["words"]
+    assert "(one seed; only 8.0\u202f% of the variance could be reached)" in summary_said(summarise(counts))

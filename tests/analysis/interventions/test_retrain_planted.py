@@ -89,7 +89,7 @@ def test_dense_latents_stay_away_only_where_their_own_span_is_removed(
 def test_the_summary_says_so(results: Results) -> None:
     more = results.summary["more_than_dense"]
     assert (more["dimension"]["mean"], more["dimension"]["low"]) == (2, 2)
-    assert "they depend on that span" in results.summary["words"]
+    assert results.summary["statement"] == {"code": "depends"}
     assert results.summary["arms"]["dense"]["n_dense"] == {"mean": 0, "low": 0, "high": 0, "of": "seeds"}
     assert results.summary["source"]["n_dense"] == 2 * SIGNED
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from analysis.labels import associate, conditional_values, label_columns
 from analysis.labels.conditional import document_means
 from analysis.labels.spans import inside, read_spans
+from app.labels.sentences import association_said
 from tests.planted_labels import (
     DOCUMENTS,
     SHUFFLES,
@@ -44,8 +45,8 @@ def test_a_planted_label_is_found_and_only_by_its_own_signal(seed: int) -> None:
         noise[..., place] += torch.from_numpy(effect).float()[:, None]
     found = told(rows(columns), sample, in_order(sample, noise))
     for place, name in enumerate(columns):
-        assert found[name][place].verdict == "yes", found[name][place].words
-        assert found[name][place].words.endswith("yes.")
+        assert found[name][place].verdict == "yes", association_said(found[name][place].statement)
+        assert association_said(found[name][place].statement).endswith("yes.")
         assert abs(found[name][place].conditional - found[name][place].effect) < 0.15
     wrong = [f"{name} {n}" for name in columns for n, of in enumerate(found[name]) if of.verdict == "yes"]
     assert len(wrong) <= 4, f"three planted, at most one of the 12 others by chance: {wrong}"
@@ -66,8 +67,8 @@ def test_the_other_way_round_reads_as_itself(seed: int) -> None:
     assert (flag.verdict, year.verdict) == ("yes", "yes")
     assert max(flag.effect, flag.held_out, flag.conditional) < 0.35
     assert max(year.effect, year.held_out, year.conditional) < -0.3
-    assert flag.words.startswith("Lower in documents where flag is true")
-    assert year.words.startswith("Lower in documents with a larger year")
+    assert association_said(flag.statement).startswith("Lower in documents where flag is true")
+    assert association_said(year.statement).startswith("Lower in documents with a larger year")
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
@@ -116,10 +117,12 @@ def test_a_word_list_has_a_raw_effect_and_no_conditional_one(seed: int) -> None:
     for one in told(rows({"party": [f"p{p}" for p in party]}), sample, values)["party"]:
         assert one.effect > 0.2
         assert one.low > one.data["chance"]
-        assert one.verdict == "no", one.words
+        assert one.verdict == "no", association_said(one.statement)
         assert one.conditional < one.effect / 2
     exact = told(rows({"party": party.tolist()}), sample, values)["party"][0]
-    assert "no: once words and position are out, no more than labels dealt out anew would give" in exact.words
+    assert "no: once words and position are out, no more than labels dealt out anew would give" in association_said(
+        exact.statement
+    )
     assert (exact.conditional, exact.p, exact.verdict) == (0.5, 1.0, "no"), "nothing is left, and no rounding errors"
 
 
@@ -135,7 +138,7 @@ def test_a_word_of_one_document_does_not_explain_it_away(seed: int) -> None:
     noise = slow_noise(random, 1) + 1.2 * torch.from_numpy(flag).float()[:, None, None]
     values = in_order(sample, noise)
     one = told(rows({"flag": flag.tolist()}), sample, values)["flag"][0]
-    assert one.verdict == "yes", one.words
+    assert one.verdict == "yes", association_said(one.statement)
     assert one.conditional > one.effect - 0.05
     have = torch.from_numpy(flag)
     means = [document_means(sample, v)[1][0] for v in (values, conditional_values(sample, values))]
@@ -173,11 +176,11 @@ def test_a_confounded_label_is_said_so_and_the_driver_is_told_from_it(seed: int)
     for column, other in zip(columns, ("party", "year"), strict=True):
         assert [one.name for one in column.confounds] == [other]
         assert column.confounds[0].strength > 0.3
-        assert column.confounds[0].words.startswith(f"{column.name} goes with {other} (|2 AUC - 1| ")
+        assert column.confounds[0].measure == "|2 AUC - 1|"
     of_year, of_party = associate(columns, sample, in_order(sample, noise), seed)
     assert of_year[0].data["adjusted"]["for"] == "party"
-    assert "yes; still there after party." in of_year[0].words
-    assert "yes; still there after year." in of_party[1].words
+    assert "yes; still there after party." in association_said(of_year[0].statement)
+    assert "yes; still there after year." in association_said(of_party[1].statement)
     if of_party[0].verdict == "yes":
         assert of_party[0].data["adjusted"]["p"] > of_year[0].data["adjusted"]["p"]
     assert abs(of_party[0].data["adjusted"]["effect"] - 0.5) < abs(of_party[0].conditional - 0.5)
@@ -208,7 +211,7 @@ def test_labels_that_are_one_cannot_be_told_apart() -> None:
     noise = slow_noise(random, 1) + torch.from_numpy(year / 20).float()[:, None, None]
     labels = rows({"year": year.tolist(), "president": [f"president {y // 2}" for y in year]})
     one = told(labels, sample, in_order(sample, noise))["year"][0]
-    assert one.words.endswith("yes; cannot be told apart from president.")
+    assert association_said(one.statement).endswith("yes; cannot be told apart from president.")
     assert one.data["adjusted"] == {"for": None, "p": None, "effect": None, "inseparable": ["president"]}
 
 
@@ -235,8 +238,8 @@ def test_marked_text_is_found_and_documents_levels_are_not_evidence(seed: int) -
     found = told(labels, sample, in_order(sample, noise))
     assert list(found) == ["tag: quote"]
     first, *others = found["tag: quote"]
-    assert first.verdict == "yes", first.words
-    assert first.words.startswith("Higher on text marked tag: quote (AUC 0.")
+    assert first.verdict == "yes", association_said(first.statement)
+    assert association_said(first.statement).startswith("Higher on text marked tag: quote (AUC 0.")
     assert first.held_out > 0.7
     outside, within = first.data["means"]
     assert (outside["value"], within["value"]) == ("outside", "inside")

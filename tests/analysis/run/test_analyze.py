@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import UserError
 from analysis.run.analyze import analyze
+from app.shared.reasons import why
 from store.arrays import unpack
 from store.digest import digest
 from store.session import make_engine
@@ -101,7 +102,8 @@ def test_a_dead_latent_says_why_it_has_no_values(store: Engine) -> None:
     dead = rows(store, Latent, 0)[23]
     assert (dead.density, dead.mean, dead.max, dead.quantiles) == (0, None, None, None)
     assert {"mean", "std", "skewness", "max", "quantiles"} <= set(dead.reasons)
-    assert all(isinstance(reason, str) and reason for reason in dead.reasons.values())
+    assert all(why(dead.reasons, name) for name in dead.reasons)
+    assert dead.reasons["max"] == {"code": "silent"}
 
 
 def test_histograms_hold_every_firing_token(store: Engine) -> None:
@@ -216,7 +218,7 @@ def test_a_text_shorter_than_asked_is_read_to_its_end(parts: Parts, tmp_path: Pa
         latent = session.scalars(select(Latent).where(Latent.density > 0)).first()
         assert latent is not None
         assert latent.density_low is None
-        assert "interval" in latent.reasons["density_low"]
+        assert "interval" in why(latent.reasons, "density_low")
 
 
 @pytest.mark.parametrize(

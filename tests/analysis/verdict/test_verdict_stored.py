@@ -137,7 +137,7 @@ def _add_scores(session: Session, index: int, held: dict[str, str]) -> None:
         )
 
 
-def _add_label(session: Session, verdicts: dict[int, str], reason: str | None = None) -> None:
+def _add_label(session: Session, verdicts: dict[int, str], reason: dict[str, Any] | None = None) -> None:
     label = Label(
         run_id=1, name="party", kind="category", of="document", measure="eta2", documents=9, groups=[], reason=reason,
         confounds=[],
@@ -147,7 +147,13 @@ def _add_label(session: Session, verdicts: dict[int, str], reason: str | None = 
     for index, verdict in verdicts.items():
         session.add(
             Association(
-                analysis_id=ANALYSIS, index=index, label_id=label.id, verdict=verdict, q=0.01, words="Differs.", data={}
+                analysis_id=ANALYSIS,
+                index=index,
+                label_id=label.id,
+                verdict=verdict,
+                q=0.01,
+                statement={"code": "text", "text": "Differs."},
+                data={},
             )
         )
 
@@ -308,7 +314,7 @@ def test_a_label_speaks_for_keeping(engine: Engine) -> None:
 def test_a_label_that_was_refused_is_not_waited_for(engine: Engine) -> None:
     """A title that every document has for itself can never be held against anything."""
     with session_factory(engine)() as session, session.begin():
-        _add_label(session, {}, reason="every value is another")
+        _add_label(session, {}, reason={"code": "same_value"})
         _add_ablation(session, {(PRUNED,): "equivalent", (PARTNER, PRUNED): "equivalent"})
         _add_experiment(session, 1, 1, {PRUNED: False})
     assert _judge(engine)[PRUNED].verdict == "prune"

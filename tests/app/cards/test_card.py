@@ -58,7 +58,7 @@ def test_a_card_of_a_pair_has_both_colours_and_of_others_one(client: TestClient)
 
 def test_a_card_of_a_dead_latent_says_why_there_is_no_picture(client: TestClient) -> None:
     texts = written(client.get(f"{SAE}/latents/{DEAD}/card.svg").text)
-    assert "it never fired on this text" in texts
+    assert "never fired on this text" in texts
     assert any(text.startswith("Never fires") for text in texts)
 
 

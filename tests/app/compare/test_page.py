@@ -72,7 +72,7 @@ def test_histograms_are_shares_of_their_run_so_that_runs_of_other_lengths_compar
 def test_a_latent_that_never_fired_has_a_column_with_reasons_and_no_line(client: TestClient) -> None:
     html = page(client, FOUR)
     assert len(figure(html, "activation")["data"]) == 3
-    assert "it never fired on this text" in html
+    assert "never fired on this text" in html
     assert "nan" not in words(html).lower()
 
 

@@ -107,7 +107,7 @@ def test_csv_is_by_the_book(client: TestClient) -> None:
     assert taken[NEGATIVE]["note"] == NOTE
     assert json.loads(taken[POSITIVE]["top_tokens"]) == HOSTILE[:3]
     assert (taken[DEAD]["mean"], taken[DEAD]["is_dense"]) == ("", "false")
-    assert json.loads(taken[DEAD]["reasons"])["mean"] == "it never fired on this text"
+    assert json.loads(taken[DEAD]["reasons"])["mean"] == "never fired on this text"
 
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers(client: TestClient) -> None:

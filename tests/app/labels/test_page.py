@@ -23,11 +23,11 @@ def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: Te
     section = html.split('id="label-1"')[1].split("</section>")[0]
     text_of = words(section)
     assert "category of each document, measured by η², 233 documents" in text_of
-    assert "Party goes with" in text_of
+    assert "party goes with" in text_of
     rows = section.split("<tbody>")[1].split(f'<a href="/saes/{SLUGS[0]}')[1]
     assert rows.startswith(f'/latents/{POSITIVE}">')
-    assert section.count("they go together") == 3
-    assert "only 31 documents have a value; 64 are needed" in words(html)
+    assert section.count(": yes.") == 3
+    assert "12 of the documents read have a value; at least 20 are needed" in words(html)
 
 
 def test_the_matrix_counts_dense_latents_and_leads_to_them(client: TestClient) -> None:
@@ -49,7 +49,7 @@ def test_the_strongest_are_sorted_by_what_is_left_of_the_effect(session: Session
 def test_the_latent_page_says_effect_interval_and_confounds(client: TestClient) -> None:
     shown = words(whole(client, LATENT))
     conditional = ("q &lt; 0.001", "chance 0.02", "0.30 to 0.50")
-    for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", *conditional, "ρ −0.50", "AUC 0.80", "Party goes with"):
+    for part in ("η² 0.40", "0.35 to 0.45", "R² 0.40", *conditional, "ρ −0.50", "AUC 0.80", "party goes with"):
         assert part in shown, part
 
 

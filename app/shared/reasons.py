@@ -1,0 +1,44 @@
+"""Why a value is not there, in words: of latents and pairs by the name of the value, of labels for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from app.shared.statements import Sentences, said
+from store.vocabulary import Statement
+
+REASONS: Sentences = {
+    "few_groups": "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
+    "no_directions": "needs an encoder and a decoder direction, and another latent",
+    "no_bias": "the SAE has no decoder bias, or it is zero",
+    "silent": "never fired on this text",
+    "silent_on_ordinary": "never fired on an ordinary token of this text",
+    "rare_or_constant": "fired too rarely, or always with the same activation",
+    "all_silent": "no latent of this SAE fired on this text",
+    "one_flat": "one of the signals does not vary over the ordinary tokens of this text",
+    "one_silent": "one of the two never fired on this text",
+}
+"""Of the values of a latent, by the code that its statistic declares as `missing`, and of a pair."""
+
+
+def why(reasons: Mapping[str, Any] | None, name: str) -> str:
+    """Of a latent's or pair's value, from `reasons` of its row; empty where none is stored."""
+    held = (reasons or {}).get(name)
+    return reason_said(held) if isinstance(held, dict) else str(held or "")
+
+
+def whys(reasons: Mapping[str, Any] | None) -> dict[str, str]:
+    """Of all values that have one."""
+    return {str(name): why(reasons, name) for name in reasons or {}}
+
+
+Reasons = Annotated[dict[str, str], BeforeValidator(whys)]
+"""By the name of the value, as the API says them."""
+
+
+def reason_said(statement: Statement) -> str:
+    """In words."""
+    return said(statement, REASONS)
