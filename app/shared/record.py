@@ -42,8 +42,16 @@ def cleaned(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): cleaned(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [cleaned(inner) for inner in value]
+        return value if _all_finite(value) else [cleaned(inner) for inner in value]
     return finite(value) if isinstance(value, float) else value
+
+
+def _all_finite(values: list[Any]) -> bool:
+    """Whether these are numbers of which none is to be cleaned; a sum says so far sooner than a look at each."""
+    try:
+        return math.isfinite(sum(values))
+    except (TypeError, OverflowError):
+        return False
 
 
 def _number(value: Any) -> float | None:
