@@ -46,7 +46,7 @@ def _add_rows(found: Any, session: Session, model: type[Base], analysis_id: int)
     table = model.__table__
     assert isinstance(table, Table)
     column = table.c.id if model is Analysis else table.c.analysis_id
-    left_out = {"id", "analysis_id", "run_id", "sae_id"}
+    left_out = {"id", "analysis_id", "run_id", "sae_id", "judged"}
     columns = [part for part in table.c if part.name not in left_out]
     order = [part for part in table.primary_key if part.name not in left_out]
     for row in session.execute(select(*columns).where(column == analysis_id).order_by(*order)):

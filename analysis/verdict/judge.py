@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured, completed
@@ -45,6 +46,8 @@ def judge_analysis(session: Session, analysis_id: int) -> dict[str, int]:
     session.execute(delete(Verdict).where(Verdict.analysis_id == analysis_id))
     if rows:
         session.execute(insert(Verdict), rows)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    session.execute(update(Analysis).where(Analysis.id == analysis_id).values(judged=now))
     return dict(Counter(str(row["verdict"]) for row in rows))
 
 

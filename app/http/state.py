@@ -16,7 +16,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from store.changes import Changes
-from store.tables import Annotation, Category, Experiment, Intervention, Run, Sae, SavedView, SearchText, Verdict
+from store.tables import (
+    Analysis,
+    Annotation,
+    Category,
+    Experiment,
+    Intervention,
+    Run,
+    Sae,
+    SavedView,
+    SearchText,
+    Verdict,
+)
 
 Numbers = tuple[Any, ...]
 MOST = 20_000
@@ -91,7 +102,9 @@ def statements(part: Part) -> list[Select[Any]]:
         about = (Sae.slug == part.slug, Annotation.index == part.first, Annotation.other == part.second)
         return [_notes().join(Sae, Sae.sha256 == Annotation.sae_sha256).where(*about)]
     judged = select(Verdict.verdict, func.count()).group_by(Verdict.verdict).order_by(Verdict.verdict)
-    return {MEASURED: [_measured(), judged], TEAM: [_team()], NOTES: [_notes()]}[part]
+    # of equal counts the grounds may be others
+    when = select(Analysis.id, Analysis.judged).order_by(Analysis.id)
+    return {MEASURED: [_measured(), judged, when], TEAM: [_team()], NOTES: [_notes()]}[part]
 
 
 def _notes() -> Any:

@@ -101,6 +101,7 @@ class Analysis(Base):
     median_norm: Mapped[float]
     density_curve: Mapped[list[Any]]  # all densities, sorted descending
     summary: Mapped[dict[str, Any]]  # whatever else belongs to the layer
+    judged: Mapped[datetime | None]  # when the rule last judged its latents: equal times, equal verdicts
     sae: Mapped[Sae] = relationship(lazy="raise", viewonly=True)
     __table_args__ = (UniqueConstraint("run_id", "sae_id"),)
 

@@ -16,6 +16,7 @@ CHANGED = {
     "0008": {"verdict"},
     "0009": {"score", "steering", "verdict"},
     "0010": {"latent", "pair", "label", "association", "experiment", "verdict"},
+    "0011": {"analysis"},
 }
 """Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
 

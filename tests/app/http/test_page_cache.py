@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event, update
 
+from analysis.verdict import judge_analysis
 from app.categories.write import CategoryDraft, make
 from app.http.cache import Answer, page_cache
 from app.main import create_app
 from app.settings import Settings
 from store.session import make_engine, session_factory
-from store.tables import Verdict
+from store.tables import Association, Verdict
 from tests.app.servers import addresses
 from tests.app.world import build
 
@@ -94,6 +95,20 @@ def note(client: TestClient, path: str) -> None:
 def judge_anew(client: TestClient) -> None:
     with make_engine(client.app.state.settings.db).begin() as connection:  # type: ignore[attr-defined]
         connection.execute(update(Verdict).where(Verdict.verdict == "investigate").values(verdict="prune"))
+
+
+def test_verdicts_judged_anew_are_seen_though_as_many_are_the_same(application: FastAPI, client: TestClient) -> None:
+    sessions = session_factory(make_engine(application.state.settings.db))
+    with sessions() as session, session.begin():
+        counts = judge_analysis(session, 12)
+    before = client.get(LATENT)
+    with sessions() as session, session.begin():
+        session.execute(update(Association).values(statement={"code": "text", "text": "Found to be otherwise."}))
+        assert judge_analysis(session, 12) == counts
+    after = client.get(LATENT, headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert "Found to be otherwise." in after.text
+    assert "Found to be otherwise." not in before.text
 
 
 @pytest.mark.parametrize(
