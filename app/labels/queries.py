@@ -142,6 +142,10 @@ def associations_of(session: Session, analysis_id: int, index: int) -> list[Asso
 
 def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list[AssociationInfo]]:
     """By label: the dense latents that go with it, then the others, each by the conditional effect."""
+    return remembered(session, ("strongest", run.id, limit), lambda: _strongest(session, run, limit))
+
+
+def _strongest(session: Session, run: RunInfo, limit: int) -> dict[int, list[AssociationInfo]]:
     size = func.abs(Association.conditional - case((Label.measure == "auc", 0.5), else_=0.0))
     first = case((Association.verdict == YES, 0), else_=1)
     order = (first, size.is_(None), size.desc(), Association.analysis_id, Association.index)
@@ -167,6 +171,10 @@ def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list
 
 def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By label and SAE slug: dense latents that go with the label."""
+    return remembered(session, ("label_counts", run.id), lambda: _counts_by_sae(session, run))
+
+
+def _counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     statement = (
         select(Association.label_id, Sae.slug, func.count())
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))

@@ -130,8 +130,9 @@ def duplicates(session: Session, latent: LatentInfo, limit: int = 20) -> list[in
     statement = (
         select(Latent.index)
         .where(Latent.analysis_id == latent.analysis_id, Latent.duplicate_of == latent.index)
-        .where(Latent.duplicate_of.is_not(None))  # so that the index of these few is read, not the whole SAE
-        .order_by(Latent.density.desc(), Latent.index)
+        # so that the index of these few is read, not the whole SAE in the order of density
+        .where(Latent.duplicate_of.is_not(None))
+        .order_by((Latent.density + 0).desc(), Latent.index)
         .limit(limit)
     )
     found = list(session.scalars(statement))
@@ -270,6 +271,10 @@ def find_chains(session: Session, analysis_id: int, index: int) -> dict[str, Cha
 
 def list_steps(session: Session, run: RunInfo) -> list[Step]:
     """Steps of all dense latents to the next layer."""
+    return remembered(session, ("steps", run.id), lambda: _list_steps(session, run))
+
+
+def _list_steps(session: Session, run: RunInfo) -> list[Step]:
     statement = (
         select(Chain.analysis_id, Chain.index, Chain.other_analysis_id, Chain.other, Chain.correlation)
         .join(Latent, and_(Latent.analysis_id == Chain.analysis_id, Latent.index == Chain.index))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 from statistics import median
@@ -27,11 +28,14 @@ class FlowInfo(NamedTuple):
     """Dense latents in columns by layer and bands by class, and their steps to the next column."""
 
     places: dict[Key, Place]
+    """Of those that are drawn: the densest of each column."""
     groups: dict[Key, str]
     bands: list[tuple[str, float, float]]
     """Group with the lower and upper end of its band: the same height in every column, so a level line stays."""
     steps: list[Step]
-    """Those whose both ends are drawn."""
+    """Those that correlate by LEAST or more."""
+    drawn: list[Step]
+    """Those of them whose both ends are drawn."""
 
 
 LEVELS = ((0.9, 1.01, 1.3, 0.75), (0.7, 0.9, 1.1, 0.4), (0.4, 0.7, 0.9, 0.18))
@@ -39,22 +43,31 @@ LEVELS = ((0.9, 1.01, 1.3, 0.75), (0.7, 0.9, 1.1, 0.4), (0.4, 0.7, 0.9, 0.18))
 LEAST = LEVELS[-1][0]
 GAP = 0.025  # of the whole height, between bands
 SMALLEST = 0.06  # of the whole height: a band must hold its name
+MOST = 1_400
+"""Latents that are drawn: more would be one grey, and a page of many megabytes."""
 
 
 def flow_info(saes: list[SaeInfo], groups: Mapping[Key, str], steps: list[Step]) -> FlowInfo:
-    """Lay out: bands as high as their fullest column, latents stacked in the middle of it, densest on top."""
+    """Lay out: bands as high as their fullest column, latents stacked in the middle of it, densest on top.
+
+    Args:
+        groups: of each column the densest first.
+    """
     members: dict[tuple[str, int], list[Key]] = {}
+    columns = Counter[int]()
     for key, group in groups.items():
-        members.setdefault((group, key[0]), []).append(key)
-    bands = _bands({group: _most(members, group) for group in ordered(groups.values())})
+        columns[key[0]] += 1
+        if columns[key[0]] <= MOST // len(saes):
+            members.setdefault((group, key[0]), []).append(key)
+    bands = _bands({group: _most(members, group) for group in ordered(group for group, _column in members)})
     places: dict[Key, Place] = {}
     for group, low, high in bands:
         for column, sae in enumerate(saes):
             own = members.get((group, sae.analysis_id), [])
             top = (low + high + len(own) - 1) / 2
             places |= {key: Place(column, top - n) for n, key in enumerate(own)}
-    drawn = [step for step in steps if _ends(step) <= places.keys() and abs(step.correlation) >= LEAST]
-    return FlowInfo(places, dict(groups), bands, drawn)
+    strong = [step for step in steps if _ends(step) <= groups.keys() and abs(step.correlation) >= LEAST]
+    return FlowInfo(places, dict(groups), bands, strong, [step for step in strong if _ends(step) <= places.keys()])
 
 
 def _most(members: Mapping[tuple[str, int], list[Key]], group: str) -> int:
@@ -119,7 +132,7 @@ def _end(step: Step) -> Key:
 def _lines(info: FlowInfo, low: float, high: float, width: float, opacity: float) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
-    for step in info.steps:
+    for step in info.drawn:
         if low <= abs(step.correlation) < high:
             start = info.places[step.analysis_id, step.index]
             end = info.places[step.other_analysis_id, step.other]
@@ -140,7 +153,7 @@ def _handles(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
     x: list[float] = []
     y: list[float] = []
     custom: list[list[Any]] = []
-    for step in info.steps:
+    for step in info.drawn:
         start, end = info.places[step.analysis_id, step.index], info.places[_end(step)]
         sae, other = by_id[step.analysis_id], by_id[step.other_analysis_id]
         address = f"/saes/{sae.slug}/latents/{step.index}{f'?{pin}' if pin else ''}#chain"

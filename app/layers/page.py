@@ -131,9 +131,11 @@ def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -
     ]
     summary = (
         "Each square is a dense latent, in a column by layer and a band by what it does."
-        f" {count(len(info.steps))} lines lead to the dense latent of the next layer whose signal correlates most,"
+        f" {count(len(info.drawn))} lines lead to the dense latent of the next layer whose signal correlates most,"
         f" where by {flow.LEAST} or more; a level line keeps its class. Squares and lines lead to the latent."
     )
+    if left := len(info.groups) - len(info.places):
+        summary += f" {count(left)} dense latents are not drawn: the least dense of each layer. The table counts them."
     head = ("layers", "chains", "in the same band", "median |correlation|")
     return View("flow", "chains", flow.flow_figure(info, found, pin), summary, head, rows)
 

@@ -16,6 +16,7 @@ from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, latent_name, pair_at
+from app.shared.memory import remembered
 from app.shared.numbers import count, fixed, nats, nats_span, percent
 from app.shared.record import Key
 from store.vocabulary import LIKELY
@@ -36,7 +37,11 @@ class Matter:
 
 
 def matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:
-    """Five queries, however large the run is."""
+    """Five queries, however large the run is, once for all pages."""
+    return remembered(session, ("matters", run.id), lambda: _matters_of(session, run, found))
+
+
+def _matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:
     keys = report.strongest_effects(session, run, EFFECTS)
     broken = effects.own_effects(session, keys) if keys else {}
     densities = report.densities_of(session, keys)

@@ -110,6 +110,10 @@ def density_bars(session: Session, run: RunInfo) -> dict[str, list[Bar]]:
 
 def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
     """By analysis: dense latents that belong to an antipodal pair."""
+    return remembered(session, ("dense_in_pairs", run.id), lambda: _dense_in_pairs(session, run))
+
+
+def _dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
     statement = (
         select(Latent.analysis_id, func.count())
         .join(Analysis, Analysis.id == Latent.analysis_id)
@@ -145,6 +149,10 @@ def names_on_neuronpedia(session: Session, limit: int = 20) -> list[str]:
 
 def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Point]:
     """The densest latents that have a partner score. Rare latents would only fill one corner of the plot."""
+    return remembered(session, ("scatter", run.id, limit), lambda: _scatter_points(session, run, limit))
+
+
+def _scatter_points(session: Session, run: RunInfo, limit: int) -> list[Point]:
     statement = (
         select(Sae.slug, Sae.layer, Latent.index, Latent.density, Latent.antipodality, Latent.cos_dec)
         .join(Analysis, Analysis.id == Latent.analysis_id)

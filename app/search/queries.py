@@ -6,9 +6,10 @@ and titles of categories as typed, from the rows themselves, so that a note is f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PlainSerializer, computed_field
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
@@ -20,6 +21,7 @@ from app.saes.queries import SaeInfo
 from app.search import terms as asked_for
 from app.search.terms import Part, Term
 from app.shared.links import latent_at, link, pair_at
+from app.shared.memory import remembered
 from app.shared.record import Hidden, Moment, Record
 from store.search import LISTS
 from store.tables import Analysis, Annotation, Example, Latent, Run, Sae, SearchText
@@ -36,6 +38,9 @@ KINDS = {
 """What can be searched: name -> heading."""
 DEEPEST = 10_000
 """Hits of a kind that can be paged through."""
+SCANNED, RANKED, RANKED_OF_EACH = 500_000, 12_000, 5_000
+"""Tokens and contexts that are counted; those that are put in order, of all SAEs and of each at most: what makes a
+search as quick in a million latents as in some thousands. A word that more have tells none from the others."""
 _TOKENS = 16  # tokens shown of a list, those that match always
 
 
@@ -99,6 +104,10 @@ class Group(Record):
     """token, promoted, context, note or category"""
     title: str = Hidden
     total: int
+    more: bool = False
+    """There are more than that: they were not counted to the end"""
+    ranked: int = 0
+    """Fewer than `total` where so many match that an even part of them stands for all: these were put in order"""
     hits: list[Hit] = Field(serialization_alias="items")
     next: str | None
 
@@ -115,29 +124,79 @@ def search(
     return sorted(groups, key=lambda group: list(KINDS).index(group.kind))
 
 
-def _group(kind: str, hits: list[Hit], total: int, offset: int) -> Group:
-    end = offset + len(hits)
-    more = str(end) if hits and end < min(total, DEEPEST) else None
-    return Group(kind=kind, title=KINDS[kind], total=total, hits=hits, next=more)
+def _group(kind: str, hits: list[Hit], total: int, offset: int, ranked: int | None = None, more: bool = False) -> Group:
+    end, reached = offset + len(hits), total if ranked is None else ranked
+    after = str(end) if hits and end < min(reached, DEEPEST) else None
+    return Group(kind=kind, title=KINDS[kind], total=total, more=more, ranked=reached, hits=hits, next=after)
+
+
+class _Span(NamedTuple):
+    """The rows of a kind of one analysis: their ids stand together."""
+
+    kind: str
+    first: int
+    last: int
+
+    def of(self, ids: list[int]) -> list[int]:
+        """Those of some ids, ascending, that are among them."""
+        return ids[bisect_left(ids, self.first) : bisect_right(ids, self.last)]
 
 
 def _measured(
     session: Session, scope: Scope, terms: Sequence[Term], kinds: Sequence[str], offset: int, limit: int
 ) -> list[Group]:
-    """Tokens and contexts. The ids of a run's rows stand together, so those of other runs are not looked at."""
+    """Tokens and contexts. Their ids tell how many there are of each kind; where they are too many to be ranked, an
+    even part of them stands for all."""
     saes = {sae.analysis_id: sae for sae in scope.saes}
-    of_run = SearchText.analysis_id.in_(saes)
-    first, last = session.execute(select(func.min(SearchText.id), func.max(SearchText.id)).where(of_run)).one()
-    if first is None:
+    spans = [span for own in saes for span in _spans(session, own) if span.kind in kinds]
+    if not spans:
         return [_group(kind, [], 0, offset) for kind in kinds]
-    found = session.execute(_ranked(asked_for.matched(session, terms, first, last), of_run, kinds, offset, limit)).all()
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    ids = asked_for.matched_ids(session, terms, first, last, SCANNED)
+    by_kind = {kind: [one for span in spans if span.kind == kind for one in span.of(ids)] for kind in kinds}
+    most = min(RANKED, RANKED_OF_EACH * len(saes))
+    if len(ids) > most:  # also where few are of these kinds: to look up how good they are, all would be
+        matched = asked_for.chosen(session, _even_part(by_kind, most))
+    else:
+        matched = asked_for.matched(session, terms, first, last)
+    # a sum, so that no planner reads all rows of the analyses instead of looking up those that match
+    of_run = (SearchText.analysis_id + 0).in_(saes)
+    found = session.execute(_ranked(matched, of_run, kinds, offset, limit)).all()
     groups = []
     for kind in kinds:
         own = [row for row in found if row.kind == kind]
         rows = [row for row in own if row.place > offset]
         hits = (_contexts if kind == "context" else _lists)(session, kind, rows, saes, terms)
-        groups.append(_group(kind, hits, own[0].total if own else 0, offset))
+        ranked = own[0].total if own else 0
+        groups.append(_group(kind, hits, len(by_kind[kind]), offset, ranked, more=len(ids) == SCANNED))
     return groups
+
+
+def _spans(session: Session, analysis_id: int) -> list[_Span]:
+    """Where the rows of an analysis are, by kind; a kind without any is left out."""
+    return remembered(session, ("searched", analysis_id), lambda: _read_spans(session, analysis_id))
+
+
+def _read_spans(session: Session, analysis_id: int) -> list[_Span]:
+    # the ends one by one, as the index has them: both in one statement, or grouped, would read all between them
+    def end(kind: str, which: Any) -> Any:
+        of_kind = (SearchText.analysis_id == analysis_id, SearchText.kind == kind)
+        return select(which(SearchText.id)).where(*of_kind).scalar_subquery()
+
+    kinds = (*LISTS, "context")
+    ends = session.execute(select(*(end(kind, which) for kind in kinds for which in (func.min, func.max)))).one()
+    found = zip(kinds, ends[::2], ends[1::2], strict=True)
+    return [_Span(*span) for span in found if span[1] is not None]
+
+
+def _even_part(by_kind: Mapping[str, list[int]], most: int) -> list[int]:
+    """So many ids: all of the kinds that have few, and of the others every so many."""
+    left, part = most, list[int]()
+    for place, ids in enumerate(sorted(by_kind.values(), key=len)):
+        share = left // (len(by_kind) - place)
+        taken = ids[:: max(1, -(-len(ids) // share))]
+        part, left = part + taken, left - len(taken)
+    return part
 
 
 def _ranked(matched: Any, of_run: ColumnElement[bool], kinds: Sequence[str], offset: int, limit: int) -> Select[Any]:

@@ -8,10 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
-from sqlalchemy import CTE, ColumnClause, Select, column, func, literal_column, select, table
+from sqlalchemy import (
+    CTE,
+    JSON,
+    FromClause,
+    Integer,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+)
 from sqlalchemy.orm import Session
 
 from app.http.errors import BadFilter
@@ -71,26 +83,63 @@ def _sign(part: str) -> Term:
     return Term(part, tuple(word.text for word in signs(part)), False)
 
 
+class _Looked(NamedTuple):
+    """How a database looks terms up: where, the row's id, how good it is, and the condition."""
+
+    place: FromClause
+    id: Any
+    rank: Any
+    asked: Any
+
+
 def matched(session: Session, terms: Sequence[Term], first: int, last: int) -> CTE:
     """Rows of `search_text` with all terms, their ids from `first` to `last`: `id`, and `rank`, the best lowest."""
-    postgres = session.get_bind().dialect.name == "postgresql"
-    found: Select[Any] = (_of_postgresql if postgres else _of_sqlite)(terms, first, last)
+    look = _looked(session, terms)
+    found = select(look.id.label("id"), look.rank.label("rank")).select_from(look.place)
+    return _first_of_all(found.where(look.asked, look.id >= first, look.id <= last))
+
+
+def matched_ids(session: Session, terms: Sequence[Term], first: int, last: int, most: int) -> list[int]:
+    """Their ids alone, ascending: a tenth of a microsecond each, as one list of the database's."""
+    look = _looked(session, terms)
+    found = select(look.id.label("id")).select_from(look.place).where(look.asked, look.id >= first, look.id <= last)
+    ids = found.order_by(look.id).limit(most).subquery().c.id
+    listed = (func.json_agg if _postgres(session) else func.json_group_array)(ids, type_=JSON)
+    return session.scalar(select(listed)) or []
+
+
+def chosen(session: Session, ids: Sequence[int]) -> CTE:
+    """These rows as `matched` has them, none better than another."""
+    each: Any = func.json_array_elements_text if _postgres(session) else func.json_each
+    one = each(bindparam("ids", list(ids), type_=JSON)).table_valued("value").c.value
+    return _first_of_all(select(cast(one, Integer).label("id"), literal_column("0").label("rank")))
+
+
+def _first_of_all(found: Any) -> CTE:
     # looked up first and joined then: a planner that asks the index for each row of a run by itself takes far longer
-    return found.cte("matched").prefix_with("MATERIALIZED")
+    made: CTE = found.cte("matched").prefix_with("MATERIALIZED")
+    return made
 
 
-def _of_sqlite(terms: Sequence[Term], first: int, last: int) -> Any:
-    row: ColumnClause[int] = column("rowid")
+def _postgres(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _looked(session: Session, terms: Sequence[Term]) -> _Looked:
+    return (_of_postgresql if _postgres(session) else _of_sqlite)(terms)
+
+
+def _of_sqlite(terms: Sequence[Term]) -> _Looked:
     asked = literal_column(INDEX).op("MATCH")(sqlite_expression(terms))
-    rank = func.round(func.bm25(literal_column(INDEX)), 1).label("rank")  # nearly as good: the denser latent goes first
-    return select(row.label("id"), rank).select_from(table(INDEX)).where(asked, row >= first, row <= last)
+    rank = func.round(func.bm25(literal_column(INDEX)), 1)  # nearly as good: the denser latent goes first
+    return _Looked(table(INDEX), column("rowid"), rank, asked)
 
 
-def _of_postgresql(terms: Sequence[Term], first: int, last: int) -> Any:
+def _of_postgresql(terms: Sequence[Term]) -> _Looked:
     asked = func.to_tsquery(literal_column("'simple'"), postgresql_expression(terms))
     vector: Any = literal_column(f"search_text.{VECTOR}")
-    rank = func.round(literal_column("-10") * func.ts_rank(vector, asked)).label("rank")
-    return select(SearchText.id, rank).where(vector.op("@@")(asked), SearchText.id.between(first, last))
+    rank = func.round(literal_column("-10") * func.ts_rank(vector, asked))
+    return _Looked(SearchText.__table__, SearchText.id, rank, vector.op("@@")(asked))
 
 
 def sqlite_expression(terms: Iterable[Term]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -16,12 +16,13 @@ class SearchText(Base):
     __tablename__ = "search_text"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))  # token, promoted, context
-    analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"), index=True)
+    analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"))
     index: Mapped[int]  # of a context: a latent that has it among its examples
     words: Mapped[str] = mapped_column(Text)  # folded (see `store.words`), a space between two
     example: Mapped[str | None] = mapped_column(String(8))  # of a context: kind and rank of that latent's example
     rank: Mapped[int | None]
     others: Mapped[list[Any]]  # further latents that have the same context among their examples
+    __table_args__ = (Index("ix_search_text_kind", "analysis_id", "kind"),)
 
 
 class Token(Base):

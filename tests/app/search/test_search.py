@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, save
 from app.main import create_app
+from app.search import queries as search
 from app.settings import Settings
 from migrations import runner
 from store.digest import digest
@@ -213,6 +214,27 @@ def test_pages_of_hits_join(seeker: TestClient) -> None:
     assert following
     assert "cursor=7" in following[1]
     assert "First" in page(seeker, following[1].replace("&amp;", "&"))
+
+
+def test_of_too_many_an_even_part_is_put_in_order_and_said_to_be_one(
+    seeker: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = find(seeker, "the")
+    assert every["promoted"]["ranked"] == every["promoted"]["total"] == 120
+    assert 0 < every["context"]["total"] < 10
+    monkeypatch.setattr(search, "RANKED", 40)
+    some = find(seeker, "the", limit=100)
+    assert some["promoted"]["total"] == 120
+    assert 20 <= some["promoted"]["ranked"] == len(some["promoted"]["items"]) <= 40
+    assert some["context"]["ranked"] == some["context"]["total"] == every["context"]["total"]  # few are all there
+    found = [(item["sae"], item["index"]) for item in some["promoted"]["items"]]
+    assert {sae for sae, _index in found} == set(SLUGS)
+    densities = [item["density"] for item in some["promoted"]["items"]]
+    assert densities == sorted(densities, reverse=True)
+    assert f"{len(found)} of them, spread evenly" in shown_words(page(seeker, "/search?q=the"))
+    monkeypatch.setattr(search, "SCANNED", 50)
+    assert find(seeker, "the", kind="promoted")["promoted"]["more"]
+    assert "50+" in shown_words(page(seeker, "/search?q=the&kind=promoted"))
 
 
 def test_a_run_and_an_sae_narrow_it(seeker: TestClient) -> None:
