@@ -21,6 +21,7 @@ class TokenBatch(NamedTuple):
     document: Tensor  # [B] int64: index of the document in the corpus
     start: Tensor  # [B] int64: character of the document at which the context's first own token begins
     group: Tensor  # [B] int64: which of the 64 groups of documents
+    repeats: Tensor  # [B] bool: an earlier document has the very same text
     paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
     sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
     begin: Tensor  # [B, T] int64: character of the document at which the token begins, -1 before and after the text

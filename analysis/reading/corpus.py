@@ -249,6 +249,7 @@ class ContextStream:
             document=torch.tensor([context.document.index for context in contexts]),
             start=torch.tensor([context.start for context in contexts]),
             group=torch.tensor([group_of(context.document.index) for context in contexts]),
+            repeats=torch.tensor([context.document.repeats for context in contexts]),
             paragraph=_padded([skip + context.paragraph for context in contexts], width, -1),
             sentence=_padded([skip + context.sentence for context in contexts], width, -1),
             begin=_padded([skip + context.begins for context in contexts], width, -1),

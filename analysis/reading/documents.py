@@ -7,25 +7,23 @@ shuffled block by block. Cost: in a larger corpus, the order of the blocks is th
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from analysis.errors import BadFile, UserError
 from analysis.hashing import unit_hash
+from analysis.reading import formats
+from analysis.reading.formats import Reading, Record
 
 BLOCK_CHARACTERS = 64_000_000
 _DEEPEST = 8  # levels of lists and objects in a label
 _FEW = 3  # files of a folder that are named one by one
-_SUFFIXES = (".jsonl", ".txt", ".jsonl.gz", ".txt.gz")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # C0 and C1 controls but tab, newline, return; NUL among them
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -39,6 +37,8 @@ class Document:
     name: str
     text: str
     labels: dict[str, Any]
+    repeats: bool = False
+    """Whether an earlier document has the very same text: it counts, but is no example."""
 
 
 @dataclass
@@ -47,6 +47,8 @@ class ReadingReport:
 
     documents: int = 0
     empty_documents: int = 0
+    null_rows: int = 0
+    repeated_documents: int = 0
     characters: int = 0
     invalid_utf8: int = 0
     lone_surrogates: int = 0
@@ -55,30 +57,34 @@ class ReadingReport:
     first_bad_line: str = ""
     first_bad_found: str = ""
     label_columns: Counter[str] = field(default_factory=Counter)
+    encodings: Counter[str] = field(default_factory=Counter)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the run's row."""
-        return {**self.__dict__, "label_columns": dict(sorted(self.label_columns.items()))}
+        counts = {name: dict(sorted(getattr(self, name).items())) for name in ("label_columns", "encodings")}
+        return {**self.__dict__, **counts}
 
 
 class Corpus:
     """A folder of texts, or one file.
 
     Args:
-        path: `.jsonl` (a text field a line, every other column a label), `.txt` (one document a
-            file), either gzipped, or a folder of those.
+        path: a table (`.jsonl`, `.csv`, `.parquet` ...: a text field a row, every other column a label), a text
+            (`.txt`, `.md`: one document a file), either compressed, or a folder of those; see `formats`.
         text_field: the column that holds the text.
 
     Raises:
         UserError: nothing at `path`, no such file in the folder, or no document in it.
-        BadFile: a file of another kind, a broken gzip, a line without the text field.
+        BadFile: a file of another kind, a broken one, a row without the text field.
     """
 
     def __init__(self, path: str | Path, text_field: str = "text") -> None:
         self.path = Path(path)
         self.text_field = text_field
-        self.files = _find_files(self.path)
-        self.report = ReadingReport()
+        found = formats.find(self.path)
+        self.files = found.files
+        self.report = ReadingReport(passed_over=found.passed_over)
         self._kept: list[Document] | None = []  # all of them, where they fit in one block
         self.sha256 = self._inspect()
         if self.report.documents == 0:
@@ -88,19 +94,19 @@ class Corpus:
     def name(self) -> str:
         """The file's name without its suffixes; of a folder, its files' names where they are few, else its own."""
         few = self.files if len(self.files) <= _FEW else [self.path.resolve()]
-        return " + ".join(_stem(path.name) for path in few)
+        return " + ".join(map(formats.stem, few))
 
     def documents(self) -> Iterator[Document]:
         """All non-empty documents in file order."""
         if self._kept is not None:
             yield from self._kept
             return
-        index = 0
+        index, seen = 0, set[int]()
         for path in self.files:
             for name, raw, labels in self._records(path, None):
                 text = _clean(raw, None)
                 if text.strip():
-                    yield Document(index, name, text, labels)
+                    yield Document(index, name, text, labels, _repeats(text, seen))
                 index += 1
 
     def shuffled(self, seed: int) -> Iterator[Document]:
@@ -117,7 +123,7 @@ class Corpus:
 
     def _inspect(self) -> str:
         """One reading that counts, checks every line and hashes the cleaned records."""
-        digest = hashlib.sha256()
+        digest, seen = hashlib.sha256(), set[int]()
         report = self.report
         for path in self.files:
             for name, raw, labels in self._records(path, report):
@@ -127,7 +133,9 @@ class Corpus:
                 report.characters += len(text)
                 report.label_columns.update(labels.keys())
                 digest.update(json.dumps([name, text, labels], sort_keys=True, default=str).encode())
-                self._keep(Document(report.documents + report.empty_documents - 1, name, text, labels))
+                repeats = bool(text.strip()) and _repeats(text, seen)
+                report.repeated_documents += repeats
+                self._keep(Document(report.documents + report.empty_documents - 1, name, text, labels, repeats))
         if report.bad_lines:
             raise BadFile(
                 report.first_bad_line,
@@ -144,23 +152,30 @@ class Corpus:
 
     def _records(self, path: Path, report: ReadingReport | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(name, raw text, labels) of every record of one file."""
-        stem = path.name.removesuffix(".gz")
-        if stem.endswith(".txt"):
-            yield stem.removesuffix(".txt"), _decode(_read_all(path), report), {}
-            return
-        for number, line in enumerate(_lines(path), start=1):
-            decoded = _decode(line, report)
-            if not decoded.strip():
-                continue
-            record = _parse(decoded)
-            if not isinstance(record, dict) or not isinstance(record.get(self.text_field), str):
-                if report is not None:
-                    report.bad_lines += 1
-                    if not report.first_bad_line:
-                        report.first_bad_line, report.first_bad_found = f"{path}:{number}", self._found(record)
-                continue
-            text = record.pop(self.text_field)
-            yield f"{stem.removesuffix('.jsonl')}:{number}", text, _moved(_plain(record), text)
+        reading, kind, stem = Reading(), formats.format_of(path), formats.stem(path)
+        for record in kind.read(path, reading):
+            if kind.suffix in formats.WHOLE:
+                yield stem, record.value, {}
+            elif (value := self._row(path, record, report)) is not None:
+                text = value.pop(self.text_field)
+                labels = value if kind.typed else {name: formats.number_or_text(one) for name, one in value.items()}
+                yield f"{stem}:{record.number}", text, _moved(_plain(labels), text)
+        if report is not None:
+            report.invalid_utf8 += reading.invalid
+            report.encodings[reading.encoding] += 1
+
+    def _row(self, path: Path, record: Record, report: ReadingReport | None) -> dict[str, Any] | None:
+        """The row, if it has a text; what has none is counted."""
+        row = record.value
+        if isinstance(row, dict) and isinstance(row.get(self.text_field), str):
+            return row
+        if report is not None and isinstance(row, dict) and self.text_field in row and row[self.text_field] is None:
+            report.null_rows += 1
+        elif report is not None:
+            report.bad_lines += 1
+            if not report.first_bad_line:
+                report.first_bad_line, report.first_bad_found = f"{path}:{record.number}", self._found(row)
+        return None
 
     def _found(self, record: Any) -> str:
         """What a bad line holds, in words."""
@@ -168,60 +183,19 @@ class Corpus:
             return "a line that is not one"
         if self.text_field in record:
             return f"'{self.text_field}' of type {type(record[self.text_field]).__name__}"
-        return f"only {', '.join(map(repr, record)) or 'an empty object'}"[:200]
+        return f"only {_some(list(map(repr, record))) or 'an empty object'}; --text-field names another"
 
 
-def _stem(name: str) -> str:
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        name = name.removesuffix(suffix)
-    return name
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _find_files(path: Path) -> list[Path]:
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.name.endswith(_SUFFIXES))
-        if not files:
-            raise UserError(f"{path}: expected files ending in {', '.join(_SUFFIXES)}; found none")
-        return files
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder; --corpus takes {', '.join(_SUFFIXES)} or a folder")
-    if not path.name.endswith(_SUFFIXES):
-        raise BadFile(path, f"a file ending in {', '.join(_SUFFIXES)}", f"'{path.suffix}'")
-    return [path]
-
-
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def _read_all(path: Path) -> bytes:
-    return b"\n".join(line.rstrip(b"\r\n") for line in _lines(path))
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with _open(path) as stream:
-            yield stream.readline().removeprefix(codecs.BOM_UTF8)  # Windows' editors and spreadsheets write one
-            yield from stream
-    except (EOFError, OSError, zlib.error) as error:
-        raise BadFile(path, "a readable text file", str(error)) from error
-
-
-def _parse(line: str) -> Any:
-    try:
-        return json.loads(line, parse_constant=lambda _name: None)  # NaN and Infinity are not JSON
-    except (ValueError, RecursionError):
-        return None
-
-
-def _decode(raw: bytes, report: ReadingReport | None) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("utf-8", errors="replace")
-        if report is not None:
-            report.invalid_utf8 += text.count("\ufffd") - raw.count("\ufffd".encode())
-        return text
+def _repeats(text: str, seen: set[int]) -> bool:
+    """Whether the text was seen; it is from now on. 64 bits of a hash are kept of each."""
+    mark = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    known = mark in seen
+    seen.add(mark)
+    return known
 
 
 def _clean(text: str, report: ReadingReport | None) -> str:
@@ -245,7 +219,11 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return _clean(value, None)
     if isinstance(value, dict):
         return {_clean(key, None): _plain(entry, depth + 1) for key, entry in value.items()}
-    return [_plain(entry, depth + 1) for entry in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(entry, depth + 1) for entry in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)  # dates, and whatever else a table holds
 
 
 def _moved(labels: dict[str, Any], raw: str) -> dict[str, Any]:

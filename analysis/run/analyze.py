@@ -26,6 +26,7 @@ from migrations.runner import current_revision, head_revision, upgrade
 from store.session import database_url, make_engine, sqlite_path, without_password
 
 _PATIENCE_MS = 120_000  # a worker's rows are worth waiting for
+_FEW = 5  # files passed over that are named one by one
 
 
 def analyze(config: AnalyzeConfig, console: Console) -> int:
@@ -119,12 +120,24 @@ def mended(reading: Reading) -> Iterator[str]:
     report = reading.corpus.report
     for count, what in (
         (report.empty_documents, "empty documents skipped"),
+        (report.null_rows, "rows without a text skipped"),
+        (report.repeated_documents, "documents that repeat an earlier one: they count, but are no examples"),
         (report.invalid_utf8, "invalid UTF-8 sequences replaced"),
         (report.lone_surrogates, "lone surrogates replaced"),
         (report.control_characters, "control characters dropped"),
     ):
         if count:
             yield f"{reading.corpus.path}: {count:,} {what}"
+    for encoding, files in sorted(report.encodings.items()):
+        if encoding != "utf-8":
+            yield (
+                f"{reading.corpus.path}: {files:,} file{'s' * (files > 1)} read as {encoding}, by their bytes: save as"
+                " UTF-8 if that is wrong"
+            )
+    if report.passed_over:
+        few = "; ".join(f"{name}: {why}" for name, why in list(report.passed_over.items())[:_FEW])
+        more = f" and {len(report.passed_over) - _FEW:,} more" if len(report.passed_over) > _FEW else ""
+        yield f"{reading.corpus.path}: not read: {few}{more}"
 
 
 def useless(result: Result) -> Iterator[str]:

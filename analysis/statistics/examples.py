@@ -29,10 +29,10 @@ _WINDOWS = ("begin", "end", "acts", "partner")
 
 STATISTICS = (
     Statistic("examples", "Examples", "activation", "tokens", "latent",
-              "Stretches of at most 64 tokens, at most one a context: the highest activations, massive tokens left out"
-              " (the same few would be every latent's); four levels, the quarters of the firing activations from low"
-              " to high; firing tokens at random; and tokens at random where the latent is off. Snippets mislead for"
-              " latents that fire on half of all tokens: see the whole document.",
+              "Stretches of at most 64 tokens, at most one a context, none of a text that stood there before: the"
+              " highest activations, massive tokens left out (the same few would be every latent's); four levels, the"
+              " quarters of the firing activations from low to high; firing tokens at random; and tokens at random where"
+              " the latent is off. Snippets mislead for latents that fire on half of all tokens: see the whole document.",
               "O", "our own"),
 )  # fmt: skip
 
@@ -94,6 +94,7 @@ class Examples(Accumulator):
         serial = _spread(step, step.counted.serial[:, None])[..., 0].long()
         ordinary = _spread(step, step.counted.ordinary[:, None])[..., 0]
         score, column = self._candidates(mine, serial, step.batch.mask.to(mine.device), ordinary)  # [m, K, B]
+        score = score.masked_fill(step.batch.repeats.to(mine.device), -torch.inf)
         better = (torch.isfinite(score) & (score >= self.tensors["score"][..., -1:])).any(-1)
         latent, kind = torch.nonzero(better).T  # few, once the best are found
         context = torch.arange(mine.shape[0], device=mine.device).expand(len(latent), -1)
