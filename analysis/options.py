@@ -104,7 +104,7 @@ def _annotated(hint: Any) -> bool:
 # options that several commands have
 Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL with the analysis.")]
 ModelName = Annotated[str, typer.Option(help="Local folder, .gguf file, hub id, or 'demo' (SmolLM2-135M-Instruct).")]
-Texts = Annotated[str, typer.Option(help="Table (.jsonl, .csv, .parquet ...), text (.txt, .md), packed or not, or a folder of those.")]
+Texts = Annotated[str, typer.Option(help="Table (.jsonl, .csv ...) or text (.txt, .md), or a folder.")]
 ContextSize = Annotated[int, typer.Option(help="Tokens per context, BOS included."), Least(8)]
 ModelType = Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]

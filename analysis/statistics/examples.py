@@ -30,9 +30,10 @@ _WINDOWS = ("begin", "end", "acts", "partner")
 STATISTICS = (
     Statistic("examples", "Examples", "activation", "tokens", "latent",
               "Stretches of at most 64 tokens, at most one a context, none of a text that stood there before: the"
-              " highest activations, massive tokens left out (the same few would be every latent's); four levels, the"
-              " quarters of the firing activations from low to high; firing tokens at random; and tokens at random where"
-              " the latent is off. Snippets mislead for latents that fire on half of all tokens: see the whole document.",
+              " highest activations, massive tokens left out (the same few would be every latent's); four levels,"
+              " the quarters of the firing activations from low to high; firing tokens at random; and tokens at"
+              " random where the latent is off. Snippets mislead for latents that fire on half of all tokens: see"
+              " the whole document.",
               "O", "our own"),
 )  # fmt: skip
 
