@@ -35,6 +35,13 @@ def fill_of(group: str) -> Fill:
     return _FILLS.get(group) or view_of(group).fill
 
 
+def filters_of(group: str) -> dict[str, str]:
+    """The filters of the list of latents that show exactly this group."""
+    if group == SEVERAL:
+        return {"alone": "false"}
+    return {"class": group} if group in REST else {"class": group, "alone": "true"}
+
+
 def place_of(name: str) -> tuple[int, str]:
     """Sorts classes in their own order, then those that are not known here, then the other groups and scores."""
     if name in CLASSES:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.classes import queries as classes
 from app.home.plots import curve_figure, scatter_figure
 from app.layers import plots as functions
-from app.layers.page import stack_words
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -63,6 +62,6 @@ def home_page(session: Session, run: runs.RunInfo, pin: str) -> HomePage:
         curve=curve_figure(info, found),
         counts=info,
         functions=functions.stack_figure(found, groups, pin, small=True) if groups else None,
-        functions_words=stack_words(found, groups),
+        functions_words=functions.stack_words(found, groups),
         legend=functions.legend(groups),
     )

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from app.classes import queries as classes
 from app.classes.groups import SEVERAL, ordered, title_of
-from app.home.plots import density_heights, layers_figure
 from app.latents import queries as latents
 from app.layers import flow as flow
 from app.layers import plots as functions
@@ -21,7 +20,7 @@ from app.shared.figures import Figure, View
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import RunPage
-from store.vocabulary import MIXTURE, UNEXPLAINED, UNMEASURED
+from store.vocabulary import MIXTURE, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -78,30 +77,16 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
         nav="layers",
         run=run,
         saes=found,
-        charts=layers_figure(found, pin),
-        densities={slug: density_heights(own) for slug, own in bars.items()},
+        charts=functions.layers_figure(found, pin),
+        densities={slug: functions.density_heights(own) for slug, own in bars.items()},
         paired=saes.dense_in_pairs(session, run),
         stack=functions.stack_figure(found, groups, pin) if known else None,
-        stack_words=stack_words(found, groups),
+        stack_words=functions.stack_words(found, groups),
         legend=functions.legend(groups),
         class_table=class_table(found, classes.class_counts(session, run), groups) if known else [],
         flow=_flow(session, run, found, pin) if known else None,
         panels=_panels(found, saes.scatter_points(session, run), bars, pin),
     )
-
-
-def stack_words(found: list[SaeInfo], groups: Groups) -> str:
-    """The stack in a sentence: how many of the dense latents something explains."""
-    total = sum(sum(held.values()) for held in groups.values())
-    left = sum(held.get(UNEXPLAINED, 0) for held in groups.values())
-    unknown = sum(held.get(UNMEASURED, 0) for held in groups.values())
-    if not total:
-        return ""
-    explained = total - left - unknown
-    where = f"{len(found)} SAE{'s' if len(found) != 1 else ''}"
-    words = f"Of {count(total)} dense latents in {where}, {count(explained)} ({percent(explained / total)})"
-    rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
-    return f"{words} have at least one class, {count(left)} have none{rest}."
 
 
 def class_table(found: list[SaeInfo], counts: Groups, groups: Groups) -> list[ClassLine]:

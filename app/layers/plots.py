@@ -11,17 +11,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.classes.groups import REST, SEVERAL, fill_of, ordered, title_of
+from app.classes.groups import fill_of, filters_of, ordered, title_of
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
-from app.shared.figures import CARD, EDGE, INK, NEITHER, Figure, axis, figure
-
-
-def group_query(group: str) -> str:
-    """The filter of the list of latents that shows exactly this group."""
-    if group == SEVERAL:
-        return "alone=false"
-    return f"class={group}" if group in REST else f"class={group}&alone=true"
+from app.shared.figures import CARD, DIM, EDGE, INK, NEITHER, Figure, axis, figure
+from app.shared.links import at, latent_at
+from app.shared.numbers import count, percent
+from store.vocabulary import UNEXPLAINED, UNMEASURED
 
 
 def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
@@ -45,10 +41,11 @@ def legend(groups: Mapping[int, Mapping[str, int]]) -> list[tuple[str, str]]:
 
 def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> dict[str, Any]:
     more = f"&{pin}" if pin else ""
+    query = "&".join(f"{name}={value}" for name, value in filters_of(group).items())
     counts = [groups.get(sae.analysis_id, {}).get(group, 0) for sae in saes]
     return {
         "type": "bar", "name": title_of(group), "x": [place_of(sae, saes) for sae in saes], "y": counts,
-        "customdata": [[f"/latents?sae={sae.slug}&{group_query(group)}{more}", sae.n_dense] for sae in saes],
+        "customdata": [[f"/latents?sae={sae.slug}&{query}{more}", sae.n_dense] for sae in saes],
         "marker": _fill(group),
         "hovertemplate": f"layer %{{x}}, {title_of(group)}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
     }  # fmt: skip
@@ -102,23 +99,69 @@ def panel_figure(sae: SaeInfo, points: list[Point], densities: list[Bar], pin: s
         "marker": {"color": NEITHER, "line": {"width": 0}},
         "hovertemplate": "%{y} latents of density %{customdata[1]}<extra></extra>",
     }  # fmt: skip
-    query = f"?{pin}" if pin else ""
     groups = ((True, "circle"), (False, "circle-open"))
-    dots = [_dots([point for point in points if point.mirror is mirror], sign, query) for mirror, sign in groups]
+    places = [dots([point for point in points if point.mirror is mirror], "", sign, pin, 5) for mirror, sign in groups]
     x = axis("density", type="log", range=[-2.05, 0.02], tickvals=[0.01, 0.1, 1], ticktext=["1 %", "10 %", "100 %"],
              dtick=1, anchor="y")  # fmt: skip
     y = axis("antipodality", range=[-0.06, 1.06], domain=[0, 0.68], tickvals=[0, 0.5, 1])
     y2 = axis("latents", domain=[0.76, 1], nticks=3, rangemode="tozero", anchor="x", showgrid=False)
     return figure(
-        [bars, *(part for part in dots if part["x"])], 290, x, y, yaxis2=y2, hovermode="closest", bargap=0
+        [bars, *(part for part in places if part["x"])], 290, x, y, yaxis2=y2, hovermode="closest", bargap=0
     )  # fmt: skip
 
 
-def _dots(points: list[Point], symbol: str, query: str) -> dict[str, Any]:
+def dots(points: list[Point], name: str, symbol: str, pin: str, size: int) -> dict[str, Any]:
+    """Latents by density and antipodality, each leading to its page."""
     return {
-        "type": "scatter", "mode": "markers", "x": [round(point.density, 5) for point in points],
-        "y": [round(point.antipodality, 3) for point in points],
-        "customdata": [[f"/saes/{dot.slug}/latents/{dot.index}{query}", dot.index] for dot in points],
-        "marker": {"color": INK, "size": 5, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
-        "hovertemplate": "latent %{customdata[1]}<br>density %{x:.1%}, antipodality %{y:.2f}<extra></extra>",
+        "type": "scatter", "mode": "markers", "name": name,
+        "x": [round(point.density, 5) for point in points], "y": [round(point.antipodality, 3) for point in points],
+        "customdata": [[at(latent_at(dot.slug, dot.index), pin), dot.layer, dot.index] for dot in points],
+        "marker": {"color": INK, "size": size, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
+        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, "
+        "antipodality %{y:.2f}<extra></extra>",
     }  # fmt: skip
+
+
+LAYER_PANELS = (
+    ("n_dense", "dense latents", ""),
+    ("n_pairs", "antipodal pairs", ""),
+    ("dense_mass_share", "dense share of mass", ".0%"),
+    ("l0", "L0", ""),
+    ("fvu", "FVU", ".2f"),
+)
+
+
+def layers_figure(saes: list[SaeInfo], pin: str) -> list[tuple[str, Figure]]:
+    """One small bar chart a measure, layers along x; each bar leads to its SAE's latents."""
+    more = f"&{pin}" if pin else ""
+    layers = [f"{sae.layer}" for sae in saes]
+    links = [[f"/latents?sae={sae.slug}{more}"] for sae in saes]
+    charts = []
+    for field, title, form in LAYER_PANELS:
+        bar = {
+            "type": "bar", "x": layers, "y": [getattr(sae, field) for sae in saes], "customdata": links,
+            "marker": {"color": DIM}, "hovertemplate": f"layer %{{x}}: %{{y:{form or '.3~g'}}}<extra></extra>",
+        }  # fmt: skip
+        y = axis("", rangemode="tozero", nticks=4, tickformat=form)
+        charts.append((title, figure([bar], 170, axis("layer", type="category"), y, bargap=0.35)))
+    return charts
+
+
+def density_heights(bars: list[Bar]) -> list[int]:
+    """Heights 0 to 24 of bars' log counts."""
+    most = math.log1p(max((count for _low, _high, count in bars), default=0)) or 1
+    return [math.ceil(24 * math.log1p(count) / most) for _low, _high, count in bars]
+
+
+def stack_words(found: list[SaeInfo], groups: Mapping[int, Mapping[str, int]]) -> str:
+    """The stack in a sentence: how many of the dense latents something explains."""
+    total = sum(sum(held.values()) for held in groups.values())
+    left = sum(held.get(UNEXPLAINED, 0) for held in groups.values())
+    unknown = sum(held.get(UNMEASURED, 0) for held in groups.values())
+    if not total:
+        return ""
+    explained = total - left - unknown
+    where = f"{len(found)} SAE{'s' if len(found) != 1 else ''}"
+    words = f"Of {count(total)} dense latents in {where}, {count(explained)} ({percent(explained / total)})"
+    rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
+    return f"{words} have at least one class, {count(left)} have none{rest}."

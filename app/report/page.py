@@ -16,7 +16,6 @@ from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.interventions import queries as interventions
 from app.labels import queries as labels
 from app.layers import plots as functions
-from app.layers.page import stack_words
 from app.report import queries as report
 from app.report.matters import Matter, matters_of
 from app.report.measured import hashes, measured, missing
@@ -137,7 +136,7 @@ def report_page(session: Session, run: RunInfo) -> ReportPage:
         title="Report",
         nav="home",
         run=run,
-        words=stack_words(found, groups),
+        words=functions.stack_words(found, groups),
         lines=_lines(found, groups, report.set_effects(session, run)),
         groups=functions.legend(groups),
         matters=matters_of(session, run, found),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from app.categories.queries import CategoryInfo, category_of
-from app.classes.groups import REST, SEVERAL, ordered, title_of
+from app.classes.groups import SEVERAL, filters_of, ordered, title_of
 from app.shared.links import link
 from app.shared.numbers import NONE as MISSING
 from app.shared.numbers import count, fixed, interval, percent
@@ -87,16 +86,9 @@ def _category_line(cells: list[Cell], groups: list[str], category: CategoryInfo 
     for group in groups:
         here = [cell for cell in cells if (cell.group, cell.category) == (group, key)]
         tones = {{AGREES: "same", DIFFERS: "other"}.get(cell.state, "") for cell in here}
-        href = link("/latents", {**_group_query(group), "category": key or NONE})
+        href = link("/latents", {**filters_of(group), "category": key or NONE})
         made.append(MatrixCell(sum(cell.count for cell in here), href, tones.pop() if len(tones) == 1 else ""))
     return _line(key, category.title if category else "no category", category, made, {"category": key or NONE})
-
-
-def _group_query(group: str) -> dict[str, Any]:
-    """The browse page's filters that give exactly this group."""
-    if group == SEVERAL:
-        return {"alone": False}
-    return {"class": group} if group in REST else {"class": group, "alone": True}
 
 
 def _category_agreement(cells: list[Cell]) -> Agreement:

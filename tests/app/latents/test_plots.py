@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.classes import queries as classes
 from app.classes.views import CLASSES
-from app.home.plots import curve_figure, density_heights, layers_figure, scatter_figure
+from app.home.plots import curve_figure, scatter_figure
 from app.latents.page import latent_page
 from app.latents.plots import Bars, bars_of, series_points
 from app.latents.profiles import Histogram, Series
 from app.latents.record import read_latent
 from app.layers import plots as functions
 from app.layers.page import layers_page
+from app.layers.plots import density_heights, layers_figure
 from app.pairs.page import pair_page
 from app.pairs.record import read_pair
 from app.runs import queries as runs
