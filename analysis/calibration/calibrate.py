@@ -21,7 +21,7 @@ from analysis.config import AnalyzeConfig, CalibrateConfig
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
-from analysis.run.evidence import evidence_of, lens_of, sampled, sampled_documents
+from analysis.run.evidence import Lenses, evidence_of, sampled, sampled_documents
 from analysis.run.panel import Panel
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
@@ -52,14 +52,14 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
         with progress_bar(console, "reading", config.tokens, "tokens", 0) as progress:
             run.stream(progress)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
-    tags, lens = None, lens_of(reading.model)
+    tags, lenses = None, Lenses(reading.model)
     counts: dict[str, Any] = {each.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
     for panel in run.panels:
         signals = sampled(panel)
         tags = tags or tag_sample(signals.sample, documents)
         groups = _groups(panel, config.dense_threshold) + ["random"] * directions
         tried = as_latents(signals, directions)
-        evidence = evidence_of(reading.model, panel, tried, tags, lens, config.cuts)
+        evidence = evidence_of(reading.model, panel, tried, tags, lenses.of(panel), config.cuts)
         for each in CLASSES:
             for group, finding in zip(groups, each.judge(evidence), strict=True):
                 if group in GROUPS:

@@ -181,6 +181,19 @@ def _stored(session: Session, row: Any) -> Stored:
     )
 
 
+def refuse_transcoder(sae: LoadedSae, command: str) -> None:
+    """For what trains, or splices in what an SAE rebuilds of its input.
+
+    Raises:
+        UserError: a transcoder.
+    """
+    if sae.transcodes:
+        raise UserError(
+            f"{command}: expected an SAE, which gives back what it reads; found a transcoder ({sae.source}), which"
+            f" predicts {sae.hook_out} from {sae.hook_point}"
+        )
+
+
 def _same(what: str, expected: str, found: str, option: str) -> None:
     if expected != found:
         raise UserError(

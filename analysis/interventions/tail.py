@@ -31,6 +31,7 @@ class Clean(NamedTuple):
     x: Tensor  # [B, T, D] float32: at the hook point, as an SAE reads it
     entry: Tensor  # [B, T, D]: what the first re-run module takes in
     final: Tensor  # [B, T, D]: what the final norm takes in
+    seen: Tensor | None = None  # [B, T, d_in]: what a transcoder reads, where that is another place than `x`
 
 
 class Tail:
@@ -39,11 +40,12 @@ class Tail:
     Args:
         model: the model.
         hook_point: where it is changed.
+        read: where a transcoder reads, if elsewhere.
     """
 
-    def __init__(self, model: LanguageModel, hook_point: str) -> None:
+    def __init__(self, model: LanguageModel, hook_point: str, read: str | None = None) -> None:
         layer, kind = parse(hook_point)
-        self.model, self.hook_point = model, hook_point
+        self.model, self.hook_point, self.read = model, hook_point, None if read == hook_point else read
         self._blocks = hook_points.blocks(model.module)
         self._norm = hook_points.final_norm(model.module)
         # what else is read before the block ends reaches its own MLP, so that block runs again as a whole
@@ -71,11 +73,14 @@ class Tail:
             enter(_ending(self._norm, found))
             handle = hook_points.on_read(self.model.module, self.hook_point, lambda _n, x: found.update(x=x))
             stack.callback(handle.remove)
+            if self.read is not None:
+                handle = hook_points.on_read(self.model.module, self.read, lambda _n, x: found.update(seen=x))
+                stack.callback(handle.remove)
             stack.enter_context(suppress(_Done))
             self._forward(ids, attention)
-        return Clean(
-            self.model.as_read(found["x"], self.hook_point), found.get("entry", found["final"]), found["final"]
-        )
+        x = self.model.as_read(found["x"], self.hook_point)
+        seen = None if self.read is None else self.model.as_read(found["seen"], self.read)
+        return Clean(x, found.get("entry", found["final"]), found["final"], seen)
 
     @torch.no_grad()
     def run(self, ids: Tensor, attention: Tensor, entry: Tensor, change: Tensor) -> Tensor:

@@ -1,43 +1,50 @@
-"""SAEs: find, check, fingerprint, load, encode. The only file that knows sae-lens at analysis time."""
+"""SAEs: find, check, fingerprint, load, encode. With `layouts` and `registry`, all that knows sae-lens here."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from analysis.errors import BadFile, UserError
-from analysis.hashing import hash_of, sha256_file
+from analysis.hashing import hash_of
 from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_names
+from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
+from analysis.reading.layouts import SAE_LENS, layout_of, saes_in
+from analysis.reading.registry import described_entry, hub_config, tensors_only
+from analysis.reading.sae_files import CONFIG, HASH, check_finite, checked_hash, read_json
 from analysis.reading.weights import weights_hash
 
-WEIGHTS = "sae_weights.safetensors"
-CONFIG = "cfg.json"
+WEIGHTS = SAE_LENS
 REPORT = "training_report.json"
-HASH = "sha256.txt"
-_MAX_HEADER = 100_000_000
-_REFUSED = (".pt", ".pkl", ".pickle", ".bin", ".pth", ".ckpt")
+__all__ = [
+    "CONFIG", "HASH", "REPORT", "WEIGHTS", "LoadedSae", "check_fits", "describe_sae", "expanded", "load_sae",
+    "slug_part", "slugify",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class LoadedSae:
     """An SAE ready to encode, and all that is stored about it.
 
-    `encoder` is [N, d_in] or None where the architecture has none; `decoder` is [N, d_in];
-    `bias` is b_dec [d_in] or None. All float32.
+    `encoder` is [N, d_in] or None where the architecture has none; `decoder` is [N, d_out];
+    `bias` is b_dec [d_out] or None. All float32. `hook_out` is where a transcoder writes, and what it predicts;
+    of an SAE it is `hook_point`, and d_out is d_in.
     """
 
     module: Any
     source: str
     sha256: str
     hook_point: str
+    hook_out: str
     layer: int
     architecture: str
     dtype: str
@@ -55,7 +62,22 @@ class LoadedSae:
     @property
     def d_in(self) -> int:
         """Width of what it reads."""
+        return self.decoder.shape[1] if self.encoder is None else self.encoder.shape[1]
+
+    @property
+    def d_out(self) -> int:
+        """Width of what it gives, and of its decoder's directions."""
         return self.decoder.shape[1]
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether it predicts another place's activations from those it reads."""
+        return self.architecture in TRANSCODERS
+
+    @property
+    def hooks(self) -> list[str]:
+        """What is to be read of the model for it: what it reads, and what it is held against."""
+        return list(dict.fromkeys((self.hook_point, self.hook_out)))
 
     @property
     def settings(self) -> str:
@@ -87,41 +109,103 @@ class LoadedSae:
 
     @torch.no_grad()
     def decode(self, acts: Tensor) -> Tensor:
-        """[n, N] -> reconstruction [n, d_in] float32; call it right after `encode` of the same tokens."""
+        """[n, N] -> what it rebuilds or predicts, [n, d_out] float32; call it right after `encode` of these tokens."""
         return self.module.decode(acts).float()  # type: ignore[no-any-return]
 
 
-def load_sae(source: str, *, device: str = "cpu") -> LoadedSae:
-    """Load an SAE folder in sae-lens' format, or `release:sae_id` from sae-lens' registry.
+class _WithSkip(nn.Module):
+    """A skip transcoder whose `decode` has all of its prediction, as sae-lens' `forward` has."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.seen: Tensor | None = None
+
+    def encode(self, x: Tensor) -> Tensor:
+        """As the module's; the input is kept for `decode`."""
+        self.seen = x
+        found: Tensor = self.module.encode(x)
+        return found
+
+    def decode(self, acts: Tensor) -> Tensor:
+        """The latents' part and the skipping part."""
+        found: Tensor = self.module.decode(acts)
+        return found if self.seen is None else found + self.seen.to(found) @ self.module.W_skip.T
+
+
+def describe_sae(source: str) -> Described:
+    """What an SAE is, from its configuration alone: no weights are loaded, and none fetched.
 
     Raises:
-        UserError: nothing there, or metadata missing.
-        BadFile: pickles, truncated or over-long files, non-finite weights, another hash than recorded.
+        UserError: nothing there, or a configuration that is none.
     """
     path = Path(source)
     if path.exists():
-        return _load_folder(path, device)
-    if ":" in source:
-        return _load_release(source, device)
-    raise UserError(f"--sae {source}: expected a folder in sae-lens' format or release:sae_id; found neither")
+        layout = layout_of(path)
+        return describe(source, layout.name, layout.config)
+    if ":" not in source:
+        raise UserError(
+            f"--sae {source}: expected a folder in sae-lens' format, sparsify's or Gemma Scope's, or release:sae_id;"
+            " found neither"
+        )
+    release, sae_id = source.split(":", 1)
+    known = described_entry(release, sae_id)
+    if known is not None and (known.architecture is not None or not known.hook_point):
+        return known
+    with _reaching(source):
+        config = hub_config(release, sae_id)
+    return describe(source, known.layout if known else "hub", config, known.l0 if known else None)
 
 
-def check_fits(sae: LoadedSae, d_model: int, n_layers: int) -> None:
-    """Refuse an SAE that cannot be read from this model, before the model runs.
+def expanded(sources: list[str]) -> list[str]:
+    """Each SAE once: a folder that holds several in its subfolders stands for all of them, in order.
 
     Raises:
-        UserError: another width, or a block the model does not have.
+        BadFile: a folder without any.
     """
-    if sae.d_in != d_model:
-        raise UserError(f"{sae.source}: expected d_in = {d_model} (the model's d_model); found {sae.d_in}")
-    if sae.layer >= n_layers:
-        raise UserError(f"{sae.source}: hook point {sae.hook_point}; the model has blocks 0 to {n_layers - 1}")
+    found = list[str]()
+    for source in sources:
+        path = Path(source)
+        found += [str(folder) for folder in saes_in(path)] if path.is_dir() else [source]
+    return found
+
+
+def load_sae(source: str, *, device: str = "cpu") -> LoadedSae:
+    """Load an SAE folder, or `release:sae_id` from sae-lens' registry or the hub.
+
+    Raises:
+        UserError: nothing there, metadata missing, or an SAE that is not read here; before anything is fetched.
+        BadFile: pickles, truncated or over-long files, non-finite weights, another hash than recorded.
+    """
+    if Path(source).exists():
+        return _load_folder(Path(source), source, device)
+    return _load_release(check(describe_sae(source)), device)
+
+
+def check_fits(sae: LoadedSae, width: Callable[[str], int], n_layers: int) -> None:
+    """Refuse an SAE that cannot be read from this model, before the model runs.
+
+    Args:
+        width: of the model at a hook point.
+
+    Raises:
+        UserError: another width, or a place the model does not have.
+    """
+    for hook, name, found in ((sae.hook_point, "d_in", sae.d_in), (sae.hook_out, "d_out", sae.d_out)):
+        if hook_names.parse(hook)[0] >= n_layers:
+            raise UserError(f"{sae.source}: hook point {hook}; the model has blocks 0 to {n_layers - 1}")
+        try:
+            expected = width(hook)
+        except UserError as error:
+            raise UserError(f"{sae.source}: {error}") from None
+        if found != expected:
+            raise UserError(f"{sae.source}: expected {name} = {expected} (the model's width at {hook}); found {found}")
 
 
 def slug_part(sae: LoadedSae) -> str:
-    """`l15-resid`, `l3-mlp` ... from the hook point."""
-    layer, kind = hook_names.parse(sae.hook_point)
-    return f"l{layer}-{hook_names.SHORT[kind]}"
+    """`l15-resid`, `l3-mlp`, `l3-mlp-transcoder` ... from the hook point and the kind."""
+    layer, kind = hook_names.parse(sae.hook_out)
+    return f"l{layer}-{hook_names.SHORT[kind]}{'-transcoder' if sae.transcodes else ''}"
 
 
 def slugify(text: str) -> str:
@@ -129,175 +213,83 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "model"
 
 
-def _load_folder(path: Path, device: str) -> LoadedSae:
+def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
     from sae_lens import SAE
 
-    config = _checked_config(path)
-    weights = path / WEIGHTS
-    _check_safetensors(weights)
-    digest = sha256_file(weights)
-    recorded = path / HASH
-    if recorded.exists() and (expected := _recorded(recorded)) != digest:
-        raise BadFile(weights, f"SHA-256 {expected} (from {HASH})", digest)
-    _check_tensors(weights, config)
-    try:
-        with library_warnings(str(path)):
-            module = SAE.load_from_disk(path, device=device, dtype="float32")
-    except Exception as error:  # sae-lens raises many kinds
-        raise BadFile(path, "an SAE that sae-lens can load", f"{type(error).__name__}: {error}") from error
-    report = path / REPORT
-    training = _json(report) if report.exists() else None
-    return _loaded(module, str(path), digest, config.get("dtype", "float32"), training)
-
-
-def _recorded(path: Path) -> str:
-    """The hash in a file of `sha256sum`'s form."""
-    words = path.read_text(encoding="utf-8", errors="replace").lower().split()
-    if not words or not re.fullmatch("[0-9a-f]{64}", words[0]):
-        raise BadFile(path, "a SHA-256 of 64 hexadecimal digits", repr(" ".join(words)[:80]))
-    return words[0]
-
-
-def _load_release(source: str, device: str) -> LoadedSae:
-    from sae_lens import SAE
-
-    release, sae_id = source.split(":", 1)
+    layout = layout_of(path)
+    check(describe(source, layout.name, layout.config))
+    digest = checked_hash(layout.weights)
     try:
         with library_warnings(source):
-            module = SAE.from_pretrained(release, sae_id, device=device, dtype="float32")
-    except Exception as error:
+            module = SAE.load_from_disk(layout.folder, device=device, dtype="float32", converter=layout.converter)
+            if layout.scale is not None:
+                module.fold_activation_norm_scaling_factor(layout.scale)
+            _fold_lengths(module)
+    except BadFile:
+        raise
+    except Exception as error:  # sae-lens raises many kinds
+        raise BadFile(path, "an SAE that sae-lens can load", f"{type(error).__name__}: {error}") from error
+    report = layout.folder / REPORT
+    training = read_json(report) if report.exists() else None
+    own = layout.weights.name == WEIGHTS and layout.scale is None
+    return _loaded(module, source, digest if own else weights_hash(module), layout.config.get("dtype"), training)
+
+
+def _fold_lengths(module: Any) -> None:
+    """A checkpoint may hold decoder rows of any length, which sae-lens takes off at each decoding: make them 1.
+
+    A latent then adds its activation times its decoder row; its activation stays as it is.
+    """
+    lengths = module.W_dec.norm(dim=-1)
+    if getattr(module.cfg, "rescale_acts_by_decoder_norm", False) and float((lengths - 1).abs().max()) > 1e-4:
+        module.fold_W_dec_norm()
+
+
+def _load_release(found: Described, device: str) -> LoadedSae:
+    from sae_lens import SAE
+
+    release, sae_id = found.source.split(":", 1)
+    with _reaching(found.source), tensors_only(), library_warnings(found.source):
+        module = SAE.from_pretrained(release, sae_id, device=device, dtype="float32")
+    return _loaded(module, found.source, weights_hash(module), "float32", None)
+
+
+@contextmanager
+def _reaching(source: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # sae-lens, torch and the hub's client raise many kinds
         first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"--sae {source}: expected a release and id of sae-lens' registry that can be reached;"
             f" found {type(error).__name__}: {first}"
         ) from error
-    return _loaded(module, source, weights_hash(module), "float32", None)
 
 
-def _loaded(module: Any, source: str, sha256: str, dtype: str, training: dict[str, Any] | None) -> LoadedSae:
+def _loaded(module: Any, source: str, sha256: str, dtype: str | None, training: dict[str, Any] | None) -> LoadedSae:
     module = module.eval()
+    module.turn_off_forward_pass_hook_z_reshaping()  # all heads are read side by side
     details = module.cfg.to_dict()
     details.pop("device", None)
-    hook = details["metadata"].get("hook_name")
-    if not hook:
-        raise UserError(f"{source}: expected metadata with a hook_name; found none, so it is unknown where to read")
+    found = check(describe(source, "", details))
     unfollowed(source, details["metadata"].get("model_from_pretrained_kwargs") or {})
-    layer = _layer_of(hook, source)
+    check_finite(module.state_dict().items(), source)
     encoder = getattr(module, "W_enc", None)
     bias = getattr(module, "b_dec", None)
-    loaded = LoadedSae(
-        module=module,
+    return LoadedSae(
+        module=_WithSkip(module) if found.architecture in SKIP else module,
         source=source,
         sha256=sha256,
-        hook_point=hook,
-        layer=layer,
+        hook_point=str(found.hook_point),
+        hook_out=str(found.hook_out),
+        layer=hook_names.parse(str(found.hook_point))[0],
         architecture=details["architecture"],
-        dtype=dtype,
+        dtype=dtype or "float32",
         encoder=None if encoder is None else encoder.detach().float().T.contiguous(),
         decoder=module.W_dec.detach().float(),
         bias=None if bias is None else bias.detach().float(),
         details=json.loads(json.dumps(details, default=str)),
         training=training,
     )
-    _check_finite(module.state_dict().items(), source)
-    return loaded
-
-
-def _layer_of(hook: str, source: str) -> int:
-    try:
-        return hook_names.parse(hook)[0]
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None
-
-
-def _checked_config(path: Path) -> dict[str, Any]:
-    if path.is_file():
-        raise BadFile(path, "a folder with cfg.json and sae_weights.safetensors", _kind_of(path))
-    weights = path / WEIGHTS
-    config = path / CONFIG
-    if not weights.exists():
-        names = sorted(p.name for p in path.iterdir())
-        pickles = [name for name in names if name.endswith(_REFUSED)]
-        found = (
-            f"{pickles[0]} (pickled files are refused: they can run code)" if pickles else ", ".join(names) or "nothing"
-        )
-        raise BadFile(path, f"{CONFIG} and {WEIGHTS}", found)
-    if not config.exists():
-        raise BadFile(path, CONFIG, "no such file")
-    cfg = _json(config)
-    if not isinstance(cfg, dict) or not isinstance(cfg.get("d_in"), int) or not isinstance(cfg.get("d_sae"), int):
-        raise BadFile(config, "an object with whole numbers d_in and d_sae", str(cfg)[:80])
-    return cfg
-
-
-def _kind_of(path: Path) -> str:
-    if path.name.endswith(_REFUSED):
-        return f"'{path.suffix}', a pickle (refused: it can run code)"
-    return f"the file '{path.name}'"
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadFile(path, "JSON", str(error)) from error
-
-
-def _check_safetensors(path: Path) -> None:
-    """Header within the file, JSON, offsets gapless from 0 to the end: no truncation, no trailing bytes."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        head = stream.read(8)
-        length = int.from_bytes(head, "little") if len(head) == 8 else -1
-        if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or head[:4] == b"PK\x03\x04":
-            raise BadFile(path, "a safetensors file", "a pickle or zip archive (refused: it can run code)")
-        if length < 2 or length > _MAX_HEADER or 8 + length > size:
-            raise BadFile(path, "a safetensors header that fits the file", f"{size} bytes, header length {length}")
-        raw = stream.read(length)
-    try:
-        header = json.loads(raw)
-        offsets = (e["data_offsets"] for name, e in header.items() if name != "__metadata__")
-        ends = sorted((int(begin), int(end)) for begin, end in offsets)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadFile(path, "a safetensors header of JSON", f"{type(error).__name__}") from error
-    position = 0
-    for begin, end in ends:
-        if begin != position or end < begin:
-            raise BadFile(path, "tensors without gaps or overlaps", f"a tensor at {begin}, expected {position}")
-        position = end
-    if 8 + length + position != size:
-        raise BadFile(path, f"{8 + length + position} bytes, as its header says", f"{size} bytes")
-
-
-def _check_tensors(path: Path, config: dict[str, Any]) -> None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as tensors:
-            _check_shapes(path, config, tensors)
-    except SafetensorError as error:
-        raise BadFile(path, "a safetensors file", str(error)) from error
-
-
-def _check_shapes(path: Path, config: dict[str, Any], tensors: Any) -> None:
-    expected = {"W_dec": [config["d_sae"], config["d_in"]]}
-    names = set(tensors.keys())
-    for name, shape in expected.items():
-        if name not in names:
-            raise BadFile(path, f"a tensor {name} {shape}", f"only {', '.join(sorted(names)) or 'none'}")
-    if "W_enc" in names:
-        expected["W_enc"] = [config["d_in"], config["d_sae"]]
-    for name, shape in expected.items():
-        part = tensors.get_slice(name)
-        found = list(part.get_shape())
-        if found != shape:
-            raise BadFile(path, f"{name} of shape {shape} (from {CONFIG})", f"{found}")
-        if not part.get_dtype().startswith(("F", "BF")):
-            raise BadFile(path, f"{name} of a floating-point type", part.get_dtype())
-
-
-def _check_finite(tensors: Iterator[tuple[str, Tensor]], source: str) -> None:
-    for name, tensor in tensors:
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            bad = int((~torch.isfinite(tensor)).sum())
-            raise BadFile(source, f"finite numbers in {name}", f"{bad} NaN or infinite")

@@ -15,6 +15,7 @@ from analysis.labels import Association, LabelColumn, associate, label_columns
 from analysis.process.progress import Progress
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
+from analysis.reading.hook_names import STREAM, parse
 from analysis.reading.hook_points import has_layer_norm
 from analysis.reading.model import LanguageModel
 from analysis.reading.tags import Tags, tag_sample
@@ -25,6 +26,8 @@ from analysis.statistics.covariance import Covariance
 from analysis.statistics.mixture import Mixture, MixtureSummary
 from analysis.statistics.signals import Signals
 from store.vocabulary import NO, UNMEASURED, YES
+
+STREAM_PLACE = "stream"
 
 
 class Decided(NamedTuple):
@@ -74,13 +77,13 @@ def decide(
         documents: those of the sample, by index.
         progress: called with 1 after each SAE.
     """
-    lens = lens_of(model)
+    lenses = Lenses(model)
     samples = Samples(panels)
     first = samples[0].sample  # all SAEs see the same contexts
     tags, columns = tag_sample(first, documents), label_columns(first, documents)
     decided = []
     for panel, signals, links in zip(panels, samples, chains(samples, [p.sae for p in panels]), strict=True):
-        evidence = evidence_of(model, panel, signals, tags, lens, thresholds)
+        evidence = evidence_of(model, panel, signals, tags, lenses.of(panel), thresholds)
         mine = evidence.signals.values[:, : evidence.count]
         labels = associate(columns, evidence.signals.sample, mine, seed)
         decided.append(Decided(judge_all(evidence), links, labels))
@@ -105,9 +108,25 @@ def remainder(findings: Mapping[str, Finding]) -> Finding:
     return Finding(YES, {"code": "none", "classes": len(findings), "missing": missing})
 
 
-def lens_of(model: LanguageModel) -> Lens:
-    """The model's output end."""
-    unembedding, words = model.unembedding().cpu(), model.words()
+class Lenses:
+    """The model's output end as seen from each SAE's directions; made once for all that lie in the residual stream."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._made: dict[str, Lens] = {}
+
+    def of(self, panel: Panel) -> Lens:
+        """For the place that the SAE's directions are of."""
+        hook = panel.sae.hook_out
+        place = STREAM_PLACE if parse(hook)[1] in STREAM else hook
+        if place not in self._made:
+            self._made = {place: lens_of(self._model, hook)}  # SAEs come by layer: the last one is enough
+        return self._made[place]
+
+
+def lens_of(model: LanguageModel, hook: str | None = None) -> Lens:
+    """The model's output end, for directions of the residual stream or of a hook point."""
+    unembedding, words = model.unembedding(hook).cpu(), model.words()
     quiet = sensitive_directions(unembedding, has_layer_norm(model.module))
     return Lens(unembedding, quiet, words, model.sayable(), model.n_layers)
 

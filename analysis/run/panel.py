@@ -40,14 +40,17 @@ class Panel:
             raise KeyError(kind.__name__)
         return found
 
-    def update(self, batch: TokenBatch, x: Tensor) -> None:
+    def update(self, batch: TokenBatch, x: Tensor, target: Tensor | None = None) -> None:
         """One batch.
 
         Args:
-            x: [n, D] float32, the counted tokens' activations at the SAE's hook point.
+            x: [n, d_in] float32, the counted tokens' activations at the SAE's hook point.
+            target: [n, d_out], those that it is to give; `x` itself but for a transcoder, whose directions, norms and
+                errors are all of this place.
         """
+        target = x if target is None else target
         acts = self.sae.encode(x)
-        step = Step(batch, counted_tokens(batch, x, self.plan.median_norm), x, acts, firing_list(acts))
+        step = Step(batch, counted_tokens(batch, target, self.plan.median_norm), target, acts, firing_list(acts))
         for accumulator in self.accumulators.values():
             accumulator.update(step)
 

@@ -40,9 +40,19 @@ PLAIN = Draw()
 class Pilot(NamedTuple):
     """All pilot tokens of one SAE; encoded piece by piece, since n x N numbers may be too many."""
 
-    x: Tensor  # [n, D]
-    encode: Callable[[Tensor], Tensor]  # [piece, D] -> [piece, N]
+    x: Tensor  # [n, d_in]
+    encode: Callable[[Tensor], Tensor]  # [piece, d_in] -> [piece, N]
     piece: int = 1024  # tokens encoded at once
+    target: Tensor | None = None  # [n, d_out]: what a transcoder is to predict; else `x` itself
+
+    @property
+    def out(self) -> Tensor:
+        """[n, D]: where directions and norms are measured."""
+        return self.x if self.target is None else self.target
+
+    def of(self, tokens: Tensor) -> Pilot:
+        """Some of the tokens."""
+        return self._replace(x=self.x[tokens], target=None if self.target is None else self.target[tokens])
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Firing tokens [N] int64 and summed |activation| [N] of every latent."""
@@ -92,10 +102,10 @@ def make_plan(
     first, second = _unordered(latents, partner)
     acts = pilot.columns(torch.cat([latents, first, second]))
     mine, a, b = acts.split([len(latents), len(first), len(second)], dim=1)  # type: ignore[no-untyped-call]
-    norms = pilot.x.norm(dim=1)
+    norms = pilot.out.norm(dim=1)
     median = norms.median()
     ordinary = norms <= MASSIVE * median
-    pivot = pilot.x[ordinary].double().mean(0).float()
+    pivot = pilot.out[ordinary].double().mean(0).float()
     return Plan(
         latents,
         kind,
@@ -123,8 +133,8 @@ def _pool(
     sparse[dense] = False
     if not size or not len(dense) or not bool(sparse.any()):
         return dense.new_zeros(0)
-    known = pilot._replace(x=pilot.x[ordinary])
-    strength = known.correlations(known.x @ unit_rows(sae.decoder[dense]).T).abs()
+    known = pilot.of(ordinary)
+    strength = known.correlations(known.out @ unit_rows(sae.decoder[dense]).T).abs()
     strength[~sparse] = -1.0
     best = strength.topk(min(size, int(sparse.sum())), dim=0).indices.flatten()  # by rank, then by signal
     order = torch.unique(best, return_inverse=True)[1]

@@ -20,7 +20,7 @@ from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
-from analysis.reading.sae import LoadedSae, check_fits, load_sae
+from analysis.reading.sae import LoadedSae, check_fits, expanded, load_sae
 from analysis.reading.sections import cut
 from analysis.run.panel import Panel
 from analysis.run.pilot import NUMBERS, Draw, Pilot, make_plan
@@ -47,7 +47,7 @@ class Reading:
     @property
     def hooks(self) -> list[str]:
         """Hook points, each once."""
-        return list(dict.fromkeys(sae.hook_point for sae in self.saes))
+        return list(dict.fromkeys(hook for sae in self.saes for hook in sae.hooks))
 
     @property
     def settings(self) -> Settings:
@@ -98,7 +98,7 @@ def prepare(config: AnalyzeConfig) -> Reading:
     Raises:
         UserError: whatever is wrong with the input, named.
     """
-    saes = [load_sae(source) for source in config.saes]
+    saes = [load_sae(source) for source in expanded(config.saes)]
     check_detail(config, saes)
     check_apart(saes)
     corpus = Corpus(config.corpus, config.text_field)
@@ -107,7 +107,7 @@ def prepare(config: AnalyzeConfig) -> Reading:
         raise UserError("the SAEs disagree about centred writing weights; analyze them in separate runs")
     model = load_model(config.model, dtype=config.dtype, device=config.device, centred=centred.pop())
     for sae in saes:
-        check_fits(sae, model.d_model, model.n_layers)
+        check_fits(sae, model.width, model.n_layers)
     check_context(config, model)
     saes = sorted(saes, key=lambda sae: (sae.layer, sae.hook_point, sae.sha256))
     if model.device.type != "cpu":
@@ -222,12 +222,12 @@ class Run:
 
     def _plan(self, pilot: list[HookActivations]) -> None:
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
-            x = torch.cat([activations[sae.hook_point] for activations in pilot])
+            x, target = (torch.cat([each[hook] for each in pilot]) for hook in (sae.hook_point, sae.hook_out))
             asked = _asked(self.reading.config, sae)
             plan = make_plan(
                 sae,
                 geometry,
-                Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents)),
+                Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents), target),
                 self.reading.config.dense_threshold,
                 asked,
                 self.reading.draw,
@@ -237,7 +237,7 @@ class Run:
     def update(self, batch: TokenBatch, activations: HookActivations) -> None:
         """One batch into every SAE's panel."""
         for panel in self.panels:
-            panel.update(batch, activations[panel.sae.hook_point])
+            panel.update(batch, activations[panel.sae.hook_point], activations[panel.sae.hook_out])
         counted = int(batch.mask.sum())
         self.counts["tokens"] += counted
         self.counts["masked"] += batch.ids.numel() - counted

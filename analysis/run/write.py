@@ -106,8 +106,11 @@ def write(engine: Engine, result: Result, documents: dict[int, Document], decisi
     reading = result.reading
     words = reading.model.words()
     # what takes longest is made before the transaction, which holds the only writer's lock
-    lens = reading.model.unembedding(), reading.model.sayable()
-    promoted = [promoted_tokens(panel.sae.decoder, *lens, DETAIL_ITEMS) for panel in result.panels]
+    allowed = reading.model.sayable()
+    promoted = [
+        promoted_tokens(panel.sae.decoder, reading.model.unembedding(panel.sae.hook_out), allowed, DETAIL_ITEMS)
+        for panel in result.panels
+    ]
     with session_factory(engine)() as session, session.begin():
         declare(session)
         model = model_row(session, reading)

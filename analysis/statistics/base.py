@@ -21,7 +21,7 @@ class Step:
 
     batch: TokenBatch
     counted: Counted
-    x: Tensor  # [n, D] float32: what the SAE read
+    x: Tensor  # [n, D] float32: what the SAE read; of a transcoder, what it is to predict
     acts: Tensor  # [n, N] float32
     firing: Firing
     _columns: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False)

@@ -69,8 +69,8 @@ def _neighbours(saes: Sequence[LoadedSae], side: str) -> list[tuple[int, int]]:
 
 
 def _kind(sae: LoadedSae) -> str:
-    """`hook_resid_post` of `blocks.7.hook_resid_post`."""
-    return sae.hook_point.rsplit(".", 1)[-1]
+    """`hook_resid_post` of `blocks.7.hook_resid_post`, where the SAE's directions are."""
+    return sae.hook_out.rsplit(".", 1)[-1]
 
 
 def _latent_rows(signals: Signals, keep: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def _latent_rows(signals: Signals, keep: Tensor) -> Tensor:
 
 
 def _cosines(one: Signals, other: Signals, first: LoadedSae, second: LoadedSae) -> Tensor | None:
-    if _kind(first) != _kind(second) or first.d_in != second.d_in:
+    if _kind(first) != _kind(second) or first.d_out != second.d_out:
         return None
     return one.directions[: len(one.latents)] @ other.directions[: len(other.latents)].T
 

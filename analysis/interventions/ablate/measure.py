@@ -63,7 +63,7 @@ class Ablation:
 
     def __init__(self, subject: Subject, config: AblateConfig, folder: Path) -> None:
         self.subject, self.config, self.folder = subject, config, folder
-        self.tail = Tail(subject.model, subject.stored.hook_point)
+        self.tail = Tail(subject.model, subject.sae.hook_out, subject.sae.hook_point)
         self.readout = Readout(subject.model)
         self.direct = not self.tail.blocks  # nothing but the final norm comes after the hook point
         self._pivot: Tensor | None = None
@@ -93,7 +93,7 @@ class Ablation:
         config = self.config
         wanted = Wanted(config.controls, config.sets, config.seed)
         made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
-        sums, done, before = EffectSums(len(made), self.subject.sae.d_in), 0, 0.0
+        sums, done, before = EffectSums(len(made), self.subject.sae.d_out), 0, 0.0
         if checkpoints.exists():
             note = checkpoints.note()
             sums.tensors, done, before = next(checkpoints.parts()), note["batches"], note["seconds"]
@@ -140,13 +140,15 @@ class Ablation:
     def _keep(self, path: Path, batch: TokenBatch) -> None:
         clean = self.tail.clean(batch.ids, batch.attention)
         x = clean.x[batch.mask.to(clean.x.device)]
-        acts = self.subject.sae.encode(x)
+        seen = x if clean.seen is None else clean.seen[batch.mask.to(clean.x.device)]
+        acts = self.subject.sae.encode(seen)
         if path.name.startswith("000000"):
-            self._check_decoder(x[:16])
+            self._check_decoder(seen[:16])
         acts = acts.double().cpu()
         known = acts[(x.norm(dim=1) <= MASSIVE * self.subject.stored.median_norm).cpu()]
         dense = known[:, self.subject.stored.dense]
-        kept = {name: tensor.cpu().contiguous().clone() for name, tensor in clean._asdict().items()}
+        parts = {name: tensor for name, tensor in clean._asdict().items() if tensor is not None}
+        kept = {name: tensor.cpu().contiguous().clone() for name, tensor in parts.items()}
         kept["sum"], kept["ordinary"] = acts.sum(0), torch.stack([known.sum(0), known.square().sum(0)])
         kept["joint"], kept["ordinary_tokens"] = dense.T @ dense, torch.tensor(float(len(known)), dtype=torch.float64)
         temporary = path.with_suffix(".new")
@@ -156,10 +158,11 @@ class Ablation:
     def _batch(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: EffectSums) -> None:
         device = self.subject.model.device
         kept = load_file(self.folder / "clean" / f"{number:06d}.safetensors", device=str(device))
-        clean = Clean(kept["x"], kept["entry"], kept["final"])
+        clean = Clean(kept["x"], kept["entry"], kept["final"], kept.get("seen"))
         spot = self._spot(batch, clean.x)
         counted = batch.mask.to(device)
-        acts = self.subject.sae.encode(clean.x[counted]) - mean.float().to(device)
+        seen = clean.x if clean.seen is None else clean.seen
+        acts = self.subject.sae.encode(seen[counted]) - mean.float().to(device)
         if not int(spot.mask.sum()):
             return
         self._add_facts(clean.x[spot.mask], spot, sums)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.subject import Stored, Subject, look_up, open_subject
+from analysis.interventions.subject import Stored, Subject, look_up, open_subject, refuse_transcoder
 from analysis.reading.sae import LoadedSae, load_sae
 from analysis.training.config import ARCHITECTURES, Recipe
 from store.session import make_engine, session_factory
@@ -70,6 +70,7 @@ def _loaded(stored: Stored, place: str | None, subject: Subject) -> LoadedSae:
 
 
 def _source(config: RetrainConfig, stored: Stored, sae: LoadedSae) -> Source:
+    refuse_transcoder(sae, "retrain")
     if not stored.dense:
         raise UserError(
             f"--sae {stored.slug}: expected dense latents to remove; none is above the run's threshold of"

@@ -120,7 +120,7 @@ class _Session:
             pool = read_pool(self.subject, directions, config.pool, config.length, _or_stop(progress, stopping))
         for note in pool.notes:
             self.console.print(f"part of speech is not taken out: {note['reason']}", markup=False)
-        scorer = Scorer(self.subject.model, self.subject.stored.hook_point, lambda _tokens: None)
+        scorer = Scorer(self.subject.model, self.subject.sae.hook_out, lambda _tokens: None)
         steering = Steering(scorer, pool, config)
         facts = {"documents": len(pool.document), "unread_documents": pool.unread, "notes": pool.notes}
         self.facts = facts | {"clean_loss": as_number(steering.clean_loss)}
@@ -149,7 +149,7 @@ class _Session:
     def _estimate(self, steering: Steering, signals: int, tokens: int) -> str:
         """What is to come, by the time of one pass."""
         ordinary, started = steering.ordinary, time.monotonic()
-        ordinary.pushed(torch.zeros(1, self.subject.model.d_model))
+        ordinary.pushed(torch.zeros(1, self.subject.sae.d_out))
         rate = ordinary.tokens / max(1e-9, time.monotonic() - started)
         blocks = steering.scorer.tail.blocks
         return (

@@ -63,7 +63,7 @@ def read_pool(subject: Subject, directions: Tensor, documents: int, length: int,
             f" --length {length} takes contexts of {LEAST} times as many tokens"
         )
     sample, found = sample_of(batches), []
-    hook = subject.stored.hook_point
+    hook = subject.sae.hook_out
     for batch in batches:
         read = subject.model.read(batch.ids, batch.attention, [hook])[hook]
         found.append(read[batch.mask.to(read.device)].cpu())

@@ -209,12 +209,12 @@ def test_an_unknown_hook_point_is_refused_with_the_folder(folder: Path) -> None:
 
 def test_an_sae_of_another_model_is_refused(folder: Path) -> None:
     sae = load_sae(str(folder))
-    check_fits(sae, D, 2)
+    check_fits(sae, lambda _hook: D, 2)
     with pytest.raises(UserError, match=r"expected d_in = 576 .*; found 4") as error:
-        check_fits(sae, 576, 2)
+        check_fits(sae, lambda _hook: 576, 2)
     assert str(folder) in str(error.value)
     with pytest.raises(UserError, match=r"blocks\.1\.hook_resid_post; the model has blocks 0 to 0"):
-        check_fits(sae, D, 1)
+        check_fits(sae, lambda _hook: D, 1)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"d_in": "4"}', '{"d_in": 4}', "[" * 100_000])
