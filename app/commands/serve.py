@@ -8,12 +8,13 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from starlette.types import ASGIApp
 
@@ -26,64 +27,57 @@ from migrations.runner import current_revision, head_revision
 from store.backup import check_file
 from store.session import database_url, make_engine, sqlite_path, without_password
 
-
-@dataclass(frozen=True)
-class Admission:
-    """Who may come in, and whether they may write: as the options say it."""
-
-    token: str | None = None
-    token_file: Path | None = None
-    trusted_proxies: tuple[str, ...] = ()
-    user_header: str = "X-Forwarded-User"
-    read_only: bool = False
-
-
-EVERYBODY = Admission()
+Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")]
+Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
 
 def serve(
-    db: str,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    insecure: bool = False,
-    allowed_hosts: list[str] | None = None,
-    embed_origins: list[str] | None = None,
-    public_url: str = "",
-    admission: Admission = EVERYBODY,
-    processes: int = 1,
+    db: Db = "dense-latents.db",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 8000,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow an address others can reach, with nobody asked.")
+    ] = False,
+    allowed_host: Annotated[list[str] | None, typer.Option(help="Further Host names to answer to.")] = None,
+    embed_origin: Annotated[
+        list[str] | None, typer.Option(help="Origin whose pages may frame a latent's panel; may be repeated.")
+    ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="Origin people reach this server by, for link previews; by default as asked.")
+    ] = "",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="DENSE_LATENTS_TOKEN", help="What everybody must know to come in; 16 characters or more."),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File that holds the token: a command line can be seen by others.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Address or range of a proxy whose word is believed; may be repeated.")
+    ] = None,
+    user_header: Annotated[str, typer.Option(help="Header in which it names who asks.")] = "X-Forwarded-User",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Nobody may write.")] = False,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
 ) -> None:
-    """Serve the pages of one database until interrupted.
-
-    Args:
-        db: path of a SQLite file, or a database URL.
-        insecure: allow an address that other machines reach, with nobody asked who they are.
-        allowed_hosts: names by which other machines call this one.
-        embed_origins: origins whose pages may frame the panels under /embed/.
-        public_url: origin by which people reach the server, where that is another than this one's.
-        admission: who may come in.
-        processes: how many answer; one uses one core.
-
-    Raises:
-        ServeError: in one line, why it cannot start.
-    """
-    token = token_of(admission.token, admission.token_file)
-    networks = [network_of(proxy) for proxy in admission.trusted_proxies]
+    """Show what is in the store, in a browser. Needs neither torch nor the model."""
+    asked, proxies = token_of(token, token_file), tuple(trusted_proxy or ())
+    networks = [network_of(proxy) for proxy in proxies]
     for network in () if insecure else networks:
         check_width(network)
-    check_address(host, insecure, asks=bool(token or admission.trusted_proxies))
+    check_address(host, insecure, asks=bool(asked or proxies))
     check_database(db)
     public = public_url and origin_of(public_url, "--public-url")
-    framing = tuple(origin_of(one, "--embed-origin") for one in embed_origins or [])
-    names = (*(allowed_hosts or []), host, *([host_of(public)] if public else []))
+    framing = tuple(origin_of(one, "--embed-origin") for one in embed_origin or [])
+    names = (*(allowed_host or []), host, *([host_of(public)] if public else []))
     listening = listen(host, port)
     settings = Settings(
         db=db,
         allowed_hosts=names,
         any_address=insecure or not is_loopback(host),  # others reach it by its address
-        read_only=admission.read_only,
-        token=token,
-        trusted_proxies=admission.trusted_proxies,
-        user_header=header_name(admission.user_header),
+        read_only=read_only,
+        token=asked,
+        trusted_proxies=proxies,
+        user_header=header_name(user_header),
         embed_origins=framing,
         public_url=public,
     )

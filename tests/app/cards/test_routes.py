@@ -162,7 +162,7 @@ def test_what_is_more_or_less_than_an_origin_is_refused(text: str) -> None:
 
 def test_a_server_with_a_bad_origin_does_not_start(store: str) -> None:
     with pytest.raises(ServeError, match="--embed-origin 'https://a/x' is no origin"):
-        serve(store, port=0, embed_origins=["https://a", "https://a/x"])
+        serve(store, port=0, embed_origin=["https://a", "https://a/x"])
     with pytest.raises(ServeError, match="--public-url 'a' is no origin"):
         serve(store, port=0, public_url="a")
 
