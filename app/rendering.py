@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
+from app import vocabulary as wording
 from app.classes.groups import fill_of, title_of
 from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
@@ -92,7 +93,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters.update(class_title=title_of, fill=fill_of)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
-    environment.globals["codes"] = vocabulary
+    environment.globals |= {"codes": vocabulary, "wording": wording}
     environment.filters["packed"] = links.packed
     environment.globals["term_link"] = partial(term_link, tips=not links.site)
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from store.vocabulary import (
     AGGREGATE,
+    ASKED,
+    CONTROL,
+    DENSE,
     INVESTIGATE,
     KEEP,
     LIKELY,
     NO,
     OWN_SIGNAL,
+    PARTNER,
     PRUNE,
     SUM,
     UNMEASURED,
@@ -27,4 +31,8 @@ MIXTURES = {
     OWN_SIGNAL: "a signal of its own",
     UNMEASURED: OUTCOMES[UNMEASURED],
 }
-DETAILS = {"dense": "dense", "partner": "partner", "control": "sparse control", "asked": "asked for"}
+DETAILS = {DENSE: "dense", PARTNER: "partner", CONTROL: "sparse control", ASKED: "asked for"}
+KEPT_AS = {DENSE: "as dense", PARTNER: "as a partner", CONTROL: "as a sparse control", ASKED: "asked for"}
+"""Why a latent has examples: as a chip, and as an answer to "examples kept"."""
+REMARKS = {**DETAILS, DENSE: ""}
+"""Of a latent in a list of dense ones, where that it is dense says nothing."""

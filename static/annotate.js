@@ -1,8 +1,6 @@
 // Annotations without leaving the page. The forms work without this file; it fetches the same answer and puts
 // the panel in its place, so that scroll position, open tabs and a draft survive.
 
-const verdicts = { 1: "keep", 2: "investigate", 3: "prune", 0: "" };
-
 async function send(event) {
   const form = event.target;
   if (!form.matches?.("[data-annotate]")) return;
@@ -49,7 +47,7 @@ function choose(event) {
   const form = mainForm();
   if (!form) return;
   event.preventDefault(); // a form without a name asks for one, and the key would be typed there
-  form.elements.verdict.value = verdicts[event.key];
+  form.elements.verdict.value = ["", ...form.dataset.verdicts.split(" ")][event.key]; // 0 takes it away
   form.requestSubmit();
 }
 

@@ -2,7 +2,6 @@
 // it counts, chooses ranges, takes keys, and puts the fresh list in the old one's place.
 import { addKeys, currentRow, markAgain } from "./keys.js";
 
-const verdicts = { 1: "keep", 2: "investigate", 3: "prune", 0: "none" };
 let last = null;
 
 const part = (name, root = document) => root.querySelector(name);
@@ -64,7 +63,7 @@ function give(event) {
   if (!chosen().length) mark();
   if (!chosen().length) return;
   form.elements.category.value = "";
-  form.elements.verdict.value = verdicts[event.key];
+  form.elements.verdict.value = form.dataset.verdicts.split(" ")[event.key];
   form.requestSubmit(part("button", form));
 }
 

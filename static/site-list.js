@@ -21,7 +21,7 @@ function named(wanted, value) {
 }
 
 function explaining(latent) {
-  return latent.classes.filter((one) => one.name !== "unexplained");
+  return latent.classes.filter((one) => one.explains);
 }
 
 const tests = {
@@ -35,8 +35,8 @@ const tests = {
   max_density: (latent, value) => within(null, Number(value), latent.density),
   min_antipodality: (latent, value) => within(Number(value), null, latent.antipodality),
   max_antipodality: (latent, value) => within(null, Number(value), latent.antipodality),
-  detail: (latent, value) => (value === "none" ? !latent.detail : value === "any" ? Boolean(latent.detail) : latent.detail === value),
-  class: (latent, value) => (value === "unmeasured" ? !latent.classes.length : value === "any" ? explaining(latent).length > 0 : latent.classes.some((one) => one.name === value)),
+  detail: (latent, value) => named(value, latent.detail),
+  class: (latent, value) => (value === form.dataset.unmeasured ? !latent.classes.length : value === "any" ? explaining(latent).length > 0 : latent.classes.some((one) => one.name === value)),
   alone: (latent, value) => value === "any" || (value === "true" ? explaining(latent).length === 1 : explaining(latent).length > 1),
   label: (latent, value) => latent.labels.includes(value),
   verdict: (latent, value) => named(value, latent.verdict),

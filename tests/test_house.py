@@ -6,9 +6,13 @@ share, and another noun only by its queries.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from store.vocabulary import DETAILS, LIKELY, UNEXPLAINED, UNMEASURED, VERDICTS
 from tests.imports import circles, imports
+from tests.root import ROOT
 
 STAGES = (
     "errors", "hashing", "options", "process", "reading", "statistics", "classes", "labels", "verdict", "config",
@@ -92,3 +96,34 @@ def _part(module: str, top: str) -> str:
     """The package of `top` that a module is in; nothing for `top` itself and what is outside."""
     parts = module.split(".")
     return parts[1] if parts[0] == top and len(parts) > 1 else ""
+
+
+CODES = {*VERDICTS, *DETAILS, UNEXPLAINED, UNMEASURED, LIKELY} - {"control"}  # "Control" is a key, too
+AS_CODE = re.compile(r"""["'`]([a-z_]+)["'`]""")
+
+
+def test_scripts_know_no_code_of_the_store() -> None:
+    """They read what a template wrote of the one vocabulary: data attributes, or the data of the site."""
+    found = [
+        f"{path.name}: {code}"
+        for path in sorted((ROOT / "static").glob("*.js"))
+        for code in AS_CODE.findall(path.read_text())
+        if code in CODES and code not in NAMES_TOO.get(path.name, ())
+    ]
+    assert found == []
+
+
+NAMES_TOO = dict.fromkeys(("page.js", "threshold.js", "site-list.js"), ("dense",))
+"""A filter of lists is called so, too."""
+
+
+def test_templates_spell_no_verdict_and_no_reason_for_examples() -> None:
+    codes = {*VERDICTS, "control", "asked"}
+    found = [
+        f"{path.name}: {code}"
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        if path.name != "api_docs.html"  # an example of what to send
+        for code in AS_CODE.findall(path.read_text())
+        if code in codes
+    ]
+    assert found == []

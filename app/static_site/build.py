@@ -44,8 +44,8 @@ from app.static_site.plan import PageFile, Plan
 from app.static_site.rows import Rows, rows_of
 from app.static_site.search import search_data
 from app.static_site.snapshot import restrict, snapshot
-from app.vocabulary import RULE_VERDICTS
-from store.vocabulary import DETAILS
+from app.vocabulary import REMARKS, RULE_VERDICTS
+from store.vocabulary import DETAILS, UNEXPLAINED
 
 LICENCE = "vendor/plotly-LICENSE.txt"
 ROWS, FOUND, TERMS = "data/latents.js", "data/search.js", "data/terms.js"
@@ -183,9 +183,9 @@ def _data(maker: PageMaker, rows: Rows) -> None:
     session, plan = maker.session, maker.plan
     known = {
         "saes": [[sae.slug, plan.folders[sae.slug], sae.layer] for sae in plan.saes],
-        "classes": [[name, title_of(name)] for name in rows.classes.items],
+        "classes": [[name, title_of(name), name != UNEXPLAINED] for name in rows.classes.items],
         "verdicts": list(map(list, RULE_VERDICTS.items())),
-        "details": list(DETAILS),
+        "details": [[name, REMARKS[name]] for name in DETAILS],
         "labels": label_names(session, plan.run),
         "categories": [[one.key, one.title, one.colour] for one in list_categories(session)],
         "tokens": rows.tokens.items,

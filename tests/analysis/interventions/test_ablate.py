@@ -31,6 +31,7 @@ from tests.analysis.interventions.test_tail import plain_changes
 from tests.analysis.tiny_models import D_MODEL, N_LAYERS, VOCAB, tiny, tiny_tokenizer
 from tests.plain_ablation import compare
 from tests.planted import sae_folder
+from tests.stored_words import sentences
 
 torch.set_num_threads(1)
 
@@ -122,6 +123,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, parts: Parts, request: pytes
 def early(tmp_path_factory: pytest.TempPathFactory, parts: Parts, world: World) -> World:
     """The same at the first block, so that two blocks run again."""
     return World(tmp_path_factory.mktemp("early"), parts.corpus, layer=0)
+
+
+def test_no_sentence_is_stored(world: World) -> None:
+    assert sentences(make_engine(world.db)) == []
 
 
 def test_what_no_word_reads_moves_the_entropy_through_the_norm(world: World) -> None:

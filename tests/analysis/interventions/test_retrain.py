@@ -25,6 +25,7 @@ from analysis.run.analyze import analyze
 from store.session import make_engine
 from store.tables import Analysis, Arm, Experiment, Latent, Sae, Stability
 from tests.analysis.conftest import Parts
+from tests.stored_words import sentences
 
 torch.set_num_threads(1)
 
@@ -73,6 +74,10 @@ def store(printed: str, db: Path) -> Engine:
     return make_engine(db)
 
 
+def test_no_sentence_is_stored(store: Engine) -> None:
+    assert sentences(store) == []
+
+
 def test_the_rows_are_what_was_trained(store: Engine, config: RetrainConfig) -> None:
     with Session(store) as session:
         experiment = session.scalars(select(Experiment)).one()
@@ -119,7 +124,7 @@ def test_every_dense_latent_has_its_stability(store: Engine) -> None:
 def test_the_command_says_what_it_did(printed: str) -> None:
     assert "training 11" in printed
     assert "blocks.2 dense, seed 1: " in printed
-    assert "Dense latents: " in printed
+    assert "dimension less dense: " in printed
     assert "experiment 1 stored in " in printed
     assert "of 4 dense latents are found again in at least two thirds of 2 seeds" in printed
 

@@ -22,6 +22,7 @@ from app.interventions.sentences import steering_said
 from store.session import make_engine
 from store.tables import Intervention, Score, Steering
 from tests.analysis.interventions.steer_world import BOUND, Store, planted_store
+from tests.stored_words import sentences
 
 torch.set_num_threads(1)
 QUIET = Console(quiet=True)
@@ -48,6 +49,7 @@ def whole(planted: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[tupl
     os.environ["DENSE_LATENTS_CACHE"] = str(folder / "cache")
     try:
         steer(asked(copy), QUIET)
+        assert sentences(make_engine(copy), "intervention", "steering") == []
     finally:
         del os.environ["DENSE_LATENTS_CACHE"]
     return steered(copy)

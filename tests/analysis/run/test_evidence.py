@@ -23,6 +23,7 @@ from store.digest import digest
 from store.session import make_engine
 from store.tables import Analysis, Association, Chain, Label, Latent, Run, Sae, Score, Statistic
 from tests.analysis.conftest import Parts
+from tests.stored_words import is_sentence, sentences
 
 QUIET = Console(quiet=True)
 NAMES = [each.statistic.name for each in CLASSES]
@@ -35,6 +36,24 @@ def store(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Engine:
         patch.setenv("DENSE_LATENTS_CACHE", str(base / "cache"))
         analyze(parts.config(base / "run.db"), QUIET)
     return make_engine(base / "run.db")
+
+
+def test_no_sentence_is_stored(store: Engine) -> None:
+    """What the worker says, it says in codes with numbers."""
+    assert sentences(store) == []
+    with Session(store) as session:
+        reasons = [one for held in session.scalars(select(Latent.reasons)) for one in held.values()]
+        statements = list(session.scalars(select(Association.statement)))
+        refused = [one for one in session.scalars(select(Label.reason)) if one is not None]
+    for held in (reasons, statements, refused):
+        assert held
+        assert all(one["code"] != "text" for one in held), "that is for stores of before"
+
+
+def test_a_stored_sentence_would_be_found() -> None:
+    assert not any(map(is_sentence, ("words_or_position", "sd", "standard deviations of document means")))
+    assert is_sentence("Differs.")
+    assert is_sentence("the signal is the same in all these documents")
 
 
 def everything(store: Engine, table: type) -> list[Any]:
