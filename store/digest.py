@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from store.tables import Analysis, Association, Base, Chain, Example, Label, Latent, Pair, Profile, Run, Sae, Score
 
-_OF_THE_RUN = ("key", "status", "tokens", "masked_tokens", "documents", "context", "dense_threshold", "seed", "strip")
+_OF_THE_RUN = (
+    *("key", "status", "tokens", "masked_tokens", "masks", "documents", "context", "dense_threshold", "seed", "strip"),
+)
 
 
 def digest(engine: Engine, run_id: int) -> str:

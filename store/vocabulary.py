@@ -9,6 +9,9 @@ Statement = dict[str, Any]
 TEXT = "text"
 """The code of what an older worker said in words that nobody can read back: {"code": "text", "text": ...}."""
 
+BOS, SPECIAL = "bos", "special"
+"""What is read and not counted: what stands before each context, and special tokens within the text."""
+
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
 

@@ -15,6 +15,7 @@ from analysis.reading.sae import LoadedSae, slug_part, slugify
 from analysis.run.pipeline import Reading, Result
 from analysis.run.rows.plain import Row, plain
 from store.tables import Base, Corpus, Model, Run, Sae
+from store.vocabulary import BOS, SPECIAL
 
 _Row = TypeVar("_Row", bound=Base)
 
@@ -91,7 +92,8 @@ def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> 
         model_id=model_id,
         corpus_id=corpus_id,
         tokens=counts["tokens"],
-        masked_tokens=counts["masked"],
+        masked_tokens=counts[BOS] + counts[SPECIAL],
+        masks={name: counts[name] for name in (BOS, SPECIAL)},
         documents=counts["documents"],
         context=config.context,
         dense_threshold=config.dense_threshold,

@@ -29,6 +29,7 @@ from analysis.run.rows.plain import plain
 from analysis.statistics.geometry import Partners, partners
 from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
+from store.vocabulary import BOS, SPECIAL
 
 HookActivations = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
 STRIP_TOKENS = 1024
@@ -138,7 +139,7 @@ class Run:
         self.reading, self.checkpoints = reading, checkpoints
         self.geometry = [_geometry(sae) for sae in reading.saes]
         self.panels: list[Panel] = []
-        self.counts = {"tokens": 0, "masked": 0, "cursor": 0}
+        self.counts = {"tokens": 0, BOS: 0, SPECIAL: 0, "cursor": 0}
         self.documents: set[int] = set()
         self.seconds_before = 0.0
         self._started = time.monotonic()
@@ -238,9 +239,10 @@ class Run:
         """One batch into every SAE's panel."""
         for panel in self.panels:
             panel.update(batch, activations[panel.sae.hook_point], activations[panel.sae.hook_out])
-        counted = int(batch.mask.sum())
+        counted, read = int(batch.mask.sum()), int(batch.attention.sum())
         self.counts["tokens"] += counted
-        self.counts["masked"] += batch.ids.numel() - counted
+        self.counts[BOS] += len(batch.ids) * batch.lead
+        self.counts[SPECIAL] += read - counted - len(batch.ids) * batch.lead
         self.counts["cursor"] = batch.cursor
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
 

@@ -22,7 +22,7 @@ def measured(run: RunInfo, model: ModelInfo, done: Sequence[InterventionInfo]) -
         ("model", f"{run.model_name}, {run.model_layers} layers, {model.family}, width {model.d_model}"),
         ("corpus", run.corpus),
         ("read", f"{count(run.tokens)} tokens of {count(run.documents)} documents, contexts of {run.context}"),
-        ("left out", f"{count(run.masked_tokens)} special tokens"),
+        ("left out", run.left_out),
         ("dense means", f"above {percent(run.dense_threshold).replace('.0', '')} of tokens"),
         ("intervals", "95 % over documents"),
         ("ablation", _ablation([one for one in done if one.kind == ABLATE])),

@@ -9,8 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.http.errors import NotFound
 from app.shared.memory import remembered
+from app.shared.numbers import count
 from app.shared.record import Hidden, Moment, Record, columns, read
 from store.tables import Analysis, Corpus, Model, Run, Sae
+from store.vocabulary import BOS, SPECIAL
+
+_MASKS = {BOS: "BOS", SPECIAL: "special"}
 
 
 class RunInfo(Record):
@@ -28,7 +32,9 @@ class RunInfo(Record):
     tokens: int
     """Counted tokens: the denominator of every density"""
     masked_tokens: int
-    """BOS, EOS and padding: in no numerator and no denominator"""
+    """Tokens that are no text: in no numerator and no denominator"""
+    masks: dict[str, int] | None
+    """The same by name, bos and special; null where an older worker counted padding among them"""
     documents: int
     context: int
     """Tokens per context, BOS included"""
@@ -41,6 +47,14 @@ class RunInfo(Record):
     n_saes: int
     n_dense: int
     n_latents: int
+
+    @property
+    def left_out(self) -> str:
+        """What was read and not counted, by its name where that is known."""
+        if self.masks is None:
+            return f"{count(self.masked_tokens)} special and padding tokens"
+        named = [f"{count(number)} {_MASKS.get(name, name)}" for name, number in self.masks.items() if number]
+        return f"{' and '.join(named) or 'no'} tokens"
 
 
 def list_runs(session: Session) -> list[RunInfo]:

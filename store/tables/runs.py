@@ -71,7 +71,8 @@ class Run(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     corpus_id: Mapped[int] = mapped_column(ForeignKey("corpus.id"))
     tokens: Mapped[int]  # counted tokens: the denominator of every density
-    masked_tokens: Mapped[int]  # BOS, EOS, padding: in no numerator and no denominator
+    masked_tokens: Mapped[int]  # no text, so in no numerator and no denominator; padding is no token at all
+    masks: Mapped[dict[str, Any] | None]  # the same by name, {"bos": n, "special": n}; None: not known
     documents: Mapped[int]  # documents that gave at least one counted token
     context: Mapped[int]  # tokens per context, BOS included
     dense_threshold: Mapped[float]

@@ -17,6 +17,7 @@ CHANGED = {
     "0009": {"score", "steering", "verdict"},
     "0010": {"latent", "pair", "label", "association", "experiment", "verdict"},
     "0011": {"analysis"},
+    "0013": {"run"},
 }
 """Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
 
