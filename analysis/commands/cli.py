@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from analysis.commands.options import Given, command
@@ -59,6 +61,20 @@ def train_sae(config: TrainConfig) -> None:
     run(config, console)
 
 
+def inspect(
+    sae: Annotated[str, typer.Argument(help="A folder, release:sae_id of sae-lens' registry, or repository:folder.")],
+    model: Annotated[
+        str | None, typer.Option(help="Does it fit this one? A folder, a .gguf file, a hub id or demo.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what an SAE is, what it reads, whether it fits a model and what it costs, before anything is loaded."""
+    from analysis.run.inspect import inspect as run
+
+    if not run(sae, model, json, console):
+        raise typer.Exit(1)
+
+
 def bench(config: BenchConfig) -> None:
     """What the analysis costs over the bare loop (forward to the last analysed layer, plus encode)."""
     from analysis.run.bench import bench as run
@@ -89,6 +105,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "steer": command(SteerConfig, steer, each="sae"),
     "prune": command(PruneConfig, prune),
     "train-sae": command(TrainConfig, train_sae, adapt=with_demo_parts),
+    "inspect": inspect,
     "bench": command(BenchConfig, bench, adapt=with_demo_parts),
     "calibrate": command(CalibrateConfig, calibrate, adapt=with_demo_parts),
 }

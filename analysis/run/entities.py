@@ -76,7 +76,7 @@ def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
         dtype=sae.dtype,
         source=sae.source,
         neuronpedia_id=sae.neuronpedia_id,
-        details=plain(sae.details) | {"settings_sha256": sae.settings},
+        details=plain(sae.details) | {"settings_sha256": sae.settings, "hook_out": sae.hook_out},
         training=plain(sae.training),
     )
     return added(session, row)

@@ -78,7 +78,9 @@ def pair_facts(pair: PairInfo, effect: EffectInfo | None) -> list[Fact]:
 
 
 def sae_facts(sae: SaeInfo) -> list[Fact]:
-    """An SAE as one run saw it."""
+    """An SAE as one run saw it; what is said of a transcoder is said of what it predicts."""
+    left_out = f"massive tokens left out: {percent(sae.massive_share)}"
+    mirrors = "mutual, both cosines negative"
     return [
         Fact(
             "dense latents",
@@ -86,10 +88,10 @@ def sae_facts(sae: SaeInfo) -> list[Fact]:
             count(sae.n_dense),
             f"{percent(sae.dense_share)} of {count(sae.n_latents)} · {count(sae.n_borderline)} borderline",
         ),
-        Fact("antipodal pairs", "is_pair", count(sae.n_pairs), "mutual, both cosines negative"),
+        Fact("antipodal pairs", "is_pair", count(sae.n_pairs), mirrors + "; not expected here" * sae.transcodes),
         Fact("dense share of mass", "mass_share", percent(sae.dense_mass_share), "of all firing mass"),
         Fact("L0", "l0", number(sae.l0), "latents on per token"),
-        Fact("FVU", "fvu", fixed(sae.fvu, 3), f"massive tokens left out: {percent(sae.massive_share)}"),
+        Fact("FVU", "fvu", fixed(sae.fvu, 3), f"of {sae.hook_out}; " * sae.transcodes + left_out),
         Fact("dead", "density", count(sae.n_dead), f"{percent(sae.n_dead / sae.n_latents)} never fired here"),
     ]
 

@@ -26,6 +26,9 @@ class SaeInfo(Record):
     run: int
     layer: int
     hook_point: str
+    """Where it reads"""
+    hook_out: str | None
+    """What it gives back or predicts; another place than it reads of a transcoder, null where the store is older"""
     architecture: str
     d_in: int
     n_latents: int
@@ -44,6 +47,11 @@ class SaeInfo(Record):
     """Share of summed |activation| from dense latents"""
     massive_share: float
     median_norm: float
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether it predicts another place than it reads."""
+        return self.hook_out not in (None, self.hook_point)
 
     @property
     def dense_share(self) -> float:
@@ -70,7 +78,8 @@ def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
 
 
 def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
-    named = {"analysis_id": Analysis.id, "run": Analysis.run_id, "model": Model.slug}
+    hook_out = Sae.details["hook_out"].as_string()
+    named = {"analysis_id": Analysis.id, "run": Analysis.run_id, "model": Model.slug, "hook_out": hook_out}
     statement = (
         select(*columns(SaeInfo, Analysis, Sae, **named))
         .join(Sae, Sae.id == Analysis.sae_id)

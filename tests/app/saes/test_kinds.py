@@ -1,0 +1,46 @@
+"""An SAE's page says of a transcoder what it reads and what it predicts, and never that it gives back what it read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.main import create_app
+from app.settings import Settings
+from store.session import make_engine
+from store.tables import Sae
+from tests.app.world import SLUGS, build
+
+READ, WRITTEN = "blocks.1.mlp.hook_in", "blocks.1.hook_mlp_out"
+
+
+@pytest.mark.parametrize("transcoder", [True, False])
+def test_a_transcoders_page_says_what_it_predicts(transcoder: bool, tmp_path: Path) -> None:
+    store = build(tmp_path / "kinds.db")
+    out = WRITTEN if transcoder else READ
+    with Session(make_engine(store)) as session:
+        change = update(Sae).where(Sae.slug == SLUGS[1]).values(hook_point=READ, details={"hook_out": out})
+        session.execute(change)
+        session.commit()
+    application = create_app(Settings(db=store))
+    client = TestClient(application, base_url="http://127.0.0.1")
+    html = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get(f"/saes/{SLUGS[1]}").text))
+    answer = client.get(f"/api/v1/saes/{SLUGS[1]}").json()
+    application.state.engine.dispose()
+    assert READ in html
+    assert (f"predicts {WRITTEN} : this is a transcoder" in html.replace(":", " :").replace("  ", " ")) is transcoder
+    assert (f"of {WRITTEN}; massive tokens left out" in html) is transcoder
+    assert ("not expected here" in html) is transcoder
+    assert ("of the activations it reads" in html) is not transcoder
+    assert WRITTEN in str(answer) or not transcoder
+
+
+def test_an_older_store_says_nothing_of_it(client: TestClient) -> None:
+    html = client.get(f"/saes/{SLUGS[1]}").text
+    assert "transcoder" not in html
+    assert "of the activations it reads" in html
