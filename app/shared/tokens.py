@@ -120,6 +120,10 @@ class Passage:
 
     def characters(self) -> Iterator[Cell]:
         """The cells, those that make one character together joined: none holds a part of a character."""
+        if "" not in self.tokens:  # nearly always: each is a character or more by itself
+            for place, (token, value, partner) in enumerate(self.cells()):
+                yield Cell(token, (value,), (partner,), place == self.focus)
+            return
         open_: list[tuple[int, str, float, float]] = []
         for place, (token, value, partner) in enumerate(self.cells()):
             if token and open_:
@@ -155,6 +159,8 @@ def coloured(passage: Passage) -> Markup:
 
 
 def _strongest(paint: Paint, cell: Cell) -> str:
+    if len(cell.values) == 1:
+        return paint.css(cell.values[0], cell.partner[0])
     return max(map(paint.css, cell.values, cell.partner), key=lambda css: css[1:])
 
 
