@@ -121,7 +121,7 @@ def annotation_panel(
     whole = current is None or current.version == 1 or not later
     links = _links(session, run, sae) if any(one.note for one in versions) else {}
     shown = [said_of(one, known, links, pin) for one in versions]
-    path = address_of(sae.slug, subject)
+    path = subject.page(sae.slug)
     held = draft or (Draft(current.category, current.verdict, current.note) if current else Draft())
     return AnnotationPanel(
         about=f"the pair {subject.index} ⇄ {subject.other}" if subject.is_pair else f"latent {subject.index}",
@@ -140,11 +140,6 @@ def annotation_panel(
         verdicts=list(HUMAN_VERDICTS.items()),
         longest=MAX_NOTE,
     )
-
-
-def address_of(slug: str, subject: Subject) -> str:
-    """The page of what an annotation is about."""
-    return pair_at(slug, subject.index, subject.other) if subject.is_pair else latent_at(slug, subject.index)
 
 
 def said_now(session: Session, run: RunInfo, sae: SaeInfo, latest: AnnotationInfo | None, pin: str) -> Said | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
+from app.shared.links import latent_at, pair_at
 from app.shared.record import Hidden, Key, Moment, Record
 from app.vocabulary import ANY, NONE
 from store.tables import Analysis, Annotation, Latent, Sae
@@ -32,6 +33,10 @@ class Subject:
     def is_pair(self) -> bool:
         """Two latents."""
         return self.other != ALONE
+
+    def page(self, slug: str) -> str:
+        """Its address, of the SAE of this name."""
+        return pair_at(slug, self.index, self.other) if self.is_pair else latent_at(slug, self.index)
 
     def where(self) -> ColumnElement[bool]:
         """Its annotations."""

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.annotations.panel import AnnotationPanel, address_of, annotation_panel
+from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.annotations.queries import Subject
 from app.annotations.write import Draft, Stale, restore, save
 from app.deps import Analysed, Index, Render, RendererDep, SaeDep, SessionDep, ViewerDep, WritingDep
@@ -137,7 +137,7 @@ def _answer(
         (status, problem), draft = trouble(error), asked.draft
     response: Response
     if status == 200 and not asked.part:
-        response = RedirectResponse(at(f"{address_of(found.sae.slug, subject)}#annotation", render.pin), 303)
+        response = RedirectResponse(at(f"{subject.page(found.sae.slug)}#annotation", render.pin), 303)
     else:
         panel = annotation_panel(session, *found, subject, render.pin, draft=draft, stale=stale, problem=problem)
         viewer = render.viewer if render.viewer.fixed or not author else replace(render.viewer, name=author)
