@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PlainSerializer, computed_field
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.categories.queries import CategoryInfo, list_categories
 from app.latents.profiles import token_lists
@@ -202,11 +202,11 @@ def _even_part(by_kind: Mapping[str, list[int]], most: int) -> list[int]:
 def _ranked(matched: Any, of_run: ColumnElement[bool], kinds: Sequence[str], offset: int, limit: int) -> Select[Any]:
     """A page of each kind, and its first, which tells how many there are when the page is empty."""
     best = (matched.c.rank, Latent.density.desc(), SearchText.id)
-    columns = (SearchText.analysis_id, SearchText.index, SearchText.example, SearchText.rank, SearchText.others)
+    # what stands behind a row's words is read of those that are shown alone
     all_of_them = (
         select(
+            SearchText.id,
             SearchText.kind,
-            *columns,
             Latent.density,
             func.row_number().over(partition_by=SearchText.kind, order_by=best).label("place"),
             func.count().over(partition_by=SearchText.kind).label("total"),
@@ -216,9 +216,10 @@ def _ranked(matched: Any, of_run: ColumnElement[bool], kinds: Sequence[str], off
         .where(of_run, SearchText.kind.in_(kinds))
         .subquery()
     )
-    place = all_of_them.c.place
-    shown = or_(place.between(offset + 1, offset + limit), place == 1)
-    return select(all_of_them).where(shown).order_by(all_of_them.c.kind, place)
+    place, own = all_of_them.c.place, aliased(SearchText)
+    columns = (own.kind, own.analysis_id, own.index, own.example, own.rank, own.others)
+    shown = select(*columns, all_of_them.c.density, place, all_of_them.c.total).join(own, own.id == all_of_them.c.id)
+    return shown.where(or_(place.between(offset + 1, offset + limit), place == 1)).order_by(own.kind, place)
 
 
 def _lists(
