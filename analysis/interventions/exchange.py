@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile
 from analysis.verdict import judge_analysis
+from store.identity import current
 from store.session import session_factory
 from store.tables import Analysis, Base, Corpus, Effect, Intervention, Latent, Model, Run, Sae, Steering
 from store.vocabulary import STEER, TEXT
@@ -93,7 +94,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _import(session: Session, found: dict[str, Any]) -> bool:
-    same = [column == found[name] for name, column in _WHICH.items()]
+    now = {name: current(session, found[name]) for name in ("sae_sha256", "model_fingerprint")}
+    same = [column == (found | now)[name] for name, column in _WHICH.items()]
     statement = _of_which().add_columns(Analysis.id).where(Run.status == "complete", *same).order_by(Run.id.desc())
     analysis_id = session.scalar(statement.with_only_columns(Analysis.id))
     if analysis_id is None:

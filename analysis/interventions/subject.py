@@ -104,9 +104,10 @@ def open_subject(
     text = Corpus(corpus or stored.settings["corpus"], stored.settings.get("text_field", "text"))
     _same(f"the corpus at {text.path}", stored.corpus_sha256, text.sha256, "--corpus")
     loaded = load_sae(weights or stored.source)
-    _same(f"the SAE at {loaded.source}", stored.sha256, loaded.sha256, "--weights")
+    same_sae(stored, loaded, "--weights")
     lm = load_model(model or stored.model_source, dtype=dtype, device=device, centred=loaded.centred)
-    _same(f"the model {lm.name}", stored.model_fingerprint, lm.fingerprint, "--model")
+    if stored.model_fingerprint != lm.fingerprint and stored.model_fingerprint not in lm.former:
+        _same(f"the model {lm.name}", stored.model_fingerprint, lm.fingerprint, "--model")
     if lm.device.type != "cpu":
         loaded = load_sae(weights or stored.source, device=str(lm.device))
     return Subject(stored, lm, loaded, text)
@@ -192,6 +193,16 @@ def refuse_transcoder(sae: LoadedSae, command: str) -> None:
             f"{command}: expected an SAE, which gives back what it reads; found a transcoder ({sae.source}), which"
             f" predicts {sae.hook_out} from {sae.hook_point}"
         )
+
+
+def same_sae(stored: Stored, loaded: LoadedSae, option: str) -> None:
+    """Refuse another SAE than the one that was analysed.
+
+    Raises:
+        UserError: both hashes.
+    """
+    if stored.sha256 not in loaded.former:
+        _same(f"the SAE at {loaded.source}", stored.sha256, loaded.sha256, option)
 
 
 def _same(what: str, expected: str, found: str, option: str) -> None:

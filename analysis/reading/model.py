@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 from analysis.reading import hook_points
 from analysis.reading.hook_names import STREAM, parse
+from analysis.reading.identity import model_hash, weights_hash
 from analysis.reading.vocabulary import sayable, special_ids, token_strings
-from analysis.reading.weights import weights_hash
 
 Replace = Callable[[Tensor], Tensor]
 
@@ -35,7 +36,8 @@ class LanguageModel:
         tokenizer: its fast tokenizer.
         name: what people call it.
         source: where it came from.
-        fingerprint: hex SHA-256 that identifies the weights.
+        fingerprint: hex SHA-256 that identifies it; see `identity`.
+        former: gives what older versions called it.
         licence: if known.
         centred: subtract each token's mean over d_model, as TransformerLens' centred writing
             weights do (for SAEs trained on such activations).
@@ -49,11 +51,13 @@ class LanguageModel:
         name: str,
         source: str,
         fingerprint: str,
+        former: Callable[[], str] | None = None,
         licence: str | None = None,
         centred: bool = False,
     ) -> None:
         self.module, self.tokenizer, self.name, self.source = module.eval(), tokenizer, name, source
         self.fingerprint, self.licence, self.centred = fingerprint, licence, centred
+        self._former = former
         self.config = module.config.get_text_config()  # type: ignore[union-attr,operator]
         self.family: str = self.config.model_type
         self.n_layers = len(hook_points.blocks(module))
@@ -65,6 +69,11 @@ class LanguageModel:
             )
         self.d_model: int = self.config.hidden_size
         self.vocab_size: int = self.config.vocab_size
+
+    @cached_property
+    def former(self) -> list[str]:
+        """What older versions would have called it; takes as long as reading its weights."""
+        return [self._former()] if self._former else []
 
     @property
     def device(self) -> torch.device:
@@ -249,16 +258,20 @@ def load_model(source: str, *, dtype: str = "auto", device: str = "auto", centre
         path = Path(source)
     if path.is_file():
         module, tokenizer = _load_gguf(path, torch_dtype)
-        fingerprint = sha256_file(path)
+        fingerprint, former = sha256_file(path), None
         name = name if source == "demo" else path.stem
     else:
-        module, tokenizer, fingerprint = _load_pretrained(source, path, torch_dtype)
+        module, tokenizer = _load_pretrained(source, path, torch_dtype)
+        folder = path if path.is_dir() else _cached(source)
+        fingerprint = model_hash(folder, tokenizer) if folder else weights_hash(module)
+        former = partial(_files_hash, path) if path.is_dir() else partial(_bytes_hash, module)
         name = path.resolve().name if path.is_dir() else source
     if not tokenizer.is_fast:
         raise UserError(f"{source}: expected a fast tokenizer (it gives character offsets); found a slow one")
     return LanguageModel(
-        module.to(place), tokenizer, name=name, source=source, fingerprint=fingerprint, licence=licence, centred=centred
-    )
+        module.to(place), tokenizer, name=name, source=source, fingerprint=fingerprint, former=former, licence=licence,
+        centred=centred,
+    )  # fmt: skip
 
 
 def _device(name: str) -> str:
@@ -300,7 +313,7 @@ def _load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return module, tokenizer
 
 
-def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, Any, str]:
+def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     local = path.is_dir()
@@ -319,7 +332,17 @@ def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, 
             f"model '{source}': expected {what} with a causal language model and its tokenizer;"
             f" found {type(error).__name__}: {first[0] if first else ''}"
         ) from error
-    return module, tokenizer, _fingerprint(path) if local else weights_hash(module)
+    return module, tokenizer
+
+
+def _cached(source: str) -> Path | None:
+    """Where the hub's files of a model lie, now that it was loaded; None where they do not lie together."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, local_files_only=True))
+    except Exception:  # the hub's client raises many kinds; the weights then speak for themselves
+        return None
 
 
 def _refuse_pickles(path: Path) -> None:
@@ -328,9 +351,19 @@ def _refuse_pickles(path: Path) -> None:
         raise UserError(f"{path}: expected *.safetensors weights (pickled ones are refused); found {', '.join(found)}")
 
 
-def _fingerprint(path: Path) -> str:
+def _files_hash(path: Path) -> str:
+    """What versions up to 0.4 called a model in a folder."""
     files = "".join(sha256_file(file) for file in sorted(path.glob("*.safetensors")))
     return hashlib.sha256(files.encode()).hexdigest()
+
+
+def _bytes_hash(module: nn.Module) -> str:
+    """What versions up to 0.4 called a model of the hub: it depends on the dtype."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from analysis.hashing import hash_of
 from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_names
 from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
+from analysis.reading.identity import weights_hash
 from analysis.reading.layouts import SAE_LENS, layout_of, saes_in
 from analysis.reading.registry import described_entry, hub_config, tensors_only
 from analysis.reading.sae_files import CONFIG, HASH, check_finite, checked_hash, read_json
-from analysis.reading.weights import weights_hash
 
 WEIGHTS = SAE_LENS
 REPORT = "training_report.json"
@@ -37,12 +37,14 @@ class LoadedSae:
 
     `encoder` is [N, d_in] or None where the architecture has none; `decoder` is [N, d_out];
     `bias` is b_dec [d_out] or None. All float32. `hook_out` is where a transcoder writes, and what it predicts;
-    of an SAE it is `hook_point`, and d_out is d_in.
+    of an SAE it is `hook_point`, and d_out is d_in. `sha256` is its identity (see `identity`), `former` what older
+    versions called it.
     """
 
     module: Any
     source: str
     sha256: str
+    former: list[str]
     hook_point: str
     hook_out: str
     layer: int
@@ -231,8 +233,7 @@ def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
         raise BadFile(path, "an SAE that sae-lens can load", f"{type(error).__name__}: {error}") from error
     report = layout.folder / REPORT
     training = read_json(report) if report.exists() else None
-    own = layout.weights.name == WEIGHTS and layout.scale is None
-    return _loaded(module, source, digest if own else weights_hash(module), layout.config.get("dtype"), training)
+    return _loaded(module, source, [digest], layout.config.get("dtype"), training)
 
 
 def _fold_lengths(module: Any) -> None:
@@ -251,7 +252,7 @@ def _load_release(found: Described, device: str) -> LoadedSae:
     release, sae_id = found.source.split(":", 1)
     with _reaching(found.source), tensors_only(), library_warnings(found.source):
         module = SAE.from_pretrained(release, sae_id, device=device, dtype="float32")
-    return _loaded(module, found.source, weights_hash(module), "float32", None)
+    return _loaded(module, found.source, [], "float32", None)
 
 
 @contextmanager
@@ -268,7 +269,9 @@ def _reaching(source: str) -> Iterator[None]:
         ) from error
 
 
-def _loaded(module: Any, source: str, sha256: str, dtype: str | None, training: dict[str, Any] | None) -> LoadedSae:
+def _loaded(
+    module: Any, source: str, former: list[str], dtype: str | None, training: dict[str, Any] | None
+) -> LoadedSae:
     module = module.eval()
     module.turn_off_forward_pass_hook_z_reshaping()  # all heads are read side by side
     details = module.cfg.to_dict()
@@ -281,7 +284,8 @@ def _loaded(module: Any, source: str, sha256: str, dtype: str | None, training: 
     return LoadedSae(
         module=_WithSkip(module) if found.architecture in SKIP else module,
         source=source,
-        sha256=sha256,
+        sha256=weights_hash(module),
+        former=former,
         hook_point=str(found.hook_point),
         hook_out=str(found.hook_out),
         layer=hook_names.parse(str(found.hook_point))[0],

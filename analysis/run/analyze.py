@@ -46,7 +46,7 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
         _migrate(config.db)
         engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
         readers = make_engine(config.db, read_only=True)
-        check_known(readers, reading.saes, reading.model.fingerprint)
+        check_known(readers, reading.saes, reading.model)
         for note in strangers(reading):
             console.print(note)
         return _known(readers, reading, console) or _run(reading, engine, readers, console)

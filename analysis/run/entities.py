@@ -14,6 +14,7 @@ from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, slug_part, slugify
 from analysis.run.pipeline import Reading, Result
 from analysis.run.rows.plain import Row, plain
+from store.identity import adopt, find_model, find_sae
 from store.tables import Base, Corpus, Model, Run, Sae
 from store.vocabulary import BOS, SPECIAL
 
@@ -21,10 +22,14 @@ _Row = TypeVar("_Row", bound=Base)
 
 
 def model_row(session: Session, reading: Reading) -> Model:
-    """The model, by its fingerprint."""
+    """The model, by its identity; one that an older version stored gets it now."""
     model = reading.model
     known = session.scalar(select(Model).where(Model.fingerprint == model.fingerprint))
+    if known is None and session.scalar(select(Model.id).limit(1)) is not None:  # what it was called costs a reading
+        known = find_model(session, model.fingerprint, model.former)
     if known is not None:
+        adopt(session, model.fingerprint, [known.fingerprint])
+        known.fingerprint = model.fingerprint
         return known
     row = Model(
         slug=_free(session, Model.slug, slugify(model.name), model.fingerprint),
@@ -59,9 +64,11 @@ def corpus_row(session: Session, reading: Reading) -> Corpus:
 
 
 def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
-    """The SAE, by the hash of its weights."""
-    known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
+    """The SAE, by its identity; one that an older version stored gets it now, and keeps its annotations."""
+    adopt(session, sae.sha256, sae.former)
+    known = find_sae(session, sae.sha256, sae.former)
     if known is not None:
+        known.sha256 = sae.sha256
         return known
     row = Sae(
         slug=_free(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import UserError
 from analysis.reading.documents import Document
+from analysis.reading.model import LanguageModel
 from analysis.reading.sae import LoadedSae
 from analysis.run.declare import declare
 from analysis.run.entities import added, corpus_row, model_row, run_row, sae_row
@@ -40,6 +41,7 @@ from analysis.statistics.positions import Positions
 from analysis.statistics.reconstruction import Reconstruction
 from analysis.statistics.top_tokens import TokenTable
 from analysis.verdict import judge_analysis
+from store.identity import find_sae
 from store.search import index_analysis
 from store.session import session_factory
 from store.tables import (
@@ -54,7 +56,6 @@ from store.tables import (
     Pair,
     Profile,
     Run,
-    Sae,
     Score,
 )
 
@@ -67,23 +68,20 @@ def find_complete(engine: Engine, key: str) -> Run | None:
         return session.scalar(select(Run).where(Run.key == key, Run.status == "complete").order_by(Run.id.desc()))
 
 
-def check_known(engine: Engine, saes: list[LoadedSae], fingerprint: str) -> None:
+def check_known(engine: Engine, saes: list[LoadedSae], lm: LanguageModel) -> None:
     """Refuse weights that the store knows with another configuration or model: one page cannot stand for both.
-
-    Args:
-        fingerprint: of the model.
 
     Raises:
         UserError: the SAE, and what the store has.
     """
     with session_factory(engine)() as session:
         for sae in saes:
-            known = session.scalar(select(Sae).where(Sae.sha256 == sae.sha256))
+            known = find_sae(session, sae.sha256, sae.former)
             if known is None:
                 continue
             model = session.get_one(Model, known.model_id)
             same = known.details.get("settings_sha256") == sae.settings
-            if not same or model.fingerprint != fingerprint:
+            if not same or (model.fingerprint != lm.fingerprint and model.fingerprint not in lm.former):
                 raise UserError(
                     f"--sae {sae.source}: the store has these weights as {known.slug}, reading {known.hook_point} of"
                     f" {model.name}, with another {'model' if same else 'cfg.json'}; use another --db"

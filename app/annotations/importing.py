@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import select, update
@@ -14,6 +14,7 @@ from app.annotations.file import AnnotationLine, CategoryLine, Line, ViewLine, s
 from app.annotations.queries import Subject
 from app.annotations.reading import Content, shown
 from store.errors import StoreError
+from store.identity import current
 from store.tables import Annotation, Category, SavedView
 from store.tables.team import ALONE
 
@@ -48,6 +49,7 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
         ConflictError: without `merge`, the first place where file and store differ.
         StoreError: somebody else wrote meanwhile.
     """
+    content = _renamed(session, content)
     try:
         stored_categories = stored(CategoryLine, session.scalars(select(Category)))
         categories, kept = _new(session, content, content.categories, stored_categories, merge)
@@ -64,6 +66,18 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
         session.rollback()
         raise
     return Taken(len(versions), len(categories), len(views), kept + more)
+
+
+def _renamed(session: Session, content: Content) -> Content:
+    """Under the SAEs' identities of today: a file may say what an older version called them."""
+    now = {sae: current(session, sae) for sae in {sae for sae, _index, _other in content.annotations}}
+    lines = {
+        (now[subject[0]], *subject[1:]): [
+            (number, line.model_copy(update={"sae_sha256": now[subject[0]]})) for number, line in versions
+        ]
+        for subject, versions in content.annotations.items()
+    }
+    return replace(content, annotations=lines)
 
 
 def _new(

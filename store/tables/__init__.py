@@ -10,7 +10,7 @@ from store.tables.base import Base
 from store.tables.classes import Association, Chain, Label, Score
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
 from store.tables.latents import DENSE, Example, Latent, Pair, Profile
-from store.tables.runs import Analysis, Corpus, Model, Run, Sae, Statistic
+from store.tables.runs import Analysis, Corpus, FormerIdentity, Model, Run, Sae, Statistic
 from store.tables.search import LatentToken, SearchText, Token
 from store.tables.team import Annotation, Category, SavedView
 
@@ -27,6 +27,7 @@ __all__ = [
     "Effect",
     "Example",
     "Experiment",
+    "FormerIdentity",
     "Intervention",
     "Label",
     "Latent",

@@ -12,7 +12,7 @@ from store.tables.base import Base
 
 
 class Model(Base):
-    """A language model, by the hash of what it was loaded from."""
+    """A language model; `fingerprint` of its numbers, configuration and tokenizer is its identity."""
 
     __tablename__ = "model"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -45,6 +45,14 @@ class Sae(Base):
     neuronpedia_id: Mapped[str | None]
     details: Mapped[dict[str, Any]]  # sae-lens' own config and metadata
     training: Mapped[dict[str, Any] | None]  # the training report beside the weights, if any
+
+
+class FormerIdentity(Base):
+    """What an older version called an SAE or a model: the hash of a file, or of weights in the dtype they ran in."""
+
+    __tablename__ = "former_identity"
+    old: Mapped[str] = mapped_column(String(64), primary_key=True)
+    now: Mapped[str] = mapped_column(String(64), index=True)
 
 
 class Corpus(Base):

@@ -125,9 +125,12 @@ class Ablation:
         sae, latent = self.subject.sae, self.subject.stored.dense[0] if self.subject.stored.dense else 0
         rebuilt = sae.decode(sae.encode(x))
         more = sae.encode(x)  # again: what decoding may need of the input is forgotten by decoding
-        more[:, latent] += 1.0
-        added = sae.decode(more) - rebuilt
-        if not torch.allclose(added, sae.decoder[latent].expand_as(added), rtol=1e-3, atol=1e-3):
+        # as much as all the rest: the difference of two large numbers of which one is 1 larger says nothing in float32
+        amount = rebuilt.norm(dim=1).max().clamp(min=1.0)
+        more[:, latent] += amount
+        added = ((sae.decode(more) - rebuilt) / amount).double()
+        row = sae.decoder[latent].double()
+        if not torch.allclose(added, row.expand_as(added), rtol=0.0, atol=1e-3 * float(row.norm())):
             how = sae.details.get("normalize_activations")
             raise UserError(
                 f"--sae {self.subject.stored.slug}: expected an SAE whose latents add activation x decoder row; found"

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile, UserError
 from analysis.interventions.retrain.finding import KEYED, NORMALISATION, finding
+from store.identity import current
 from store.session import session_factory
 from store.tables import Analysis, Arm, Experiment, Run, Sae, Stability
 from store.vocabulary import TEXT
@@ -54,7 +55,7 @@ def import_experiment(engine: Engine, found: dict[str, Any]) -> bool:
     if found.get("format") != FORMAT:
         raise UserError(f"expected an experiment with format '{FORMAT}'; found {str(found.get('format'))[:80]!r}")
     with session_factory(engine)() as session, session.begin():
-        sae = session.scalar(select(Sae).where(Sae.sha256 == found["sae_sha256"]))
+        sae = session.scalar(select(Sae).where(Sae.sha256 == current(session, found["sae_sha256"])))
         if sae is None:
             raise UserError(
                 f"experiment {found['experiment']['key'][:12]}: expected a store with the SAE of SHA-256"
@@ -114,7 +115,7 @@ def import_folder(engine: Engine, folder: Path, *, known: bool = False) -> int:
 
 def _has(engine: Engine, sha256: str) -> bool:
     with session_factory(engine)() as session:
-        return session.scalar(select(Sae.id).where(Sae.sha256 == sha256)) is not None
+        return session.scalar(select(Sae.id).where(Sae.sha256 == current(session, sha256))) is not None
 
 
 def newest_analysis(session: Session, sae_id: int) -> int | None:

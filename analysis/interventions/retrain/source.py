@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.subject import Stored, Subject, look_up, open_subject, refuse_transcoder
+from analysis.interventions.subject import Stored, Subject, look_up, open_subject, refuse_transcoder, same_sae
 from analysis.reading.sae import LoadedSae, load_sae
 from analysis.training.config import ARCHITECTURES, Recipe
 from store.session import make_engine, session_factory
@@ -56,11 +56,7 @@ def open_sources(config: RetrainConfig) -> tuple[Subject, list[Source]]:
 
 def _loaded(stored: Stored, place: str | None, subject: Subject) -> LoadedSae:
     sae = load_sae(place or stored.source, device=str(subject.model.device))
-    if sae.sha256 != stored.sha256:
-        raise UserError(
-            f"the SAE at {sae.source}: expected what the run was made with, SHA-256 {stored.sha256[:16]}...;"
-            f" found {sae.sha256[:16]}...; say where it is with --weights, one for each --sae"
-        )
+    same_sae(stored, sae, "--weights, one for each --sae")
     if sae.centred != subject.model.centred:
         raise UserError(
             f"--sae {stored.slug}: reads {'centred' if sae.centred else 'uncentred'} activations, {subject.stored.slug}"

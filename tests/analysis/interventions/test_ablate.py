@@ -308,3 +308,10 @@ def test_an_sae_that_scales_its_output_by_the_token_is_refused(world: World, tmp
     scaled = replace(subject, sae=load_sae(str(folder)))
     with pytest.raises(UserError, match=r"scales its output by the token \(normalize_activations: layer_norm\)"):
         Ablation(scaled, world.config, tmp_path).read(lambda _tokens: None)
+
+
+def test_an_sae_of_very_large_activations_is_not_refused(world: World, tmp_path: Path) -> None:
+    """Gemma 3 has activations of 99,000: a change by 1 there is lost in float32, which is no scaling of the output."""
+    subject = _subject(world)
+    subject.sae.module.b_dec.data.fill_(99_000.0)
+    Ablation(subject, world.config, tmp_path).read(lambda _tokens: None)

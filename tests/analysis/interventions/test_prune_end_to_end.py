@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from analysis.commands.cli import COMMANDS
 from analysis.config import AnalyzeConfig
-from analysis.hashing import sha256_file
 from analysis.interventions.prune.command import prune
 from analysis.interventions.prune.config import PruneConfig
 from analysis.interventions.prune.folder import PRUNING
@@ -108,12 +107,12 @@ def test_pruned_by_verdict_loaded_and_analysed_again(store: Store, tmp_path: Pat
     assert "21" in said
     metadata = json.loads((out / "cfg.json").read_text())["metadata"]
     origin = metadata["pruned_from"]
-    assert origin["sha256"] == sha256_file(store.jump / WEIGHTS)
+    assert origin["sha256"] == load_sae(str(store.jump)).sha256
     assert (origin["slug"], origin["removed"], origin["mean_folded"]) == (JUMP, [1, 4, 9], True)
     assert str(tmp_path) not in (out / "cfg.json").read_text(), "no folder of this machine in what is passed on"
     left = load_sae(str(out))
     store.analyse([str(out)])
-    before, after = store.densities(sha256_file(store.jump / WEIGHTS)), store.densities(left.sha256)
+    before, after = store.densities(load_sae(str(store.jump)).sha256), store.densities(left.sha256)
     assert len(after) == 21
     assert after == {new: before[old] for new, old in enumerate(report["old_index"])}
     assert max(after.values()) > 0.1
