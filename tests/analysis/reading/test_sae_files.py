@@ -63,7 +63,7 @@ def test_a_sound_folder_is_read_as_it_is(folder: Path) -> None:
     sae = load_sae(str(folder))
     tensors = load_file(folder / WEIGHTS)
     assert (sae.n_latents, sae.d_in, sae.layer, sae.architecture, sae.signed) == (N, D, 1, "standard", False)
-    assert sae.sha256 == sha256_file(folder / WEIGHTS)
+    assert sae.former == [sha256_file(folder / WEIGHTS)]
     assert sae.encoder is not None
     assert sae.bias is not None
     torch.testing.assert_close(sae.encoder, tensors["W_enc"].T)
