@@ -51,7 +51,7 @@ OWNERS = {
     "sae_sha256": "SELECT sha256, n_latents FROM sae",
 }
 """Column that says whose latents a row is about -> each owner's width in the source."""
-INDICES = ("index", "other", "positive", "negative", "partner", "duplicate_of")
+INDICES = ("index", "other", "positive", "negative", "partner", "duplicate_of", "mirror")
 """Columns that hold a latent's index."""
 REMADE = {"search_text", "latent_token"}
 """Made anew from the other rows."""

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import LoadedSae
-from analysis.statistics.geometry import Partners, unit_rows
+from analysis.statistics.geometry import PARTNER_CUT, Partners, unit_rows
 from analysis.statistics.plan import MASSIVE, PairPlan, Plan
 from store.vocabulary import ASKED, CONTROL, DENSE, DETAILS, PARTNER
 
 MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn out dense
 CONTROLS = 32
-PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 MAX_DETAIL = 512
 NUMBERS = 1 << 25  # activations of the pilot in memory at once: 128 MB
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from analysis.statistics.declaration import Statistic
 
 PAIR_CUT = 0.8
+SAME_CUT = 0.95  # both cosines above it: the same latent twice, which is no rival of a mirror image
+PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 _BLOCK = 1024
 _LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
 
@@ -21,7 +23,20 @@ STATISTICS = (
               " duplicates. By chance about 0.01 to 0.03 at the widths in use.",
               "R", "reported about Sun et al. 2025; both cosines: our own", _ALONE),
     Statistic("partner", "Partner", "", "scalar", "latent",
-              "The latent with which the antipodality is reached.", "R", "reported about Sun et al. 2025", _ALONE),
+              "The latent with which the antipodality is reached. A latent that points the same way gives its place to"
+              f" a mirror image: where the nearest mirror image has a product of at least {PAIR_CUT}, or of at least"
+              f" {PARTNER_CUT} while both cosines with the other exceed {SAME_CUT}, it is the partner, and the"
+              " antipodality is its product.", "R", "reported about Sun et al. 2025; mirror before duplicate: our own",
+              _ALONE),
+    Statistic("mirror", "Nearest mirror image", "", "scalar", "latent",
+              "The latent with the largest cosine product among those with both cosines negative.", "O", "our own",
+              "no_mirror"),
+    Statistic("mirror_score", "Product with the nearest mirror image", "", "scalar", "latent",
+              "Encoder cosine times decoder cosine, both negative, with the nearest mirror image.", "O", "our own",
+              "no_mirror"),
+    Statistic("duplicate_score", "Product with the nearest copy", "", "scalar", "latent",
+              "Largest product of encoder cosine and decoder cosine, both positive, with any other latent.", "O",
+              "our own", "no_copy"),
     Statistic("cos_enc", "Encoder cosine", "", "scalar", "latent",
               "Cosine of the encoder directions of the latent and its partner.", "O", "our own", _ALONE),
     Statistic("cos_dec", "Decoder cosine", "", "scalar", "latent",
@@ -29,7 +44,8 @@ STATISTICS = (
     Statistic("mutual", "Mutual", "", "scalar", "latent",
               "Each of the two is the other's partner.", "O", "our own"),
     Statistic("is_pair", "Antipodal pair", "", "scalar", "latent",
-              f"Mutual partners with antipodality of at least {PAIR_CUT} and both cosines negative: mirror images.",
+              f"Each is the other's nearest mirror image, with a product of at least {PAIR_CUT} and both cosines"
+              " negative. A copy of one of the two is no rival: it is a near-duplicate, and the pair stands.",
               "O", "our own"),
     Statistic("duplicate_of", "Near-duplicate", "", "scalar", "latent",
               f"The latent with the largest cosine product of at least {PAIR_CUT} and both cosines positive: the same"
@@ -58,6 +74,9 @@ class Partners(NamedTuple):
     mutual: Tensor  # bool
     is_pair: Tensor  # bool
     duplicate_of: Tensor  # int64, -1: none
+    duplicate_score: Tensor  # float64: of the nearest with both cosines positive, NaN: none
+    mirror: Tensor  # int64: the nearest with both cosines negative, -1: none
+    mirror_score: Tensor  # float64
 
 
 def partners(encoder: Tensor, decoder: Tensor) -> Partners:
@@ -68,35 +87,62 @@ def partners(encoder: Tensor, decoder: Tensor) -> Partners:
     """
     e, d = unit_rows(encoder), unit_rows(decoder)
     real = (e.norm(dim=1) > 0.5) & (d.norm(dim=1) > 0.5)
-    found = [_block_partners(e, d, real, start) for start in range(0, len(e), _BLOCK)]
-    partner, duplicate = (torch.cat([block[n] for block in found]) for n in range(2))
+    found = [_block_nearest(e, d, real, start) for start in range(0, len(e), _BLOCK)]
+    nearest, same, mirror = (torch.cat([block[n] for block in found]) for n in range(3))
     usable = real & (real.sum() > 1)
-    partner = torch.where(usable, partner, -1)
-    other = partner.clamp(min=0)
-    cos_enc, cos_dec = ((rows * rows[other]).double().sum(1) for rows in (e, d))
-    score = torch.where(usable, cos_enc * cos_dec, torch.nan)
-    mutual = usable & (partner[other] == torch.arange(len(e), device=e.device))
-    is_pair = mutual & (score >= PAIR_CUT) & (cos_enc < 0) & (cos_dec < 0)
+    to_same, to_mirror = (_cosines(e, d, other) for other in (same, mirror))
+    matched = (mirror >= 0) & (mirror[mirror.clamp(min=0)] == torch.arange(len(e), device=e.device))
+    is_pair = usable & matched & (to_mirror.product >= PAIR_CUT)
+    twin = (same == nearest) & (to_same.enc > SAME_CUT) & (to_same.dec > SAME_CUT)
+    turned = (to_mirror.product >= PAIR_CUT) | (twin & (to_mirror.product >= PARTNER_CUT))
+    partner = torch.where(usable, torch.where(turned, mirror, nearest), -1)
+    to_partner = _cosines(e, d, partner)
+    mutual = usable & (partner[partner.clamp(min=0)] == torch.arange(len(e), device=e.device))
     return Partners(
-        score,
+        to_partner.product,
         partner,
-        torch.where(usable, cos_enc, torch.nan),
-        torch.where(usable, cos_dec, torch.nan),
+        to_partner.enc,
+        to_partner.dec,
         mutual,
         is_pair,
-        torch.where(usable, duplicate, -1),
+        torch.where(to_same.product >= PAIR_CUT, same, -1),
+        to_same.product,
+        mirror,
+        to_mirror.product,
     )
 
 
-def _block_partners(e: Tensor, d: Tensor, real: Tensor, start: int) -> tuple[Tensor, Tensor]:
+class _Cosines(NamedTuple):
+    """[N] float64 each, NaN where there is no other latent."""
+
+    enc: Tensor
+    dec: Tensor
+
+    @property
+    def product(self) -> Tensor:
+        return self.enc * self.dec
+
+
+def _cosines(e: Tensor, d: Tensor, other: Tensor) -> _Cosines:
+    """With one other latent each [N] int64, -1: none."""
+    there = other.clamp(min=0)
+    return _Cosines(*(torch.where(other >= 0, (rows * rows[there]).double().sum(1), torch.nan) for rows in (e, d)))
+
+
+def _block_nearest(e: Tensor, d: Tensor, real: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+    """By the largest product: of all latents, of those that point the same way, of mirror images; -1: none."""
     stop = min(start + _BLOCK, len(e))
     cos_enc = e[start:stop] @ e.T
     product = cos_enc * (d[start:stop] @ d.T)
     itself = torch.arange(start, stop, device=e.device)
     product[itself - start, itself] = -torch.inf
     product[:, ~real] = -torch.inf  # a zero row's product of 0 would beat every negative one
-    same = torch.where(cos_enc > 0, product, -torch.inf).max(1)
-    return product.max(1).indices, torch.where(same.values >= PAIR_CUT, same.indices, -1)
+    product[~real[start:stop]] = -torch.inf
+    alike = product.where(product > 0, -torch.inf)  # the signs agree; which sign, one cosine says
+    sides = (product, alike.where(cos_enc > 0, -torch.inf), alike.where(cos_enc < 0, -torch.inf))
+    found = [side.max(1) for side in sides]
+    nearest, same, mirror = (torch.where(one.values > -torch.inf, one.indices, -1) for one in found)
+    return nearest, same, mirror
 
 
 def unit_rows(rows: Tensor) -> Tensor:

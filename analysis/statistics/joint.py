@@ -13,7 +13,7 @@ from analysis.statistics.plan import PairPlan, Setup
 
 REACH, PER_SD = 8, 4
 BINS = 2 * REACH * PER_SD
-R2_CUT, GAIN_CUT, COFIRE_CUT = 0.8, 0.15, 0.1
+R2_CUT, GAIN_CUT, COFIRE_CUT = 0.8, 0.5, 0.1
 
 STATISTICS = (
     Statistic("correlation", "corr(z, p)", "", "scalar", "pair",
@@ -26,7 +26,8 @@ STATISTICS = (
     Statistic("r2_single", "Best single R²", "share of variance", "scalar", "pair",
               "The same for the better one of the two latents alone: the control of the joint R².", "O", "our own"),
     Statistic("joint_1d", "One signed axis", "", "scalar", "pair",
-              f"Joint R² at least {R2_CUT}, at least {GAIN_CUT} above the better single latent, and the two fire"
+              f"Joint R² at least {R2_CUT}; of what the better single latent leaves unexplained, the two together"
+              f" explain at least {GAIN_CUT:.0%}, (joint R² - best single R²) / (1 - best single R²); and the two fire"
               f" together less than {COFIRE_CUT:.0%} as often as independent latents of these densities would.",
               "O", "our own"),
     Statistic("coverage", "Coverage", "share of tokens", "scalar", "pair",
@@ -41,6 +42,15 @@ STATISTICS = (
               "Number of counted tokens by z, in standard deviations of z; the outermost bins hold what lies beyond.",
               "O", "our own"),
 )  # fmt: skip
+
+
+def is_one_axis(r2: float, single: float, cofiring_ratio: float) -> bool:
+    """Whether two latents are one signed axis.
+
+    Args:
+        r2: of p from z. single: of p from the better latent alone. cofiring_ratio: against independence.
+    """
+    return r2 >= R2_CUT and r2 - single >= GAIN_CUT * (1 - single) and cofiring_ratio < COFIRE_CUT
 
 
 class JointSummary(NamedTuple):

@@ -13,6 +13,8 @@ from store.vocabulary import Statement
 REASONS: Sentences = {
     "few_groups": "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
     "no_directions": "needs an encoder and a decoder direction, and another latent",
+    "no_mirror": "no other latent has both cosines negative",
+    "no_copy": "no other latent has both cosines positive",
     "no_bias": "the SAE has no decoder bias, or it is zero",
     "silent": "never fired on this text",
     "silent_on_ordinary": "never fired on an ordinary token of this text",

@@ -69,6 +69,11 @@ class Latent(Base):
     mutual: Mapped[bool]
     is_pair: Mapped[bool]
     duplicate_of: Mapped[int | None]
+    duplicate_score: Mapped[float | None] = mapped_column(
+        doc="Largest product of two positive cosines with another latent: how near the nearest copy is"
+    )
+    mirror: Mapped[int | None] = mapped_column(doc="The latent nearest to its mirror image: both cosines negative")
+    mirror_score: Mapped[float | None] = mapped_column(doc="Product of the two cosines with it")
     cos_bias: Mapped[float | None]
     decoder_norm: Mapped[float | None]
     quantiles: Mapped[dict[str, Any] | None] = mapped_column(doc="Of the firing activations")  # {"0.05": a, ...}

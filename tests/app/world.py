@@ -210,6 +210,7 @@ def _latent(key: int, index: int) -> Latent:
     score = 0.89 if mirror is not None else 0.95 if twin is not None else 0.02
     sign = 1 if twin is not None else -1
     missing = ("mean", "std", "skewness", "max", "top_tokens", "histogram")
+    partner = mirror if mirror is not None else twin if twin is not None else (index + 1) % WIDTH
     return Latent(
         analysis_id=key,
         index=index,
@@ -227,10 +228,13 @@ def _latent(key: int, index: int) -> Latent:
         antipodality=None if dead else score,
         cos_enc=None if dead else sign * 0.95,
         cos_dec=None if dead else sign * 0.94,
-        partner=None if dead else mirror if mirror is not None else twin if twin is not None else (index + 1) % WIDTH,
+        partner=None if dead else partner,
         mutual=mirror is not None or twin is not None,
         is_pair=mirror is not None,
         duplicate_of=twin,
+        duplicate_score=None if dead or sign < 0 else score,
+        mirror=None if dead or sign > 0 else partner,
+        mirror_score=None if dead or sign > 0 else score,
         cos_bias=None if dead else 0.1,
         decoder_norm=1.0,
         quantiles=None if dead else {"0.05": 0.5, "0.5": 2.0, "0.99": 8.0 + index},

@@ -18,6 +18,7 @@ CHANGED = {
     "0010": {"latent", "pair", "label", "association", "experiment", "verdict"},
     "0011": {"analysis"},
     "0013": {"run"},
+    "0015": {"latent"},
 }
 """Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from analysis.run.rows.plain import Row, number, numbers
 from analysis.statistics.geometry import Partners
-from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, JointSummary
+from analysis.statistics.joint import JointSummary, is_one_axis
 from store.vocabulary import Statement
 
 _FLAT: Statement = {"code": "one_flat"}
@@ -60,7 +60,7 @@ def _is_one_axis(row: Row) -> bool:
     r2, single, ratio = row["r2"], row["r2_single"], row["cofiring_ratio"]
     if r2 is None or single is None or ratio is None:
         return False
-    return bool(r2 >= R2_CUT and r2 - single >= GAIN_CUT and ratio < COFIRE_CUT)
+    return is_one_axis(r2, single, ratio)
 
 
 def _reasons(row: Row) -> dict[str, Statement]:

@@ -149,7 +149,8 @@ def test_every_statistic_has_words_and_every_shown_value_a_statistic(store: Engi
         known = {statistic.name: statistic for statistic in session.scalars(select(Statistic))}
     assert all(s.definition and s.title and s.source and s.grade in "PRO" for s in known.values())
     shown = {"density", "mean", "std", "skewness", "max", "mass_share", "antipodality", "cos_enc", "cos_dec", "partner",
-             "mutual", "is_pair", "duplicate_of", "cos_bias", "decoder_norm", "quantiles", "borderline", "is_dense",
+             "mutual", "is_pair", "duplicate_of", "duplicate_score", "mirror", "mirror_score", "cos_bias",
+             "decoder_norm", "quantiles", "borderline", "is_dense",
              "r2", "r2_single", "correlation", "joint_1d", "coverage", "dead_zone", "cofiring", "cofiring_ratio",
              "l0", "fvu", "histogram", "top_tokens", "top_tokens_mass", "promoted", "suppressed", "examples",
              "position_context", "position_paragraph", "position_sentence"}  # fmt: skip

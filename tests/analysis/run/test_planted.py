@@ -14,7 +14,7 @@ from analysis.reading.sae import LoadedSae, load_sae
 from analysis.statistics.density import Density
 from analysis.statistics.examples import Examples
 from analysis.statistics.histogram import BINS, Histogram
-from analysis.statistics.joint import COFIRE_CUT, GAIN_CUT, R2_CUT, Joint, JointSummary
+from analysis.statistics.joint import Joint, JointSummary, is_one_axis
 from analysis.statistics.moments import Moments
 from analysis.statistics.positions import KINDS as KINDS_OF_POSITION
 from analysis.statistics.positions import Positions
@@ -56,8 +56,7 @@ def is_joint_1d(joint: JointSummary, pair: int) -> bool:
     """As docs/methods.md §3 has it."""
     single = max(float(joint.r2_first[pair]), float(joint.r2_second[pair]))
     chance = float(joint.first[pair] * joint.second[pair]) / joint.tokens
-    r2 = float(joint.r2[pair])
-    return r2 >= R2_CUT and r2 - single >= GAIN_CUT and float(joint.both[pair]) < COFIRE_CUT * chance
+    return is_one_axis(float(joint.r2[pair]), single, float(joint.both[pair]) / chance)
 
 
 @seeds
@@ -78,6 +77,48 @@ def test_a_signed_direction_is_a_pair_and_one_axis(seed: int, tmp_path: Path) ->
     density = found.panel[Density].summarise().density
     assert density[:2].min() > 0.4
     assert float(density[:2].sum()) == pytest.approx(1.0, abs=0.05)
+
+
+SHARES, SCALES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
+LOPSIDED = [(share, scale) for share in SHARES for scale in SCALES]
+"""Of the positive pole: on what share of tokens it is on; and how long the negative one's swings are beside its."""
+
+
+@pytest.fixture(scope="module")
+def lopsided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tensor, JointSummary]:
+    """36 signed axes, and one more whose mirror image is on for the far end of a noise only."""
+    axes = len(LOPSIDED)
+    world = text_world(0, axes + 1)
+    random = torch.Generator().manual_seed(0)
+    shape = world.x.shape[:2]
+    for axis, (share, scale) in enumerate([*LOPSIDED, (0.5, 0.0)]):
+        size = torch.empty(shape).exponential_(generator=random)
+        positive = torch.rand(shape, generator=random) < share
+        world.x[..., axis] = 4 * torch.where(positive, size, -scale * size)
+    world.x[..., axes] += torch.randn(shape, generator=random)
+    rows = torch.cat([torch.eye(axes + 1), -torch.eye(axes + 1)])
+    bias = torch.zeros(len(rows))
+    bias[-1] = -1.5
+    sae = load_sae(str(sae_folder(tmp_path_factory.mktemp("lopsided"), rows, rows, bias, kind="TopK", k=axes + 1)))
+    found = measure(sae, world)
+    joint = found.panel[Joint].summarise()
+    places = torch.tensor([found.pair(axis, axis + axes + 1) for axis in range(axes + 1)])
+    return places, joint
+
+
+def test_lopsided_axes_are_axes(lopsided: tuple[Tensor, JointSummary]) -> None:
+    """docs/methods.md §3: a better half that explains more than 0.85 alone leaves no absolute gain of 0.15."""
+    places, joint = lopsided
+    better = torch.maximum(joint.r2_first, joint.r2_second)[places[:-1]]
+    assert int((better > 0.85).sum()) >= 6
+    assert [is_joint_1d(joint, int(place)) for place in places[:-1]] == [True] * len(LOPSIDED)
+
+
+def test_half_an_axis_is_none(lopsided: tuple[Tensor, JointSummary]) -> None:
+    places, joint = lopsided
+    assert joint.r2[places[-1]] > 0.9
+    assert joint.second[places[-1]] > 0
+    assert not is_joint_1d(joint, int(places[-1]))
 
 
 @seeds

@@ -31,7 +31,8 @@ def pair_row(r2: float, single: float, ratio: float, first: float = 300, second:
     )  # fmt: skip
     yes, index = torch.tensor([True, True]), torch.tensor([1, 0])
     two = torch.tensor([0.9, 0.9], dtype=torch.float64)
-    geometry = Partners(two, index, -two, -two, yes, yes, torch.tensor([-1, -1]))
+    nobody = torch.tensor([-1, -1])
+    geometry = Partners(two, index, -two, -two, yes, yes, nobody, two * torch.nan, index, two)
     (row,) = pair_rows(torch.tensor([0]), torch.tensor([1]), joint, geometry)
     return row
 
@@ -41,8 +42,10 @@ def pair_row(r2: float, single: float, ratio: float, first: float = 300, second:
     [
         (R2_CUT + 0.01, 0.5, 0.0, True),
         (R2_CUT - 0.01, 0.5, 0.0, False),
-        (0.95, 0.95 - GAIN_CUT - 0.01, 0.0, True),
-        (0.95, 0.95 - GAIN_CUT + 0.01, 0.0, False),
+        (0.95, 0.89, 0.0, True),  # 0.06 of the 0.11 that the better one leaves
+        (0.95, 0.91, 0.0, False),  # 0.04 of 0.09
+        (1 - GAIN_CUT * 0.04 + 0.001, 0.96, 0.0, True),
+        (1 - GAIN_CUT * 0.04 - 0.001, 0.96, 0.0, False),
         (0.95, 0.5, COFIRE_CUT - 0.01, True),
         (0.95, 0.5, COFIRE_CUT + 0.01, False),
     ],
@@ -70,7 +73,7 @@ def test_a_value_that_is_not_there_has_its_reason_and_only_then() -> None:
     assert (one["density_low"], one["partner"], one["is_dense"], one["reasons"]) == (0.05, 1, False, {})
     assert (other["density_low"], other["partner"], other["is_dense"]) == (None, None, True)
     assert set(other["reasons"]) == {"density_low", "partner"}
-    assert "document groups" in other["reasons"]["density_low"]
+    assert other["reasons"]["density_low"] == {"code": "few_groups"}
 
 
 def no_plan() -> Any:
@@ -95,7 +98,7 @@ def planned(dense: list[float], sparse: list[float]) -> Any:
         decoder = rows
 
     nothing = torch.full((n,), -1)
-    geometry = Partners(torch.zeros(n), nothing, nothing, nothing, nothing > 0, nothing > 0, nothing)
+    geometry = Partners(torch.zeros(n), nothing, nothing, nothing, nothing > 0, nothing > 0, *[nothing] * 4)
     x = torch.ones(2000, d)
     x[:, 0] = torch.arange(2000)
     return Weights(), geometry, Pilot(x, encode), 0.1, torch.zeros(0, dtype=torch.int64)

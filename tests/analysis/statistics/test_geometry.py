@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from analysis.statistics import geometry
-from analysis.statistics.geometry import PAIR_CUT, Partners, bias_cosine, partners, promoted_tokens, unit_rows
+from analysis.statistics.geometry import (
+    PAIR_CUT,
+    PARTNER_CUT,
+    SAME_CUT,
+    Partners,
+    bias_cosine,
+    partners,
+    promoted_tokens,
+    unit_rows,
+)
 
 torch.set_num_threads(1)
 
@@ -24,19 +33,23 @@ def random_rows(seed: int, latents: int, d: int) -> tuple[Tensor, Tensor]:
 
 
 def all_pairs(encoder: Tensor, decoder: Tensor) -> dict[str, list[float]]:
-    """Partner and duplicate of each latent, by a loop over all others."""
+    """Partner, nearest copy and nearest mirror image of each latent, by a loop over all others."""
     e, d = (rows.double().numpy() / np.linalg.norm(rows.double().numpy(), axis=1, keepdims=True)
             for rows in (encoder, decoder))  # fmt: skip
-    found: dict[str, list[float]] = {"partner": [], "score": [], "cos_enc": [], "cos_dec": [], "duplicate_of": []}
+    names = ("partner", "score", "cos_enc", "cos_dec", "duplicate_of", "duplicate_score", "mirror", "mirror_score")
+    found: dict[str, list[float]] = {name: [] for name in names}
     for i in range(len(e)):
         others = [(float(e[i] @ e[j]), float(d[i] @ d[j]), j) for j in range(len(e)) if j != i]
-        enc, dec, j = max(others, key=lambda o: (o[0] * o[1], -o[2]))
-        same = [o for o in others if o[0] > 0 and o[1] > 0 and o[0] * o[1] >= PAIR_CUT]
-        found["partner"].append(j)
-        found["score"].append(enc * dec)
-        found["cos_enc"].append(enc)
-        found["cos_dec"].append(dec)
-        found["duplicate_of"].append(max(same, key=lambda o: (o[0] * o[1], -o[2]))[2] if same else -1)
+        best, same, mirror = (
+            max(some, key=lambda o: (o[0] * o[1], -o[2]), default=(math.nan, math.nan, -1))
+            for some in (others, [o for o in others if min(o[:2]) > 0], [o for o in others if max(o[:2]) < 0])
+        )
+        least = PARTNER_CUT if min(best[:2]) > SAME_CUT else PAIR_CUT
+        enc, dec, j = mirror if mirror[0] * mirror[1] >= least else best
+        row = (j, enc * dec, enc, dec, same[2] if same[0] * same[1] >= PAIR_CUT else -1, same[0] * same[1],
+               mirror[2], mirror[0] * mirror[1])  # fmt: skip
+        for name, value in zip(names, row, strict=True):
+            found[name].append(value)
     return found
 
 
@@ -51,7 +64,8 @@ def test_partners_are_those_of_all_pairs(seed: int, monkeypatch: pytest.MonkeyPa
     found, expected = partners(encoder, decoder), all_pairs(encoder, decoder)
     assert found.partner.tolist() == expected["partner"]
     assert found.duplicate_of.tolist() == expected["duplicate_of"]
-    for name in ("score", "cos_enc", "cos_dec"):
+    assert found.mirror.tolist() == expected["mirror"]
+    for name in ("score", "cos_enc", "cos_dec", "mirror_score", "duplicate_score"):
         np.testing.assert_allclose(getattr(found, name).numpy(), expected[name], atol=1e-6)
     partner = expected["partner"]
     assert found.mutual.tolist() == [partner[int(partner[i])] == i for i in range(70)]
@@ -66,7 +80,7 @@ def test_blocks_of_any_size_find_the_same(monkeypatch: pytest.MonkeyPatch) -> No
         found.append(partners(encoder, decoder))
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):
-            torch.testing.assert_close(one, two)
+            torch.testing.assert_close(one, two, equal_nan=True)
 
 
 def test_the_sign_trap() -> None:
@@ -85,6 +99,60 @@ def test_three_equal_latents_are_duplicates_and_never_pairs() -> None:
     assert found.duplicate_of.tolist() == [1, 0, 0]
     assert found.mutual.tolist() == [True, True, False]
     assert not found.is_pair.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_copy_is_no_rival_of_a_mirror_image(seed: int) -> None:
+    """docs/methods.md §2: A, a copy of A and -A, in any order, are a pair and a duplicate, not nothing."""
+    encoder, decoder = random_rows(seed, 60, 32)
+    a, copy, mirror = torch.randperm(60, generator=torch.Generator().manual_seed(seed))[:3].tolist()
+    noise = torch.Generator().manual_seed(seed + 100)
+    for other, sign, off in ((copy, 1.0, 0.02), (mirror, -1.0, 0.06)):  # the copy is nearer than the mirror image
+        for rows in (encoder, decoder):
+            own = rows[a] / rows[a].norm()
+            rows[other] = 3 * (sign * own + off * torch.randn(32, generator=noise))
+    found = partners(encoder, decoder)
+    pair = torch.nonzero(found.is_pair).flatten().tolist()
+    assert mirror in pair
+    assert len(pair) == 2
+    assert pair in (sorted([a, mirror]), sorted([copy, mirror]))
+    assert found.partner[[a, copy]].tolist() == [mirror, mirror]
+    assert found.mirror[[a, copy]].tolist() == [mirror, mirror]
+    assert found.duplicate_of[[a, copy, mirror]].tolist() == [copy, a, -1]
+    assert (found.duplicate_score[[a, copy]] > found.mirror_score[[a, copy]]).all()
+    assert (found.cos_enc[pair] < 0).all()
+    assert found.score[a] == found.mirror_score[a]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_copies_of_each_side_have_one_pair_between_them(seed: int) -> None:
+    encoder, decoder = random_rows(seed, 40, 32)
+    noise = torch.Generator().manual_seed(seed)
+    for rows in (encoder, decoder):
+        own = rows[0] / rows[0].norm()
+        for other, sign in ((1, 1.0), (2, -1.0), (3, -1.0)):
+            rows[other] = sign * own + 0.02 * torch.randn(32, generator=noise)
+    found = partners(encoder, decoder)
+    assert 2 <= int(found.is_pair.sum()) <= 4
+    assert found.is_pair[4:].sum() == 0
+    assert set(found.partner[:2].tolist()) <= {2, 3}
+    assert set(found.partner[2:4].tolist()) <= {0, 1}
+    assert found.duplicate_of[:4].tolist() == [1, 0, 3, 2]
+
+
+def test_a_weak_mirror_image_displaces_a_copy_and_not_a_neighbour() -> None:
+    """Cosines with the first: 0.99 or 0.9 the same way, -0.6 the other way (a product of 0.36)."""
+
+    def row(cosine: float, axis: int) -> Tensor:
+        return cosine * torch.eye(4)[0] + (1 - cosine**2) ** 0.5 * torch.eye(4)[axis]
+
+    for near, partner in ((0.99, 2), (0.9, 1)):
+        rows = torch.stack([row(1.0, 1), row(near, 2), row(-0.6, 3)])
+        found = partners(rows, rows)
+        assert int(found.partner[0]) == partner
+        assert int(found.mirror[0]) == 2
+        assert int(found.duplicate_of[0]) == 1
+        assert not found.is_pair.any()
 
 
 def no_partner(found: Partners, latent: int) -> bool:
