@@ -51,5 +51,8 @@ def remembered(session: Session, key: tuple[Hashable, ...], make: Callable[[], T
         key: names it; the first part is unique to the caller.
         make: reads what only a worker writes. None is not kept.
     """
-    memory, state = session.info.get("memory"), session.info.get("state")
+    memory = session.info.get("memory")
+    if memory is not None and session.info.get("expected") and not session.in_transaction():
+        session.connection()  # it learns which state it sees as it begins
+    state = session.info.get("state")
     return make() if memory is None or not state else memory.value(state, key, make)
