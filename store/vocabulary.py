@@ -9,8 +9,9 @@ Statement = dict[str, Any]
 TEXT = "text"
 """The code of what an older worker said in words that nobody can read back: {"code": "text", "text": ...}."""
 
-BOS, SPECIAL = "bos", "special"
-"""What is read and not counted: what stands before each context, and special tokens within the text."""
+BOS, SPECIAL, TEMPLATE = "bos", "special", "template"
+"""What is read and not counted: what stands before each context, special tokens within the text, and what the template
+of a conversation puts between what was said."""
 
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import UserError
 from analysis.process.plain_errors import plain_words
+from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
@@ -101,7 +102,11 @@ def open_subject(
         with plain_words(db, "repeat the command"):
             upgrade(db)  # what is found will be written beside it
     stored = look_up(db, sae, run)
-    text = Corpus(corpus or stored.settings["corpus"], stored.settings.get("text_field", "text"))
+    text = Corpus(
+        corpus or stored.settings["corpus"],
+        stored.settings.get("text_field", "text"),
+        Chat(model or stored.model_source),
+    )
     _same(f"the corpus at {text.path}", stored.corpus_sha256, text.sha256, "--corpus")
     loaded = load_sae(weights or stored.source)
     same_sae(stored, loaded, "--weights")

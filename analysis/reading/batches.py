@@ -12,7 +12,7 @@ class TokenBatch(NamedTuple):
     """B contexts, each from one document.
 
     `mask` is the one mask of the whole product: True where a token is counted. BOS, EOS, other
-    special tokens and padding are False, and so are in no numerator and no denominator.
+    special tokens, a conversation's template and padding are False, and so are in no numerator and no denominator.
     """
 
     ids: Tensor  # [B, T] int64
@@ -22,6 +22,7 @@ class TokenBatch(NamedTuple):
     start: Tensor  # [B] int64: character of the document at which the context's first own token begins
     group: Tensor  # [B] int64: which of the 64 groups of documents
     repeats: Tensor  # [B] bool: an earlier document has the very same text
+    template: Tensor  # [B, T] bool: what the template of a conversation put there; not counted
     paragraph: Tensor  # [B, T] int64: tokens since the start of the paragraph, -1 unknown
     sentence: Tensor  # [B, T] int64: tokens since the start of the sentence, -1 unknown
     begin: Tensor  # [B, T] int64: character of the document at which the token begins, -1 before and after the text

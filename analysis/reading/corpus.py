@@ -14,6 +14,7 @@ once a round.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator
@@ -217,7 +218,8 @@ class ContextStream:
         for context in contexts:
             if left <= 0:
                 break
-            counted = [number for number, token in enumerate(context.ids) if token not in self.special]
+            template = _of_template(context)
+            counted = [n for n, token in enumerate(context.ids) if token not in self.special and not template[n]]
             if len(counted) > left:
                 stop = counted[left]
                 context = Context(
@@ -242,14 +244,16 @@ class ContextStream:
         own = attention.clone()
         own[:, : len(lead)] = False
         skip = [-1] * len(lead)
+        template = _padded([[0] * len(lead) + _of_template(context) for context in contexts], width, 0).bool()
         return TokenBatch(
             ids=ids,
             attention=attention,
-            mask=own & ~torch.isin(ids, self._special),
+            mask=own & ~template & ~torch.isin(ids, self._special),
             document=torch.tensor([context.document.index for context in contexts]),
             start=torch.tensor([context.start for context in contexts]),
             group=torch.tensor([group_of(context.document.index) for context in contexts]),
             repeats=torch.tensor([context.document.repeats for context in contexts]),
+            template=template,
             paragraph=_padded([skip + context.paragraph for context in contexts], width, -1),
             sentence=_padded([skip + context.sentence for context in contexts], width, -1),
             begin=_padded([skip + context.begins for context in contexts], width, -1),
@@ -257,6 +261,15 @@ class ContextStream:
             lead=len(lead),
             cursor=cursor,
         )
+
+
+def _of_template(context: Context) -> list[int]:
+    """1 for each token all of whose characters a template put there."""
+    spans = context.document.template
+    if not spans:
+        return [0] * len(context.ids)
+    last = [bisect.bisect_right(spans, (begin, math.inf)) - 1 for begin in context.begins]
+    return [int(at >= 0 and end <= spans[at][1]) for at, end in zip(last, context.ends, strict=True)]
 
 
 def _padded(rows: list[list[int]], width: int, fill: int) -> Tensor:

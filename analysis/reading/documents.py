@@ -19,6 +19,8 @@ from typing import Any
 from analysis.errors import BadFile, UserError
 from analysis.hashing import unit_hash
 from analysis.reading import formats
+from analysis.reading.chat import COLUMN as CONVERSATION
+from analysis.reading.chat import Chat, Span, is_chat
 from analysis.reading.formats import Reading, Record
 
 BLOCK_CHARACTERS = 64_000_000
@@ -39,6 +41,8 @@ class Document:
     labels: dict[str, Any]
     repeats: bool = False
     """Whether an earlier document has the very same text: it counts, but is no example."""
+    template: tuple[Span, ...] = ()
+    """Spans of the text that a conversation's template put there."""
 
 
 @dataclass
@@ -73,15 +77,16 @@ class Corpus:
         path: a table (`.jsonl`, `.csv`, `.parquet` ...: a text field a row, every other column a label), a text
             (`.txt`, `.md`: one document a file), either compressed, or a folder of those; see `formats`.
         text_field: the column that holds the text.
+        chat: renders a row without it that has a conversation in `messages`; None refuses such rows.
 
     Raises:
         UserError: nothing at `path`, no such file in the folder, or no document in it.
         BadFile: a file of another kind, a broken one, a row without the text field.
     """
 
-    def __init__(self, path: str | Path, text_field: str = "text") -> None:
+    def __init__(self, path: str | Path, text_field: str = "text", chat: Chat | None = None) -> None:
         self.path = Path(path)
-        self.text_field = text_field
+        self.text_field, self.chat = text_field, chat
         found = formats.find(self.path)
         self.files = found.files
         self.report = ReadingReport(passed_over=found.passed_over)
@@ -103,10 +108,10 @@ class Corpus:
             return
         index, seen = 0, set[int]()
         for path in self.files:
-            for name, raw, labels in self._records(path, None):
+            for name, raw, labels, template in self._records(path, None):
                 text = _clean(raw, None)
                 if text.strip():
-                    yield Document(index, name, text, labels, _repeats(text, seen))
+                    yield Document(index, name, text, labels, _repeats(text, seen), template)
                 index += 1
 
     def shuffled(self, seed: int) -> Iterator[Document]:
@@ -126,16 +131,18 @@ class Corpus:
         digest, seen = hashlib.sha256(), set[int]()
         report = self.report
         for path in self.files:
-            for name, raw, labels in self._records(path, report):
+            for name, raw, labels, template in self._records(path, report):
                 text = _clean(raw, report)
                 report.documents += bool(text.strip())
                 report.empty_documents += not text.strip()
                 report.characters += len(text)
                 report.label_columns.update(labels.keys())
-                digest.update(json.dumps([name, text, labels], sort_keys=True, default=str).encode())
+                said = [name, text, labels, *([template] if template else [])]
+                digest.update(json.dumps(said, sort_keys=True, default=str).encode())
                 repeats = bool(text.strip()) and _repeats(text, seen)
                 report.repeated_documents += repeats
-                self._keep(Document(report.documents + report.empty_documents - 1, name, text, labels, repeats))
+                index = report.documents + report.empty_documents - 1
+                self._keep(Document(index, name, text, labels, repeats, template))
         if report.bad_lines:
             raise BadFile(
                 report.first_bad_line,
@@ -150,16 +157,18 @@ class Corpus:
         elif self._kept is not None and document.text.strip():
             self._kept.append(document)
 
-    def _records(self, path: Path, report: ReadingReport | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """(name, raw text, labels) of every record of one file."""
+    def _records(
+        self, path: Path, report: ReadingReport | None
+    ) -> Iterator[tuple[str, str, dict[str, Any], tuple[Span, ...]]]:
+        """(name, raw text, labels, what a template put into the text) of every record of one file."""
         reading, kind, stem = Reading(), formats.format_of(path), formats.stem(path)
         for record in kind.read(path, reading):
             if kind.suffix in formats.WHOLE:
-                yield stem, record.value, {}
+                yield stem, record.value, {}, ()
             elif (value := self._row(path, record, report)) is not None:
-                text = value.pop(self.text_field)
+                text, template = self._said(value, f"{path}:{record.number}")
                 labels = value if kind.typed else {name: formats.number_or_text(one) for name, one in value.items()}
-                yield f"{stem}:{record.number}", text, _moved(_plain(labels), text)
+                yield f"{stem}:{record.number}", text, _moved(_plain(labels), text), template
         if report is not None:
             report.invalid_utf8 += reading.invalid
             report.encodings[reading.encoding] += 1
@@ -167,7 +176,7 @@ class Corpus:
     def _row(self, path: Path, record: Record, report: ReadingReport | None) -> dict[str, Any] | None:
         """The row, if it has a text; what has none is counted."""
         row = record.value
-        if isinstance(row, dict) and isinstance(row.get(self.text_field), str):
+        if isinstance(row, dict) and (isinstance(row.get(self.text_field), str) or self._is_chat(row)):
             return row
         if report is not None and isinstance(row, dict) and self.text_field in row and row[self.text_field] is None:
             report.null_rows += 1
@@ -176,6 +185,18 @@ class Corpus:
             if not report.first_bad_line:
                 report.first_bad_line, report.first_bad_found = f"{path}:{record.number}", self._found(row)
         return None
+
+    def _is_chat(self, row: dict[str, Any]) -> bool:
+        return self.chat is not None and self.text_field not in row and is_chat(row.get(CONVERSATION))
+
+    def _said(self, row: dict[str, Any], where: str) -> tuple[str, tuple[Span, ...]]:
+        """Take the text out of a row, and what a template put into it."""
+        if self.text_field in row:
+            return row.pop(self.text_field), ()
+        assert self.chat is not None
+        messages = [{**one, "content": _plain(one.get("content"))} for one in row.pop(CONVERSATION)]
+        found = self.chat(messages, where)
+        return found.text, tuple(found.template)
 
     def _found(self, record: Any) -> str:
         """What a bad line holds, in words."""

@@ -274,6 +274,31 @@ def load_model(source: str, *, dtype: str = "auto", device: str = "auto", centre
     )  # fmt: skip
 
 
+def load_tokenizer(source: str) -> Any:
+    """The tokenizer alone, of what `load_model` takes.
+
+    Raises:
+        UserError: nothing there.
+        BadFile: a `.gguf` file that cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    if source == "demo":
+        from analysis.reading.demo_parts import demo_model_file
+
+        source = str(demo_model_file())
+    path = Path(source)
+    where = {"pretrained_model_name_or_path": source}
+    if path.is_file():
+        where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(**where, local_files_only=path.exists(), trust_remote_code=False)
+    except Exception as error:  # transformers raises many kinds
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(f"model '{source}': expected a tokenizer; found {type(error).__name__}: {first}") from error
+
+
 def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -16,7 +16,7 @@ from analysis.run.pipeline import Reading, Result
 from analysis.run.rows.plain import Row, plain
 from store.identity import adopt, find_model, find_sae
 from store.tables import Base, Corpus, Model, Run, Sae
-from store.vocabulary import BOS, SPECIAL
+from store.vocabulary import BOS, SPECIAL, TEMPLATE
 
 _Row = TypeVar("_Row", bound=Base)
 
@@ -99,8 +99,8 @@ def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> 
         model_id=model_id,
         corpus_id=corpus_id,
         tokens=counts["tokens"],
-        masked_tokens=counts[BOS] + counts[SPECIAL],
-        masks={name: counts[name] for name in (BOS, SPECIAL)},
+        masked_tokens=counts[BOS] + counts[SPECIAL] + counts[TEMPLATE],
+        masks={name: counts[name] for name in (BOS, SPECIAL, TEMPLATE)},
         documents=counts["documents"],
         context=config.context,
         dense_threshold=config.dense_threshold,

@@ -17,6 +17,7 @@ from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
 from analysis.process.progress import Progress, progress_bar
 from analysis.reading.batches import TokenBatch
+from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.model import LanguageModel, load_model
@@ -29,7 +30,7 @@ from analysis.run.rows.plain import plain
 from analysis.statistics.geometry import Partners, partners
 from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
-from store.vocabulary import BOS, SPECIAL
+from store.vocabulary import BOS, SPECIAL, TEMPLATE
 
 HookActivations = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
 STRIP_TOKENS = 1024
@@ -102,7 +103,7 @@ def prepare(config: AnalyzeConfig) -> Reading:
     saes = [load_sae(source) for source in expanded(config.saes)]
     check_detail(config, saes)
     check_apart(saes)
-    corpus = Corpus(config.corpus, config.text_field)
+    corpus = Corpus(config.corpus, config.text_field, Chat(config.model))
     centred = {sae.centred for sae in saes}
     if len(centred) > 1:
         raise UserError("the SAEs disagree about centred writing weights; analyze them in separate runs")
@@ -139,7 +140,7 @@ class Run:
         self.reading, self.checkpoints = reading, checkpoints
         self.geometry = [_geometry(sae) for sae in reading.saes]
         self.panels: list[Panel] = []
-        self.counts = {"tokens": 0, BOS: 0, SPECIAL: 0, "cursor": 0}
+        self.counts = {"tokens": 0, BOS: 0, SPECIAL: 0, TEMPLATE: 0, "cursor": 0}
         self.documents: set[int] = set()
         self.seconds_before = 0.0
         self._started = time.monotonic()
@@ -242,7 +243,9 @@ class Run:
         counted, read = int(batch.mask.sum()), int(batch.attention.sum())
         self.counts["tokens"] += counted
         self.counts[BOS] += len(batch.ids) * batch.lead
-        self.counts[SPECIAL] += read - counted - len(batch.ids) * batch.lead
+        template = int(batch.template.sum())
+        self.counts[TEMPLATE] += template
+        self.counts[SPECIAL] += read - counted - template - len(batch.ids) * batch.lead
         self.counts["cursor"] = batch.cursor
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
 

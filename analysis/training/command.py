@@ -18,6 +18,7 @@ from analysis.hashing import sha256_file
 from analysis.process.cache import cache_folder
 from analysis.process.progress import progress_bar
 from analysis.reading import hook_points
+from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.hook_names import parse
@@ -33,7 +34,7 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     """Train and report; returns the SAE folders. Stopped at any point, it goes on where it was."""
     for hook in config.hooks:
         parse(hook)
-    corpus = Corpus(config.corpus)
+    corpus = Corpus(config.corpus, chat=Chat(config.model))
     model = load_model(config.model, device=config.device)
     for hook in config.hooks:
         hook_points.resolve(model.module, hook)

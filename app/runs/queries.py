@@ -11,10 +11,11 @@ from app.http.errors import NotFound
 from app.shared.memory import remembered
 from app.shared.numbers import count
 from app.shared.record import Hidden, Moment, Record, columns, read
+from app.shared.statements import listed
 from store.tables import Analysis, Corpus, Model, Run, Sae
-from store.vocabulary import BOS, SPECIAL
+from store.vocabulary import BOS, SPECIAL, TEMPLATE
 
-_MASKS = {BOS: "BOS", SPECIAL: "special"}
+_MASKS = {BOS: "BOS", SPECIAL: "special", TEMPLATE: "template"}
 
 
 class RunInfo(Record):
@@ -34,7 +35,7 @@ class RunInfo(Record):
     masked_tokens: int
     """Tokens that are no text: in no numerator and no denominator"""
     masks: dict[str, int] | None
-    """The same by name, bos and special; null where an older worker counted padding among them"""
+    """The same by name, bos, special and template; null where an older worker counted padding among them"""
     documents: int
     context: int
     """Tokens per context, BOS included"""
@@ -54,7 +55,7 @@ class RunInfo(Record):
         if self.masks is None:
             return f"{count(self.masked_tokens)} special and padding tokens"
         named = [f"{count(number)} {_MASKS.get(name, name)}" for name, number in self.masks.items() if number]
-        return f"{' and '.join(named) or 'no'} tokens"
+        return f"{listed(named) or 'no'} tokens"
 
 
 def list_runs(session: Session) -> list[RunInfo]:

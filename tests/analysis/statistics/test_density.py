@@ -40,7 +40,7 @@ def one_document(document: int, acts: Tensor) -> Step:
     yes, zero = torch.ones(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.int64)
     one = torch.tensor([document])
     batch = TokenBatch(
-        *(zero, yes, yes, one, one * 0, torch.tensor([group_of(document)]), one < 0, zero, zero, zero, zero),
+        *(zero, yes, yes, one, one * 0, torch.tensor([group_of(document)]), one < 0, ~yes, zero, zero, zero, zero),
         lead=0,
         cursor=document + 1,
     )
