@@ -105,7 +105,9 @@ class AnalyzeConfig(Checked):
     controls: Annotated[int, Least(0)] = 32
     """Sparse latents that get the same detail as dense ones."""
     random_directions: Annotated[int, Least(1)] = 64
-    """Random directions whose largest score is the chance level."""
+    """Random directions that everything is measured of as of a latent."""
+    chance_directions: Annotated[int, Least(64)] = 512
+    """Further ones, on a part of the sample, that chance levels are fitted to."""
     pool: Annotated[int, Least(0)] = 512
     """Sparse latents a dense signal is tried to be rebuilt from."""
     tag: str = ""
@@ -132,6 +134,7 @@ class AnalyzeConfig(Checked):
         parts += [self.controls]
         if self.classes:
             parts += [self.class_tokens, self.random_directions, self.pool, sorted(self.cuts.items())]
+            parts += [self.chance_directions]
         return hash_of(parts)
 
 

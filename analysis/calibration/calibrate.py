@@ -1,7 +1,8 @@
 """How often each class is given where it should not be: to random directions, and to sparse latents.
 
-Random directions are held against 64 others of their kind, as latents are in a run; so are the sparse latents,
-of which some may well have a function: their rate is an upper bound of the error.
+Random directions are held against others of their kind, as latents are in a run, with the chance level of a run's
+number of latents; so are the sparse latents, of which some may well have a class: their rate is an upper bound of the
+error.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
 from analysis.run.evidence import Lenses, evidence_of, sampled, sampled_documents
 from analysis.run.panel import Panel
+from analysis.run.pilot import CONTROLS
 from analysis.run.pipeline import Run, prepare
 from analysis.run.rows.examples import documents_of
 from analysis.statistics.density import Density
@@ -60,6 +62,9 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
         groups = _groups(panel, config.dense_threshold) + ["random"] * directions
         tried = as_latents(signals, directions)
         evidence = evidence_of(reading.model, panel, tried, tags, lenses.of(panel), config.cuts)
+        # as many as a run compares: its controls are fewer
+        more = max(0, config.controls - CONTROLS)
+        evidence = replace(evidence, compared=max(1, len(signals.latents) - more))
         for each in CLASSES:
             for group, finding in zip(groups, each.judge(evidence), strict=True):
                 if group in GROUPS:

@@ -27,7 +27,7 @@ STATISTIC = declared(
     "alphabet", "Alphabet",
     f"Share of the {TOP} tokens whose logit the latent's decoder direction raises most (or lowers most) that have the"
     " same first letter; case and leading spaces do not count, and a token without a letter counts as a miss. Special,"
-    " byte and unused tokens are left out. Label: a share of at least 90 %, above every random direction, in the last"
+    " byte and unused tokens are left out. Label: a share of at least 90 %, above the chance level, in the last"
     " 20 % of the layers; computed at every layer. p: hypergeometric, against as many tokens drawn from the"
     " vocabulary, times letters and sides; q after Benjamini-Hochberg over latents.",
     "R", "90 % of 100: reported about Sun et al. 2025; p and restriction to late layers: our own",
@@ -56,7 +56,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     count, letter = count[rows, side], letter[rows, side]
     p = _p(letters, count, letter)
     q = benjamini_hochberg(p[: evidence.count])
-    chance = float(count[evidence.count :].max()) / TOP if len(count) > evidence.count else float("nan")
+    chance = evidence.level(count[evidence.count :] / TOP)
     eligible = evidence.layer + 1 > evidence.thresholds["alphabet_depth"] * evidence.lens.layers
     return [
         _finding(evidence, letters, sides[n, side[n]], int(side[n]), float(p[n]), float(q[n]), chance, eligible)

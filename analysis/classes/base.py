@@ -3,7 +3,7 @@
 A class is a file with `STATISTIC` (its declaration, for /methods), `THRESHOLDS` (what it must reach, by name),
 `ORDER` (its place among the others) and `judge(evidence) -> list[Finding]`, one finding for each detail latent.
 What holds for all: a label needs the score to reach its cut *and* to
-exceed what every one of the random directions reaches on the same text.
+exceed what random directions reach on the same text, as many as there are latents (`chance_level`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from analysis.statistics.declaration import Statistic
 from analysis.statistics.mixture import MixtureSummary
 from analysis.statistics.ranks import Order
 from analysis.statistics.signals import Signals
+from analysis.statistics.tails import chance_level
 from store.vocabulary import HOLDS, UNMEASURED, Statement
 
 
@@ -75,6 +76,23 @@ Embedding = Callable[[Tensor], Tensor]  # token ids [n] -> what the model puts i
 
 
 @dataclass(frozen=True)
+class Crowd:
+    """Many random directions on a part of the sample, massive tokens left out."""
+
+    signals: Signals
+    tags: Tags
+
+    @cached_property
+    def order(self) -> Order:
+        """Of the directions' signals."""
+        return Order(self.signals.values.T.contiguous())
+
+    def ranks_of(self, keep: Tensor) -> Tensor:
+        """[r, kept] float32: average ranks within the tokens of `keep` [n] bool."""
+        return self.order.ranks() if bool(keep.all()) else self.order.ranks(keep)[:, keep]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that the classes may look at, for one SAE. m latents with detail, r random directions, q = m + r.
 
@@ -90,12 +108,29 @@ class Evidence:
     lens: Lens
     embedding: Embedding
     thresholds: Thresholds
+    crowd: Crowd | None = None
+    compared: int | None = None
+    """Latents that a chance level is for, where they are not all those of `signals`."""
     _memory: list[Tensor] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def count(self) -> int:
         """m."""
         return len(self.signals.latents)
+
+    @property
+    def tests(self) -> int:
+        """Latents that are compared with a chance level."""
+        return self.count if self.compared is None else self.compared
+
+    def level(self, values: Tensor) -> float:
+        """What |value| of the random directions' [r] the latents of this SAE must exceed."""
+        return chance_level(values, self.tests)
+
+    @cached_property
+    def chance(self) -> Crowd:
+        """Random directions for what rests on text: many on a part of it, where there are such."""
+        return self.crowd or Crowd(self.signals.randoms(), self.tags)
 
     @property
     def documents(self) -> int:
@@ -140,12 +175,6 @@ class Evidence:
     def split(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """[q, ...] -> of the latents [m, ...], of the random directions [r, ...]."""
         return values[: self.count], values[self.count :]
-
-
-def largest(values: Tensor) -> float:
-    """Largest |value| that is a number; NaN where there is none."""
-    known = values[~values.isnan()]
-    return float(known.abs().max()) if len(known) else math.nan
 
 
 def beats(score: float, cut: float, chance: float) -> bool:

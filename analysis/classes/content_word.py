@@ -28,7 +28,7 @@ STATISTIC = declared(
     "content_word", "Content word",
     "Area under the ROC curve (AUC) for telling content words (nouns, verbs, adjectives, adverbs) from all other words"
     " by the latent's signal; 0.5 is chance. A signal that is low on content words and high on the rest counts the"
-    " same, its side is said. Label: at least 0.75, above every random direction, q below 5 %; with one vote for each"
+    " same, its side is said. Label: at least 0.75, above the chance level, q below 5 %; with one vote for each"
     " token type instead of each token, at least 0.625 on the same side (a list of frequent words passes the first and"
     " not the second); and firing itself goes along, (TPR + TNR) / 2 of at least 0.55. Control: the AUC over types."
     " Intervals over documents (jackknife of 64 groups). Sub-tokens get the tag of their word. English only.",
@@ -53,17 +53,28 @@ def judge(evidence: Evidence) -> list[Finding]:
     why = evidence.too_few_documents() or _why(evidence, known)
     if why:
         return unmeasured(why, evidence.count)
-    content = torch.isin(tag, torch.tensor([UNIVERSAL.index(name) for name in CONTENT]))
+    content = _is_content(tag)
     ranks = evidence.ranks_of(known)
     areas = _areas(ranks[: evidence.count], tag[known], evidence.group[known])
-    random = auc(ranks[evidence.count :], content[known][None])[:, 0]
     types = _over_types(evidence, known, content)
     on = evidence.signals.on[known]
     firing = (on[content[known]].double().mean(0) + (~on[~content[known]]).double().mean(0)) / 2
     q = benjamini_hochberg(areas.p[:, -1]), benjamini_hochberg(areas.p[:, :-1])
-    chance = float((random - 0.5).abs().max()) + 0.5 if len(random) else math.nan
+    chance = min(1.0, evidence.level(_random(evidence) - 0.5) + 0.5)
     share = torch.bincount(tag[known], minlength=len(UNIVERSAL)) / int(known.sum())
     return [_finding(evidence, areas, q, types, firing, share, chance, number) for number in range(evidence.count)]
+
+
+def _random(evidence: Evidence) -> Tensor:
+    """[r] float64: the AUC of each random direction."""
+    crowd = evidence.chance
+    tag = crowd.tags.values
+    known = tag >= 0
+    return auc(crowd.ranks_of(known), _is_content(tag[known])[None])[:, 0]
+
+
+def _is_content(tag: Tensor) -> Tensor:
+    return torch.isin(tag, torch.tensor([UNIVERSAL.index(name) for name in CONTENT]))
 
 
 def _why(evidence: Evidence, known: Tensor) -> Statement | None:

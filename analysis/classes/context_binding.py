@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import CONSTANT, Evidence, Finding, declared, largest, rounded, unmeasured
+from analysis.classes.base import CONSTANT, Evidence, Finding, declared, rounded, unmeasured
 from analysis.classes.stretches import Separation, separation
 from analysis.reading.tags import UNIVERSAL
 from analysis.statistics.ranks import benjamini_hochberg, normal_tail
@@ -37,7 +37,7 @@ STATISTIC = declared(
     " would give (exact mean and variance, q below 5 %), and an autocorrelation that takes at least 16 tokens to fall"
     " to half of its value at one token; and (B) its side depends on the text: within a document, stretches of 32"
     " tokens at its two poles are told apart by their words (AUC of at least 0.65, from other, not neighbouring"
-    " stretches of that document, and above every random direction and above the same with the signal shifted along"
+    " stretches of that document, and above the chance level and above the same with the signal shifted along"
     " the document), but what was learnt from other documents does not tell them apart (AUC below 0.6, its interval"
     " below that of the first). Both high means a fixed concept. Part of speech is taken out where it can be tagged."
     " Control: the AUC across documents. The label is likely, not yes, until steering moves the"
@@ -70,7 +70,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         return unmeasured({"code": "few_stretches"}, evidence.count)
     p = normal_tail(part_a.z)
     q = benjamini_hochberg(p)
-    chance = largest(part_b.within[evidence.count :])
+    chance = evidence.level(part_b.within[evidence.count :] - 0.5) + 0.5
     return [_finding(evidence, part_a, part_b, p, q, chance, number) for number in range(evidence.count)]
 
 

@@ -25,8 +25,8 @@ STATISTIC = declared(
     "α: share of the length of the latent's decoder direction that lies in the 10 directions of the residual stream"
     " to which the unembedding, the final norm's gain folded in, is least sensitive (its smallest singular values,"
     " uncentred; for LayerNorm models without the all-ones direction, which the norm removes). Label: α of at least"
-    " 0.2 and of at least three times chance, √(10/d), and above all of 1,000 random directions. Whether such a latent"
-    " regulates entropy is another question, which takes an ablation.",
+    " 0.2 and of at least three times chance, √(10/d), and above the chance level of 1,000 random directions. Whether"
+    " such a latent regulates entropy is another question, which takes an ablation.",
     "R", "α > 0.2 at d = 2304: reported about Sun et al. 2025; the cut for other widths, chance and sweep: our own",
 )  # fmt: skip
 
@@ -67,7 +67,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         return unmeasured({"code": "narrow", "width": width, "directions": directions}, evidence.count)
     share = shares(evidence)
     at = share.sweep.index(directions)
-    chance = float(share.random[:, at].max())
+    chance = evidence.level(share.random[:, at])
     band = torch.quantile(share.random, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=0)
     common = {"k": share.sweep, "chance_low": rounded(band[0]), "chance_high": rounded(band[1]), "at": share.sweep[at]}
     return [_finding(row, at, cut, chance, common) for row in share.alpha]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import CONSTANT, Evidence, Finding, beats, declared, largest, rounded
+from analysis.classes.base import CONSTANT, Evidence, Finding, beats, declared, rounded
 from analysis.reading.batches import Sample
 from analysis.reading.corpus import GROUPS
 from analysis.statistics.intervals import jackknife_ratio, t95
@@ -31,7 +31,7 @@ STATISTIC = declared(
     "Spearman correlation of the signal (the projection of what the SAE reads on the latent's decoder direction) with"
     " the token's distance, in tokens, from the start of its context, paragraph or sentence. Label: |ρ| of at least"
     " 0.4 for the distance with the largest partial |ρ| (the other two held fixed), which must be at least 0.2; above"
-    " every random direction; and q below 5 % (Benjamini-Hochberg over latents and distances). p is the larger of two:"
+    " the chance level; and q below 5 % (Benjamini-Hochberg over latents and distances). p is the larger of two:"
     " against circular shifts of the signal within contexts, whose mean and variance are computed exactly, and from the"
     " interval over documents (jackknife of 64 groups), since a shift breaks the slowest drifts at its seam. Control:"
     " the |ρ| that 95 % of the shifts stay below. Ties have average ranks.",
@@ -59,7 +59,7 @@ def judge(evidence: Evidence) -> list[Finding]:
         return [Finding(UNMEASURED, why) for _ in range(evidence.count)]
     kinds = measure(evidence)
     q = benjamini_hochberg(torch.stack([kind.p[: evidence.count] for kind in kinds.values()]))
-    chance = {name: largest(kind.rho[evidence.count :]) for name, kind in kinds.items()}
+    chance = {name: math.nan if kind.reason else _chance(evidence, name) for name, kind in kinds.items()}
     profiles = {name: _profile(evidence, name) for name, kind in kinds.items() if not kind.reason}
     return [_finding(evidence, kinds, q[:, number], chance, profiles, number) for number in range(evidence.count)]
 
@@ -76,6 +76,14 @@ def measure(evidence: Evidence) -> dict[str, Kind]:
         else _kind(evidence, name, known[name], partial[name])
         for name in KINDS
     }
+
+
+def _chance(evidence: Evidence, name: str) -> float:
+    """The |Spearman| with a distance that random directions reach."""
+    crowd = evidence.chance
+    distance = distances(crowd.signals.sample, name)
+    known = distance >= 0
+    return evidence.level(correlation(crowd.ranks_of(known), midranks(distance[known].float())[None])[:, 0])
 
 
 def distances(sample: Sample, name: str) -> Tensor:

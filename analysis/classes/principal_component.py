@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.classes.base import Evidence, Finding, beats, declared, largest, rounded, unmeasured
+from analysis.classes.base import Evidence, Finding, beats, declared, rounded, unmeasured
 from analysis.statistics.covariance import Covariance
 from store.vocabulary import NO, UNMEASURED, YES, Statement
 
@@ -24,8 +24,8 @@ THRESHOLDS = {
 STATISTIC = declared(
     "principal_component", "Principal component",
     "|cosine| of the latent's decoder direction with the first principal component of what the SAE reads (centred,"
-    " over ordinary tokens: massive and special ones would be the component). Label: above 0.75 and above every random"
-    " direction. Not measured where the first component is none of its own (its variance less than 1.2 times the"
+    " over ordinary tokens: massive and special ones would be the component). Label: above 0.75 and above the chance"
+    " level. Not measured where the first component is none of its own (its variance less than 1.2 times the"
     " second's) or is another one in the other half of the documents (|cosine| below 0.9). Control: the uncentred"
     " component, which may be the mean.",
     "R", "|cos| > 0.75: reported about Sun et al. 2025; gap and stability: our own",
@@ -51,7 +51,7 @@ def judge(evidence: Evidence) -> list[Finding]:
     why = _unfit(found, evidence)
     directions = evidence.signals.directions.double()
     cosines = directions @ found.vectors.T
-    chance = largest(cosines[evidence.count :, 0])
+    chance = evidence.level(cosines[evidence.count :, 0])
     uncentred = (directions @ found.uncentred).abs()
     return [_finding(evidence, found, cosines[n], float(uncentred[n]), chance, why) for n in range(evidence.count)]
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from analysis.classes import CLASSES, MIXTURE, UNEXPLAINED
-from analysis.classes.base import Evidence, Finding, Lens, Thresholds
+from analysis.classes.base import Crowd, Evidence, Finding, Lens, Thresholds
 from analysis.classes.null_space import sensitive_directions
 from analysis.labels import Association, LabelColumn, associate, label_columns
 from analysis.process.progress import Progress
@@ -145,12 +148,34 @@ def evidence_of(
         lens=lens,
         embedding=lambda ids: model.embedding(ids).cpu(),
         thresholds=thresholds,
+        crowd=_crowd(panel, signals.sample, tags),
     )
+
+
+def _crowd(panel: Panel, sample: Sample, tags: Tags) -> Crowd | None:
+    """The further random directions, with the tags of their part of the sample; None where none were asked for."""
+    held = panel.all(Contexts)
+    if len(held) < 2:
+        return None
+    signals = _signals(held[1])
+    mine = torch.isin(_places(sample), _places(signals.sample))
+    values = tags.values[mine[sample.context]]
+    return Crowd(signals.kept(), tags._replace(values=values[signals.ordinary]))
+
+
+def _places(sample: Sample) -> Tensor:
+    """[contexts] int64: each one's document and first character."""
+    _, sizes = torch.unique_consecutive(sample.context, return_counts=True)
+    return sample.document * 2**32 + sample.begin[sizes.cumsum(0) - sizes]
 
 
 def sampled(panel: Panel) -> Signals:
     """The panel's signals on the sample, massive tokens still in, on the CPU."""
-    found = panel[Contexts].summarise()
+    return _signals(panel[Contexts])
+
+
+def _signals(held: Contexts) -> Signals:
+    found = held.summarise()
     sample = Sample(*(part.cpu() for part in found.sample))
     return Signals(sample, *(part.cpu() for part in found[1:]))
 

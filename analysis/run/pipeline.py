@@ -57,7 +57,7 @@ class Reading:
         config = self.config
         tokens = config.class_tokens if config.classes else 0
         size = config.context, config.contexts, self.model.vocab_size
-        return Settings(*size, config.seed, tokens, config.dense_threshold)
+        return Settings(*size, config.seed, tokens, config.dense_threshold, config.chance_directions)
 
     @property
     def draw(self) -> Draw:

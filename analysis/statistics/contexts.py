@@ -20,6 +20,7 @@ from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import mix_bits
 from analysis.statistics.signals import Signals
 
+CROWD_TOKENS = 16_384  # on which many random directions are held: their scores are blurred by a hundredth
 _FREE = torch.iinfo(torch.int64).max
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")
 _FACTS = ("document", "start", "group", "length")
@@ -68,7 +69,11 @@ class Contexts(Accumulator):
         if not settings.class_tokens:
             return {}
         tokens = max(settings.class_tokens, settings.context)  # room for one context at least
-        return {"sample": cls(plan.latents, setup.directions, plan.pivot, tokens, settings.seed)}
+        made = {"sample": cls(plan.latents, setup.directions, plan.pivot, tokens, settings.seed)}
+        if settings.crowd:  # the same keys: its contexts are among the sample's
+            few = min(tokens, max(CROWD_TOKENS, settings.context))
+            made["crowd"] = cls(plan.latents[:0], setup.crowd, plan.pivot, few, settings.seed)
+        return made
 
     def update(self, step: Step) -> None:
         """Keep the contexts with the smallest keys of those there are and those that come."""
@@ -85,7 +90,7 @@ class Contexts(Accumulator):
         mine = torch.nonzero(target[counted.row] >= 0).flatten()
         rows: State = {name: getattr(counted, name)[mine].int() for name in _PLACES}
         rows |= {"slot": target[counted.row[mine]], "ordinary": counted.ordinary[mine]}
-        rows |= {"on": step.columns(self.latents)[mine] > 0, "values": (step.x[mine] - self.pivot) @ self.directions.T}
+        rows |= {"on": step.columns(self.latents)[mine] != 0, "values": (step.x[mine] - self.pivot) @ self.directions.T}
         self._put(rows)
 
     def merge(self, other: Self) -> None:

@@ -49,6 +49,7 @@ class Settings(NamedTuple):
     seed: int
     class_tokens: int = 0  # size of the sample the classes look at; 0: no classes
     threshold: float = 0.1  # density above which a latent is dense
+    crowd: int = 0  # random directions, beside the plan's, that chance levels of text are fitted to
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,10 @@ class Setup:
     def directions(self) -> Tensor:
         """[m + r, D] unit vectors whose projections are the signals: the detail latents', then the random ones."""
         return torch.cat([unit_rows(self.sae.decoder[self.plan.latents]), self.plan.random])
+
+    @cached_property
+    def crowd(self) -> Tensor:
+        """[crowd, D] unit vectors, uniform on the sphere, none of them the plan's."""
+        generator = torch.Generator().manual_seed((self.settings.seed << 8) + 0xC0)
+        drawn = torch.randn(self.settings.crowd, self.sae.decoder.shape[1], generator=generator)
+        return unit_rows(drawn).to(self.sae.decoder.device)

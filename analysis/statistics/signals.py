@@ -22,7 +22,7 @@ class Signals(NamedTuple):
     sample: Sample
     latents: Tensor  # [m] int64
     values: Tensor  # [n, q] float32: u . (x - mean of x), u the unit direction
-    on: Tensor  # [n, m] bool: the latent fires, on the positive side if it has two
+    on: Tensor  # [n, m] bool: the latent fires, on either side if it has two
     ordinary: Tensor  # [n] bool: not a massive token of this layer
     directions: Tensor  # [q, D] float32: unit vectors
 
@@ -30,6 +30,13 @@ class Signals(NamedTuple):
     def random(self) -> int:
         """How many random directions."""
         return self.values.shape[1] - len(self.latents)
+
+    def randoms(self) -> Signals:
+        """The random directions alone."""
+        m = len(self.latents)
+        return self._replace(
+            latents=self.latents[:0], values=self.values[:, m:], on=self.on[:, :0], directions=self.directions[m:]
+        )
 
     def kept(self) -> Signals:
         """The same without massive tokens, which would rule every rank of the tails and every mean."""

@@ -26,7 +26,7 @@ class ScoreInfo(Record):
     cut: Number = None
     """What the score must reach: a setting of the run"""
     chance: Number = None
-    """What the largest of 64 random directions reaches on the same text"""
+    """What random directions reach on the same text, as many as there are latents"""
     control: Number = None
     """The same measure where it must not hold; see the class's definition"""
     p: Number = None

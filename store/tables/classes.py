@@ -25,7 +25,7 @@ class Score(Base):
     label: Mapped[str] = mapped_column(String(12))
     score: Mapped[float | None]
     cut: Mapped[float | None]  # the score must reach it; cuts are settings of the run
-    chance: Mapped[float | None]  # what the largest of the random directions reaches on the same text
+    chance: Mapped[float | None]  # what random directions reach on the same text
     control: Mapped[float | None]  # the same measure where it must not hold; which one, the class's declaration says
     p: Mapped[float | None]  # where a test is made
     q: Mapped[float | None]  # after Benjamini-Hochberg over the SAE's latents with detail

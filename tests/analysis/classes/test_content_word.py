@@ -11,10 +11,11 @@ from scipy import stats
 from torch import Tensor
 
 from analysis.classes import content_word
-from analysis.classes.base import Evidence, Finding
+from analysis.classes.base import Crowd, Evidence, Finding
 from analysis.reading.batches import Sample
 from analysis.reading.taggers import CONTENT, UNIVERSAL
 from analysis.reading.tags import Tags
+from analysis.statistics.signals import Signals
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, said, sample_of, slow_noise
 
@@ -74,6 +75,24 @@ def test_a_word_list_is_not_grammar(seed: int) -> None:
     assert found.control < 0.625
     assert found.label == "no"
     assert "a list of frequent words" in said("content_word", found)
+
+
+@seeds
+def test_where_every_direction_leans_on_content_none_of_them_is_found(seed: int) -> None:
+    """A loud dimension that follows content words: 0.75 does not bind, and the largest of 16 lets many pass."""
+    sample, tag = text(seed)
+    random = torch.Generator().manual_seed(seed)
+    x = torch.randn(len(tag), 24, generator=random)
+    x[:, 0] += 3 * is_content(tag)
+    directions = torch.nn.functional.normalize(torch.randn(200 + 512, 24, generator=random), dim=1)
+    values = x @ directions.T
+    crowd = evidence(sample, values[:, 200:]).signals
+    crowd = Signals(sample, crowd.latents[:0], values[:, 200:], crowd.on[:, :0], crowd.ordinary, directions[200:])
+    plain = judged(sample, tag, values[:, :200])
+    made = judged(sample, tag, values[:, :200], crowd=Crowd(crowd, Tags(tag, "planted", None)))
+    assert labels(plain).count("yes") >= 5
+    assert labels(made).count("yes") <= 1
+    assert all(0.75 < each.chance <= 1 for each in made)
 
 
 @seeds

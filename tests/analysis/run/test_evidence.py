@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -16,8 +17,12 @@ from analysis.calibration.calibrate import rates
 from analysis.classes import CLASSES
 from analysis.config import parse_cuts
 from analysis.errors import UserError
+from analysis.process.checkpoint import Checkpoints
+from analysis.reading.tags import Tags
+from analysis.run import pipeline
 from analysis.run.analyze import analyze
-from analysis.run.evidence import remainder
+from analysis.run.evidence import Lenses, evidence_of, remainder, sampled
+from analysis.statistics import contexts
 from app.classes.sentences import score_said
 from store.digest import digest
 from store.session import make_engine
@@ -168,6 +173,30 @@ def test_cuts_by_name() -> None:
     for text, said in (("rho=1", "unknown cut 'rho'"), ("q=", "expected q=NUMBER"), ("q=-1", "above 0")):
         with pytest.raises(UserError, match=said):
             parse_cuts([text])
+
+
+def test_further_random_directions_see_a_part_of_the_sample_with_its_tags(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contexts, "CROWD_TOKENS", 1000)
+    reading = pipeline.prepare(parts.config(tmp_path / "none.db", chance_directions=80))
+    run = pipeline.Run(reading, Checkpoints(tmp_path, "crowd"))
+    run.stream(lambda _tokens: None)
+    panel = run.panels[0]
+    signals = sampled(panel)
+    tags = Tags(torch.arange(len(signals.values)), "numbers")
+    found = evidence_of(reading.model, panel, signals, tags, Lenses(reading.model).of(panel), reading.config.cuts)
+    crowd = found.chance
+    assert crowd is found.crowd
+    assert crowd.signals.values.shape[1] == 80
+    assert 800 < len(crowd.signals.values) <= 1000 < len(found.signals.values)
+    assert len(crowd.tags.values) == len(crowd.signals.values)
+    whole, part = signals.sample, crowd.signals.sample
+    for name in ("token", "column", "begin"):
+        assert torch.equal(getattr(whole, name)[crowd.tags.values], getattr(part, name))
+    assert torch.equal(whole.document[whole.context[crowd.tags.values]], part.document[part.context])
+    both = panel.plan.random @ crowd.signals.directions.T
+    assert float(both.abs().max()) < 0.999
 
 
 def test_calibration_counts_random_directions_and_sparse_latents(parts: Parts, tmp_path: Path) -> None:
