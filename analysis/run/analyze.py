@@ -14,14 +14,13 @@ from analysis.process.checkpoint import Checkpoints
 from analysis.process.plain_errors import plain_words
 from analysis.process.progress import progress_bar
 from analysis.reading.documents import Document
-from analysis.reading.sae import slugify
 from analysis.run.evidence import Decisions, decide, sampled_documents
+from analysis.run.fit import misfits, strangers, unmeasured
 from analysis.run.pipeline import Reading, Result, analyse, check_database, prepare
 from analysis.run.rows.examples import documents_of
 from analysis.run.write import check_known, find_complete, write
 from analysis.statistics.density import Density
 from analysis.statistics.examples import Examples
-from analysis.statistics.reconstruction import Reconstruction
 from migrations.runner import current_revision, head_revision, upgrade
 from store.session import database_url, make_engine, sqlite_path, without_password
 
@@ -47,7 +46,7 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
         engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
         readers = make_engine(config.db, read_only=True)
         check_known(readers, reading.saes, reading.model)
-        for note in strangers(reading):
+        for note in strangers(reading.saes, reading.model):
             console.print(note)
         return _known(readers, reading, console) or _run(reading, engine, readers, console)
 
@@ -84,14 +83,16 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         console.print("writing")
         run_id = write(engine, result, documents, decisions)
         checkpoints.clear()
-    for note in (*mended(reading), *cut_short(result), *undetailed(result), *useless(result)):
+    told = (*mended(reading), *cut_short(result), *undetailed(result), *misfits(result))
+    for note in (*told, *unmeasured(result.panels, decisions)):
         console.print(note)
     dense = sum(
         int((panel[Density].summarise().density > reading.config.dense_threshold).sum()) for panel in result.panels
     )
     where = without_password(reading.config.db)
+    tokens, documents_read = result.counts["tokens"], result.counts["documents"]
     console.print(
-        f"run {run_id}: {result.counts['tokens']:,} tokens of {result.counts['documents']:,} documents,"
+        f"run {run_id}: {tokens:,} tokens from {documents_read:,} of the {reading.corpus.report.documents:,} documents,"
         f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {where}"
     )
     return run_id
@@ -140,17 +141,6 @@ def mended(reading: Reading) -> Iterator[str]:
         yield f"{reading.corpus.path}: not read: {few}{more}"
 
 
-def useless(result: Result) -> Iterator[str]:
-    """SAEs that rebuild the text worse than its mean would."""
-    for panel in result.panels:
-        fvu = panel[Reconstruction].summarise().fvu
-        if fvu > 1:
-            yield (
-                f"{panel.sae.source}: FVU {fvu:.2f}: it rebuilds this text worse than the mean does; what it calls"
-                " dense says little (an SAE trained for too few steps, or of another model or hook point?)"
-            )
-
-
 def undetailed(result: Result) -> Iterator[str]:
     """Dense latents that the first tokens did not show as such, and how to get their examples."""
     for panel in result.panels:
@@ -164,15 +154,6 @@ def undetailed(result: Result) -> Iterator[str]:
                 f"{panel.sae.source}: {len(missing)} dense latents have no examples or profiles, since they were rare"
                 f" in the first tokens; --detail {panel.sae.layer}:{listed}{more} keeps them"
             )
-
-
-def strangers(reading: Reading) -> Iterator[str]:
-    """SAEs whose metadata name another model: the same width is no sign that they belong together."""
-    for sae in reading.saes:
-        made_for = str(sae.details.get("metadata", {}).get("model_name") or "")
-        names = {slugify(part).rsplit("/", 1)[-1] for part in (reading.model.name, reading.model.source)}
-        if made_for and slugify(made_for.rsplit("/", 1)[-1]) not in names:
-            yield f"{sae.source}: made for {made_for}, as its metadata say; reading {reading.model.name}"
 
 
 def _tell_start(reading: Reading, checkpoints: Checkpoints, console: Console) -> None:

@@ -88,6 +88,11 @@ class Tally:
     """The same of the sparse control sample: how often the class is found where few should have it."""
 
     @property
+    def nowhere(self) -> bool:
+        """Whether it was measured on none of them."""
+        return not {*self.dense, *self.controls} - {UNMEASURED}
+
+    @property
     def controls_total(self) -> int:
         """Sparse controls that the class could be measured on."""
         return sum(count for label, count in self.controls.items() if label != UNMEASURED)
@@ -117,6 +122,19 @@ def _tallies(session: Session, analysis_id: int) -> dict[str, Tally]:
             if belongs:
                 counts[label] = counts.get(label, 0) + count
     return found
+
+
+def unmeasured(session: Session, analysis_id: int) -> list[tuple[str, str]]:
+    """Classes that could be measured on no latent of this SAE: name, and why."""
+    found = tallies(session, analysis_id)
+    names = [name for name in found if name not in NO_CLASS and found[name].nowhere]
+    reasons = {
+        name: session.scalar(
+            select(Score.statement).where(Score.analysis_id == analysis_id, Score.name == name).limit(1)
+        )
+        for name in names
+    }
+    return [(name, score_said(name, reasons[name])) for name in sorted(names, key=place_of)]
 
 
 def measured(session: Session, run: RunInfo) -> bool:

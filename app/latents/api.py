@@ -25,6 +25,7 @@ from app.latents.profiles import Histogram, Series, TokenItem
 from app.latents.queries import ChainInfo, Excerpt, LatentInfo
 from app.latents.record import read_latent
 from app.runs.queries import RunInfo
+from app.shared.fit import FitInfo
 from app.shared.links import latent_at
 from app.shared.reasons import Reasons
 from app.shared.record import Key
@@ -92,6 +93,7 @@ class LatentDetailOut(LatentOut):
     missing: list[Missing] = Field(description="Measurements that the verdict lacks")
     pair_effects: dict[str, Change] = Field(description="What changes without it and its mirror image")
     steering: list[SteeringInfo]
+    fit: list[FitInfo] = Field(description="Whether its SAE fits the model and the texts it was read on")
 
 
 @router.get("/saes/{slug:path}/latents/{index}")
@@ -112,6 +114,7 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
         "missing": ruled.missing if ruled else [],
         "pair_effects": changes(record.pair_effect),
         "steering": record.steering,
+        "fit": analysed.sae.fit,
         **_said(record.said),
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}

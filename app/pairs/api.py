@@ -11,6 +11,7 @@ from app.http.cache import Fresh
 from app.interventions.queries import Change, SteeringInfo, changes
 from app.pairs.queries import PairInfo
 from app.pairs.record import read_pair
+from app.shared.fit import FitInfo
 from app.shared.links import pair_at
 
 router = APIRouter(dependencies=[Fresh])
@@ -26,6 +27,7 @@ class PairOut(PairInfo):
     effects: dict[str, Change] = Field(description="What changes without the two; empty where they were not ablated")
     equivalent: bool | None = Field(description="The interval of the loss lies within the ablation's +- epsilon")
     steering: list[SteeringInfo]
+    fit: list[FitInfo] = Field(description="Whether their SAE fits the model and the texts it was read on")
 
 
 @router.get("/saes/{slug:path}/pairs/{first}/{second}")
@@ -43,4 +45,5 @@ def get_pair(session: SessionDep, found: SaeDep, first: Index, second: Index) ->
         effects=changes(effect),
         equivalent=None if effect is None else effect.equivalent,
         steering=record.steering,
+        fit=sae.fit,
     )

@@ -18,10 +18,12 @@ Groups = Mapping[int, Mapping[str, int]]
 
 def measured(run: RunInfo, model: ModelInfo, done: Sequence[InterventionInfo]) -> list[tuple[str, str]]:
     """Name and value, in the order one asks."""
+    of = f"{count(run.documents)} of the {count(run.corpus_documents)} documents"
+    read = f"{count(run.tokens)} tokens{run.asked} from {of}, contexts of {run.context}"
     rows = [
         ("model", f"{run.model_name}, {run.model_layers} layers, {model.family}, width {model.d_model}"),
         ("corpus", run.corpus),
-        ("read", f"{count(run.tokens)} tokens of {count(run.documents)} documents, contexts of {run.context}"),
+        ("read", read),
         ("left out", run.left_out),
         ("dense means", f"above {percent(run.dense_threshold).replace('.0', '')} of tokens"),
         ("intervals", "95 % over documents"),

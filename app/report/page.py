@@ -91,6 +91,8 @@ class ReportPage(RunPage):
     """A run in what one prints."""
 
     template = "report/report.html"
+    saes: list[SaeInfo]
+    """Its SAEs by layer."""
     words: str
     """How many of the dense latents something explains."""
     lines: list[LayerLine]
@@ -136,6 +138,7 @@ def report_page(session: Session, run: RunInfo) -> ReportPage:
         title="Report",
         nav="home",
         run=run,
+        saes=found,
         words=functions.stack_words(found, groups),
         lines=_lines(found, groups, report.set_effects(session, run)),
         groups=functions.legend(groups),

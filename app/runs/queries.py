@@ -36,7 +36,12 @@ class RunInfo(Record):
     """Tokens that are no text: in no numerator and no denominator"""
     masks: dict[str, int] | None
     """The same by name, bos, special and template; null where an older worker counted padding among them"""
+    tokens_asked: int | None
+    """Tokens that were to be read: more than `tokens` where the text ended early; null where nobody knows"""
     documents: int
+    """Of which at least one token was counted"""
+    corpus_documents: int
+    """Of the whole corpus"""
     context: int
     """Tokens per context, BOS included"""
     dense_threshold: float
@@ -48,6 +53,12 @@ class RunInfo(Record):
     n_saes: int
     n_dense: int
     n_latents: int
+
+    @property
+    def asked(self) -> str:
+        """How many tokens were to be read, where the text ended before; as it follows their number."""
+        short = self.tokens_asked is not None and self.tokens < self.tokens_asked
+        return f" (the text ended; {count(self.tokens_asked)} were asked for)" if short else ""
 
     @property
     def left_out(self) -> str:
@@ -137,6 +148,8 @@ def _complete() -> Select[Any]:
         "model_layers": Model.n_layers,
         "corpus": Corpus.name,
         "corpus_sha256": Corpus.sha256,
+        "corpus_documents": Corpus.documents,
+        "tokens_asked": Run.settings["tokens"].as_integer(),
     }
     counted = {name: counts.c[name] for name in ("n_saes", "n_dense", "n_latents")}
     return (

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.classes.queries import classes_of
+from app.classes import queries as classes
+from app.classes.groups import title_of
 from app.classes.score import ScoreInfo
 from app.interventions.dense_set import DenseSet, dense_set
 from app.interventions.queries import interventions_of, set_effects
@@ -44,6 +45,8 @@ class SaePage(RunPage):
     """What breaks without all its dense latents."""
     verdicts: list[tuple[str, str, int, str]]
     """Latents by verdict of the rule: value, words, count, address of the list; empty where it was not applied."""
+    unmeasured: list[tuple[str, str]]
+    """Classes that were not measured, with why; empty where all were."""
     training: list[tuple[str, str]]
     """The training report beside the weights: name, value."""
     details: list[tuple[str, str]]
@@ -66,12 +69,19 @@ def sae_page(session: Session, run: RunInfo, sae: SaeInfo, pin: str) -> SaePage:
         facts=sae_facts(sae),
         pairs=list_pairs(session, sae.analysis_id),
         densest=densest,
-        classes=classes_of(session, [(one.analysis_id, one.index) for one in densest]),
+        classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in densest]),
         dense_set=dense_set(ablation, whole, sae.slug),
         verdicts=[(name, words, ruled[name], _ruled(sae.slug, name, pin)) for name, words in choices],
+        unmeasured=_unmeasured(session, run, sae),
         training=flat(training or {}),
         details=flat(details),
     )
+
+
+def _unmeasured(session: Session, run: RunInfo, sae: SaeInfo) -> list[tuple[str, str]]:
+    if not classes.measured(session, run):
+        return [("classes", "This run was analysed before classes were measured, or without them.")]
+    return [(title_of(name), why) for name, why in classes.unmeasured(session, sae.analysis_id)]
 
 
 def _ruled(slug: str, verdict: str, pin: str) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
 from app.shared.densities import BAR_CUTS, Bar, CurveInfo, bars, counts_above, thresholds_of
+from app.shared.fit import FitInfo, fit_info, line_of
 from app.shared.memory import remembered
-from app.shared.record import Hidden, Record, columns, read
+from app.shared.record import Hidden, Record, columns, mapping
+from store.fit import Read, Seen, fit
 from store.tables import DENSE, Analysis, Latent, Model, Run, Sae
 
 
-class SaeInfo(Record):
-    """An SAE as one run saw it, the newest unless another is asked for."""
+class _Row(Record):
+    """What the store has of an SAE as one run saw it."""
 
     analysis_id: int = Hidden
     slug: str
@@ -59,6 +61,18 @@ class SaeInfo(Record):
         return self.n_dense / self.n_latents
 
 
+class SaeInfo(_Row):
+    """An SAE as one run saw it, the newest unless another is asked for."""
+
+    fit: list[FitInfo]
+    """Whether it fits the model and the texts it was read on"""
+
+    @property
+    def misfits(self) -> str:
+        """What of it does not, in a phrase; empty where all does."""
+        return line_of(self.fit)
+
+
 @dataclass(frozen=True)
 class Point:
     """A dot on the density-antipodality plane."""
@@ -80,13 +94,21 @@ def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
 def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     hook_out = Sae.details["hook_out"].as_string()
     named = {"analysis_id": Analysis.id, "run": Analysis.run_id, "model": Model.slug, "hook_out": hook_out}
+    told = (Sae.details, Sae.training, Model.name, Model.source, Model.fingerprint)
     statement = (
-        select(*columns(SaeInfo, Analysis, Sae, **named))
+        select(*columns(_Row, Analysis, Sae, **named), *(column.label(f"fit_{column.key}") for column in told))
         .join(Sae, Sae.id == Analysis.sae_id)
         .join(Model, Model.id == Sae.model_id)
         .where(Analysis.run_id == run.id)
     )
-    return read(session, SaeInfo, statement.order_by(Sae.layer, Sae.slug))
+    rows = session.execute(statement.order_by(Sae.layer, Sae.slug)).mappings()
+    return [SaeInfo(**row, fit=_fit(row)) for row in rows]
+
+
+def _fit(row: RowMapping) -> list[FitInfo]:
+    names = (row["fit_name"], row["fit_source"], row["fit_fingerprint"])
+    of = Read(mapping(row["fit_details"]), mapping(row["fit_training"]), row["source"], *names)
+    return [fit_info(one) for one in fit(of, Seen(row["l0"], row["fvu"], row["massive_share"]))]
 
 
 def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:

@@ -1,0 +1,125 @@
+"""Whether an SAE fits the model and the text, in words: a phrase for each of its pages, a sentence for its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.shared.numbers import NONE, THIN, fixed, number, percent
+from app.shared.record import Hidden, Record
+from app.shared.statements import Sentences, said
+from store.fit import MISFIT
+from store.vocabulary import Statement
+
+
+class FitInfo(Record):
+    """One measurement of whether an SAE fits the model and the texts it was read on"""
+
+    name: str
+    """model, l0, fvu or massive"""
+    level: str
+    """fits, note (worth knowing), or misfit"""
+    found: float | str | None
+    expected: float | str | None
+    """By its configuration or training report; of massive tokens the most that is no exception"""
+    words: str
+    phrase: str = Hidden
+    title: str = Hidden
+    shown: str = Hidden
+    against: str = Hidden
+
+    @property
+    def misfit(self) -> bool:
+        """Whether each page of the SAE says it."""
+        return self.level == MISFIT
+
+
+TITLES = {"model": "model", "l0": "L0", "fvu": "FVU", "massive": "massive tokens"}
+_BY = {"k": "k", "l0": "L0 in training", "report": "L0 in the training report"}
+
+
+def fit_info(statement: Statement) -> FitInfo:
+    """A statement of `store.fit` as pages and API say it."""
+    name = str(statement["of"])
+    return FitInfo(
+        name=name,
+        level=statement["level"],
+        found=statement["found"],
+        expected=statement["expected"],
+        words=said(statement, WORDS),
+        phrase=said(statement, PHRASES) if statement["level"] == MISFIT else "",
+        title=TITLES.get(name, name),
+        shown=_value(name, statement["found"]),
+        against=_against(name, statement),
+    )
+
+
+def _value(name: str, value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or NONE
+    return percent(value) if name == "massive" else fixed(value) if name == "fvu" else number(value)
+
+
+def _against(name: str, held: Statement) -> str:
+    """What was expected, with where that stands."""
+    value = held["expected"]
+    if value is None or not value:
+        return f"below {fixed(held['most'])}" if held.get("most") else NONE
+    if name == "l0":
+        return f"{value:.3g} ({_BY[held['by']]})"
+    return {"fvu": "{} (training report)", "massive": "at most {}"}.get(name, "{}").format(_value(name, value))
+
+
+def _times(held: Statement) -> str:
+    """Of an L0, as many times more or fewer as it is."""
+    times = held["times"]
+    return f"{number(times, 2)}{THIN}×" if times >= 1 else f"1/{number(1 / times, 2)} of"
+
+
+def _l0_phrase(held: Statement) -> str:
+    return f"L0 {number(held['found'], 2)}, {_times(held)} its {_BY[held['by']]} of {held['expected']:.3g}"
+
+
+def _l0_off(held: Statement) -> str:
+    return (
+        f"{_times(held)} its {_BY[held['by']]}: these are not the activations that it was trained on. Another model,"
+        " hook point, scale or kind of text gives that, and what is dense here may not be dense elsewhere."
+    )
+
+
+PHRASES: Sentences = {
+    "model_other": "made for {expected}",
+    "l0_more": _l0_phrase,
+    "l0_fewer": _l0_phrase,
+    "fvu_useless": "FVU {found:.2f}: the mean would rebuild as much",
+    "fvu_worse": "FVU {found:.2f} against {expected:.2f} in training",
+    "fvu_high": "FVU {found:.2f}, above {most}",
+    "massive_many": lambda held: f"{percent(held['found'])} massive tokens",
+}
+"""Of misfits, for a line that holds several."""
+WORDS: Sentences = {
+    "model_same": "The model it was made for.",
+    "model_copy": "A model of the same name from another organisation: the same where nobody changed it.",
+    "model_tuned": "One of the two is a base model, the other is tuned: most latents mean the same, not all.",
+    "model_version": "One of the two names says which version it is, the other does not.",
+    "model_other": "Its configuration names another model. That the widths agree is no sign that they belong together.",
+    "model_unnamed": "Its configuration names no model, so nobody can tell whether it is this one.",
+    "l0_near": "As many latents fire on a token as in training, within 2 ×.",
+    "l0_more": _l0_off,
+    "l0_fewer": _l0_off,
+    "l0_unknown": "Neither its configuration nor a training report says how many latents should fire.",
+    "fvu_near": "About as much is left unexplained as in training.",
+    "fvu_low": "No training report to hold it against; less is left unexplained than {most}.",
+    "fvu_worse": "More than twice what it left unexplained in training: what its latents say of this text is that much"
+    " less.",
+    "fvu_high": "So much of the variance is left unexplained that the latents tell a part of the story.",
+    "fvu_useless": "It rebuilds this text worse than the mean would; what it calls dense says little.",
+    "fvu_unknown": "It was not measured in this run.",
+    "massive_few": "Few enough to be left out of correlations, R² and FVU.",
+    "massive_many": "So many are left out of correlations, R² and FVU that these speak of the other tokens alone.",
+}
+"""On the SAE's own page."""
+
+
+def line_of(found: Sequence[FitInfo]) -> str:
+    """The misfits of one SAE, in a phrase."""
+    return "; ".join(one.phrase for one in found if one.misfit)

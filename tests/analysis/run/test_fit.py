@@ -1,0 +1,65 @@
+"""FAULTS 49 on the console: what an SAE does not fit is said when it is read, before and after."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from analysis.run.analyze import analyze
+from tests.analysis.conftest import Parts
+from tests.analysis.tiny_models import D_MODEL
+from tests.planted import sae_folder
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DENSE_LATENTS_CACHE", str(tmp_path / "cache"))
+
+
+def said(parts: Parts, folder: Path, **changes: Any) -> str:
+    printed = io.StringIO()
+    config = parts.config(folder / "run.db", saes=[str(folder)], **changes)
+    analyze(config, Console(file=printed, soft_wrap=True))
+    return printed.getvalue()
+
+
+def sae(folder: Path, metadata: dict[str, Any], report: dict[str, Any]) -> Path:
+    """Two latents on for about every token, of an SAE that says it has a fraction of that."""
+    rows = torch.nn.functional.normalize(torch.randn(8, D_MODEL, generator=torch.Generator().manual_seed(3)), dim=1)
+    sae_folder(folder, rows, rows, torch.full((8,), 0.5))
+    config = json.loads((folder / "cfg.json").read_text())
+    config["metadata"] |= metadata
+    (folder / "cfg.json").write_text(json.dumps(config))
+    (folder / "training_report.json").write_text(json.dumps({"held_out": report}))
+    return folder
+
+
+def test_a_misfit_is_told_of(parts: Parts, tmp_path: Path) -> None:
+    metadata = {"model_name": "openai-community/gpt2", "training_architecture_details": {"k": 1}}
+    folder = sae(tmp_path / "sae", metadata, {"fvu": 0.01})
+    text = said(parts, folder)
+    assert f"{folder}: made for openai-community/gpt2, as its metadata say; reading tiny-llama" in text
+    assert text.index("made for") < text.index("tokens/s")  # before it is read
+    assert f"{folder}: L0 " in text
+    assert " x its k of 1; another model" in text
+    assert f"{folder}: FVU " in text
+
+
+def test_another_organisation_is_no_other_model(parts: Parts, tmp_path: Path) -> None:
+    folder = sae(tmp_path / "sae", {"model_name": "maker/tiny-llama", "l0": 4.0}, {})
+    text = said(parts, folder)
+    assert "made for" not in text
+    assert ": L0 " not in text
+
+
+def test_classes_that_could_not_be_measured_are_named(parts: Parts, tmp_path: Path) -> None:
+    folder = sae(tmp_path / "sae", {"model_name": "tiny-llama"}, {})
+    text = said(parts, folder, tokens=1500)
+    assert "was not measured: few documents" in text
+    assert " of the 90 documents, 1 SAEs" in text
