@@ -15,6 +15,8 @@ of a conversation puts between what was said."""
 
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
+OFTEN = 0.5
+"""Share of its matched controls that an effect must exceed to be more than a push of its length."""
 
 Verdict = Literal["keep", "investigate", "prune"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

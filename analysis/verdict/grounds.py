@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.verdict.measured import EQUIVALENT, HARMFUL, NEEDED, UNCLEAR, Change, ClassFound, Measured
+from analysis.verdict.measured import EQUIVALENT, HARMFUL, NEEDED, PUSH, UNCLEAR, Change, ClassFound, Measured
 from store.vocabulary import KEEP, LATENT, LIKELY, NEITHER, NO, PRUNE, STEERED, Statement
 
 
@@ -63,14 +63,14 @@ def _of_change(change: Change, m: Measured) -> Ground:
         "epsilon": m.epsilon,
         **{name: getattr(change, name) for name in ("loss", "low", "high", "kl", "kl_low", "kl_high")},
         "moves": change.moves(m.epsilon),
-        "control": {"n": band["n"], "high": band["high"]} if known else None,
+        "control": {name: band.get(name) for name in ("n", "high", "beats")} if known else None,
     }
     return Ground("effect" if change.of == LATENT else "pair_effect", _speaks(change, m), statement)
 
 
 def _speaks(change: Change, m: Measured) -> str:
     status = change.status(m.epsilon)
-    if status in (NEEDED, HARMFUL) or (status == UNCLEAR and change.stands_out(m.epsilon)):
+    if status in (NEEDED, HARMFUL) or (status in (UNCLEAR, PUSH) and change.stands_out(m.epsilon)):
         return KEEP
     # a pair is one signal: half of it may be missed by nobody where the whole is
     return PRUNE if status == EQUIVALENT and m.causal == EQUIVALENT and change.still(m.epsilon) else NEITHER

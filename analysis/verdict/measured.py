@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from store.vocabulary import EPSILON, LIKELY, NO, STEERED, UNMEASURED, YES, Statement
+from store.vocabulary import EPSILON, LIKELY, NO, OFTEN, STEERED, UNMEASURED, YES, Statement
 
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
+PUSH = "push"  # beyond epsilon, and its matched controls reach it as often as not
 BEATS = 0.95  # share of the controls
 TRAINED = 0.2  # share of the sparse latents found again, below which retraining says nothing of the dense ones
 
@@ -50,12 +51,18 @@ class Change:
     """Measure -> what matched controls reach."""
 
     def status(self, epsilon: float) -> str:
-        """needed (the loss rises by more), harmful (it falls by more), equivalent, unclear."""
-        if self.low is not None and self.low > epsilon:
-            return NEEDED
-        if self.high is not None and self.high < -epsilon:
-            return HARMFUL
+        """needed (the loss rises by more), harmful (it falls by more), push, equivalent, unclear."""
+        needed = self.low is not None and self.low > epsilon
+        if needed or (self.high is not None and self.high < -epsilon):
+            return PUSH if self.is_push else NEEDED if needed else HARMFUL
         return EQUIVALENT if self.equivalent else UNCLEAR
+
+    @property
+    def is_push(self) -> bool:
+        """Random directions of its length change the loss as much as often as not."""
+        band = self.control.get("loss") or {}
+        beats = band.get("beats")
+        return bool(band.get("n")) and beats is not None and beats <= OFTEN
 
     def moves(self, epsilon: float) -> bool:
         """The KL's interval lies beyond epsilon: what the model says changes, whether better or worse."""
@@ -156,13 +163,15 @@ class Measured:
 
     @property
     def causal(self) -> str:
-        """beyond, equivalent, unclear, unmeasured: latent and pair taken together."""
+        """beyond, push, equivalent, unclear, unmeasured: latent and pair taken together."""
         status = [(one.status(self.epsilon), one.stands_out(self.epsilon)) for one in self.changes]
-        if any(found in (NEEDED, HARMFUL) or (found == UNCLEAR and moves) for found, moves in status):
+        if any(found in (NEEDED, HARMFUL) or (found in (UNCLEAR, PUSH) and moves) for found, moves in status):
             return BEYOND
         if self.latent is None or (self.partner is not None and self.pair is None):
             return UNMEASURED
-        return EQUIVALENT if all(found == EQUIVALENT for found, _ in status) else UNCLEAR
+        if all(found == EQUIVALENT for found, _ in status):
+            return EQUIVALENT
+        return UNCLEAR if any(found == UNCLEAR for found, _ in status) else PUSH
 
 
 def completed(found: ClassFound, steered: tuple[str, Statement] | None) -> ClassFound:

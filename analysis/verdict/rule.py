@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from analysis.verdict.grounds import Gap, Ground, gaps, grounds
-from analysis.verdict.measured import BEYOND, EQUIVALENT, Measured
+from analysis.verdict.measured import BEYOND, EQUIVALENT, PUSH, Measured
 from store.vocabulary import INVESTIGATE, KEEP, NEITHER, PRUNE, RULE, Statement
 
 
@@ -21,11 +21,13 @@ def decide(m: Measured) -> Decision:
     """Apply the rule to one latent (our own; docs/methods.md §12).
 
     *Keep*: it is explained (a class with its controls passed, or a label that goes with it) *and* it has a
-    causal effect: the 95 % interval of the change of the loss, of the latent or of its pair, lies beyond epsilon.
+    causal effect: the 95 % interval of the change of the loss, of the latent or of its pair, lies beyond epsilon, and
+    random directions of its length reach the change less often than not (else it is no more than a push of its length).
     Above: the model needs it. Below -epsilon: the model predicts this text better without it, so it does
     something, though not something good here; that is an effect too, and it is said so. Where the loss is not
-    conclusive, a KL counts whose interval lies above epsilon and that beats 95 % of its controls: on text of which
-    the model is a fair judge both have the same mean, and the KL does not depend on which word came next.
+    conclusive, or no more than a push, a KL counts whose interval lies above epsilon and that beats 95 % of its
+    controls: on text of which the model is a fair judge both have the same mean, and the KL does not depend on which
+    word came next.
 
     *Prune*: equivalence is shown (the interval of the loss within ±epsilon and that of the KL below epsilon, of the
     latent and of its pair, where it has one), all classes were measured and none holds, no label goes with it, and
@@ -64,4 +66,6 @@ def _conflict(m: Measured) -> str | None:
         return "stable_without_effect"
     if m.causal == BEYOND and m.unexplained:
         return "effect_unexplained"
+    if m.causal == PUSH:
+        return "explained_by_a_push" if m.explained else "push"
     return None

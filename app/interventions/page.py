@@ -175,6 +175,9 @@ def basis(intervention: InterventionInfo, effect: EffectInfo) -> str:
     return f"{read}; what is taken out is {number(effect.norm, 2)} median norms of the layer long (root mean square)."
 
 
+_PUSH = "that is no more than a push of this length does in a random direction"
+
+
 def equivalence_words(effect: EffectInfo, epsilon: float | None, it: str) -> str:
     """Whether the loss says that it is needed, in words; empty without an interval."""
     loss = effect.loss
@@ -183,8 +186,12 @@ def equivalence_words(effect: EffectInfo, epsilon: float | None, it: str) -> str
     bound = f"±{epsilon:g} nats per token"
     if effect.equivalent:
         return f"As good as nothing: the whole 95 % interval of the change of the loss lies within {bound}."
+    if loss.low > epsilon and loss.is_push:
+        return f"The loss rises by more than {epsilon:g} nats per token, but {_PUSH}."
     if loss.low > epsilon:
         return f"The model needs {it}: the loss rises by more than {epsilon:g} nats per token, over the whole interval."
+    if loss.high < -epsilon and loss.is_push:
+        return f"The loss falls by more than {epsilon:g} nats per token, but {_PUSH}."
     if loss.high < -epsilon:
         return f"The model predicts this text better without {it}: the whole interval lies below −{epsilon:g}."
     return (

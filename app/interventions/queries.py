@@ -16,7 +16,7 @@ from app.runs.queries import RunInfo
 from app.shared.memory import remembered
 from app.shared.record import Count, Evidence, Key, Moment, Number, Record, columns, mapping, read
 from store.tables import Analysis, Effect, Intervention, Latent, Steering
-from store.vocabulary import ABLATE, LATENT, MEASURES, OWN, RANDOM, SET, SPARSE, STEER
+from store.vocabulary import ABLATE, LATENT, MEASURES, OFTEN, OWN, RANDOM, SET, SPARSE, STEER
 
 CHANCE = 0.25  # of two preferences, each may be either way
 
@@ -94,6 +94,12 @@ class Change(Record):
     """The nearest random directions in length"""
     sparse: ControlInfo | None = None
     """The nearest directions of sparse latents in length"""
+
+    @property
+    def is_push(self) -> bool:
+        """Random directions of its length do as much as often as not."""
+        band = self.control
+        return band is not None and bool(band.n) and band.beats is not None and band.beats <= OFTEN
 
     @property
     def controls(self) -> dict[str, ControlInfo | None]:

@@ -77,6 +77,11 @@ _CONFLICTS: dict[str, Sentence] = {
     "stable_without_effect": (
         "the loss stays the same without it, yet other seeds find it again; effect and stability disagree"
     ),
+    "explained_by_a_push": lambda held: (
+        f"{_reason(held)}, yet what the model loses without it is no more than a push of its length does; class or"
+        " label and effect disagree"
+    ),
+    "push": "what the model loses without it is no more than a push of its length does",
     "effect_unexplained": (
         "it has an effect, yet no class and no label says what it does; effect and classes disagree"
     ),
@@ -120,7 +125,10 @@ def _control(held: Statement) -> str:
     control = part(held, "control")
     if not control:
         return " No matched controls were measured."
-    return filled(" Of {n} random directions of about that length 95 % change it by less than {high:.4f}.", control)
+    words = filled(" Of {n} random directions of about that length 95 % change it by less than {high:.4f}", control)
+    beats, n = one(control, "beats"), one(control, "n")
+    reach = "" if beats is None or n is None else f"; {round((1 - beats) * n):.0f} change it as much as this does"
+    return f"{words}{reach}."
 
 
 def _seeds(ending: str) -> Sentence:
@@ -146,6 +154,7 @@ _GROUNDS: dict[str, Sentence] = {
     "no_label": "Goes with none of the {measured} labels that were measured.",
     "needed": _effect("more than {epsilon:g}: the model needs it"),
     "harmful": _effect("better by more than {epsilon:g}: it does something, though it does this text no good"),
+    "push": _effect("more than {epsilon:g}, but no more than a push of its length"),
     "equivalent": _effect("within ±{epsilon:g}: as good as nothing"),
     "unclear": _effect("neither within nor beyond ±{epsilon:g}"),
     "stable": _seeds(""),

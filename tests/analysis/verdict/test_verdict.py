@@ -28,6 +28,9 @@ LOSSES = {
     "needed": ((0.02, 0.01, 0.03), (0.02, 0.015, 0.025)),
     "harmful": ((-0.02, -0.03, -0.01), (0.02, 0.015, 0.025)),
     "equivalent": ((0.0004, -0.0006, 0.0014), (0.0005, 0.0004, 0.0006)),
+    "needed as by any push": ((0.02, 0.01, 0.03), (0.0019, 0.0015, 0.0025)),
+    "harmful as by any push": ((-0.02, -0.03, -0.01), (0.0019, 0.0015, 0.0025)),
+    "push that moves": ((0.02, 0.01, 0.03), (0.02, 0.015, 0.025)),
     "unclear": ((0.002, -0.001, 0.005), (0.0015, 0.001, 0.0025)),
     "unclear but moving": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
     "unclear but moving as others do": ((0.002, -0.001, 0.005), (0.004, 0.003, 0.005)),
@@ -48,6 +51,8 @@ def change(what: str | None, of: str = "latent") -> Change | None:
     (loss, low, high), (kl, kl_low, kl_high) = LOSSES[what]
     beats = 0.9 if what == "unclear but moving as others do" else 1.0
     control = {name: {"median": 0.0004, "high": 0.0011, "beats": beats, "n": 20} for name in ("loss", "kl")}
+    if "push" in what:
+        control["loss"]["beats"] = 0.5
     return Change(of, loss, low, high, kl, kl_low, kl_high, low > -EPSILON and high < EPSILON, control)
 
 
@@ -232,7 +237,7 @@ def combinations() -> Iterator[tuple[str, str, str | None, str | None, bool, str
 def expected(which: str, label: str, latent: str | None, pair: str | None, paired: bool, stability: str) -> str:
     """docs/methods.md §12 once more, from the names alone."""
     effects = [effect for effect in (latent, pair) if effect]
-    causal = any(effect in ("needed", "harmful", "unclear but moving") for effect in effects)
+    causal = any(effect in ("needed", "harmful", "unclear but moving", "push that moves") for effect in effects)
     if (which == "yes" or label == "yes") and causal:
         return "keep"
     equal = latent == "equivalent" and (not paired or pair == "equivalent")
@@ -245,6 +250,36 @@ def test_a_kl_that_any_push_of_the_length_has_is_no_ground_for_keeping() -> None
     decision = judged(classes=classes("yes"), latent=change("unclear but moving as others do"))
     assert decision.verdict == "investigate"
     assert "effect" in missing(decision)
+
+
+@pytest.mark.parametrize("effect", ["needed as by any push", "harmful as by any push"])
+def test_an_effect_that_controls_reach_as_often_as_not_is_no_ground_for_keeping(effect: str) -> None:
+    """docs/methods.md §12: it is no more than a push of its length, and no sentence says that the model needs it."""
+    decision = judged(classes=classes("yes"), latent=change(effect))
+    assert decision.verdict == "investigate"
+    assert speaks(decision)["effect"] == "neither"
+    assert "no more than a push of its length" in words(decision, "effect")
+    assert "10 change it as much" in words(decision, "effect")
+    assert "no more than a push of its length" in words(decision, "rule")
+    assert not any("needs it" in sentence for _of, sentence in told(decision))
+    assert "no more than a push" in words(judged(latent=change(effect)), "rule")
+
+
+def test_a_pair_with_an_effect_of_its_own_outweighs_a_push_of_one_half() -> None:
+    held = {"classes": classes("yes"), "latent": change("needed as by any push"), "partner": 9}
+    assert judged(**held, pair=change("needed", "pair")).verdict == "keep"
+    assert judged(**held, pair=change("needed as by any push", "pair")).verdict == "investigate"
+
+
+def test_one_more_than_half_of_the_controls_is_an_effect() -> None:
+    needed = change("needed")
+    assert needed is not None
+    band = needed.control["loss"]
+    for beats, verdict in ((0.55, "keep"), (0.5, "investigate"), (0.0, "investigate")):
+        found = replace(needed, kl_low=0.0, control={"loss": band | {"beats": beats}})
+        assert judged(classes=classes("yes"), latent=found).verdict == verdict
+    none = replace(needed, control={})
+    assert judged(classes=classes("yes"), latent=none).verdict == "keep"
 
 
 def test_nothing_is_pruned_whose_kl_is_not_shown_to_be_small() -> None:
@@ -281,7 +316,8 @@ def test_every_combination_has_the_verdict_that_the_rule_says_and_a_reason() -> 
             assert decision.missing == [], case
             assert set(said) <= {"prune", "neither"}, case
         if decision.verdict == "investigate":
-            assert decision.missing or "disagree" in words(decision, "rule"), case
+            why = words(decision, "rule")
+            assert decision.missing or "disagree" in why or "no more than a push" in why, case
         assert all(said.endswith(".") and "unknown" not in said for _of, said in told(decision)), case
     assert seen == {"keep", "prune", "investigate"}
 

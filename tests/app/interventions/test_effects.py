@@ -136,6 +136,17 @@ def test_a_norm_that_mediates_nothing_is_said_to() -> None:
     assert norm_words(effect(0.1, 0.2, direct_loss=None)) == ""
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.01, 0.03), (-0.03, -0.01)])
+def test_an_effect_that_controls_reach_as_often_as_not_is_a_push(low: float, high: float) -> None:
+    """No sentence says that the model needs it, or that it does the text no good."""
+    for beats, is_push in ((0.5, True), (0.55, False), (None, False)):
+        found = effect(low, high, beats)
+        words = equivalence_words(found, 0.002, "it")
+        assert ("no more than a push of this length" in words) is is_push
+        assert ("needs it" in words or "better without it" in words) is not is_push
+        assert ("no more than matched" in causal_sentence(found, 0.002)) is (beats is not None)
+
+
 def test_the_pair_page_sets_both_together_beside_each_alone(client: TestClient) -> None:
     shown = card(whole(client, f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}"))
     assert "What breaks without the two?" in shown
