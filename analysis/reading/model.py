@@ -18,7 +18,7 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
 from analysis.reading import hook_points
 from analysis.reading.hook_names import STREAM, parse
-from analysis.reading.identity import model_hash, weights_hash
+from analysis.reading.identity import model_hash
 from analysis.reading.vocabulary import sayable, special_ids, token_strings
 
 Replace = Callable[[Tensor], Tensor]
@@ -261,9 +261,9 @@ def load_model(source: str, *, dtype: str = "auto", device: str = "auto", centre
         fingerprint, former = sha256_file(path), None
         name = name if source == "demo" else path.stem
     else:
-        module, tokenizer = _load_pretrained(source, path, torch_dtype)
-        folder = path if path.is_dir() else _cached(source)
-        fingerprint = model_hash(folder, tokenizer) if folder else weights_hash(module)
+        folder = path if path.is_dir() else _fetched(source)
+        module, tokenizer = _load_pretrained(source, folder, torch_dtype)
+        fingerprint = model_hash(folder, tokenizer)
         former = partial(_files_hash, path) if path.is_dir() else partial(_bytes_hash, module)
         name = path.resolve().name if path.is_dir() else source
     if not tokenizer.is_fast:
@@ -338,36 +338,34 @@ def _load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     return module, tokenizer
 
 
-def _load_pretrained(source: str, path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+def _fetched(source: str) -> Path:
+    from analysis.reading.hub import model_folder
+
+    try:
+        return model_folder(source)
+    except UserError as error:
+        raise UserError(
+            f"model '{source}': expected a local folder, a .gguf file or a hub id that can be reached; {error}"
+        ) from error
+
+
+def _load_pretrained(source: str, folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    local = path.is_dir()
-    if local:
-        _refuse_pickles(path)
+    _refuse_pickles(folder)
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             module = AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype, local_files_only=local, use_safetensors=True, trust_remote_code=False
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
             )
     except Exception as error:
-        what = "a folder" if local else "a local folder, a .gguf file or a hub id that can be reached"
         first = str(error).strip().splitlines()
         raise UserError(
-            f"model '{source}': expected {what} with a causal language model and its tokenizer;"
+            f"model '{source}': expected a folder with a causal language model and its tokenizer;"
             f" found {type(error).__name__}: {first[0] if first else ''}"
         ) from error
     return module, tokenizer
-
-
-def _cached(source: str) -> Path | None:
-    """Where the hub's files of a model lie, now that it was loaded; None where they do not lie together."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(source, local_files_only=True))
-    except Exception:  # the hub's client raises many kinds; the weights then speak for themselves
-        return None
 
 
 def _refuse_pickles(path: Path) -> None:

@@ -18,6 +18,7 @@ from analysis.hashing import hash_of
 from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_names
 from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
+from analysis.reading.hub import fetching
 from analysis.reading.identity import weights_hash
 from analysis.reading.layouts import SAE_LENS, layout_of, saes_in
 from analysis.reading.registry import described_entry, hub_config, tensors_only
@@ -154,7 +155,7 @@ def describe_sae(source: str) -> Described:
     known = described_entry(release, sae_id)
     if known is not None and (known.architecture is not None or not known.hook_point):
         return known
-    with _reaching(source):
+    with _reaching(source), fetching():
         config = hub_config(release, sae_id)
     return describe(source, known.layout if known else "hub", config, known.l0 if known else None)
 
@@ -250,7 +251,7 @@ def _load_release(found: Described, device: str) -> LoadedSae:
     from sae_lens import SAE
 
     release, sae_id = found.source.split(":", 1)
-    with _reaching(found.source), tensors_only(), library_warnings(found.source):
+    with _reaching(found.source), fetching(), tensors_only(), library_warnings(found.source):
         module = SAE.from_pretrained(release, sae_id, device=device, dtype="float32")
     return _loaded(module, found.source, [], "float32", None)
 
@@ -259,8 +260,8 @@ def _load_release(found: Described, device: str) -> LoadedSae:
 def _reaching(source: str) -> Iterator[None]:
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"--sae {source}: {error}") from error
     except Exception as error:  # sae-lens, torch and the hub's client raise many kinds
         first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from analysis.errors import UserError
+from analysis.reading.hub import CONFIG, fetch
 
 
 def skeleton(source: str) -> nn.Module:
@@ -41,4 +42,5 @@ def _where(source: str) -> dict[str, Any]:
     path = Path(source)
     if path.is_file():
         return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    return {"pretrained_model_name_or_path": source, "local_files_only": path.is_dir()}
+    folder = path if path.is_dir() else Path(fetch(source, CONFIG)).parent
+    return {"pretrained_model_name_or_path": str(folder), "local_files_only": True}

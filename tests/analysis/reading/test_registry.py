@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from analysis.errors import UserError
-from analysis.reading import registry
+from analysis.reading import hub, registry
 from analysis.reading.described import Described, refusal
 from analysis.reading.families import FAMILIES, family_named
 from analysis.reading.hook_names import of_module, parse, place_of
@@ -142,10 +142,8 @@ def test_an_entry_without_its_scale_is_refused_before_anything_is_fetched(monkey
 @pytest.fixture
 def evil_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry's file of torch that would make a file, and an environment that would let it."""
-    import sae_lens.loading.pretrained_sae_loaders as loaders
-
     torch.save({"W_enc": Canary(tmp_path / "canary")}, tmp_path / "layer0.sae.pt")
-    monkeypatch.setattr(loaders, "hf_hub_download", lambda **_: str(tmp_path / "layer0.sae.pt"))
+    monkeypatch.setattr(hub, "fetch", lambda **_: str(tmp_path / "layer0.sae.pt"))
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     return tmp_path / "canary"
 

@@ -1,0 +1,266 @@
+"""The hub path for real: processes against a server that speaks its protocol, with what goes wrong there."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import torch
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from store.session import make_engine
+from store.tables import Annotation, Model, Run, Sae
+from store.tables.team import ALONE
+from tests.analysis.hub_world import (
+    CODE,
+    MODEL,
+    NEW_CODE,
+    OLD_GPT2,
+    OLD_LLAMA,
+    SAES,
+    SCOPE_SAE,
+    WIDE,
+    gemma_scope,
+    repositories,
+    save_in,
+    texts,
+)
+from tests.forked import Ended, Forked, forking
+from tests.hub import BROKEN, CUT, MISSING, OTHER_BYTES, TOO_LONG, Hub
+
+WEIGHTS = "layer0/sae_weights.safetensors"
+
+
+@dataclass(frozen=True)
+class World:
+    """A hub, and a process that has nothing but it."""
+
+    hub: Hub
+    forked: Forked
+    folder: Path
+    corpus: Path
+    canary: Path
+
+    def analyze(self, model: str | Path, sae: str | Path, db: Path, *more: str, said: str = "") -> Ended:
+        """One SAE, few tokens."""
+        given = ["--model", model, "--sae", sae, "--corpus", self.corpus, "--db", db]
+        return self.forked.run("analyze", *given, "--tokens", "3000", "--context", "64", *more, said=said)
+
+    def broken(self, name: str, of: str, faults: dict[str, str]) -> str:
+        """A repository like another, but for what goes wrong with files of it."""
+        self.hub.repositories[name] = self.hub.repositories[of]
+        self.hub.faults |= {(name, file): fault for file, fault in faults.items()}
+        return name
+
+    def mend(self, name: str) -> None:
+        """All is well with it again."""
+        self.hub.faults = {key: fault for key, fault in self.hub.faults.items() if key[0] != name}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Made once; tests of faults take a repository each."""
+    folder = tmp_path_factory.mktemp("hub")
+    hub = Hub(repositories(folder, folder / "canary"))
+    corpus = texts(folder / "texts.jsonl")
+    folders = {"HF_HOME": str(folder / "hf"), "DENSE_LATENTS_CACHE": str(folder / "cache")}
+    with hub.running(), forking(folder, **folders, HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0") as forked:
+        yield World(hub, forked, folder, corpus, folder / "canary")
+
+
+@pytest.fixture(scope="module")
+def analysed(world: World) -> Path:
+    """A store made by hub id in bfloat16."""
+    db = world.folder / "hub.db"
+    found = world.analyze(MODEL, f"{SAES}:layer0", db, "--dtype", "bfloat16")
+    assert found.status == 0, found.err
+    assert found.err == ""
+    return db
+
+
+def test_what_is_fetched_is_what_is_needed(world: World, analysed: Path) -> None:
+    of_model = {name.removeprefix(MODEL + "/") for name in world.hub.fetched() if name.startswith(MODEL)}
+    assert of_model == {
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+    }  # fmt: skip
+    of_saes = {name.removeprefix(SAES + "/") for name in world.hub.fetched() if name.startswith(SAES)}
+    assert of_saes == {"layer0/cfg.json", WEIGHTS}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ablate --tokens 300",
+        "steer --limit 1 --texts 16 --length 6",
+        "prune --latents 3,4 --tokens 600 --out",
+        pytest.param(
+            "retrain --arms original --arms dense --seeds 1 --train-tokens 1000 --tokens 1000 --eval-tokens 400"
+            " --batch 200",
+            marks=pytest.mark.long,  # its processes import torch anew
+        ),
+    ],
+)
+def test_interventions_need_no_further_options(world: World, analysed: Path, tmp_path: Path, command: str) -> None:
+    """FAULTS 41: after an analysis in bfloat16 by hub id."""
+    words = command.split() + ([str(tmp_path / "pruned")] if command.endswith("--out") else [])
+    found = world.forked.run(words[0], "--sae", "0", "--db", analysed, *words[1:])
+    assert found.status == 0, found.err
+
+
+@pytest.mark.long  # its process imports torch anew
+def test_saes_are_trained_on_a_model_of_the_hub(world: World, tmp_path: Path) -> None:
+    hook = ["--hook", "blocks.1.hook_resid_post", "--width", "48", "--k", "4"]
+    few = ["--tokens", "2000", "--train-tokens", "2000", "--batch", "200", "--context", "48"]
+    found = world.forked.run(
+        "train-sae", "--model", MODEL, "--corpus", world.corpus, *hook, *few, "--out", tmp_path / "out"
+    )
+    assert found.status == 0, found.err
+    assert list((tmp_path / "out").glob("*/sae_weights.safetensors"))
+
+
+def test_the_same_from_a_folder_is_the_same_and_keeps_its_annotations(
+    world: World, analysed: Path, tmp_path: Path
+) -> None:
+    """FAULTS 40: a folder for the hub, bfloat16 for float32 in the SAE's file and the reverse for the model's run."""
+    db = Path(shutil.copy(analysed, tmp_path / "both.db"))
+    with Session(make_engine(db)) as session, session.begin():
+        identity = session.scalars(select(Sae)).one().sha256
+        session.add(
+            Annotation(
+                sae_sha256=identity, index=3, other=ALONE, version=1, latest=True, verdict="keep",
+                note="said of the hub's", author="Ada", created=datetime(2026, 11, 30),
+            )
+        )  # fmt: skip
+    folder = Path(shutil.copytree(world.hub.repositories[SAES] / "layer0", tmp_path / "local"))
+    save_in(folder, torch.bfloat16)
+    found = world.analyze(world.hub.repositories[MODEL], folder, db, "--dtype", "float32")
+    assert found.status == 0, found.err
+    with Session(make_engine(db, read_only=True)) as session:
+        assert session.scalars(select(Sae)).one().sha256 == identity
+        assert len(session.scalars(select(Model)).all()) == 1
+        assert len(session.scalars(select(Run)).all()) == 2
+    said = world.forked.run("annotations", "export", "--db", db).out
+    assert "said of the hub's" in said
+    assert identity in said
+
+
+@pytest.mark.parametrize(
+    ("file", "fault", "words"),
+    [
+        (WEIGHTS, MISSING, "expected this file in the repository; found no such file"),
+        (WEIGHTS, OTHER_BYTES, "the download was damaged and is deleted"),
+        pytest.param("layer0/cfg.json", OTHER_BYTES, "the download was damaged", marks=pytest.mark.long),
+        (WEIGHTS, CUT, "found RemoteProtocolError: peer closed connection"),
+        pytest.param(WEIGHTS, TOO_LONG, "found RemoteProtocolError: peer closed", marks=pytest.mark.long),
+        pytest.param(WEIGHTS, BROKEN, "found status 500", marks=pytest.mark.long),  # the client tries for 23 s
+        pytest.param("layer0/cfg.json", TOO_LONG, "expected a whole file; found", marks=pytest.mark.long),
+    ],
+)
+def test_a_broken_download_of_an_sae_is_one_line_and_the_next_try_works(
+    world: World, tmp_path: Path, file: str, fault: str, words: str
+) -> None:
+    name = world.broken(f"someone/broken-{file.split('.')[-1]}-{fault.replace(' ', '-')}", SAES, {file: fault})
+    line = world.analyze(world.hub.repositories[MODEL], f"{name}:layer0", tmp_path / "new.db").line
+    assert f"{name}: {file}: " in line
+    assert words in line
+    assert not (tmp_path / "new.db").exists()
+    world.mend(name)
+    found = world.analyze(world.hub.repositories[MODEL], f"{name}:layer0", tmp_path / "new.db", "--no-classes")
+    assert found.status == 0, found.err
+
+
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        ("model.safetensors", OTHER_BYTES),
+        ("model.safetensors", MISSING),
+        pytest.param("model.safetensors", CUT, marks=pytest.mark.long),
+    ],
+)
+def test_a_broken_download_of_a_model_is_one_line_and_the_next_try_works(
+    world: World, tmp_path: Path, file: str, fault: str
+) -> None:
+    name = world.broken(f"someone/broken-model-{fault.replace(' ', '-')}", MODEL, {file: fault})
+    sae = world.hub.repositories[SAES] / "layer0"
+    line = world.analyze(name, sae, tmp_path / "new.db").line
+    assert f"{name}: {file}: " in line
+    assert not (tmp_path / "new.db").exists()
+    world.mend(name)
+    assert world.analyze(name, sae, tmp_path / "new.db", "--no-classes").status == 0
+
+
+@pytest.mark.parametrize("model", ["someone/nothing", "no such name", "./nowhere"])
+def test_a_model_that_is_nowhere_is_one_line(world: World, tmp_path: Path, model: str) -> None:
+    line = world.analyze(model, world.hub.repositories[SAES] / "layer0", tmp_path / "new.db").line
+    assert f"model '{model}': expected a local folder, a .gguf file or a hub id" in line
+
+
+def test_a_model_without_safetensors_is_refused_before_anything_large_is_fetched(world: World, tmp_path: Path) -> None:
+    world.hub.repositories["someone/pickled"] = shutil.copytree(world.hub.repositories[MODEL], tmp_path / "pickled")
+    (tmp_path / "pickled" / "model.safetensors").unlink()
+    line = world.analyze("someone/pickled", world.hub.repositories[SAES] / "layer0", tmp_path / "new.db").line
+    assert "pickled weights are refused" in line
+    assert "pytorch_model.bin" in line
+    assert "someone/pickled/pytorch_model.bin" not in world.hub.fetched()
+
+
+@pytest.mark.parametrize("model", [OLD_LLAMA, OLD_GPT2])
+def test_old_configurations(world: World, tmp_path: Path, model: str) -> None:
+    found = world.analyze(model, f"{SAES}:layer2", tmp_path / "old.db")
+    assert found.status == 0, found.err
+    assert found.err == ""
+
+
+def test_a_models_own_code_is_never_asked_about_never_fetched_never_run(world: World, tmp_path: Path) -> None:
+    """FAULTS 29: with `yes` on standard input, from the hub and from a folder."""
+    sae = world.hub.repositories[SAES] / "layer0"
+    for known, own in ((CODE, NEW_CODE), (world.hub.repositories[CODE], world.hub.repositories[NEW_CODE])):
+        found = world.analyze(known, sae, tmp_path / f"{Path(known).name}.db", "--no-classes", said="yes\n" * 100)
+        assert found.status == 0, found.err  # a family that transformers has, read by its code
+        line = world.analyze(own, sae, tmp_path / "own.db", said="yes\n" * 100).line
+        assert "expected a folder with a causal language model" in line
+        assert "[y/N]" not in found.out + found.err + line
+    assert not world.canary.exists()
+    assert not any(name.endswith(".py") for name in world.hub.fetched())
+    exec(compile((world.hub.repositories[CODE] / "evil.py").read_text(), "evil.py", "exec"))
+    assert world.canary.exists(), "the canary would have sung"
+
+
+@pytest.mark.long  # 4,096 latents of 2,304 numbers
+def test_an_sae_of_gemma_scope_by_its_name_in_the_registry(world: World, tmp_path: Path) -> None:
+    world.hub.repositories |= gemma_scope(tmp_path)
+    found = world.analyze(WIDE, f"gemma-scope-2b-pt-res:{SCOPE_SAE}", tmp_path / "scope.db", "--no-classes")
+    assert found.status == 0, found.err
+    with Session(make_engine(tmp_path / "scope.db", read_only=True)) as session:
+        sae = session.scalars(select(Sae)).one()
+        assert (sae.hook_point, sae.n_latents, sae.architecture) == ("hook_embed", 4096, "jumprelu")
+
+
+def test_inspect_fetches_configurations_alone(world: World) -> None:
+    before = len(world.hub.asked)
+    found = world.forked.run("inspect", f"{SAES}:layer2", "--model", OLD_GPT2)
+    assert found.status == 0, found.err
+    assert not any(line.endswith(".safetensors") for line in world.hub.asked[before:])
+
+
+def test_without_a_hub_what_was_fetched_is_used_and_the_rest_is_one_line(
+    world: World, analysed: Path, tmp_path: Path
+) -> None:
+    with world.hub.gone():
+        again = world.analyze(MODEL, f"{SAES}:layer0", tmp_path / "again.db", "--dtype", "bfloat16")
+        began = time.monotonic()
+        for model, sae, file in (
+            (MODEL, "someone/else:layer0", "someone/else: layer0/cfg.json"),
+            ("someone/else", f"{SAES}:layer0", "someone/else: config.json"),
+        ):
+            line = world.analyze(model, sae, tmp_path / "new.db").line
+            assert f"{file}: expected an answer of {world.hub.url}; found Connect" in line
+        assert time.monotonic() - began < 20
+    assert (again.status, again.err) == (0, "")
+    assert not (tmp_path / "new.db").exists()
