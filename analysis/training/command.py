@@ -40,7 +40,7 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
         hook_points.resolve(model.module, hook)
     stream = _stream(config, corpus, model, config.tokens, only_held_out=False)
     _check_held_out(config, corpus, model)
-    cache = cache_for(cache_folder() / "activations", model, stream, config.hooks)
+    cache = cache_for(cache_folder() / "activations", model, stream, config.hooks, console.print)
     with progress_bar(console, "activations", config.tokens, "tokens") as progress:
         cache.fill(model, stream, progress)
     device = str(model.device)

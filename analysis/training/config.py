@@ -54,7 +54,7 @@ class TrainConfig(Recipe):
     out: Annotated[Path, typer.Option(help="Each SAE gets a folder in here.")]
     model: ModelName = "demo"
     corpus: Texts = "demo"
-    # cached on disk, 2 bytes x d_model a token and hook point
+    # cached on disk, 2 bytes (4 where float16 cannot hold them) x d_model a token and hook point
     tokens: Annotated[int, typer.Option(help="Different tokens to read and cache."), Least(1)] = 600_000
     context: ContextSize = 256
     held_out: Annotated[float, typer.Option(help="Share of documents kept for the report."), Within(0, 0.9)] = 0.1

@@ -18,6 +18,7 @@ from analysis.training.activations import ActivationCache, shuffled_batches
 from analysis.training.batchtopk import ExactBatchTopK
 from analysis.training.config import Recipe
 
+_ROUNDING = 1e-3  # relative error that float16 weights may have; its own of normal numbers is a third of that
 NORM_BATCHES = 50  # read by a fresh trainer to estimate the norm
 Change = Callable[[torch.Tensor], torch.Tensor]
 
@@ -155,14 +156,21 @@ def _autocast(device: str) -> bool:
     return device != "cpu" or fast_dtype() == torch.bfloat16
 
 
+def halves(tensor: torch.Tensor) -> bool:
+    """Whether float16 keeps it: large activations make biases beyond its largest, encoders below its least."""
+    off = (tensor.to(torch.float16).double() - tensor).norm()
+    return bool(off <= _ROUNDING * tensor.double().norm())
+
+
 def _save(sae: Any, out: Path) -> None:
-    """sae-lens' own inference format, with float16 tensors."""
+    """sae-lens' own inference format, with float16 tensors where these hold the weights."""
     from safetensors.torch import load_file, save_file
 
     weights, config = sae.save_inference_model(str(out))
-    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in load_file(weights).items()}
-    save_file(tensors, weights)
+    found = load_file(weights)
+    dtype = torch.float16 if all(halves(tensor) for tensor in found.values()) else torch.float32
+    save_file({name: tensor.to(dtype).contiguous() for name, tensor in found.items()}, weights)
     Path(weights).chmod(0o644)
     cfg = json.loads(Path(config).read_text())
-    cfg |= {"dtype": "float16", "device": "cpu"}
+    cfg |= {"dtype": str(dtype).removeprefix("torch."), "device": "cpu"}
     Path(config).write_text(json.dumps(cfg, indent=1, sort_keys=True) + "\n")

@@ -89,7 +89,7 @@ def _filled(
     stream = setting.stream(tokens, only_held_out=only_held_out)
     base = cache_folder() / "activations" / model.dtype_name
     hooks = list(dict.fromkeys(source.stored.hook_point for source in sources))
-    caches = {hook: cache_for(base, model, stream, [hook]) for hook in hooks}
+    caches = {hook: cache_for(base, model, stream, [hook], console.print) for hook in hooks}
     missing: dict[tuple[int, int], list[ActivationCache]] = {}
     for cache in caches.values():
         if cache.progress()[0] < tokens:

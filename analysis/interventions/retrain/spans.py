@@ -72,7 +72,7 @@ class Spread(NamedTuple):
 
 
 def spread_of(rows: np.memmap) -> Spread:
-    """Of all rows [n, d] float16, without those longer than six times the median."""
+    """Of all rows [n, d], without those longer than six times the median."""
     cut = massive_cut(rows)
     d = rows.shape[1]
     shift = torch.from_numpy(rows[:_CHUNK].astype(np.float64)).mean(0)  # so that squares lose no digits
