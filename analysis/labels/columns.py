@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from analysis.labels.confounds import Confound, confounds
+from analysis.labels.literal import standing
 from analysis.labels.spans import FEWEST_WITH, UnreadableError, read_spans
 from analysis.reading.batches import Sample
 from analysis.reading.documents import Document
@@ -44,6 +45,7 @@ class LabelColumn(NamedTuple):
     which: Tensor  # [D] int64: which documents of the corpus, ascending
     values: Tensor  # [D] float64: the number; 1 true, 0 false; the place in `groups`
     spans: Tensor  # [s, 3] int64: document, first character, first character after; ascending and apart
+    literal: int | None = None  # documents in whose text the value stands; None of true/false and of spans
 
 
 Values = dict[int, Any]  # document -> value
@@ -81,7 +83,9 @@ def _columns(name: str, values: Values, read: list[Document]) -> list[LabelColum
         return _span_columns(name, values, read)
     if len(values) < FEWEST_DOCUMENTS:
         return [_refused(name, kind, len(values), _too_few(len(values)))]
-    return [{"boolean": _boolean, "number": _number, "category": _category}[kind](name, values)]
+    column = {"boolean": _boolean, "number": _number, "category": _category}[kind](name, values)
+    stands = None if kind == "boolean" else standing(values, {document.index: document.text for document in read})
+    return [column._replace(literal=stands)]
 
 
 def _kind(value: Any) -> str:

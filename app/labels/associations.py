@@ -65,6 +65,8 @@ class LabelSection:
     """Count and address of the list of them, an SAE each."""
     total: int
     rows: list[AssociationRow]
+    context: list[str]
+    """What the counts must be seen beside: sparse controls, texts that name the value, how much was read."""
 
 
 def association_row(found: AssociationInfo) -> AssociationRow:

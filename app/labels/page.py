@@ -13,6 +13,7 @@ from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import link
+from app.shared.numbers import count, percent
 from app.shared.page import RunPage
 from store.vocabulary import YES
 
@@ -39,14 +40,44 @@ def labels_page(session: Session, run: runs.RunInfo) -> LabelsPage:
     found, known = saes.list_saes(session, run), labels.list_labels(session, run)
     counts = labels.counts_by_sae(session, run) if known else {}
     strongest = labels.strongest(session, run) if known else {}
+    held, whole = labels.tested(session, run), labels.corpus_documents(session, run)
     return LabelsPage(
         title="Labels",
         nav="labels",
         run=run,
         saes=found,
-        sections=[_section(one, found, counts.get(one.id, {}), strongest.get(one.id, [])) for one in known],
+        sections=[
+            _section(
+                one,
+                found,
+                counts.get(one.id, {}),
+                strongest.get(one.id, []),
+                context_said(one, held.get(one.id), whole),
+            )
+            for one in known
+        ],
         missing="" if known else _why(labels.corpus_columns(session, run)),
     )
+
+
+def context_said(label: labels.LabelInfo, tested: labels.Tested | None, whole: int | None) -> list[str]:
+    """What a label's counts must be seen beside."""
+    made = []
+    if tested and tested.of_dense:
+        made.append(f"{_share(tested.dense, tested.of_dense)} dense latents go with it")
+    if tested:
+        none = "no sparse control was held against it"
+        beside = f"so do {_share(tested.controls, tested.of_controls)} sparse controls"
+        made.append(beside if tested.of_controls else none)
+    if label.literal is not None:
+        made.append(f"its value literally stands in {_share(label.literal, label.documents)} texts")
+    if whole is not None:
+        made.append(f"{count(label.documents)} of the corpus' {count(whole)} documents were read and have a value")
+    return made
+
+
+def _share(part: int, of: int) -> str:
+    return f"{count(part)} of {count(of)} ({percent(part / of)})" if of else f"{count(part)} of 0"
 
 
 def _section(
@@ -54,12 +85,13 @@ def _section(
     found: list[saes.SaeInfo],
     counts: Mapping[str, int],
     strongest: list[labels.AssociationInfo],
+    context: list[str],
 ) -> LabelSection:
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name})) for sae in found]
     holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
     confounds = [confound.words for confound in label.confounds]
-    return LabelSection(label, confounds, cells, sum(count for count, _href in cells), rows)
+    return LabelSection(label, confounds, cells, sum(number for number, _href in cells), rows, context)
 
 
 def _why(columns: list[str]) -> str:

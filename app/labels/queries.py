@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, computed_field
 from sqlalchemy import Select, and_, case, func, select
@@ -14,7 +14,7 @@ from app.runs.queries import RunInfo
 from app.shared.memory import remembered
 from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
 from store.tables import DENSE, Analysis, Association, Corpus, Label, Latent, Run, Sae
-from store.vocabulary import NO, UNMEASURED, YES
+from store.vocabulary import CONTROL, NO, UNMEASURED, YES
 
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC"}
 
@@ -56,6 +56,8 @@ class LabelInfo(Record):
     """eta2, spearman or auc"""
     documents: int
     """That have a value and were read"""
+    literal: int | None
+    """Of these, in whose text the value literally stands; null: not counted, as of true/false and of spans"""
     groups: Annotated[list[LabelGroup], Items]
     """Of a category, most frequent first"""
     confounds: Annotated[list[Confound], BeforeValidator(_in_words), Items]
@@ -187,6 +189,43 @@ def _counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     for label, slug, count in session.execute(statement):
         found.setdefault(label, {})[slug] = count
     return found
+
+
+class Tested(NamedTuple):
+    """Latents that pass the test of a label, of those that it was held against."""
+
+    dense: int
+    of_dense: int
+    controls: int
+    """Sparse latents: what passes among them says how easily the test is passed."""
+    of_controls: int
+
+
+def tested(session: Session, run: RunInfo) -> dict[int, Tested]:
+    """By label, over all SAEs."""
+    return remembered(session, ("labels_tested", run.id), lambda: _tested(session, run))
+
+
+def _tested(session: Session, run: RunInfo) -> dict[int, Tested]:
+    control = and_(Latent.detail == CONTROL, Latent.is_dense.is_(False))
+    counts = [
+        func.sum(case((and_(group, *more), 1), else_=0))
+        for group in (DENSE, control)
+        for more in ((Association.verdict == YES,), ())
+    ]
+    statement = (
+        select(Association.label_id, *counts)
+        .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
+        .join(Label, Label.id == Association.label_id)
+        .where(Label.run_id == run.id, Association.verdict != UNMEASURED)
+        .group_by(Association.label_id)
+    )
+    return {label: Tested(*map(int, found)) for label, *found in session.execute(statement)}
+
+
+def corpus_documents(session: Session, run: RunInfo) -> int | None:
+    """How many the corpus has, read or not."""
+    return session.scalar(select(Corpus.documents).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id))
 
 
 def with_label(name: str, analyses: Sequence[int]) -> Select[int, int]:

@@ -11,6 +11,7 @@ from app.labels import queries as labels
 from app.labels.page import labels_page
 from app.labels.queries import LabelInfo
 from app.runs import queries as runs
+from app.shared.record import Record
 
 api = APIRouter(dependencies=[FreshMeasured])
 router = APIRouter(dependencies=[FreshMeasured])
@@ -22,11 +23,25 @@ def labels_of(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResp
     return render(labels_page(session, run))
 
 
+class TestedInfo(Record):
+    """Latents that pass the test of a label, of those that it was held against."""
+
+    dense: int
+    of_dense: int
+    controls: int
+    """Sparse latents, which should pass more rarely if dense ones follow the label in particular"""
+    of_controls: int
+
+
 class LabelWithCounts(LabelInfo):
     """A column of the corpus that the run's signals were held against."""
 
     dense_latents: dict[str, int]
     """By SAE: dense latents that go with it"""
+    tested: TestedInfo | None
+    """Over all SAEs; null: held against no latent"""
+    corpus_documents: int | None
+    """Of the whole corpus, read or not"""
 
 
 @api.get("/labels")
@@ -35,4 +50,14 @@ def list_labels(session: SessionDep, run: RunId = None) -> list[LabelWithCounts]
     shown = runs.find_run(session, run)
     counts = labels.counts_by_sae(session, shown) if shown else {}
     found = labels.list_labels(session, shown) if shown else []
-    return [LabelWithCounts(**dict(label), dense_latents=counts.get(label.id, {})) for label in found]
+    held = labels.tested(session, shown) if shown else {}
+    whole = labels.corpus_documents(session, shown) if shown else None
+    return [
+        LabelWithCounts(
+            **dict(label),
+            dense_latents=counts.get(label.id, {}),
+            tested=TestedInfo(**held[label.id]._asdict()) if label.id in held else None,
+            corpus_documents=whole,
+        )
+        for label in found
+    ]

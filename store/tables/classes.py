@@ -64,6 +64,7 @@ class Label(Base):
     of: Mapped[str] = mapped_column(String(12))  # document, token (character spans)
     measure: Mapped[str] = mapped_column(String(12))  # eta2, spearman, auc
     documents: Mapped[int]  # that have a value and were read
+    literal: Mapped[int | None]  # of these, in whose text the value stands; none of true/false and of spans
     groups: Mapped[list[Any]]  # of a category: [{"value": str, "documents": int}], most frequent first
     reason: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # why it was not measured: a code
     confounds: Mapped[list[Any]]  # [{"name": label, "strength": 0..1, "measure": str}], strongest first

@@ -132,7 +132,15 @@ EVIDENCE: dict[str, dict[str, Any]] = {
 
 
 def _labels() -> list[Label]:
-    shape = {"run_id": 2, "of": "document", "documents": 233, "groups": [], "confounds": [], "reason": None}
+    shape = {
+        "run_id": 2,
+        "of": "document",
+        "documents": 233,
+        "literal": None,
+        "groups": [],
+        "confounds": [],
+        "reason": None,
+    }
     confounds = [{"name": LABELS[1], "strength": 0.81, "measure": "eta²"}]
     groups = [{"value": HOSTILE[1], "documents": 120}, {"value": HOSTILE[3], "documents": 113}]
     short = {"code": "few_documents", "found": 12, "needed": 20}

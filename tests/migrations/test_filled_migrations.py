@@ -19,6 +19,7 @@ CHANGED = {
     "0011": {"analysis"},
     "0013": {"run"},
     "0015": {"latent"},
+    "0016": {"label"},
 }
 """Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
 

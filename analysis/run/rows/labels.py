@@ -17,6 +17,7 @@ def label_row(column: LabelColumn) -> Row:
         "of": column.of,
         "measure": column.measure,
         "documents": column.documents,
+        "literal": column.literal,
         "groups": plain(column.groups[:MOST_GROUPS]),
         "reason": column.reason,
         "confounds": [{**one._asdict(), "strength": number(one.strength)} for one in column.confounds],

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from analysis.labels import associate, label_columns
+from analysis.labels.literal import standing
 from analysis.run.rows.labels import association_row
 from app.labels.sentences import association_said, refusal_said
 from tests.planted_labels import (
@@ -110,3 +111,28 @@ def test_a_signal_that_does_not_vary_is_unmeasured_and_the_others_are_not_touche
         assert association_said(of[1].statement) == "Not measured: the signal is the same in all these documents."
         assert not math.isnan(of[0].q)
         assert association_row(of[1])["p"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "stands"),
+    [
+        (1841, "In 1841 we sailed.", True),
+        (1841.0, "in (1841)", True),
+        (1841, "No. 18412", False),
+        (0.5, "a half, 0.5 of it", True),
+        ("Whig", "the WHIG party", True),
+        ("Whig", "the Whigs", False),
+        ("C++", "written in C++.", True),
+        ("a b", "a  b", False),
+    ],
+)
+def test_a_value_that_stands_in_its_text_is_counted(value: object, text: str, stands: bool) -> None:
+    assert standing({3: value}, {3: text, 4: "nothing"}) == stands
+
+
+def test_true_and_false_have_no_words_of_their_own() -> None:
+    labels: list[Labels] = [{"year": 1800 + n % 30, "war": n % 2 == 0} for n in range(40)]
+    sample = sample_of(torch.zeros(len(labels), TOKENS, dtype=torch.int64))
+    found = {column.name: column for column in label_columns(sample, corpus(labels))}
+    assert found["war"].literal is None
+    assert found["year"].literal == 0

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.labels import queries as labels
 from app.labels.associations import association_row
+from app.labels.page import context_said
 from app.main import create_app
 from app.runs import queries as runs
 from app.settings import Settings
@@ -28,6 +29,33 @@ def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: Te
     assert rows.startswith(f'/latents/{POSITIVE}">')
     assert section.count(": yes.") == 3
     assert "12 of the documents read have a value; at least 20 are needed" in words(html)
+
+
+def test_each_label_stands_beside_its_controls_and_what_was_read(client: TestClient, session: Session) -> None:
+    section = words(page(client, "/labels").split('id="label-1"')[1].split("</section>")[0])
+    run = runs.find_run(session, 2)
+    assert run
+    held, whole = labels.tested(session, run)[1], labels.corpus_documents(session, run)
+    assert held == (3, 7, 0, 3)
+    assert "3 of 7 (42.9\u202f%) dense latents go with it" in section
+    assert "so do 0 of 3 (0\u202f%) sparse controls" in section
+    assert f"233 of the corpus&#39; {whole} documents were read" in section
+    found = client.get("/api/v1/labels", params={"run": 2}).json()
+    assert found[0]["tested"] == {"dense": 3, "of_dense": 7, "controls": 0, "of_controls": 3}
+    assert (found[0]["literal"], found[0]["corpus_documents"]) == (None, whole)
+    assert found[3]["tested"] is None
+
+
+def test_texts_that_name_the_value_are_said(session: Session) -> None:
+    run = runs.find_run(session, 2)
+    assert run
+    label = labels.list_labels(session, run)[0].model_copy(update={"literal": 40})
+    said = context_said(label, labels.Tested(204, 488, 104, 224), 240)
+    assert said[0].startswith("204 of 488 (41.8")
+    assert said[1].startswith("so do 104 of 224 (46.4")
+    assert said[2].startswith("its value literally stands in 40 of 233 (17.2")
+    assert context_said(label, labels.Tested(1, 2, 0, 0), None)[1] == "no sparse control was held against it"
+    assert context_said(label.model_copy(update={"literal": None}), None, None) == []
 
 
 def test_the_matrix_counts_dense_latents_and_leads_to_them(client: TestClient) -> None:
