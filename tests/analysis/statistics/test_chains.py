@@ -18,7 +18,8 @@ torch.set_num_threads(1)
 
 
 def sae(layer: int, kind: str = "hook_resid_post") -> Any:
-    return SimpleNamespace(layer=layer, hook_point=f"blocks.{layer}.{kind}", d_in=D)
+    hook = f"blocks.{layer}.{kind}"
+    return SimpleNamespace(layer=layer, hook_point=hook, hook_out=hook, d_in=D, d_out=D)
 
 
 def world(seed: int, layers: int = 3) -> list[Signals]:
