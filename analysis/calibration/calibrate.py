@@ -94,7 +94,7 @@ def as_latents(signals: Signals, count: int) -> Signals:
     return signals._replace(
         latents=torch.cat([signals.latents, torch.arange(-count, 0)]),
         values=values,
-        on=torch.cat([signals.on, fires], 1),
+        side=torch.cat([signals.side, fires.to(torch.int8)], 1),
         directions=signals.directions[order],
     )
 

@@ -30,7 +30,8 @@ STATISTIC = declared(
     " by the latent's signal; 0.5 is chance. A signal that is low on content words and high on the rest counts the"
     " same, its side is said. Label: at least 0.75, above the chance level, q below 5 %; with one vote for each"
     " token type instead of each token, at least 0.625 on the same side (a list of frequent words passes the first and"
-    " not the second); and firing itself goes along, (TPR + TNR) / 2 of at least 0.55. Control: the AUC over types."
+    " not the second); and firing itself goes along, (TPR + TNR) / 2 of at least 0.55"
+    " (of a latent with two sides: the AUC of its side, off between them). Control: the AUC over types."
     " Intervals over documents (jackknife of 64 groups). Sub-tokens get the tag of their word. English only.",
     "R", "AUC > 0.75: reported about Sun et al. 2025; types, chance and tests: our own",
 )  # fmt: skip
@@ -57,12 +58,25 @@ def judge(evidence: Evidence) -> list[Finding]:
     ranks = evidence.ranks_of(known)
     areas = _areas(ranks[: evidence.count], tag[known], evidence.group[known])
     types = _over_types(evidence, known, content)
-    on = evidence.signals.on[known]
-    firing = (on[content[known]].double().mean(0) + (~on[~content[known]]).double().mean(0)) / 2
+    firing = firing_auc(evidence.signals.side[known], content[known])
     q = benjamini_hochberg(areas.p[:, -1]), benjamini_hochberg(areas.p[:, :-1])
     chance = min(1.0, evidence.level(_random(evidence) - 0.5) + 0.5)
     share = torch.bincount(tag[known], minlength=len(UNIVERSAL)) / int(known.sum())
     return [_finding(evidence, areas, q, types, firing, share, chance, number) for number in range(evidence.count)]
+
+
+def firing_auc(side: Tensor, content: Tensor) -> Tensor:
+    """[m] float64: AUC of the side on which a latent fires, off between the two: (TPR + TNR) / 2 where it has but one.
+
+    Args:
+        side: [n, m]; -1, 0 (off) or 1. content: [n] bool.
+    """
+    ones, zeros = (
+        torch.stack([(part == sign).double().mean(0) for sign in (-1, 0, 1)])
+        for part in (side[content], side[~content])
+    )
+    below = zeros.cumsum(0) - zeros
+    return (ones * (below + zeros / 2)).sum(0)
 
 
 def _random(evidence: Evidence) -> Tensor:

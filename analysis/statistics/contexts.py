@@ -24,7 +24,7 @@ CROWD_TOKENS = 16_384  # on which many random directions are held: their scores 
 _FREE = torch.iinfo(torch.int64).max
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")
 _FACTS = ("document", "start", "group", "length")
-_ROWS = (*_PLACES, "ordinary", "on", "values")
+_ROWS = (*_PLACES, "ordinary", "side", "values")
 
 STATISTICS = (
     Statistic("class_sample", "Sample of the classes", "tokens", "scalar", "sae",
@@ -58,7 +58,7 @@ class Contexts(Accumulator):
             **{name: torch.full((tokens,), -1, dtype=torch.int32, device=device) for name in _PLACES},
             "ordinary": torch.full((tokens,), False, device=device),
             # filled, not merely reserved: what a run will need is taken at its start
-            "on": torch.full((tokens, len(latents)), False, device=device),
+            "side": torch.full((tokens, len(latents)), 0, dtype=torch.int8, device=device),
             "values": torch.full((tokens, len(directions)), 0.0, device=device),
         }
 
@@ -90,7 +90,10 @@ class Contexts(Accumulator):
         mine = torch.nonzero(target[counted.row] >= 0).flatten()
         rows: State = {name: getattr(counted, name)[mine].int() for name in _PLACES}
         rows |= {"slot": target[counted.row[mine]], "ordinary": counted.ordinary[mine]}
-        rows |= {"on": step.columns(self.latents)[mine] != 0, "values": (step.x[mine] - self.pivot) @ self.directions.T}
+        rows |= {
+            "side": step.columns(self.latents)[mine].sign().to(torch.int8),
+            "values": (step.x[mine] - self.pivot) @ self.directions.T,
+        }
         self._put(rows)
 
     def merge(self, other: Self) -> None:
@@ -117,7 +120,7 @@ class Contexts(Accumulator):
         sample = Sample(
             token, context, column, paragraph, sentence, begin, t["document"][held].clone(), t["group"][held].clone()
         )
-        return Signals(sample, self.latents, t["values"][rows], t["on"][rows], t["ordinary"][rows], self.directions)
+        return Signals(sample, self.latents, t["values"][rows], t["side"][rows], t["ordinary"][rows], self.directions)
 
     def documents(self) -> Tensor:
         """Indices of the documents that have a context here, ascending."""

@@ -22,9 +22,14 @@ class Signals(NamedTuple):
     sample: Sample
     latents: Tensor  # [m] int64
     values: Tensor  # [n, q] float32: u . (x - mean of x), u the unit direction
-    on: Tensor  # [n, m] bool: the latent fires, on either side if it has two
+    side: Tensor  # [n, m] int8: sign of the activation; 0 off, -1 only of latents that fire on both sides (AbsTopK)
     ordinary: Tensor  # [n] bool: not a massive token of this layer
     directions: Tensor  # [q, D] float32: unit vectors
+
+    @property
+    def on(self) -> Tensor:
+        """[n, m] bool: the latent fires, on whichever side."""
+        return self.side != 0
 
     @property
     def random(self) -> int:
@@ -35,7 +40,7 @@ class Signals(NamedTuple):
         """The random directions alone."""
         m = len(self.latents)
         return self._replace(
-            latents=self.latents[:0], values=self.values[:, m:], on=self.on[:, :0], directions=self.directions[m:]
+            latents=self.latents[:0], values=self.values[:, m:], side=self.side[:, :0], directions=self.directions[m:]
         )
 
     def kept(self) -> Signals:
@@ -49,7 +54,7 @@ class Signals(NamedTuple):
             s._replace(**flat),
             self.latents,
             self.values[keep],
-            self.on[keep],
+            self.side[keep],
             self.ordinary[keep],
             self.directions,
         )

@@ -369,7 +369,7 @@ def contexts(world: World, latents: list[int], directions: Array, pivot: Array, 
         "sample.group": np.array([int(world.batch.group[context]) for context in kept]),
         "latents": np.array(latents),
         "values": (data.x[rows] - pivot) @ directions.astype(np.float64).T,
-        "on": data.acts[rows][:, latents] > 0,
+        "side": np.sign(data.acts[rows][:, latents]),
         "ordinary": np.array([token.ordinary for token in tokens], dtype=bool),
         "directions": directions,
     }

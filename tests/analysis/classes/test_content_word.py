@@ -44,7 +44,9 @@ def is_content(tag: Tensor) -> Tensor:
 def judged(sample: Sample, tag: Tensor, values: Tensor, on: Tensor | None = None, **changes: Any) -> list[Finding]:
     made: Evidence = evidence(sample, values, tags=Tags(tag, "planted", None), **changes)
     if on is not None:
-        made = evidence(sample, values, tags=made.tags, signals=made.signals._replace(on=on), **changes)
+        made = evidence(
+            sample, values, tags=made.tags, signals=made.signals._replace(side=on.to(torch.int8)), **changes
+        )
     return content_word.judge(made)
 
 
@@ -87,7 +89,7 @@ def test_where_every_direction_leans_on_content_none_of_them_is_found(seed: int)
     directions = torch.nn.functional.normalize(torch.randn(200 + 512, 24, generator=random), dim=1)
     values = x @ directions.T
     crowd = evidence(sample, values[:, 200:]).signals
-    crowd = Signals(sample, crowd.latents[:0], values[:, 200:], crowd.on[:, :0], crowd.ordinary, directions[200:])
+    crowd = Signals(sample, crowd.latents[:0], values[:, 200:], crowd.side[:, :0], crowd.ordinary, directions[200:])
     plain = judged(sample, tag, values[:, :200])
     made = judged(sample, tag, values[:, :200], crowd=Crowd(crowd, Tags(tag, "planted", None)))
     assert labels(plain).count("yes") >= 5
@@ -143,6 +145,22 @@ def test_firing_is_the_mean_of_both_rates() -> None:
     content = is_content(tag)
     true = (on[content].double().mean() + (~on[~content]).double().mean()) / 2
     assert found.data["firing"] == pytest.approx(float(true), abs=1e-3)
+
+
+@seeds
+def test_a_latent_with_two_sides_fires_on_content_by_its_sign(seed: int) -> None:
+    """AbsTopK: on for content words on one side, for the others on the other, hence on nearly everywhere."""
+    sample, tag = text(seed)
+    signal = 2 * is_content(tag) - 1 + 0.7 * noise(tag, seed)
+    side = torch.where(signal.abs() > 0.2, signal.sign(), 0)[:, None]
+    for turned, said_side in ((1, "content"), (-1, "function")):
+        (found,) = judged(sample, tag, turned * signal[:, None], turned * side)
+        assert float((side != 0).double().mean()) > 0.85
+        assert found.label == "yes"
+        assert found.statement["side"] == said_side
+        ones, zeros = (turned * side[part, 0] for part in (is_content(tag), ~is_content(tag)))
+        true = stats.mannwhitneyu(ones.numpy(), zeros.numpy()).statistic / (len(ones) * len(zeros))
+        assert found.data["firing"] == pytest.approx(true, abs=1e-3)
 
 
 def test_text_that_cannot_be_tagged_is_not_measured() -> None:

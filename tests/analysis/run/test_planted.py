@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.sae import LoadedSae, load_sae
+from analysis.statistics.contexts import Contexts
 from analysis.statistics.density import Density
 from analysis.statistics.examples import Examples
 from analysis.statistics.histogram import BINS, Histogram
@@ -159,6 +160,11 @@ def test_one_latent_of_abstopk_holds_the_signed_direction(seed: int, tmp_path: P
     assert 0.45 < negative / (negative + positive) < 0.55
     assert not found.geometry.is_pair.any()
     assert abs(float(found.panel[Moments].summarise().mean[0])) < 0.5
+    sampled = found.panel[Contexts].summarise()
+    place = sampled.latents.tolist().index(0)
+    below, above = ((sampled.side[:, place] == sign).double().mean() for sign in (-1, 1))
+    assert float(sampled.on[:, place].double().mean()) == pytest.approx(float(density.density[0]), abs=0.02)
+    assert abs(float(above - below)) < 0.1
 
 
 @seeds

@@ -105,6 +105,7 @@ def _contexts_case(tokens: int) -> Case:
     return Case(
         lambda: Contexts(torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, tokens, 3),
         lambda world: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), tokens, 3),
+        signed=True,
         loose={"values": 1e-4},
     )
 
