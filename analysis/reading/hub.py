@@ -13,13 +13,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_download, list_repo_files, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, model_info, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -35,7 +35,10 @@ from analysis.errors import UserError
 from analysis.hashing import sha256_file
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
-_BESIDE = (".json", ".txt", ".jinja", ".model")  # configuration, tokenizer, chat template: all small
+_BESIDE = (
+    "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", INDEX,
+)  # fmt: skip
 _PATIENCE = 5.0  # seconds for a first answer
 
 
@@ -77,15 +80,49 @@ def model_folder(repository: str) -> Path:
     Raises:
         UserError: no such repository, no safetensors weights in it, or a download that failed.
     """
-    folder = Path(fetch(repository, CONFIG)).parent
-    revision = folder.name
-    names = _names(repository, folder)
-    for name in sorted(names):
-        if name.endswith(_BESIDE) and "/" not in name:
-            fetch(repository, name, revision=revision)
-    for name in _weights(repository, folder, names):
-        fetch(repository, name, revision=revision)
-    return folder
+    names = listing(repository)
+    folder = _together(repository, [CONFIG, *(name for name in _BESIDE if name in names)])
+    return _together(repository, _weights(repository, folder, names), folder.name)
+
+
+def fetched_folder(repository: str, inside: str, names: Collection[str]) -> Path:
+    """A folder of a repository, with those of these files that it has; `.` is the repository itself.
+
+    Only these are fetched, so no pickle and no code is.
+
+    Raises:
+        UserError: no such repository or folder, or a download that failed.
+    """
+    there = listing(repository)
+    prefix = "" if inside in ("", ".") else f"{inside.strip('/')}/"
+    found = [name for name in there if name.startswith(prefix) and name.removeprefix(prefix) in names]
+    if not found:
+        some = ", ".join([name for name in there if name.startswith(prefix)][:6] or there[:6])
+        raise UserError(f"{repository}: expected a folder '{inside}' with an SAE; found {some or 'no files'}")
+    return _together(repository, found) / prefix
+
+
+@cache
+def listing(repository: str) -> list[str]:
+    """The files of a repository; of one that cannot be asked, those that were fetched.
+
+    Raises:
+        UserError: no such repository, or no answer and nothing here.
+    """
+    _check_name(repository)
+    if (silent := why_silent()) is None:
+        try:
+            found = model_info(repository)
+        except Exception as error:  # the hub's client raises many kinds
+            raise UserError(f"{repository}: expected a list of its files; found {_why(error)}") from error
+        return [each.rfilename for each in found.siblings or []]
+    here = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    if not (here / "refs" / "main").exists():
+        raise UserError(
+            f"{repository}: expected an answer of {constants.ENDPOINT}; found {silent}, and no copy of it here"
+        )
+    folder = here / "snapshots" / (here / "refs" / "main").read_text().strip()
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 
 @contextmanager
@@ -111,14 +148,14 @@ def why_silent() -> str | None:
     return None
 
 
-def _names(repository: str, folder: Path) -> list[str]:
-    """The files of a repository; of one that cannot be asked, those that were fetched."""
-    if why_silent() is None:
-        try:
-            return list(list_repo_files(repository, revision=folder.name))
-        except Exception as error:  # the hub's client raises many kinds
-            raise UserError(f"{repository}: expected a list of its files; found {_why(error)}") from error
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+def _together(repository: str, names: list[str], revision: str | None = None) -> Path:
+    """The folder of the cache with these files of one revision, the newest without one."""
+    folder = Path()
+    for name in names:  # the first by the branch, which the client notes for when the hub does not answer
+        path = Path(fetch(repository, name, revision=revision))
+        folder = path.parents[name.count("/")]
+        revision = folder.name
+    return folder
 
 
 def _weights(repository: str, folder: Path, names: list[str]) -> list[str]:

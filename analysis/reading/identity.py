@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_INDEX = "model.safetensors.index.json"
+_INDEX, _WHOLE = "model.safetensors.index.json", "model.safetensors"
 # how and by whom the numbers were saved, not which they are
 _OF_THE_FILE = {"transformers_version", "torch_dtype", "dtype", "_name_or_path", "use_cache"}
 _OF_THE_TOKENIZER = {"version", "truncation", "padding"}
@@ -45,11 +45,13 @@ def model_hash(folder: Path, tokenizer: Any) -> str:
 
 
 def _saved_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """Of all files of weights, one at a time, by name."""
+    """Of the files of weights that transformers loads, one at a time, by name."""
     from safetensors import safe_open
 
     index = folder / _INDEX
-    if index.exists():
+    if (folder / _WHOLE).exists():
+        files = [_WHOLE]
+    elif index.exists():
         files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     else:
         files = sorted(path.name for path in folder.glob("*.safetensors"))

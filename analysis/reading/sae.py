@@ -18,14 +18,15 @@ from analysis.hashing import hash_of
 from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_names
 from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
-from analysis.reading.hub import fetching
+from analysis.reading.hub import fetched_folder, fetching, listing
 from analysis.reading.identity import weights_hash
-from analysis.reading.layouts import SAE_LENS, layout_of, saes_in
+from analysis.reading.layouts import NAMES, SAE_LENS, SCALER, layout_of, saes_in
 from analysis.reading.registry import described_entry, hub_config, tensors_only
 from analysis.reading.sae_files import CONFIG, HASH, check_finite, checked_hash, read_json
 
 WEIGHTS = SAE_LENS
 REPORT = "training_report.json"
+_FILES = (*NAMES, CONFIG, "config.json", SCALER, HASH, REPORT)  # what a folder of an SAE may have
 __all__ = [
     "CONFIG", "HASH", "REPORT", "WEIGHTS", "LoadedSae", "check_fits", "describe_sae", "expanded", "load_sae",
     "slug_part", "slugify",
@@ -137,7 +138,7 @@ class _WithSkip(nn.Module):
 
 
 def describe_sae(source: str) -> Described:
-    """What an SAE is, from its configuration alone: no weights are loaded, and none fetched.
+    """What an SAE is, from its configuration alone; only of a repository in another layout are weights fetched.
 
     Raises:
         UserError: nothing there, or a configuration that is none.
@@ -153,11 +154,22 @@ def describe_sae(source: str) -> Described:
         )
     release, sae_id = source.split(":", 1)
     known = described_entry(release, sae_id)
-    if known is not None and (known.architecture is not None or not known.hook_point):
+    if known is None:
+        return _described_repository(source, release, sae_id)
+    if known.architecture is not None or not known.hook_point:
         return known
     with _reaching(source), fetching():
         config = hub_config(release, sae_id)
-    return describe(source, known.layout if known else "hub", config, known.l0 if known else None)
+    return describe(source, known.layout, config, known.l0)
+
+
+def _described_repository(source: str, repository: str, inside: str) -> Described:
+    """Of a repository outside the registry; what is not in sae-lens' layout is told by its weights alone."""
+    with _reaching(source), fetching():
+        if f"{inside}/{WEIGHTS}" in listing(repository):
+            return describe(source, "hub", hub_config(repository, inside))
+        layout = layout_of(fetched_folder(repository, inside, _FILES))
+    return describe(source, f"hub ({layout.name})", layout.config)
 
 
 def expanded(sources: list[str]) -> list[str]:
@@ -182,7 +194,12 @@ def load_sae(source: str, *, device: str = "cpu") -> LoadedSae:
     """
     if Path(source).exists():
         return _load_folder(Path(source), source, device)
-    return _load_release(check(describe_sae(source)), device)
+    found = check(describe_sae(source))
+    release, sae_id = source.split(":", 1)
+    if described_entry(release, sae_id) is not None:
+        return _load_release(found, device)
+    with _reaching(source):
+        return _load_folder(fetched_folder(release, sae_id, _FILES), source, device)
 
 
 def check_fits(sae: LoadedSae, width: Callable[[str], int], n_layers: int) -> None:

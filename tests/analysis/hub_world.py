@@ -17,7 +17,7 @@ from tests.analysis.tiny_models import CTX, D_MODEL, N_HEADS, N_LAYERS, VOCAB, s
 MODEL, OLD_LLAMA, OLD_GPT2, CODE, NEW_CODE, WIDE = (
     f"someone/{name}" for name in ("tiny-llama", "old-llama", "old-gpt2", "llama-with-code", "own-model", "wide-gemma")
 )
-SAES, SCOPE = "someone/tiny-saes", "google/gemma-scope-2b-pt-res"
+SAES, SCOPE, SCOPE_2 = "someone/tiny-saes", "google/gemma-scope-2b-pt-res", "someone/tiny-scope-2"
 SCOPE_SAE = "embedding/width_4k/average_l0_6"
 D_SCOPE, N_SCOPE = 2304, 4096  # what sae-lens takes for granted of Gemma Scope
 
@@ -37,6 +37,7 @@ def repositories(base: Path, canary: Path) -> dict[str, Path]:
         CODE: with_code(base / "llama-with-code", canary, "llama"),
         NEW_CODE: with_code(base / "own-model", canary, "someones_own"),
         SAES: release(base / "tiny-saes"),
+        SCOPE_2: gemma_scope_2(base / "tiny-scope-2"),
     }
 
 
@@ -54,6 +55,19 @@ def save_in(sae: Path, dtype: torch.dtype) -> Path:
     config = json.loads((sae / "cfg.json").read_text())
     (sae / "cfg.json").write_text(json.dumps(config | {"dtype": str(dtype).removeprefix("torch.")}))
     return sae
+
+
+def gemma_scope_2(folder: Path) -> Path:
+    """One in the layout of Gemma Scope 2, beside files of other kinds."""
+    place = folder / "resid_post" / "layer_1"
+    place.mkdir(parents=True)
+    (place / "ae.pt").write_bytes(b"\x80\x02 a pickle")
+    about = {"hf_hook_point_in": "model.layers.1.output", "model_name": "tiny"}
+    (place / "config.json").write_text(json.dumps(about))
+    rows = torch.nn.functional.normalize(torch.randn(24, D_MODEL, generator=torch.Generator().manual_seed(3)), dim=1)
+    tensors = {"w_enc": rows.T.contiguous(), "w_dec": rows, "b_enc": torch.zeros(24), "b_dec": torch.zeros(D_MODEL)}
+    save_file(tensors | {"threshold": torch.full((24,), 0.1)}, place / "params.safetensors")
+    return folder
 
 
 def texts(path: Path) -> Path:

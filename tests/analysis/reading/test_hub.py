@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,8 @@ from tests.analysis.hub_world import (
     OLD_GPT2,
     OLD_LLAMA,
     SAES,
+    SCOPE,
+    SCOPE_2,
     SCOPE_SAE,
     WIDE,
     gemma_scope,
@@ -34,6 +37,7 @@ from tests.analysis.hub_world import (
 from tests.forked import Ended, Forked, forking
 from tests.hub import BROKEN, CUT, MISSING, OTHER_BYTES, TOO_LONG, Hub
 
+MIRROR = "someone/gemma-scope-2b-pt-res"
 WEIGHTS = "layer0/sae_weights.safetensors"
 
 
@@ -179,7 +183,7 @@ def test_a_broken_download_of_an_sae_is_one_line_and_the_next_try_works(
     ("file", "fault"),
     [
         ("model.safetensors", OTHER_BYTES),
-        ("model.safetensors", MISSING),
+        pytest.param("model.safetensors", MISSING, marks=pytest.mark.long),
         pytest.param("model.safetensors", CUT, marks=pytest.mark.long),
     ],
 )
@@ -233,13 +237,40 @@ def test_a_models_own_code_is_never_asked_about_never_fetched_never_run(world: W
 
 
 @pytest.mark.long  # 4,096 latents of 2,304 numbers
-def test_an_sae_of_gemma_scope_by_its_name_in_the_registry(world: World, tmp_path: Path) -> None:
+def test_an_sae_of_gemma_scope_by_its_name_in_the_registry_and_from_a_copy(world: World, tmp_path: Path) -> None:
     world.hub.repositories |= gemma_scope(tmp_path)
-    found = world.analyze(WIDE, f"gemma-scope-2b-pt-res:{SCOPE_SAE}", tmp_path / "scope.db", "--no-classes")
+    world.hub.repositories[MIRROR] = world.hub.repositories[SCOPE]
+    for release in ("gemma-scope-2b-pt-res", MIRROR):
+        found = world.analyze(WIDE, f"{release}:{SCOPE_SAE}", tmp_path / "scope.db", "--no-classes")
+        assert found.status == 0, found.err
+    with Session(make_engine(tmp_path / "scope.db", read_only=True)) as session:
+        sae = session.scalars(select(Sae)).one()  # the same numbers
+        assert (sae.hook_point, sae.n_latents, sae.architecture) == ("hook_embed", 4096, "jumprelu")
+
+
+def test_an_sae_in_another_layout_outside_the_registry(world: World, tmp_path: Path) -> None:
+    source = f"{SCOPE_2}:resid_post/layer_1"
+    found = world.analyze(MODEL, source, tmp_path / "scope.db", "--no-classes")
     assert found.status == 0, found.err
     with Session(make_engine(tmp_path / "scope.db", read_only=True)) as session:
         sae = session.scalars(select(Sae)).one()
-        assert (sae.hook_point, sae.n_latents, sae.architecture) == ("hook_embed", 4096, "jumprelu")
+        assert (sae.hook_point, sae.source) == ("blocks.1.hook_resid_post", source)
+    assert not any(name.endswith(".pt") for name in world.hub.fetched())
+    line = world.analyze(MODEL, f"{SCOPE_2}:resid_post/layer_9", tmp_path / "new.db").line
+    assert f"{SCOPE_2}: expected a folder 'resid_post/layer_9' with an SAE; found resid_post/layer_1/ae.pt" in line
+
+
+def test_weights_that_transformers_does_not_load_are_no_part_of_a_models_identity(world: World, tmp_path: Path) -> None:
+    """Mistral's repositories have all weights twice: the hub path fetches one, a copy of the repository has both."""
+    folder = Path(shutil.copytree(world.hub.repositories[MODEL], tmp_path / "copy"))
+    save_file({"other": torch.ones(3)}, folder / "consolidated.safetensors")
+    world.hub.repositories["someone/twice"] = folder
+    for model in (folder, "someone/twice"):
+        found = world.analyze(model, world.hub.repositories[SAES] / "layer0", tmp_path / "one.db", "--no-classes")
+        assert found.status == 0, found.err
+    assert "someone/twice/consolidated.safetensors" not in world.hub.fetched()
+    with Session(make_engine(tmp_path / "one.db", read_only=True)) as session:
+        assert len(session.scalars(select(Model)).all()) == 1
 
 
 def test_inspect_fetches_configurations_alone(world: World) -> None:
@@ -255,12 +286,21 @@ def test_without_a_hub_what_was_fetched_is_used_and_the_rest_is_one_line(
     with world.hub.gone():
         again = world.analyze(MODEL, f"{SAES}:layer0", tmp_path / "again.db", "--dtype", "bfloat16")
         began = time.monotonic()
-        for model, sae, file in (
-            (MODEL, "someone/else:layer0", "someone/else: layer0/cfg.json"),
-            ("someone/else", f"{SAES}:layer0", "someone/else: config.json"),
+        nobody = f"expected an answer of {world.hub.url}; found Connect"
+        for model, sae, words in (
+            (MODEL, "someone/else:layer0", f"someone/else: {nobody}"),
+            ("someone/else", f"{SAES}:layer0", f"someone/else: {nobody}"),
+            (MODEL, f"{SAES}:layer1", f"{SAES}: expected a folder 'layer1' with an SAE; found layer0/"),
         ):
             line = world.analyze(model, sae, tmp_path / "new.db").line
-            assert f"{file}: expected an answer of {world.hub.url}; found Connect" in line
+            assert words in line
         assert time.monotonic() - began < 20
     assert (again.status, again.err) == (0, "")
     assert not (tmp_path / "new.db").exists()
+
+
+def test_an_sae_at_the_top_of_its_repository(world: World) -> None:
+    world.hub.repositories["someone/one-sae"] = world.hub.repositories[SAES] / "layer2"
+    found = world.forked.run("inspect", "someone/one-sae:.")
+    assert found.status == 0, found.err
+    assert "blocks.2.hook_resid_post" in found.out
