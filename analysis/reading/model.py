@@ -334,7 +334,7 @@ def _load_gguf(path: Path, dtype: torch.dtype) -> tuple[Any, Any]:
             tokenizer = AutoTokenizer.from_pretrained(**arguments)
             module = AutoModelForCausalLM.from_pretrained(**arguments, dtype=dtype)
     except Exception as error:  # gguf and transformers raise many kinds
-        raise BadFile(path, "a readable GGUF causal language model", f"{type(error).__name__}: {error}") from error
+        raise BadFile(path, "a readable GGUF causal language model", _first_line(error)) from error
     return module, tokenizer
 
 
@@ -356,16 +356,36 @@ def _load_pretrained(source: str, folder: Path, dtype: torch.dtype) -> tuple[Any
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            module = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False
-            )
+            module, loaded = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
+                output_loading_info=True, ignore_mismatched_sizes=True,
+            )  # fmt: skip
     except Exception as error:
-        first = str(error).strip().splitlines()
         raise UserError(
             f"model '{source}': expected a folder with a causal language model and its tokenizer;"
-            f" found {type(error).__name__}: {first[0] if first else ''}"
+            f" found {_first_line(error)}"
         ) from error
+    _refuse_gaps(source, loaded)
     return module, tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().splitlines() or [""]
+    if "trust_remote_code" in str(error):
+        return "one that needs code of its own (auto_map), which is never run"
+    return f"{type(error).__name__}: {said[0]}"
+
+
+def _refuse_gaps(source: str, loaded: dict[str, Any]) -> None:
+    """transformers fills what is missing or of another shape with random numbers, and warns."""
+    gaps = [f"{name} of shape {list(found)}, not {list(wanted)}" for name, found, wanted in loaded["mismatched_keys"]]
+    gaps += [f"no {name}" for name in loaded["missing_keys"]]
+    if gaps:
+        more = f" and {len(gaps) - 3:,} more" if len(gaps) > 3 else ""
+        raise UserError(
+            f"model '{source}': expected weights for all that its configuration names; found"
+            f" {', '.join(sorted(gaps)[:3])}{more}"
+        )
 
 
 def _refuse_pickles(path: Path) -> None:

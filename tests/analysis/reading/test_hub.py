@@ -228,7 +228,7 @@ def test_a_models_own_code_is_never_asked_about_never_fetched_never_run(world: W
         found = world.analyze(known, sae, tmp_path / f"{Path(known).name}.db", "--no-classes", said="yes\n" * 100)
         assert found.status == 0, found.err  # a family that transformers has, read by its code
         line = world.analyze(own, sae, tmp_path / "own.db", said="yes\n" * 100).line
-        assert "expected a folder with a causal language model" in line
+        assert "found one that needs code of its own (auto_map), which is never run" in line
         assert "[y/N]" not in found.out + found.err + line
     assert not world.canary.exists()
     assert not any(name.endswith(".py") for name in world.hub.fetched())

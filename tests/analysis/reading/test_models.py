@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from analysis.errors import BadFile, UserError
@@ -140,6 +141,19 @@ def test_code_in_a_folder_is_never_run(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError):
         load_model(str(folder))
     assert not canary.exists()
+
+
+@pytest.mark.parametrize(("shape", "words"), [(None, "found no model"), ((3, 3), r"of shape \[3, 3\], not \[48, 32\]")])
+def test_weights_with_a_gap_are_refused(folder: Path, shape: tuple[int, ...] | None, words: str) -> None:
+    """transformers would fill it with random numbers."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    gone = next(name for name in weights if name.endswith("layers.1.mlp.up_proj.weight"))
+    del weights[gone]
+    save_file(weights | ({} if shape is None else {gone: torch.zeros(shape)}), path, {"format": "pt"})
+    with pytest.raises(UserError, match=words) as error:
+        load_model(str(folder))
+    assert gone in str(error.value)
 
 
 def test_an_unknown_dtype_is_named(saved: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analysis.config import AnalyzeConfig
-from analysis.reading.demo_parts import demo_corpus, demo_saes
+from analysis.errors import UserError
+from analysis.reading.demo_parts import demo_corpus, demo_model_file, demo_saes
+from analysis.reading.model import load_model
 from analysis.run.analyze import analyze
 from analysis.run.pipeline import prepare
 from store.arrays import unpack
@@ -182,3 +186,15 @@ def test_shipped_saes_have_hash_and_report_and_fit_the_repository() -> None:
     assert len(folders) >= 6
     assert all((folder / "sha256.txt").exists() and (folder / "training_report.json").exists() for folder in folders)
     assert sum(path.stat().st_size for folder in folders for path in folder.iterdir()) < 45e6
+
+
+def test_code_beside_a_gguf_file_is_never_run(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / "model.gguf").symlink_to(demo_model_file())
+    (tmp_path / "evil.py").write_text(f"open({str(canary)!r}, 'w').close()\n")
+    auto = {"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M", "AutoTokenizer": [None, "evil.T"]}
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text(json.dumps({"model_type": "evil", "auto_map": auto}))
+    with pytest.raises(UserError, match=r"needs code of its own \(auto_map\), which is never run"):
+        load_model(str(tmp_path / "model.gguf"))
+    assert not canary.exists()
