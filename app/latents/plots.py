@@ -212,8 +212,10 @@ def _own(latent: LatentInfo, histogram: Histogram, side: str, table: bool) -> Vi
     bars = bars_of(histogram)
     summary = "It never fired."
     if bars.tokens:
-        span = f"from {number(bars.centre[0])} to {number(bars.centre[-1])}"
-        summary = f"{count(sum(bars.tokens))} tokens with an activation {span}; eight bins to each doubling."
+        # of the bins only their middles are known: the largest activation is the latent's own
+        most = number(bars.centre[-1] if latent.max is None else latent.max)
+        summary = f"{count(sum(bars.tokens))} tokens on which it is on, largest activation {most};"
+        summary += " eight bins to each doubling."
     rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.tokens, strict=True) if table]
     plot = histogram_figure(latent, histogram, COLOURS[side])
     return View("latent", "this latent", plot, summary, ("activation", "tokens"), rows)

@@ -44,7 +44,7 @@ class SaePage(RunPage):
     dense_set: DenseSet
     """What breaks without all its dense latents."""
     verdicts: list[tuple[str, str, int, str]]
-    """Latents by verdict of the rule: value, words, count, address of the list; empty where it was not applied."""
+    """Dense latents by the rule's verdict: value, words, count, address of the list; empty where it was not applied."""
     unmeasured: list[tuple[str, str]]
     """Classes that were not measured, with why; empty where all were."""
     training: list[tuple[str, str]]
@@ -85,4 +85,4 @@ def _unmeasured(session: Session, run: RunInfo, sae: SaeInfo) -> list[tuple[str,
 
 
 def _ruled(slug: str, verdict: str, pin: str) -> str:
-    return link("/latents", {"sae": slug, "dense": "any", "verdict": verdict}, pin)
+    return link("/latents", {"sae": slug, "verdict": verdict}, pin)

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, computed_field
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.shared.commands import Place
 from app.shared.record import Evidence, Hidden, Key, Record, Text
 from app.verdicts.sentences import gap_said, ground_said
 from app.vocabulary import NONE, RULE_VERDICTS
-from store.tables import Analysis, Sae, Verdict
+from store.tables import DENSE, Analysis, Latent, Sae, Verdict
 from store.vocabulary import RULE, Statement
 
 
@@ -104,8 +104,12 @@ def _own(held: Statement) -> Statement:
 
 
 def verdict_counts(session: Session, analysis_id: int) -> dict[str, int]:
-    """Latents of one SAE by verdict, in the order of RULE_VERDICTS; empty where the rule was not applied."""
-    statement = select(Verdict.verdict, func.count()).where(Verdict.analysis_id == analysis_id)
+    """Dense latents of one SAE by verdict, in the order of RULE_VERDICTS; empty where the rule was not applied.
+
+    Partners and sparse controls are judged, too; but where latents are counted, dense ones are.
+    """
+    statement = select(Verdict.verdict, func.count()).where(Verdict.analysis_id == analysis_id, DENSE)
+    statement = statement.join(Latent, and_(Latent.analysis_id == Verdict.analysis_id, Latent.index == Verdict.index))
     found = {row[0]: row[1] for row in session.execute(statement.group_by(Verdict.verdict))}
     return {name: found.get(name, 0) for name in RULE_VERDICTS} if found else {}
 

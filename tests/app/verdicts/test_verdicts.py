@@ -105,13 +105,13 @@ def test_the_api_has_the_verdict_and_its_grounds(client: TestClient) -> None:
 
 
 def test_the_sae_page_counts_them(client: TestClient, session: Session) -> None:
-    assert verdict_counts(session, WHOLE) == {"keep": 1, "investigate": 3, "prune": 1}
+    assert verdict_counts(session, WHOLE) == {"keep": 1, "investigate": 2, "prune": 1}
     assert verdict_counts(session, BARE) == {"keep": 0, "investigate": 1, "prune": 0}
     assert verdict_counts(session, UNTOUCHED) == {}
     html = page(client, SAE)
-    link = re.search(r'href="(/latents\?[^"]*verdict=investigate[^"]*)">3 latents', html)
+    link = re.search(r'href="(/latents\?[^"]*verdict=investigate[^"]*)">2 dense latents', html)
     assert link
-    assert page(client, link[1].replace("&amp;", "&")).count("data-open") == 3
+    assert page(client, link[1].replace("&amp;", "&")).count("data-open") == 2
     assert "Verdicts by rule" not in page(client, f"/saes/{SLUGS[0]}")
 
 
