@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from analysis import __version__
 from analysis.commands import cli as worker
 from analysis.errors import UserError
 from app.commands.annotations import annotations_cli
 from app.commands.db import db_cli, upgrade
-from app.commands.serve import Db, Port, serve
+from app.commands.examples import examples
+from app.commands.serve import EXAMPLES as SERVE
+from app.commands.serve import Db, Port, check_port, serve
 from app.http.errors import ServeError
+from app.static_site.cli import EXAMPLES as SITE
 from app.static_site.cli import site
 from store.errors import StoreError
 
@@ -23,20 +28,34 @@ cli = typer.Typer(
     name="dense-latents",
     help="Look at the latents of sparse autoencoders that fire all the time.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 for name, command in worker.COMMANDS.items():
-    cli.command(name)(command)
-cli.command("migrate")(upgrade)  # as it was called before there was `db`
-cli.command("serve")(serve)
-cli.command("site")(site)
+    cli.command(name, epilog=examples(*worker.EXAMPLES[name]))(command)
+cli.command("migrate", epilog=examples("migrate --db my.db"))(upgrade)  # as it was called before there was `db`
+cli.command("serve", epilog=examples(*SERVE))(serve)
+cli.command("site", epilog=examples(*SITE))(site)
 cli.add_typer(db_cli, name="db")
 cli.add_typer(annotations_cli, name="annotations")
 
 
-@cli.command("demo")
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dense-latents {__version__}")
+        raise typer.Exit
+
+
+@cli.callback(epilog=examples("demo", "analyze --help", "serve --db my.db"))
+def common(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Look at the latents of sparse autoencoders that fire all the time."""
+
+
+@cli.command("demo", epilog=examples("demo", "demo --tokens 20000 --db small.db --port 0"))
 def demo(
     tokens: Annotated[int, typer.Option(help="Tokens to analyse.")] = 60_000,
     db: Db = "demo.db",
@@ -44,6 +63,8 @@ def demo(
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Analyse only.")] = False,
 ) -> None:
     """Analyse the shipped SAEs of a real model on real text, then serve the pages."""
+    if not no_serve:
+        check_port("127.0.0.1", port)  # before minutes of work
     worker.analyze_demo(tokens, db)
     if not no_serve:
         serve(db, port=port)
@@ -52,15 +73,23 @@ def demo(
 def main() -> None:
     """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:
-        cli()
+        cli(prog_name="dense-latents")
     except (UserError, ServeError, StoreError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         if error.name == "psycopg":
-            _fail("a PostgreSQL database needs psycopg: pip install -c constraints.txt '.[postgres]'")
+            _fail(f"a PostgreSQL database needs psycopg: {_install('postgres')}")
         if error.name not in _WORKER or find_spec(error.name) is not None:
             raise
-        _fail(f"this command needs {error.name}: `make setup`, or pip install -c constraints.txt '.[analysis]'")
+        _fail(f"this command needs {error.name}: {_install('analysis')}")
+
+
+def _install(extra: str) -> str:
+    """How to get what is missing: in a checkout of the repository, or where this came as a package."""
+    here = Path(__file__).resolve().parent
+    if (here / "pyproject.toml").exists() and (here / "constraints.txt").exists():
+        return f"`make setup`, or in {here}: pip install -c constraints.txt '.[{extra}]'"
+    return f"pip install 'dense-latents[{extra}]'"
 
 
 def _fail(message: str) -> NoReturn:

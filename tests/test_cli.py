@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 from rich.console import Console
 
+from analysis import __version__
 from analysis.reading.demo_parts import demo_tag
 from analysis.run.analyze import analyze
+from dense_latents import _install, cli
 from tests.analysis.conftest import Parts
 from tests.root import ROOT
 
@@ -95,3 +102,72 @@ def test_the_command_line_and_the_server_need_no_torch() -> None:
     code = f"import sys, dense_latents, app.main, app.commands.serve; print([n for n in {names} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words, groups included."""
+    yield before, group
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from commands(one, (*before, name))
+        else:
+            yield (*before, name), one
+
+
+COMMANDS = dict(commands(typer.main.get_command(cli)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "all")
+def test_every_help_ends_with_examples_that_are_understood(words: tuple[str, ...]) -> None:
+    head, *lines = (COMMANDS[words].epilog or "").split("\n\n")
+    assert head == "Examples:"
+    for line in lines:
+        name, *given = shlex.split(line)
+        assert name == "dense-latents"
+        assert len(line) < 80, line
+        assert tuple(given[: len(words)]) == words
+        called = max((known for known in COMMANDS if tuple(given[: len(known)]) == known), key=len)
+        context = click.Context(COMMANDS[called])
+        rest = [word for word in given[len(called) :] if word != "--help"]
+        COMMANDS[called].make_parser(context).parse_args(rest)  # raises where there is no such option
+
+
+def test_the_version_is_said(tmp_path: Path) -> None:
+    found = run("--version", cache=tmp_path)
+    assert (found.returncode, found.stdout) == (0, f"dense-latents {__version__}\n")
+
+
+def test_the_shell_can_complete_commands(tmp_path: Path) -> None:
+    asked = {"_DENSE_LATENTS_COMPLETE": "complete_bash", "COMP_WORDS": "dense-latents cal", "COMP_CWORD": "1"}
+    command = [sys.executable, "-m", "dense_latents"]
+    found = subprocess.run(
+        command, cwd=ROOT, env=os.environ | asked, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert found.stdout.split() == ["calibrate"]
+    assert "--install-completion" in run("--help", cache=tmp_path).stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_taken_port_is_said_before_the_work(command: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        started = time.monotonic()
+        found = run(command, "--db", str(tmp_path / "new.db"), "--port", port, cache=tmp_path / "cache")
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"dense-latents: cannot listen on 127.0.0.1:{port}: ")
+    assert found.stderr.count("\n") == 1
+    assert not (tmp_path / "new.db").exists()
+    assert time.monotonic() - started < 20
+
+
+def test_what_is_missing_is_told_as_it_can_be_had(tmp_path: Path) -> None:
+    """In the repository by make, elsewhere by pip alone."""
+    assert "`make setup`" in _install("analysis")
+    assert (ROOT / "Makefile").exists()
+    (tmp_path / "dense_latents.py").write_text((ROOT / "dense_latents.py").read_text())
+    code = "import dense_latents; print(dense_latents.__file__); print(dense_latents._install('postgres'))"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.splitlines() == [str(tmp_path / "dense_latents.py"), "pip install 'dense-latents[postgres]'"]

@@ -111,6 +111,26 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "analyze": (
+        "analyze --model demo --sae my-sae/ --corpus texts.jsonl",
+        "analyze --model gpt2 --sae my-saes/ --corpus books/",
+    ),
+    "ablate": ("ablate --db my.db --sae 15 --tokens 20000",),
+    "retrain": ("retrain --db my.db --sae 15 --jobs 2",),
+    "steer": ("steer --db my.db --sae 15 --latent 1024", "steer --db my.db --sae 15 --pair 1024:727"),
+    "prune": ("prune --db my.db --sae 15 --verdict prune --out pruned/",),
+    "train-sae": (
+        "train-sae --hook blocks.15.hook_resid_post --out saes/",
+        "train-sae --hook blocks.7.hook_mlp_out --model gpt2 --out saes/",
+    ),
+    "inspect": ("inspect my-sae/", "inspect gpt2-small-res-jb:blocks.7.hook_resid_pre --model gpt2"),
+    "bench": ("bench --tokens 16384", "bench --model demo --sae my-sae/ --corpus texts.jsonl --json"),
+    "calibrate": ("calibrate --tokens 60000",),
+}
+"""How each command is called, for the end of its help."""
+
+
 def analyze_demo(tokens: int, db: str) -> None:
     """The shipped parts, analysed once: a store that has this very run is left as it is."""
     from analysis.reading.demo_parts import demo_tag

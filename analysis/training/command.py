@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -16,7 +13,8 @@ from rich.console import Console
 from analysis.errors import UserError
 from analysis.hashing import sha256_file
 from analysis.process.cache import cache_folder
-from analysis.process.progress import progress_bar
+from analysis.process.pool import trained
+from analysis.process.progress import Progress, progress_bar
 from analysis.reading import hook_points
 from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
@@ -27,7 +25,9 @@ from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
 from analysis.training.activations import ActivationCache, cache_for
 from analysis.training.config import Recipe, TrainConfig
 from analysis.training.report import evaluate
-from analysis.training.train import train
+from analysis.training.train import tokens_left, train
+
+_KEPT = "the same command goes on from the last checkpoint"
 
 
 def train_saes(config: TrainConfig, console: Console) -> list[Path]:
@@ -43,11 +43,10 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     cache = cache_for(cache_folder() / "activations", model, stream, config.hooks, console.print)
     with progress_bar(console, "activations", config.tokens, "tokens") as progress:
         cache.fill(model, stream, progress)
-    device = str(model.device)
     waiting = {hook: _folder(config, hook) for hook in config.hooks}
     for folder in waiting.values():
         folder.mkdir(parents=True, exist_ok=True)
-    _train_all(config, cache, waiting, model, corpus, device, console)
+    _train_all(config, cache, waiting, model, corpus, console)
     return list(waiting.values())
 
 
@@ -83,42 +82,52 @@ def _folder(config: TrainConfig, hook: str) -> Path:
     return config.out / f"{config.recipe.architecture}-l{layer:02d}-{kind.replace('_', '-')}"
 
 
+class _Job(NamedTuple):
+    """One SAE, with all that its process needs."""
+
+    recipe: Recipe
+    cache: ActivationCache
+    hook: str
+    folder: Path
+    metadata: dict[str, Any]
+    device: str
+    threads: int
+
+    @property
+    def label(self) -> str:
+        """How it is named on the screen."""
+        return self.hook
+
+    def left(self) -> int:
+        """Token-steps still to do."""
+        return tokens_left(self.recipe, self.folder)
+
+
 def _train_all(
     config: TrainConfig,
     cache: ActivationCache,
     folders: dict[str, Path],
     model: LanguageModel,
     corpus: Corpus,
-    device: str,
     console: Console,
 ) -> None:
-    todo = {hook: folder for hook, folder in folders.items() if not (folder / REPORT).exists()}
-    threads = max(1, (os.cpu_count() or 1) // config.jobs)
-    with ProcessPoolExecutor(config.jobs, get_context("spawn"), _leave_ctrl_c_to_the_parent) as pool:
-        futures = {}
-        for hook, folder in todo.items():
-            metadata = _metadata(config, model, corpus, hook)
-            futures[pool.submit(_job, config.recipe, cache, hook, folder, metadata, device, threads)] = hook
-        try:
-            for future in as_completed(futures):
-                hook = futures[future]
-                _finish(config, model, corpus, folders[hook], future.result(), console)
-        except KeyboardInterrupt:
-            console.print("stopped; the same command goes on from the last checkpoint")
-            for process in active_children():
-                process.terminate()
-            raise
+    threads, device = max(1, (os.cpu_count() or 1) // config.jobs), str(model.device)
+    todo = [
+        _Job(config.recipe, cache, hook, folder, _metadata(config, model, corpus, hook), device, threads)
+        for hook, folder in folders.items()
+        if not (folder / REPORT).exists()
+    ]
+    for job, training in trained(_work, todo, config.jobs, console, _KEPT) if todo else ():
+        _finish(config, model, corpus, job.folder, training, console)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _work(job: _Job, progress: Progress) -> dict[str, Any]:
+    def change(batch: torch.Tensor) -> torch.Tensor:
+        progress(len(batch))
+        return batch
 
-
-def _job(
-    recipe: Recipe, cache: ActivationCache, hook: str, out: Path, metadata: dict[str, Any], device: str, threads: int
-) -> dict[str, Any]:
-    torch.set_num_threads(threads)
-    return train(recipe, cache, hook, out, metadata, device=device)
+    torch.set_num_threads(job.threads)
+    return train(job.recipe, job.cache, job.hook, job.folder, job.metadata, device=job.device, change=change)
 
 
 def _metadata(config: TrainConfig, model: LanguageModel, corpus: Corpus, hook: str) -> dict[str, Any]:

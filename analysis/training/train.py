@@ -139,10 +139,11 @@ def _batches(cache: ActivationCache, hook: str, recipe: Recipe, done: int) -> It
     return shuffled_batches(cache.rows(hook), recipe.batch, recipe.seed, start)
 
 
-def tokens_done(out: Path) -> int:
-    """Token-steps that an unfinished training in `out` need not do again."""
+def tokens_left(recipe: Recipe, out: Path) -> int:
+    """Token-steps that a training in `out` still has to do, the estimate of the norm included."""
     last = _last_checkpoint(out / "checkpoints")
-    return 0 if last is None else int(last.name)
+    steps = recipe.train_tokens // recipe.batch
+    return (steps + NORM_BATCHES) * recipe.batch if last is None else steps * recipe.batch - int(last.name)
 
 
 def _last_checkpoint(checkpoints: Path) -> Path | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.commands.examples import examples
 from app.commands.plain_errors import plain_errors
 from store.errors import StoreError
 from store.session import make_engine, session_factory
@@ -16,11 +17,15 @@ from store.session import make_engine, session_factory
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-annotations_cli = typer.Typer(no_args_is_help=True, help="Take what people wrote out of a store, or into it.")
+annotations_cli = typer.Typer(
+    no_args_is_help=True,
+    help="Take what people wrote out of a store, or into it.",
+    epilog=examples("annotations export --db my.db --out notes.jsonl"),
+)
 Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")]
 
 
-@annotations_cli.command("export")
+@annotations_cli.command("export", epilog=examples("annotations export --db my.db --out notes.jsonl"))
 def export(
     db: Db = "dense-latents.db",
     out: Annotated[Path | None, typer.Option(help="File to write; without it, standard output.")] = None,
@@ -35,7 +40,7 @@ def export(
             _write(out, _lines(db))
 
 
-@annotations_cli.command("import")
+@annotations_cli.command("import", epilog=examples("annotations import notes.jsonl --db my.db"))
 def take_in(
     file: Annotated[Path, typer.Argument(help="What `annotations export` wrote.")],
     db: Db = "dense-latents.db",

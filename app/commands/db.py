@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 from sqlalchemy.engine import URL, make_url
 
+from app.commands.examples import examples
 from app.commands.plain_errors import plain_errors
 from migrations import runner
 from store import backup as copies
 from store.errors import StoreError
 from store.session import database_url, make_engine, sqlite_path, without_password
 
-db_cli = typer.Typer(no_args_is_help=True, help="Look after the store: schema, backups, what it holds.")
+db_cli = typer.Typer(
+    no_args_is_help=True,
+    help="Look after the store: schema, backups, what it holds.",
+    epilog=examples("db info --db my.db", "db backup --db my.db"),
+)
 Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")]
 HERE = "dense-latents.db"
 
 
-@db_cli.command("upgrade")
+@db_cli.command("upgrade", epilog=examples("db upgrade --db my.db"))
 def upgrade(
     db: Db = HERE,
     no_backup: Annotated[bool, typer.Option("--no-backup", help="Do not copy a SQLite file first.")] = False,
@@ -36,7 +41,7 @@ def upgrade(
         typer.echo(f"{name}: schema {before or 'none'} -> {head}")
 
 
-@db_cli.command("backup")
+@db_cli.command("backup", epilog=examples("db backup --db my.db", "db backup copy.db --db my.db"))
 def backup(
     file: Annotated[Path | None, typer.Argument(help="By default beside the store, with the time in its name.")] = None,
     db: Db = HERE,
@@ -51,7 +56,7 @@ def backup(
     typer.echo(f"{target}: {_size(target.stat().st_size)}, {rows:,} rows, schema {facts.revision}; checked")
 
 
-@db_cli.command("restore")
+@db_cli.command("restore", epilog=examples("db restore copy.db --db my.db"))
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup.")],
     db: Db = HERE,
@@ -72,7 +77,7 @@ def restore(
         typer.echo(f"this version expects schema {runner.head_revision()}: dense-latents db upgrade --db {path}")
 
 
-@db_cli.command("info")
+@db_cli.command("info", epilog=examples("db info --db my.db"))
 def info(db: Db = HERE) -> None:
     """Say where a store is, how large, of which schema, and what it holds."""
     from app.commands.store_info import store_info

@@ -31,6 +31,14 @@ Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or
 Port = Annotated[int, typer.Option(help="0 takes any free one.")]
 
 
+EXAMPLES = (
+    "serve --db my.db",
+    "serve --db my.db --port 8080 --read-only",
+    "serve --db my.db --host 0.0.0.0 --token-file token.txt",
+)
+"""How it is called, for the end of its help."""
+
+
 def serve(
     db: Db = "dense-latents.db",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -60,6 +68,7 @@ def serve(
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""
+    check_port(host, port)
     asked, proxies = token_of(token, token_file), tuple(trusted_proxy or ())
     networks = [network_of(proxy) for proxy in proxies]
     for network in () if insecure else networks:
@@ -192,6 +201,15 @@ def _check_revision(name: object, found: str | None, expected: str) -> None:
     if found != expected:
         mend = "update dense-latents" if found > expected else f"run `dense-latents db upgrade --db {name}`"
         raise ServeError(f"{name} has schema {found}, this server expects {expected}; {mend}")
+
+
+def check_port(host: str, port: int) -> None:
+    """Whether one could listen there: asked before work that takes a while.
+
+    Raises:
+        ServeError: the port is taken, or the address is not this machine's.
+    """
+    listen(host, port).close()
 
 
 def listen(host: str, port: int, shared: bool = False) -> socket.socket:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = ("site --db my.db --out site/", "site --db my.db --run 2 --all --out site/")
+"""How it is called, for the end of its help."""
+
 
 def site(
     out: Annotated[Path, typer.Option(help="Folder to write; an older site there is replaced.")],
