@@ -97,7 +97,7 @@ def test_views_of_a_pairs_latent_are_three_and_of_another_one(session: Session) 
 def test_a_view_tells_its_numbers_in_words(session: Session) -> None:
     pair, own, *_rest = views_of(session, POSITIVE)
     assert pair.summary == "0 is on for 49 tokens, 1 for 37, neither for 11."
-    assert own.summary.startswith("55 tokens with an activation from 1.50 to 6.00")
+    assert own.summary.startswith("55 tokens on which it is on, largest activation 10.0;")
     assert own.rows == [("1.50", "30"), ("3.00", "20"), ("6.00", "5")]
 
 
