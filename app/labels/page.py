@@ -64,10 +64,10 @@ def context_said(label: labels.LabelInfo, tested: labels.Tested | None, whole: i
     """What a label's counts must be seen beside."""
     made = []
     if tested and tested.of_dense:
-        made.append(f"{_share(tested.dense, tested.of_dense)} dense latents go with it")
+        made.append(f"{_share(tested.dense, tested.of_dense)} dense latents that it was held against go with it")
     if tested:
         none = "no sparse control was held against it"
-        beside = f"so do {_share(tested.controls, tested.of_controls)} sparse controls"
+        beside = f"{_share(tested.controls, tested.of_controls)} sparse controls pass the same test"
         made.append(beside if tested.of_controls else none)
     if label.literal is not None:
         made.append(f"its value literally stands in {_share(label.literal, label.documents)} texts")

@@ -38,7 +38,7 @@ def test_each_label_stands_beside_its_controls_and_what_was_read(client: TestCli
     held, whole = labels.tested(session, run)[1], labels.corpus_documents(session, run)
     assert held == (3, 7, 0, 3)
     assert "3 of 7 (42.9" in section
-    assert "so do 0 of 3 (0" in section
+    assert "0 of 3 (0" in section
     assert f"233 of the corpus&#39; {whole} documents were read" in section
     found = client.get("/api/v1/labels", params={"run": 2}).json()
     assert found[0]["tested"] == {"dense": 3, "of_dense": 7, "controls": 0, "of_controls": 3}
@@ -52,7 +52,7 @@ def test_texts_that_name_the_value_are_said(session: Session) -> None:
     label = labels.list_labels(session, run)[0].model_copy(update={"literal": 40})
     said = context_said(label, labels.Tested(204, 488, 104, 224), 240)
     assert said[0].startswith("204 of 488 (41.8")
-    assert said[1].startswith("so do 104 of 224 (46.4")
+    assert said[1].startswith("104 of 224 (46.4")
     assert said[2].startswith("its value literally stands in 40 of 233 (17.2")
     assert context_said(label, labels.Tested(1, 2, 0, 0), None)[1] == "no sparse control was held against it"
     assert context_said(label.model_copy(update={"literal": None}), None, None) == []
