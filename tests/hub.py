@@ -31,7 +31,7 @@ class Hub:
 
     def __init__(self, repositories: dict[str, Path]) -> None:
         self.repositories = repositories
-        self.faults: dict[tuple[str, str], str] = {}
+        self.faults: dict[tuple[str, str], str] = {}  # of a file; of the list of files where it has no name
         self.asked: list[str] = []
         self.url = ""
 
@@ -110,6 +110,9 @@ class _Answers(BaseHTTPRequestHandler):
     def _api(self, repository: str, rest: list[str]) -> None:
         if repository not in self.served.repositories:
             self._refuse(404, "RepoNotFound")
+            return
+        if self.served.faults.get((repository, "")) == BROKEN:
+            self._refuse(500, "")
             return
         files = self.served.files(repository)
         if rest[:1] == ["tree"]:

@@ -34,6 +34,7 @@ from tests.analysis.hub_world import (
     save_in,
     texts,
 )
+from tests.analysis.tiny_models import tiny
 from tests.forked import Ended, Forked, forking
 from tests.hub import BROKEN, CUT, MISSING, OTHER_BYTES, TOO_LONG, Hub
 
@@ -201,6 +202,12 @@ def test_a_broken_download_of_a_model_is_one_line_and_the_next_try_works(
     assert world.analyze(name, sae, tmp_path / "new.db", "--no-classes").status == 0
 
 
+def test_a_hub_that_is_ill_is_one_line(world: World, tmp_path: Path) -> None:
+    name = world.broken("someone/ill", MODEL, {"": BROKEN})
+    line = world.analyze(name, world.hub.repositories[SAES] / "layer0", tmp_path / "new.db").line
+    assert f"{name}: expected a list of its files; found status 500" in line
+
+
 @pytest.mark.parametrize("model", ["someone/nothing", "no such name", "./nowhere"])
 def test_a_model_that_is_nowhere_is_one_line(world: World, tmp_path: Path, model: str) -> None:
     line = world.analyze(model, world.hub.repositories[SAES] / "layer0", tmp_path / "new.db").line
@@ -262,12 +269,16 @@ def test_an_sae_in_another_layout_outside_the_registry(world: World, tmp_path: P
     assert f"{SCOPE_2}: expected a folder 'resid_post/layer_9' with an SAE; found resid_post/layer_1/ae.pt" in line
 
 
-def test_weights_that_transformers_does_not_load_are_no_part_of_a_models_identity(world: World, tmp_path: Path) -> None:
+def test_a_model_is_the_same_in_shards_and_beside_weights_that_are_not_loaded(world: World, tmp_path: Path) -> None:
     """Mistral's repositories have all weights twice: the hub path fetches one, a copy of the repository has both."""
     folder = Path(shutil.copytree(world.hub.repositories[MODEL], tmp_path / "copy"))
     save_file({"other": torch.ones(3)}, folder / "consolidated.safetensors")
-    world.hub.repositories["someone/twice"] = folder
-    for model in (folder, "someone/twice"):
+    shards = Path(shutil.copytree(world.hub.repositories[MODEL], tmp_path / "shards"))
+    (shards / "model.safetensors").unlink()
+    tiny("llama").save_pretrained(shards, max_shard_size="20KB")
+    assert len(list(shards.glob("model-*.safetensors"))) > 1
+    world.hub.repositories |= {"someone/twice": folder, "someone/shards": shards}
+    for model in (folder, "someone/twice", "someone/shards"):
         found = world.analyze(model, world.hub.repositories[SAES] / "layer0", tmp_path / "one.db", "--no-classes")
         assert found.status == 0, found.err
     assert "someone/twice/consolidated.safetensors" not in world.hub.fetched()
