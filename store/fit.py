@@ -48,6 +48,8 @@ class Read:
     model_source: str
     fingerprint: str
     """The model's identity."""
+    bos: bool | None = None
+    """Whether a BOS token stood before each context; None: nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,27 @@ class Seen:
 
 
 def fit(read: Read, seen: Seen) -> list[Statement]:
-    """One statement each of model, L0, FVU and massive tokens: `of`, `code`, `level`, and its numbers."""
-    return [fit_model(read), _fit_l0(read, seen.l0), _fit_fvu(read, seen.fvu), _fit_massive(seen.massive_share)]
+    """One statement each of model, BOS where the SAE says something of it, L0, FVU and massive tokens: `of`, `code`,
+    `level`, and its numbers."""
+    measured = [_fit_l0(read, seen.l0), _fit_fvu(read, seen.fvu), _fit_massive(seen.massive_share)]
+    return [fit_model(read), *fit_bos(read), *measured]
+
+
+def fit_bos(read: Read) -> list[Statement]:
+    """Whether contexts began as in its training; nothing where that is not known."""
+    trained = _about(read.details).get("prepend_bos")
+    if read.bos is None or not isinstance(trained, bool):
+        return []
+    code = "bos_same" if trained == read.bos else "bos_more" if read.bos else "bos_less"
+    return [
+        {
+            "of": "bos",
+            "code": code,
+            "level": FITS if trained == read.bos else NOTE,
+            "found": read.bos,
+            "expected": trained,
+        }
+    ]
 
 
 def fit_model(read: Read) -> Statement:

@@ -129,6 +129,7 @@ def _sae_lens(folder: Path, weights: Path) -> Layout:
     check_safetensors(weights)
     if any("crosscoder" in str(raw.get(name)).lower() for name in ("architecture", "model_type")):
         return Layout(folder, NAMES[SAE_LENS], weights, raw | {"architecture": CROSSCODER}, sae_lens_disk_loader)
+    _check_k(folder / CONFIG, raw)
     check_tensors(weights, raw)
     training = raw.get("architecture") in AFTER_TRAINING
     try:
@@ -138,6 +139,14 @@ def _sae_lens(folder: Path, weights: Path) -> Layout:
     config, scale = _with_scale(folder, config)
     name = "checkpoint of sae-lens' training" if training or scale is not None else NAMES[SAE_LENS]
     return Layout(folder, name, weights, config, _trained if training else sae_lens_disk_loader, scale)
+
+
+def _check_k(path: Path, raw: dict[str, Any]) -> None:
+    """A TopK SAE says its k: without one sae-lens takes 100, or reads it as a ReLU's."""
+    named = {str(raw.get(name)).lower() for name in ("architecture", "activation_fn", "activation_fn_str")}
+    k = raw.get("k", (raw.get("activation_fn_kwargs") or {}).get("k"))
+    if named & {"topk", "abstopk"} and not (isinstance(k, int | float) and k > 0):
+        raise BadFile(path, "k, how many latents fire on a token, of a TopK SAE", "none" if k is None else str(k))
 
 
 def _with_scale(folder: Path, config: dict[str, Any]) -> tuple[dict[str, Any], float | None]:

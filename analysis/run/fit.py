@@ -10,7 +10,7 @@ from analysis.run.evidence import Decisions
 from analysis.run.panel import Panel
 from analysis.run.pipeline import Result
 from analysis.statistics.reconstruction import Reconstruction
-from store.fit import FITS, Read, Seen, fit, fit_model
+from store.fit import FITS, Read, Seen, fit, fit_bos, fit_model
 from store.vocabulary import UNMEASURED, Statement
 
 _SENTENCES = {
@@ -18,6 +18,8 @@ _SENTENCES = {
     "model_copy": "made for {expected}; {found} has the same name, of another organisation",
     "model_tuned": "made for {expected}; of that and {found} one is a base model, the other is tuned",
     "model_version": "made for {expected}; only one of that and {found} says which version it is",
+    "bos_more": "trained without BOS (prepend_bos: false); here one stands before each context, and is not counted",
+    "bos_less": "trained with BOS before each context; this model's tokenizer has none",
     "l0_more": "L0 {found:.3g} is {times:.1f} x its {by} of {expected:.3g}; another model, hook point, scale or text?",
     "l0_fewer": "L0 {found:.3g} is {times:.2f} x its {by} of {expected:.3g}; another model, hook point, scale or text?",
     "fvu_worse": "FVU {found:.2f}, where its training report has {expected:.2f}",
@@ -34,7 +36,8 @@ _BY = {"k": "k", "l0": "L0 in training", "report": "L0 in the training report"}
 def strangers(saes: list[LoadedSae], model: LanguageModel) -> Iterator[str]:
     """SAEs that name another model, before it is read: the same width is no sign that they belong together."""
     for sae in saes:
-        yield from _told(sae, [fit_model(_read(sae, model))])
+        read = _read(sae, model)
+        yield from _told(sae, [fit_model(read), *fit_bos(read)])
 
 
 def misfits(result: Result) -> Iterator[str]:
@@ -43,7 +46,8 @@ def misfits(result: Result) -> Iterator[str]:
         whole = panel[Reconstruction].summarise()
         massive = 1 - whole.ordinary / max(whole.tokens, 1)
         seen = Seen(whole.l0, whole.fvu if whole.fvu == whole.fvu else None, massive)
-        yield from _told(panel.sae, fit(_read(panel.sae, result.reading.model), seen)[1:])
+        found = fit(_read(panel.sae, result.reading.model), seen)
+        yield from _told(panel.sae, [held for held in found if held["of"] not in {"model", "bos"}])
 
 
 def unmeasured(panels: list[Panel], decisions: Decisions | None) -> Iterator[str]:
@@ -60,7 +64,9 @@ def unmeasured(panels: list[Panel], decisions: Decisions | None) -> Iterator[str
 
 
 def _read(sae: LoadedSae, model: LanguageModel) -> Read:
-    return Read(sae.details, sae.training, sae.source, model.name, model.source, model.fingerprint)
+    return Read(
+        sae.details, sae.training, sae.source, model.name, model.source, model.fingerprint, model.bos_id is not None
+    )
 
 
 def _told(sae: LoadedSae, found: list[Statement]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from app.shared.memory import remembered
 from app.shared.record import Hidden, Record, columns, mapping
 from store.fit import Read, Seen, fit
 from store.tables import DENSE, Analysis, Latent, Model, Run, Sae
+from store.vocabulary import BOS
 
 
 class _Row(Record):
@@ -102,12 +103,13 @@ def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
         .where(Analysis.run_id == run.id)
     )
     rows = session.execute(statement.order_by(Sae.layer, Sae.slug)).mappings()
-    return [SaeInfo(**row, fit=_fit(row)) for row in rows]
+    bos = None if run.masks is None else run.masks.get(BOS, 0) > 0
+    return [SaeInfo(**row, fit=_fit(row, bos)) for row in rows]
 
 
-def _fit(row: RowMapping) -> list[FitInfo]:
+def _fit(row: RowMapping, bos: bool | None) -> list[FitInfo]:
     names = (row["fit_name"], row["fit_source"], row["fit_fingerprint"])
-    of = Read(mapping(row["fit_details"]), mapping(row["fit_training"]), row["source"], *names)
+    of = Read(mapping(row["fit_details"]), mapping(row["fit_training"]), row["source"], *names, bos)
     return [fit_info(one) for one in fit(of, Seen(row["l0"], row["fvu"], row["massive_share"]))]
 
 

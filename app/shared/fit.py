@@ -15,11 +15,11 @@ class FitInfo(Record):
     """One measurement of whether an SAE fits the model and the texts it was read on"""
 
     name: str
-    """model, l0, fvu or massive"""
+    """model, bos, l0, fvu or massive"""
     level: str
     """fits, note (worth knowing), or misfit"""
-    found: float | str | None
-    expected: float | str | None
+    found: bool | float | str | None
+    expected: bool | float | str | None
     """By its configuration or training report; of massive tokens the most that is no exception"""
     words: str
     phrase: str = Hidden
@@ -33,7 +33,7 @@ class FitInfo(Record):
         return self.level == MISFIT
 
 
-TITLES = {"model": "model", "l0": "L0", "fvu": "FVU", "massive": "massive tokens"}
+TITLES = {"model": "model", "bos": "BOS", "l0": "L0", "fvu": "FVU", "massive": "massive tokens"}
 _BY = {"k": "k", "l0": "L0 in training", "report": "L0 in the training report"}
 
 
@@ -53,7 +53,9 @@ def fit_info(statement: Statement) -> FitInfo:
     )
 
 
-def _value(name: str, value: float | str | None) -> str:
+def _value(name: str, value: bool | float | str | None) -> str:
+    if isinstance(value, bool):
+        return "before each context" if value else "none"
     if value is None or isinstance(value, str):
         return value or NONE
     return percent(value) if name == "massive" else fixed(value) if name == "fvu" else number(value)
@@ -62,7 +64,7 @@ def _value(name: str, value: float | str | None) -> str:
 def _against(name: str, held: Statement) -> str:
     """What was expected, with where that stands."""
     value = held["expected"]
-    if value is None or not value:
+    if value is None or value == "":
         return f"below {fixed(held['most'])}" if held.get("most") else NONE
     if name == "l0":
         return f"{value:.3g} ({_BY[held['by']]})"
@@ -103,6 +105,10 @@ WORDS: Sentences = {
     "model_version": "One of the two names says which version it is, the other does not.",
     "model_other": "Its configuration names another model. That the widths agree is no sign that they belong together.",
     "model_unnamed": "Its configuration names no model, so nobody can tell whether it is this one.",
+    "bos_same": "Contexts begin as in its training.",
+    "bos_more": "It was trained without; here each context begins with one, which is not counted. What follows"
+    " it may have other activations.",
+    "bos_less": "It was trained with one before each context; this model's tokenizer has none.",
     "l0_near": "As many latents fire on a token as in training, within 2 ×.",
     "l0_more": _l0_off,
     "l0_fewer": _l0_off,

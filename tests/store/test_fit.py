@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from store.fit import FITS, MISFIT, NOTE, Read, Seen, fit, fit_model, same_model
+from store.fit import FITS, MISFIT, NOTE, Read, Seen, fit, fit_bos, fit_model, same_model
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_names_of_models(made_for: str, read: str, found: str) -> None:
     assert same_model(read, made_for) == found
 
 
-def read(details: dict[str, Any], training: dict[str, Any] | None = None, **more: str) -> Read:
+def read(details: dict[str, Any], training: dict[str, Any] | None = None, **more: Any) -> Read:
     named = {"source": "folder", "model": "org/name", "model_source": "org/name", "fingerprint": "f"} | more
     return Read(details, training, **named)
 
@@ -101,3 +101,20 @@ def test_an_fvu_is_held_against_the_report_and_a_bound(fvu: float | None, report
 def test_many_massive_tokens_are_said() -> None:
     assert fit(read({}), Seen(1.0, 0.1, 0.02))[3]["code"] == "massive_many"
     assert fit(read({}), Seen(1.0, 0.1, 0.004))[3]["level"] == FITS
+
+
+@pytest.mark.parametrize(
+    ("trained", "bos", "codes"),
+    [
+        (False, True, ["bos_more"]),
+        (True, False, ["bos_less"]),
+        (True, True, ["bos_same"]),
+        (None, True, []),
+        (False, None, []),
+    ],
+)
+def test_contexts_may_begin_otherwise_than_in_training(
+    trained: bool | None, bos: bool | None, codes: list[str]
+) -> None:
+    found = fit_bos(read({"metadata": {"prepend_bos": trained}}, bos=bos))
+    assert [one["code"] for one in found] == codes

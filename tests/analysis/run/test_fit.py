@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 from rich.console import Console
 
+from analysis.errors import UserError
+from analysis.reading.sae import load_sae
 from analysis.run.analyze import analyze
 from tests.analysis.conftest import Parts
 from tests.analysis.tiny_models import D_MODEL
@@ -63,3 +66,22 @@ def test_classes_that_could_not_be_measured_are_named(parts: Parts, tmp_path: Pa
     text = said(parts, folder, tokens=1500)
     assert "was not measured: few documents" in text
     assert " of the 90 documents, 1 SAEs" in text
+
+
+def test_an_sae_trained_without_bos_is_told_of(parts: Parts, tmp_path: Path) -> None:
+    folder = sae(tmp_path / "sae", {"model_name": "tiny-llama", "prepend_bos": False}, {})
+    assert f"{folder}: trained without BOS (prepend_bos: false); here one stands" in said(parts, folder, classes=False)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"k": None}, {"sae_lens_version": None, "architecture": "standard", "activation_fn_str": "topk"}]
+)
+def test_a_topk_sae_without_its_k_is_refused(parts: Parts, tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """sae-lens takes 100 for it, or reads the SAE as a ReLU's."""
+    folder = tmp_path / "sae"
+    shutil.copytree(parts.saes[0], folder)
+    config = json.loads((folder / "cfg.json").read_text()) | wrong
+    config.pop("k", None)
+    (folder / "cfg.json").write_text(json.dumps({name: value for name, value in config.items() if value is not None}))
+    with pytest.raises(UserError, match=r"cfg\.json: expected k, how many latents fire on a token.*found none"):
+        load_sae(str(folder))
