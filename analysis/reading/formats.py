@@ -272,6 +272,8 @@ KINDS = f"{', '.join(FORMATS)}, or a text of these kinds packed as {', '.join(_P
 """What can be read, for messages."""
 WHOLE = {".txt", ".md"}
 """Kinds of which a file is one document."""
+_ABOUT = {"README", "LICENSE", "LICENCE", "NOTICE", "CHANGELOG", "PROVENANCE", "CITATION", "AUTHORS"}
+"""Files that say what a folder holds; named alone, they are read."""
 _OF_DATASETS = {"dataset_info.json", "state.json", "dataset_dict.json"}
 """What `datasets` saves beside its tables."""
 
@@ -349,6 +351,8 @@ def _walked(folder: Path) -> Found:
 def _why_not(path: Path, root: Path) -> str:
     if path.name.startswith("."):
         return "hidden"
+    if path.stem.upper() in _ABOUT:
+        return "about the folder, not of it"
     if path.is_symlink() and not path.resolve().is_relative_to(root):
         return "a link that leads out of the folder"
     if path.is_symlink() and path.is_dir():

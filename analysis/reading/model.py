@@ -24,6 +24,9 @@ from analysis.reading.vocabulary import sayable, special_ids, token_strings
 Replace = Callable[[Tensor], Tensor]
 
 
+_LOGITS = 1 << 25  # held at once: 128 MB in float32
+
+
 class _Done(Exception):  # noqa: N818 - no error: it ends the pass early
     """The last wanted module has run; the rest of the forward pass is not needed."""
 
@@ -133,13 +136,36 @@ class LanguageModel:
         Returns:
             [B, T-1] float32, in nats; 0 where the target is padding.
         """
-        with self._replacing(replace or {}):
-            logits = self._forward(ids, attention).logits
-        losses = nn.functional.cross_entropy(
-            logits[:, :-1].float().transpose(1, 2), ids[:, 1:].to(logits.device), reduction="none"
-        )
-        kept: Tensor = losses * attention[:, 1:].to(losses.device)
-        return kept
+        with self._replacing(replace or {}), self._last_hidden() as kept, suppress(_Done):
+            self._forward(ids, attention)
+        target = ids[:, 1:].to(self.device)
+        rows = max(1, _LOGITS // (target.shape[1] * self.vocab_size))
+        pieces = torch.split(kept[0][:, :-1], rows)
+        losses = [
+            nn.functional.cross_entropy(self._logits(hidden).transpose(1, 2), wanted, reduction="none")
+            for hidden, wanted in zip(pieces, torch.split(target, rows), strict=True)
+        ]
+        return torch.cat(losses) * attention[:, 1:].to(self.device)
+
+    @contextmanager
+    def _last_hidden(self) -> Iterator[list[Tensor]]:
+        """What the unembedding is given, in place of the logits: of a large vocabulary they would fill the memory."""
+        kept: list[Tensor] = []
+
+        def stop(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            kept.append(given[0])
+            raise _Done
+
+        handle = self.module.get_output_embeddings().register_forward_pre_hook(stop)  # type: ignore[operator]
+        try:
+            yield kept
+        finally:
+            handle.remove()
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.module.get_output_embeddings()(hidden).float()  # type: ignore[operator]
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return logits if not cap else cap * torch.tanh(logits / cap)
 
     def width(self, hook: str) -> int:
         """How many numbers a token has at a hook point."""

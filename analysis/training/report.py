@@ -10,12 +10,14 @@ from torch import Tensor
 from analysis.reading.corpus import ContextStream
 from analysis.reading.model import LanguageModel
 from analysis.reading.sae import LoadedSae
+from analysis.statistics.plan import MASSIVE
 
 
 def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dict[str, Any]:
     """FVU, L0, share of latents that never fire, and loss recovered, over the stream's counted tokens.
 
-    FVU is summed squared error over summed squared distance from the mean. Loss recovered is
+    FVU is summed squared error over summed squared distance from the mean, massive tokens left out as in the
+    analysis: longer than 6 times the median of the first batch. Loss recovered is
     (loss with the activation zeroed - loss with the SAE spliced in) / (zeroed - clean), where
     only counted positions are replaced and only counted targets are averaged.
 
@@ -45,7 +47,8 @@ def _losses_with(model: LanguageModel, hook: str, ids: Tensor, attention: Tensor
 class _Sums:
     def __init__(self, sae: LoadedSae) -> None:
         self.sae = sae
-        self.tokens = self.targets = 0
+        self.tokens = self.targets = self.ordinary = 0
+        self.longest: float | None = None
         self.firing = self.error = self.squares = 0.0
         self.sum = torch.zeros(sae.d_in, dtype=torch.float64)
         self.fired = torch.zeros(sae.n_latents, dtype=torch.bool)
@@ -57,13 +60,18 @@ class _Sums:
         self.tokens += len(x)
         self.firing += float((acts != 0).sum())
         self.fired |= (acts != 0).any(0).cpu()
-        self.error += float((x - rebuilt).double().square().sum())
-        self.squares += float(x.double().square().sum())
-        self.sum += x.double().sum(0).cpu()
+        lengths = x.norm(dim=1)
+        if self.longest is None:
+            self.longest = MASSIVE * float(lengths.median())
+        ordinary = lengths <= self.longest
+        self.ordinary += int(ordinary.sum())
+        self.error += float((x - rebuilt)[ordinary].double().square().sum())
+        self.squares += float(x[ordinary].double().square().sum())
+        self.sum += x[ordinary].double().sum(0).cpu()
         return rebuilt
 
     def result(self) -> dict[str, Any]:
-        variance = self.squares - float(self.sum.square().sum()) / self.tokens
+        variance = self.squares - float(self.sum.square().sum()) / max(1, self.ordinary)
         per_token = {name: value / self.targets for name, value in self.losses.items()}
         gap = per_token["zeroed"] - per_token["clean"]
         return {

@@ -140,6 +140,8 @@ def test_what_a_folder_holds_and_was_not_read_is_listed_with_why(tmp_path: Path)
     (folder / "more" / "b.md").write_text("# second")
     (folder / ".hidden.txt").write_text("no")
     (folder / "image.png").write_bytes(b"\x89PNG")
+    (folder / "README.md").write_text("what this is")
+    (folder / "LICENSE").write_text("CC0")
     (folder / "out.txt").symlink_to(tmp_path / "secret.txt")
     (folder / "away").symlink_to(tmp_path / "elsewhere")
     (folder / "again.txt").symlink_to(folder / "A.TXT")
@@ -147,6 +149,8 @@ def test_what_a_folder_holds_and_was_not_read_is_listed_with_why(tmp_path: Path)
     assert [document.text for document in corpus.documents()] == ["first", "first", "# second"]
     assert corpus.report.passed_over == {
         ".hidden.txt": "hidden",
+        "LICENSE": "about the folder, not of it",
+        "README.md": "about the folder, not of it",
         "away/": "a link that leads out of the folder",
         "image.png": "not a kind that is read",
         "out.txt": "a link that leads out of the folder",
@@ -188,3 +192,13 @@ def test_what_is_broken_is_refused_by_name_and_line(tmp_path: Path, name: str) -
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=said):
         Corpus(tmp_path / name)
+
+
+def test_the_demos_text_is_what_its_shipped_measurements_were_made_on() -> None:
+    """They are tied to it by this hash: a file more or less in its folder, and they are left out without a word."""
+    from analysis.interventions.shipped import DATA
+    from analysis.reading.demo_parts import demo_corpus
+
+    shipped = [json.loads(gzip.decompress(path.read_bytes())) for path in (DATA / "interventions").glob("*.json.gz")]
+    assert shipped
+    assert {Corpus(demo_corpus()).sha256} == {one["corpus_sha256"] for one in shipped}
