@@ -248,3 +248,12 @@ def test_the_unembedding_gives_the_logits_of_a_normed_direction(family: str) -> 
     direction = torch.randn(D_MODEL)
     kept = direction - direction.mean() if family == "gpt2" else direction  # LayerNorm takes the mean off
     torch.testing.assert_close(direction @ model.unembedding(), weight @ (gain * kept), rtol=1e-4, atol=1e-5)
+
+
+def test_losses_in_pieces_are_the_same(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large vocabulary the logits of a few contexts are held at a time."""
+    model = load_model(str(saved), dtype="float32", device="cpu")
+    ids, attention = batch()
+    whole = model.token_losses(ids, attention)
+    monkeypatch.setattr("analysis.reading.model._LOGITS", 1)
+    assert torch.equal(model.token_losses(ids, attention), whole)
