@@ -37,7 +37,9 @@ def run(subject: Subject, batch: TokenBatch, change: Tensor | None = None) -> Ru
     """The model, with `change` [B, T, D] added at the hook point."""
     model = subject.model
     kept: list[Tensor] = []
-    handles = [hook_points.final_norm(model.module).register_forward_pre_hook(lambda _m, args: kept.append(args[0]))]
+    handles: list[Any] = [
+        hook_points.final_norm(model.module).register_forward_pre_hook(lambda _m, args: kept.append(args[0]))
+    ]
     if change is not None:
         handles.append(hook_points.on_write(model.module, subject.stored.hook_point, lambda x: x + change))
     try:

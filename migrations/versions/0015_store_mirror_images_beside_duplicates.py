@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,7 +12,11 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-_COLUMNS = (("mirror", sa.Integer()), ("mirror_score", sa.Double()), ("duplicate_score", sa.Double()))
+_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
+    ("mirror", sa.Integer()),
+    ("mirror_score", sa.Double()),
+    ("duplicate_score", sa.Double()),
+)
 
 
 def upgrade() -> None:

@@ -85,7 +85,7 @@ def test_packed_files_are_read(tmp_path: Path, name: str, suffix: str, pack: Cal
 
 
 def test_a_saved_data_set_is_read(tmp_path: Path) -> None:
-    import datasets
+    import datasets  # type: ignore[import-untyped]
 
     datasets.Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "set"))
     corpus = Corpus(tmp_path / "set")

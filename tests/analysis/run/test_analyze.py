@@ -55,6 +55,7 @@ def test_a_run_knows_what_it_read(store: Engine, parts: Parts) -> None:
     with Session(store) as session:
         run = session.scalars(select(Run)).one()
         assert (run.status, run.tokens, run.context, run.dense_threshold, run.seed) == ("complete", 6000, 48, 0.1, 0)
+        assert run.masks is not None
         assert run.masks["bos"] >= 6000 // 47  # one for each context
         assert run.masked_tokens == sum(run.masks.values()) < run.tokens // 10  # padding is no token
         assert 64 < run.documents <= 90

@@ -144,7 +144,8 @@ def test_a_weak_mirror_image_displaces_a_copy_and_not_a_neighbour() -> None:
     """Cosines with the first: 0.99 or 0.9 the same way, -0.6 the other way (a product of 0.36)."""
 
     def row(cosine: float, axis: int) -> Tensor:
-        return cosine * torch.eye(4)[0] + (1 - cosine**2) ** 0.5 * torch.eye(4)[axis]
+        made: Tensor = cosine * torch.eye(4)[0] + (1 - cosine**2) ** 0.5 * torch.eye(4)[axis]
+        return made
 
     for near, partner in ((0.99, 2), (0.9, 1)):
         rows = torch.stack([row(1.0, 1), row(near, 2), row(-0.6, 3)])

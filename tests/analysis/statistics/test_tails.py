@@ -24,7 +24,8 @@ def uniform(random: torch.Generator, *shape: int) -> Tensor:
 def dominated(random: torch.Generator, *shape: int) -> Tensor:
     """Correlations where one loud dimension rules what a direction reads: they pile up at both ends."""
     g, h = torch.randn(2, *shape, generator=random, dtype=torch.float64)
-    return 0.35 * g / (g.square() + 0.3 * h.square()).sqrt()
+    found: Tensor = 0.35 * g / (g.square() + 0.3 * h.square()).sqrt()
+    return found
 
 
 @pytest.mark.parametrize("draw", [normal, uniform, dominated])

@@ -27,9 +27,10 @@ from app.shared.people import plain_text
 from migrations.runner import upgrade
 from store.session import make_engine, session_factory
 from store.tables import Annotation
-from tests.app.processes import ROOT, done, refused
+from tests.app.processes import done, refused
 from tests.app.servers import serving
 from tests.app.world import HOSTILE, POSITIVE, build
+from tests.root import ROOT
 
 LATENT, PAIR = Subject("2" * 64, POSITIVE), Subject.pair("2" * 64, 1, 0)
 STRANGE = Subject("ab" * 32, 70_000)

@@ -17,12 +17,13 @@ from migrations import runner
 from store.backup import free_name
 from store.errors import StoreError
 from store.session import make_engine
-from tests.app.processes import ROOT, command, done, refused
+from tests.app.processes import command, done, refused
 from tests.app.servers import refused as not_served
 from tests.app.servers import serving
 from tests.app.stores import count, rows, said
 from tests.app.world import build
 from tests.migrations.test_filled_migrations import CHANGED
+from tests.root import ROOT
 
 HEAD = runner.head_revision()
 TOGETHER = 3
