@@ -73,14 +73,23 @@ class Visit:
     def go(self, path: str) -> Page:
         """The page, with its plots drawn."""
         self.page.goto(self.server + path, wait_until="networkidle")
-        # asked again and again from here: a predicate that the page itself repeats is evaluated by it, which our
-        # policy refuses; a folded figure has a width, but is not visible
-        for _ in range(600):
-            if self.page.evaluate(DRAWN):
-                break
-            self.page.wait_for_timeout(50)
-        assert self.page.evaluate(DRAWN), "a plot was not drawn in half a minute"
+        # seen once in some hundred visits of a busy machine: a figure that plotly never ends; the page is asked again
+        if not self._drawn():
+            self.page.reload(wait_until="networkidle")
+            assert self._drawn(), "a plot was not drawn, twice"
         return self.page
+
+    def _drawn(self) -> bool:
+        """Whether all plots are, within 15 seconds.
+
+        Asked again and again from here: a predicate that the page itself repeats is evaluated by it, which our policy
+        refuses; a folded figure has a width, but is not visible.
+        """
+        for _ in range(300):
+            if self.page.evaluate(DRAWN):
+                return True
+            self.page.wait_for_timeout(50)
+        return False
 
 
 Open = Callable[..., Visit]
