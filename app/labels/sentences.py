@@ -25,9 +25,7 @@ def confound_said(label: str, statement: Statement) -> str:
     values = {**statement, "label": label}
     if one(values, "strength") is None or not values.get("measure"):
         return filled("goes with {name}", values)
-    return filled(
-        "{label} goes with {name} ({measure} {strength:.2f}): what goes with one may come from the other", values
-    )
+    return filled("{label} goes with {name} ({measure} {strength:.2f}): the two cannot be separated", values)
 
 
 def refusal_said(statement: Statement | str | None) -> str | None:
@@ -86,7 +84,7 @@ def _yes(held: Statement) -> str:
 
 
 def _shuffled(held: Statement, once: str = "") -> str:
-    return _told(held, filled(f"no: {once}no more than labels dealt out anew would give (q {{q:.2f}})", held))
+    return _told(held, filled(f"no: {once}no better than shuffled labels (q {{q:.2f}})", held))
 
 
 _SENTENCES: Sentences = {
