@@ -77,7 +77,7 @@ def test_a_latent_says_what_it_does_with_its_evidence(client: TestClient) -> Non
     ]
     party = next(one for one in made["labels"] if one["label"] == "party")
     assert (party["verdict"], party["effect"], party["measure"]) == ("yes", 0.4, "eta2")
-    assert party["confounds"][0].startswith(f"party goes with {LABELS[1]} (eta² 0.81): what goes with one")
+    assert party["confounds"][0].startswith(f"party goes with {LABELS[1]} (eta² 0.81): the two cannot be separated")
 
 
 def test_a_list_has_classes_without_their_evidence(client: TestClient) -> None:
