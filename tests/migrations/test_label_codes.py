@@ -229,7 +229,7 @@ def test_the_server_says_of_a_code_what_the_sentence_said(url: str) -> None:
     refused = column(url, ASKED["label"].format("reason"))[len(LABELS) :]
     assert [refusal_said(one) for one in refused] == [words for words, _statement in REFUSED]
     confounds = column(url, ASKED["label"].format("confounds"))[0]
-    assert [confound_said("party", one) for one in confounds] == [reworded(one["words"]) for one in CONFOUNDS]
+    assert [confound_said("party", one) for one in confounds] == [reworded(str(one["words"])) for one in CONFOUNDS]
     held = column(url, ASKED["latent"].format("reasons"))[0]
     assert [reason_said(one) for one in held.values()] == [words for words, _code in REASONS.values()]
     summaries = [typed(summary_said(one)) for one in column(url, ASKED["experiment"].format("summary"))]
