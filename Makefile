@@ -6,7 +6,7 @@ PORT ?= 8000
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help setup demo serve test test-long check bench clean
+.PHONY: help setup demo serve test test-long check bench beside clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ check: .venv/dev  ## lint and types
 
 bench: .venv/analysis  ## what the analysis costs over the bare loop
 	$(BIN)/dense-latents bench
+
+beside: .venv/dev  ## SAEDashboard beside us, in an environment of its own (several GB)
+	$(BIN)/python -m tests.beside_saedashboard --venv .venv/saedashboard
 
 clean:  ## remove .venv
 	rm -rf .venv

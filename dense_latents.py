@@ -13,7 +13,7 @@ from analysis import __version__
 from analysis.commands import cli as worker
 from analysis.errors import UserError
 from app.commands.annotations import annotations_cli
-from app.commands.db import db_cli, upgrade
+from app.commands.db import HERE, db_cli, upgrade
 from app.commands.examples import examples
 from app.commands.serve import EXAMPLES as SERVE
 from app.commands.serve import Db, Port, check_port, serve
@@ -46,6 +46,22 @@ def _say_version(asked: bool) -> None:
         raise typer.Exit
 
 
+@db_cli.command("merge", epilog=examples("db merge OTHER.db --into my.db"))
+def merge(
+    other: Annotated[str, typer.Argument(help="The other store: SQLite file or database URL. It is only read.")],
+    into: Annotated[
+        str, typer.Option("--into", envvar="DENSE_LATENTS_DB", help="SQLite file or database URL; made if missing.")
+    ] = HERE,
+) -> None:
+    """Take another machine's store into this one: runs, annotations and all else, none lost and none twice. Repeated,
+    or after it was stopped, it takes what is missing."""
+    from analysis.run.chaining import chain_suite
+    from analysis.verdict import judge_analysis
+    from app.commands.merge import merge_stores
+
+    merge_stores(other, into, chain_suite, judge_analysis)
+
+
 @cli.callback(epilog=examples("demo", "analyze --help", "serve --db my.db"))
 def common(
     _version: Annotated[
@@ -73,12 +89,14 @@ def demo(
 def main() -> None:
     """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:
-        cli(prog_name="dense-latents")
+        cli(worker.with_addresses(sys.argv[1:]), prog_name="dense-latents")
     except (UserError, ServeError, StoreError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         if error.name == "psycopg":
             _fail(f"a PostgreSQL database needs psycopg: {_install('postgres')}")
+        if error.name == "ray":
+            _fail(f"--ray needs ray: {_install('ray')}")
         if error.name not in _WORKER or find_spec(error.name) is not None:
             raise
         _fail(f"this command needs {error.name}: {_install('analysis')}")

@@ -11,7 +11,22 @@ import typer
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.hashing import hash_of
-from analysis.options import Checked, ContextSize, Device, Least, ModelName, ModelType, Parsed, Texts, Within
+from analysis.options import (
+    Above,
+    Actors,
+    Checked,
+    ContextSize,
+    Device,
+    Encoding,
+    Least,
+    ModelName,
+    ModelType,
+    Parsed,
+    Ray,
+    TextField,
+    Texts,
+    Within,
+)
 
 
 def parse_cuts(items: list[str]) -> dict[str, float]:
@@ -58,6 +73,8 @@ def parse_detail(items: list[str]) -> dict[int, list[int]]:
     return wanted
 
 
+_MOST_TOKENS = 2**31
+_MOST_LEVELS = 10
 _NO_SAES = "As in analyze; the shipped SAEs where none is given."
 
 
@@ -83,7 +100,8 @@ class AnalyzeConfig(Checked):
         typer.Option(help="LAYER:INDEX[,INDEX ...]: further latents with examples and profiles."),
         Parsed(parse_detail),
     ] = field(default_factory=dict)
-    text_field: Annotated[str, typer.Option(help="Column of a .jsonl that holds the text.")] = "text"
+    text_field: TextField = "text"
+    encoding: Encoding = ""
     classes: Annotated[
         bool,
         typer.Option("--classes/--no-classes", help="Say what each dense latent does; hold your labels against it."),
@@ -95,11 +113,36 @@ class AnalyzeConfig(Checked):
         Parsed(parse_cuts),
     ] = field(default_factory=dict)
     """Those that are not named are as the classes declare."""
+    levels: Annotated[
+        int,
+        typer.Option(
+            help="Examples from so many equal intervals of activation up to the largest, as other dashboards have them;"
+            " 0: from the quarters of the firing activations."
+        ),
+        Least(0),
+    ] = 0
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the same run.")] = False
     contexts: Annotated[int, typer.Option(help="Contexts per batch."), Least(1)] = 8
+    shard: Annotated[
+        int, typer.Option(help="Batches that are added up by themselves, then to the whole."), Least(1)
+    ] = 16
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0
+    approximate_partners: Annotated[
+        bool,
+        typer.Option(
+            "--approximate-partners",
+            help="For hundreds of thousands of latents: partners by an index (extra `wide`), with its recall.",
+        ),
+    ] = False
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GB the run may take; SAEs that do not fit together are read one after another."),
+        Above(0),
+    ] = None
     dtype: ModelType = "auto"
     device: Device = "auto"
+    ray: Ray = ""
+    actors: Actors = 0
     pilot_tokens: int = 8192
     """Tokens that decide which latents get detail."""
     controls: Annotated[int, Least(0)] = 32
@@ -116,22 +159,32 @@ class AnalyzeConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "cuts", _default_thresholds() | self.cuts)
+        if self.tokens >= _MOST_TOKENS:
+            raise UserError(f"--tokens {self.tokens}: expected fewer than {_MOST_TOKENS:,}: counts have 32 bits")
+        if self.levels > _MOST_LEVELS:
+            raise UserError(f"--levels {self.levels}: expected at most {_MOST_LEVELS}")
         if not self.saes:
             raise UserError("analyze: expected at least one --sae")
         if len(set(self.saes)) != len(self.saes):
             raise UserError("analyze: the same --sae is given twice")
 
-    def key(self, model: str, corpus: str, saes: list[tuple[str, str]], dtype: str) -> str:
+    @property
+    def shard_contexts(self) -> int:
+        """Contexts of a shard."""
+        return self.contexts * self.shard
+
+    def key(self, model: str, corpus: str, saes: list[tuple[str, str]], dtype: str, prepend_bos: bool = True) -> str:
         """Hash of all that fixes the numbers: the same key, the same rows.
 
         Args:
             model, corpus: their SHA-256.
             saes: SHA-256 of the weights and of the configuration of each.
             dtype: of the model as loaded.
+            prepend_bos: whether contexts begin with BOS.
         """
         parts = [__version__, model, corpus, saes, dtype, self.tokens, self.dense_threshold, self.context]
-        parts += [self.contexts, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
-        parts += [self.controls]
+        parts += [self.contexts, self.shard, self.seed, self.pilot_tokens, sorted(self.detail.items()), self.text_field]
+        parts += [self.controls, self.approximate_partners, prepend_bos, *[self.levels] * (self.levels > 0)]
         if self.classes:
             parts += [self.class_tokens, self.random_directions, self.pool, sorted(self.cuts.items())]
             parts += [self.chance_directions]
@@ -146,9 +199,12 @@ class BenchConfig(AnalyzeConfig):
         "model",
         "saes",
         "corpus",
+        "text_field",
+        "encoding",
         "tokens",
         "classes",
         "context",
+        "repeats",
         "json",
         "memory",
         "dtype",
@@ -159,6 +215,7 @@ class BenchConfig(AnalyzeConfig):
     tokens: Annotated[int, typer.Option(help="N: timed tokens. Memory is measured at N and at 8 N."), Least(1)] = 16_384
     classes: Annotated[bool, typer.Option("--classes", help="With classes, labels and chains.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    repeats: Annotated[int, typer.Option(help="Readings that the medians are of."), Least(1)] = 1
     memory: Annotated[bool, typer.Option(help="Measure memory too (two more processes).")] = True
 
 
@@ -167,7 +224,8 @@ class CalibrateConfig(AnalyzeConfig):
     """What `calibrate` was asked for."""
 
     SHOWN: ClassVar[tuple[str, ...]] = (
-        "model", "saes", "corpus", "tokens", "directions", "controls", "seed", "cuts", "json", "dtype", "device",
+        "model", "saes", "corpus", "text_field", "encoding", "tokens", "directions", "controls", "seed", "cuts", "json",
+        "dtype", "device", "ray", "actors",
     )  # fmt: skip
 
     saes: Annotated[list[str], typer.Option("--sae", help=_NO_SAES)] = field(default_factory=list)

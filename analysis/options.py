@@ -6,7 +6,7 @@ the command of the fields. No torch: `--help` comes at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_type_hints
 
@@ -86,6 +86,19 @@ class Checked:
             wanted.check(getattr(self, wanted.name))
 
 
+def chosen(names: list[str], known: Iterable[str], what: str, always: str = "") -> list[str]:
+    """Those of the known that were named, each once and in their order, and one that always is; all where none was.
+
+    Raises:
+        UserError: a name that is not known.
+    """
+    order = list(known)
+    for name in names:
+        if name not in order:
+            raise UserError(f"unknown {what} '{name}'; choose one of {', '.join(order)}")
+    return [name for name in order if name in names or name == always or not names]
+
+
 def wanted_by(config: type[Checked]) -> tuple[Wanted, ...]:
     """The fields of a configuration, in order."""
     hints = get_type_hints(config, include_extras=True)
@@ -104,7 +117,19 @@ def _annotated(hint: Any) -> bool:
 # options that several commands have
 Db = Annotated[str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL with the analysis.")]
 ModelName = Annotated[str, typer.Option(help="Local folder, .gguf file, hub id, or 'demo' (SmolLM2-135M-Instruct).")]
-Texts = Annotated[str, typer.Option(help="Table (.jsonl, .csv ...) or text (.txt, .md), or a folder.")]
+Texts = Annotated[
+    str,
+    typer.Option(help="Table (.jsonl, .csv ...), text (.txt, .md), a folder, or a data set of the hub (owner/name)."),
+]
+TextField = Annotated[str, typer.Option(help="Column of a table that holds the text.")]
+Encoding = Annotated[str, typer.Option(help="Of text files, e.g. cp1252; told from their bytes without it.")]
 ContextSize = Annotated[int, typer.Option(help="Tokens per context, BOS included."), Least(8)]
 ModelType = Annotated[str, typer.Option(help="Of the model: auto, bfloat16, float16 or float32.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Ray = Annotated[
+    str,
+    typer.Option(metavar="[ADDRESS]", help="Read with several actors: of a Ray cluster, or of one that is begun here."),
+]
+Actors = Annotated[
+    int, typer.Option(help="How many with --ray; 0: one a GPU, or as many as there are cores."), Least(0)
+]

@@ -18,10 +18,10 @@ from app.http.origins import Here, here_of
 from app.http.viewer import Viewer, viewer_of
 from app.methods.queries import list_terms
 from app.rendering import Given, Renderer
-from app.runs.queries import RunInfo, find_run, run_of_sae
+from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
 from app.shared.cursor import MAX_ID
-from app.shared.links import pin_of
+from app.shared.links import Pin
 from app.shared.page import Page
 
 
@@ -72,9 +72,25 @@ ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 Index = Annotated[int, Path(ge=0, le=MAX_ID, description="Index of the latent in its SAE, from 0.")]
 Number = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of the experiment.")]
 Slug = Annotated[str, Path(max_length=200, description="The SAE's name, e.g. smollm2-135m-instruct/l15-resid.")]
-RunId = Annotated[
-    int | None, Query(alias="run", ge=1, le=MAX_ID, description="Run id; without it the newest complete run.")
+RunId = Annotated[int | None, Query(alias="run", ge=1, le=MAX_ID, description="Run id: what this run alone measured.")]
+SuiteName = Annotated[
+    str | None,
+    Query(
+        alias="suite",
+        max_length=200,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="Name of a suite (see /api/v1/suites): of each of its SAEs the newest complete analysis. Without"
+        " run and suite, the suite of the newest complete run.",
+    ),
 ]
+
+
+def pin_asked(run: RunId = None, suite: SuiteName = None) -> Pin:
+    """What an address asks for, if it is not the newest."""
+    return Pin(run, suite)
+
+
+PinDep = Annotated[Pin, Depends(pin_asked)]
 
 
 @dataclass(frozen=True)
@@ -85,29 +101,34 @@ class Render:
     session: Session
     viewer: Viewer
     here: Here
-    pin: str
-    """Query string that keeps a pinned run in links: "run=3", or empty."""
+    pinned: Pin
+
+    @property
+    def pin(self) -> str:
+        """Query string that keeps what is pinned in links: "run=3", or empty."""
+        return self.pinned.query
 
     def __call__(self, page: Page, status: int = 200) -> HTMLResponse:
         """The page's answer."""
-        return self.renderer(page, status, Given(self.viewer, self.here, list_terms(self.session), self.pin))
+        suites = list_suites(self.session)
+        choice = suites if len(suites) > 1 else []
+        given = Given(self.viewer, self.here, list_terms(self.session), self.pin, choice)
+        return self.renderer(page, status, given)
 
 
-async def render_of(
-    request: Request, session: SessionDep, viewer: ViewerDep, here: HereDep, run: RunId = None
-) -> Render:
+async def render_of(request: Request, session: SessionDep, viewer: ViewerDep, here: HereDep, pin: PinDep) -> Render:
     """The templates, for who asks."""
-    return Render(request.app.state.renderer, session, viewer, here, pin_of(run))
+    return Render(request.app.state.renderer, session, viewer, here, pin)
 
 
-def shown_run(session: SessionDep, run: RunId = None) -> RunInfo:
-    """The run asked for, or the newest.
+def shown_run(session: SessionDep, pin: PinDep) -> RunInfo:
+    """The run or suite asked for, or the suite of the newest run.
 
     Raises:
         NothingAnalysed: there is none yet.
-        NotFound: `run` names no complete run.
+        NotFound: there is no such complete run, or no such suite.
     """
-    found = find_run(session, run)
+    found = find_run(session, pin)
     if found is None:
         raise NothingAnalysed
     return found
@@ -120,13 +141,13 @@ class Analysed(NamedTuple):
     sae: SaeInfo
 
 
-def analysed_sae(session: SessionDep, slug: Slug, run: RunId = None) -> Analysed:
-    """The SAE that the path names, in the run asked for, or in the newest that holds it.
+def analysed_sae(session: SessionDep, slug: Slug, pin: PinDep) -> Analysed:
+    """The SAE that the path names, in the run or suite asked for, or as it was analysed last.
 
     Raises:
         NotFound: no such SAE, or it is not in such a run.
     """
-    shown = run_of_sae(session, slug, run)
+    shown = run_of_sae(session, slug, pin)
     return Analysed(shown, find_sae(session, shown, slug))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from app.api_docs import routes as docs
 from app.cards import routes as share
 from app.categories import routes as categories
 from app.compare import routes as compare
+from app.designs import routes as designs
 from app.experiments import routes as experiments
 from app.export import routes as take_away
 from app.home import routes as home
@@ -31,6 +34,7 @@ from app.http.limits import Impatient, downloads, lifespan, writers
 from app.http.origins import here_of
 from app.http.proxies import Forwarded, Proxies
 from app.http.security import HEADERS, Gate
+from app.http.settling import settling, writing_engine
 from app.http.state import StoreState
 from app.http.viewer import viewer_of
 from app.labels import routes as labels
@@ -52,7 +56,7 @@ from app.shared.page import EmptyPage, ErrorPage
 from app.team import routes as team
 from migrations.runner import head_revision
 from store.changes import Changes
-from store.session import BUSY_TIMEOUT_MS, make_engine, session_factory
+from store.session import database_url, make_engine, session_factory, sqlite_path
 
 API = (
     annotations_api.router,
@@ -61,6 +65,7 @@ API = (
     methods.api,
     labels.api,
     experiments.api,
+    designs.api,
     latents_api.router,
     pairs_api.router,
     saes.api,
@@ -81,6 +86,7 @@ PAGES = (
     latents,
     labels,
     search,
+    designs,
     experiments,
     pairs,
     saes,
@@ -100,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=_life,
         middleware=[
             Middleware(Forwarded, proxies=proxies),
             Middleware(Gate, settings=settings),
@@ -116,7 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sessions = session_factory(app.state.engine)
     app.state.sessions.configure(info={"memory": Memory()})
     # connects when somebody writes
-    app.state.writing = session_factory(make_engine(settings.db, must_exist=True, lock_ms=BUSY_TIMEOUT_MS))
+    app.state.writing = session_factory(writing_engine(settings.db))
     app.state.writers, app.state.downloads = writers(), downloads()
     app.state.assets = assets.load(settings.static)
     app.state.renderer = Renderer(settings, app.state.assets)
@@ -127,6 +133,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.version = code + app.state.assets.version + settings.public_url + " ".join(settings.embed_origins)
     _install(app)
     return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with lifespan(app), settling(None if settings.read_only else sqlite_path(database_url(settings.db))):
+        yield
 
 
 def _install(app: FastAPI) -> None:

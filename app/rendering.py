@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial
 
@@ -17,7 +17,9 @@ from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
 from app.methods.queries import Term
+from app.runs.queries import SuiteInfo
 from app.settings import Settings
+from app.shared.followed import segments
 from app.shared.links import Links, at, latent_at, latent_name, neuronpedia, pair_at, sae_at
 from app.shared.numbers import (
     boxed,
@@ -53,7 +55,9 @@ class Given:
     terms: Mapping[str, Term] = field(default_factory=dict)
     """Statistics by name: tooltips and headings take their words from here."""
     pin: str = ""
-    """Query string that keeps a pinned run in links: "run=3", or empty."""
+    """Query string that keeps a pinned run or suite in links: "run=3", or empty."""
+    suites: Sequence[SuiteInfo] = ()
+    """What there is to choose from; empty where there is one, or none."""
 
 
 IMPLICIT = {given.name for given in fields(Given)}
@@ -90,7 +94,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
     environment.filters.update(coloured=coloured, stripe=stripe)
-    environment.filters.update(class_title=title_of, fill=fill_of)
+    environment.filters.update(class_title=title_of, fill=fill_of, followed=segments)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
     environment.globals |= {"codes": vocabulary, "wording": wording}

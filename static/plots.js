@@ -3,6 +3,7 @@
 const root = document.documentElement;
 const mounted = new Map();
 const linear = new WeakSet();
+const drawing = new WeakMap(); // figure -> its last drawing, perhaps still going on
 
 const probe = document.createElement("span");
 probe.hidden = true;
@@ -87,9 +88,14 @@ function layoutOf(node, spec) {
   return made;
 }
 
+// one after another: of two drawings of a figure at once plotly may never end the first
 function draw(node) {
-  const spec = mounted.get(node);
-  return Plotly.react(node, coloured(spec.data), coloured(layoutOf(node, spec)), { displayModeBar: false, responsive: true });
+  const drawn = (drawing.get(node) ?? Promise.resolve()).catch(() => {}).then(() => {
+    const spec = mounted.get(node);
+    return Plotly.react(node, coloured(spec.data), coloured(layoutOf(node, spec)), { displayModeBar: false, responsive: true });
+  });
+  drawing.set(node, drawn);
+  return drawn;
 }
 
 // only addresses of this server, or of the folder that a site of files lies in; a word is none

@@ -7,10 +7,10 @@ const bits = { dense: 1, borderline: 2, pair: 4, duplicate: 8, page: 16 };
 
 // a row's values are trimmed at its end: what is missing there is nothing
 export function latentOf(row) {
-  const [sae, index, density, low, high, flags = 0, detail = 0, antipodality = null, partner = null, max = null, mass = null,
+  const [sae, index, density, low, high, flags = 0, detail = 0, antipodality = null, partner = null, max = null, mass = null, word = null, past = null, followed = null,
     tokens = [], spark = "", classes = [], verdict = 0, loss = null, kl = null, labels = [], category = 0, human = 0, note = ""] = row;
   return {
-    sae, index, density, low, high, antipodality, partner, max, mass, spark, loss, kl, note,
+    sae, index, density, low, high, antipodality, partner, max, mass, word, past, followed, spark, loss, kl, note,
     ...Object.fromEntries(Object.entries(bits).map(([name, bit]) => [name, (flags & bit) !== 0])),
     slug: data.saes[sae][0], layer: data.saes[sae][2], detail: detail ? data.details[detail - 1] : null,
     tokens: tokens.map((place) => data.tokens[place]),

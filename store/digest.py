@@ -1,4 +1,8 @@
-"""One hash over everything a run measured: two runs with the same key must give the same digest."""
+"""One hash over everything that a run, or a suite, measured.
+
+Two runs with the same key must give the same digest, and so must a suite, in however many runs, processes and stores
+its SAEs were analysed.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,8 @@ from sqlalchemy.orm import Session
 
 from store.tables import Analysis, Association, Base, Chain, Example, Label, Latent, Pair, Profile, Run, Sae, Score
 
-_OF_THE_RUN = (
-    *("key", "status", "tokens", "masked_tokens", "masks", "documents", "context", "dense_threshold", "seed", "strip"),
-)
+_OF_THE_READING = ("tokens", "masked_tokens", "masks", "documents", "context", "dense_threshold", "seed", "strip")
+_OF_THE_RUN = ("key", "status", *_OF_THE_READING)
 
 
 def digest(engine: Engine, run_id: int) -> str:
@@ -28,20 +31,45 @@ def digest(engine: Engine, run_id: int) -> str:
         if run is None:
             raise LookupError(f"no run {run_id}")
         _add(found, [getattr(run, name) for name in _OF_THE_RUN])
-        analyses = session.execute(
-            select(Analysis.id, Sae.sha256).join(Sae, Sae.id == Analysis.sae_id).where(Analysis.run_id == run_id)
-        ).all()
-        for analysis_id, sha256 in sorted(analyses, key=lambda pair: pair[1]):
-            _add(found, sha256)
-            for table in (Analysis, Latent, Profile, Example, Pair, Score):
-                _add_rows(found, session, table, analysis_id)
-            _add_chains(found, session, analysis_id)
-            _add_associations(found, session, analysis_id)
-        for label in session.scalars(select(Label).where(Label.run_id == run_id).order_by(Label.name)):
-            _add(
-                found, [label.name, label.kind, label.of, label.documents, label.groups, label.reason, label.confounds]
-            )
+        analyses = select(Sae.sha256, Analysis.id).join(Sae, Sae.id == Analysis.sae_id)
+        rows = session.execute(analyses.where(Analysis.run_id == run_id)).all()
+        _add_all(found, session, dict(rows), run_id)
     return found.hexdigest()
+
+
+def suite_digest(engine: Engine, suite: str) -> str:
+    """Hex SHA-256 over the newest complete analysis of each SAE of a suite. Which runs they are of is left out, too.
+
+    Args:
+        suite: as `Run.suite` has it.
+
+    Raises:
+        LookupError: it has no complete run.
+    """
+    found = hashlib.sha256()
+    with Session(engine) as session:
+        wanted = select(Run).where(Run.suite == suite, Run.status == "complete").order_by(Run.finished, Run.id)
+        runs = session.scalars(wanted).all()
+        if not runs:
+            raise LookupError(f"no suite {suite}")
+        _add(found, [suite, *(getattr(runs[-1], name) for name in _OF_THE_READING)])
+        analyses = select(Sae.sha256, Analysis.id).join(Sae, Sae.id == Analysis.sae_id)
+        analyses = analyses.join(Run, Run.id == Analysis.run_id).order_by(Run.finished, Run.id)
+        rows = session.execute(analyses.where(Run.id.in_([run.id for run in runs]))).all()
+        _add_all(found, session, dict(rows), runs[-1].id)
+    return found.hexdigest()
+
+
+def _add_all(found: Any, session: Session, analyses: dict[str, int], run_id: int) -> None:
+    """Analyses by their SAE's hash, and the labels of a run: all runs of a suite have the same."""
+    for sha256, analysis_id in sorted(analyses.items()):
+        _add(found, sha256)
+        for table in (Analysis, Latent, Profile, Example, Pair, Score):
+            _add_rows(found, session, table, analysis_id)
+        _add_chains(found, session, analysis_id)
+        _add_associations(found, session, analysis_id)
+    for label in session.scalars(select(Label).where(Label.run_id == run_id).order_by(Label.name)):
+        _add(found, [label.name, label.kind, label.of, label.documents, label.groups, label.reason, label.confounds])
 
 
 def _add_rows(found: Any, session: Session, model: type[Base], analysis_id: int) -> None:

@@ -59,13 +59,15 @@ class Seen:
     l0: float
     fvu: float | None
     massive_share: float
+    recall: Mapping[str, Any] | None = None
+    """What an approximate partner search found of what an exact one does, on a sample; None where it was exact."""
 
 
 def fit(read: Read, seen: Seen) -> list[Statement]:
-    """One statement each of model, BOS where the SAE says something of it, L0, FVU and massive tokens: `of`, `code`,
-    `level`, and its numbers."""
+    """One statement each of model, BOS where the SAE says something of it, L0, FVU, massive tokens, and partners where
+    the search was approximate: `of`, `code`, `level`, and its numbers."""
     measured = [_fit_l0(read, seen.l0), _fit_fvu(read, seen.fvu), _fit_massive(seen.massive_share)]
-    return [fit_model(read), *fit_bos(read), *measured]
+    return [fit_model(read), *fit_bos(read), *measured, *_fit_partners(seen.recall)]
 
 
 def fit_bos(read: Read) -> list[Statement]:
@@ -188,6 +190,16 @@ def _fit_massive(share: float) -> Statement:
     many = share > MASSIVE_MOST
     told: Statement = {"of": "massive", "found": share, "expected": MASSIVE_MOST}
     return {**told, "code": "massive_many" if many else "massive_few", "level": MISFIT if many else FITS}
+
+
+def _fit_partners(recall: Mapping[str, Any] | None) -> list[Statement]:
+    if recall is None:
+        return []
+    told: Statement = {"of": "partners", "level": NOTE, "sampled": recall["sampled"], "expected": None}
+    for least, found, of in recall["mirror"]:
+        if of:
+            return [{**told, "code": "partners_index", "found": found / of, "hit": found, "of_all": of, "least": least}]
+    return [{**told, "code": "partners_none", "found": None}]
 
 
 def _about(details: Mapping[str, Any]) -> Mapping[str, Any]:

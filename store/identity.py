@@ -7,11 +7,13 @@ annotations, experiments and interventions that they wrote still say it.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from store.tables import Annotation, FormerIdentity, Model, Sae
+from store.suites import suite_key
+from store.tables import Annotation, Corpus, FormerIdentity, Model, Run, Sae
 
 
 def current(session: Session, identity: str) -> str:
@@ -42,3 +44,20 @@ def adopt(session: Session, identity: str, former: Collection[str]) -> None:
     if session.scalar(select(Annotation.id).where(Annotation.sae_sha256 == identity).limit(1)) is None:
         session.execute(update(Annotation).where(Annotation.sae_sha256.in_(older)).values(sae_sha256=identity))
     session.flush()
+
+
+def rename_model(session: Session, model: Model, identity: str) -> None:
+    """Let a model go by this identity, and its runs be of the suites that it makes them. The caller commits."""
+    if model.fingerprint == identity:
+        return
+    adopt(session, identity, [model.fingerprint])
+    model.fingerprint = identity
+    wanted = select(Run, Corpus.sha256).join(Corpus, Corpus.id == Run.corpus_id).where(Run.model_id == model.id)
+    for run, corpus in session.execute(wanted):
+        run.suite = suite_key(identity, corpus, run.settings, run.versions)
+
+
+def free_slug(session: Session, column: Any, wanted: str, identity: str) -> str:
+    """`wanted`, or with a piece of the identity where another row has that slug."""
+    taken = session.scalar(select(column).where(column == wanted))
+    return wanted if taken is None else f"{wanted}-{identity[:8]}"

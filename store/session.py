@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -84,6 +85,7 @@ def make_engine(
     must_exist: bool = False,
     wait_ms: int = BUSY_TIMEOUT_MS,
     lock_ms: int | None = None,
+    settles: bool = True,
 ) -> Engine:
     """An engine for `db`. Readers cannot write, and see one state of the database in a transaction. What is read or
     written stands in no error: people's notes must not come into a log.
@@ -92,6 +94,7 @@ def make_engine(
         must_exist: make no SQLite file. Readers never do.
         wait_ms: how long a SQLite writer waits for another's lock.
         lock_ms: the same for each statement of PostgreSQL; None waits without end, as workers may.
+        settles: a commit that finds SQLite's log long brings it into the file (see `store.write_ahead`).
 
     Raises:
         sqlalchemy.exc.ArgumentError: `db` is no URL that SQLAlchemy knows.
@@ -102,7 +105,7 @@ def make_engine(
         return _postgresql_engine(url, read_only, lock_ms)
     if kind != "sqlite":
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
-    return _sqlite_engine(url, read_only, must_exist, wait_ms)
+    return _sqlite_engine(url, read_only, must_exist, wait_ms, settles)
 
 
 def _postgresql_engine(url: str, read_only: bool, lock_ms: int | None) -> Engine:
@@ -123,7 +126,21 @@ def _postgresql_engine(url: str, read_only: bool, lock_ms: int | None) -> Engine
     return engine
 
 
-def _sqlite_engine(url: str, read_only: bool, must_exist: bool, wait_ms: int) -> Engine:
+@contextmanager
+def reading_engine(engine: Engine) -> Iterator[Engine]:
+    """Another one for the same database, which only reads, and so takes no writers' lock.
+
+    Args:
+        engine: a worker's, made without `must_exist`.
+    """
+    made = make_engine(engine.url.render_as_string(hide_password=False), read_only=True)
+    try:
+        yield made
+    finally:
+        made.dispose()
+
+
+def _sqlite_engine(url: str, read_only: bool, must_exist: bool, wait_ms: int, settles: bool) -> Engine:
     path = sqlite_path(url)
     arguments: dict[str, Any] = {"timeout": wait_ms / 1000, "check_same_thread": False}
     if path is not None and (read_only or must_exist):
@@ -134,7 +151,7 @@ def _sqlite_engine(url: str, read_only: bool, must_exist: bool, wait_ms: int) ->
     engine = create_engine(url, module=sqlite_module(), connect_args=arguments, hide_parameters=True, **more)
     if path is not None and (read_only or must_exist):
         _follow(engine, path)
-    event.listen(engine, "connect", _pragmas(read_only, wait_ms))
+    event.listen(engine, "connect", _pragmas(read_only, wait_ms, settles))
     # a transaction that will write takes the lock at its start, so it waits instead of failing midway;
     # a reader's sees one state of the database from its first statement to its last
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
@@ -142,7 +159,7 @@ def _sqlite_engine(url: str, read_only: bool, must_exist: bool, wait_ms: int) ->
     return engine
 
 
-def _pragmas(read_only: bool, wait_ms: int) -> Callable[[Any, Any], None]:
+def _pragmas(read_only: bool, wait_ms: int, settles: bool) -> Callable[[Any, Any], None]:
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, not the driver
         cursor = connection.cursor()
@@ -151,6 +168,8 @@ def _pragmas(read_only: bool, wait_ms: int) -> Callable[[Any, Any], None]:
         if not read_only:
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
+            if not settles:
+                cursor.execute("PRAGMA wal_autocheckpoint = 0")
         cursor.close()
 
     return set_pragmas

@@ -15,6 +15,8 @@ of a conversation puts between what was said."""
 
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
+LITTLE = 0.2
+"""Share of the variance: a latent without a class of which less is followed is unexplained."""
 OFTEN = 0.5
 """Share of its matched controls that an effect must exceed to be more than a push of its length."""
 
@@ -32,9 +34,11 @@ YES, LIKELY, NO, UNMEASURED = "yes", "likely", "no", "unmeasured"
 HOLDS = (YES, LIKELY)
 """Outcomes with which a latent has a class."""
 
-UNEXPLAINED, MIXTURE = "unexplained", "mixture"
-NO_CLASS = (UNEXPLAINED, MIXTURE)
-"""Names of scores that are no class: none of the classes holds; a sum of other latents. All other names are classes."""
+UNEXPLAINED, PARTLY, MIXTURE = "unexplained", "partly_followed", "mixture"
+REST = (PARTLY, UNEXPLAINED)
+NO_CLASS = (*REST, MIXTURE)
+"""Names of scores that are no class: what is left where none holds, with at least a fifth of its variance followed, or
+less; a sum of other latents. All other names are classes."""
 SUM, AGGREGATE, OWN_SIGNAL = "sum", "aggregate", "own"
 """What a mixture may be, besides unmeasured."""
 STEERED = "context_binding"
@@ -44,8 +48,34 @@ DENSE, PARTNER, CONTROL, ASKED = "dense", "partner", "control", "asked"
 DETAILS = (DENSE, PARTNER, CONTROL, ASKED)
 """Why a latent has examples and profiles. A control is a sparse latent."""
 TOP, RANDOM_ON, RANDOM_OFF = "top", "random", "off"
-EXAMPLES = (TOP, "level1", "level2", "level3", "level4", RANDOM_ON, RANDOM_OFF)
-"""Kinds of example; levels are the quarters of the firing activations, from low to high."""
+QUARTERS = 4
+"""Levels of example where none were asked for: the quarters of the firing activations."""
+
+
+def example_kinds(intervals: int = 0) -> tuple[str, ...]:
+    """Kinds of example: the strongest, levels from low to high, at random, off.
+
+    Args:
+        intervals: so many equal intervals of activation up to the largest, `3of10`; 0: the quarters of the firing
+            activations, `level3`.
+    """
+    quarters = tuple(f"level{level}" for level in range(1, QUARTERS + 1))
+    levels = tuple(f"{level}of{intervals}" for level in range(1, intervals + 1)) or quarters
+    return TOP, *levels, RANDOM_ON, RANDOM_OFF
+
+
+def level_of(kind: str) -> tuple[int, int]:
+    """`3of10` -> (3, 10), `level3` -> (3, 4), any other kind of example -> (0, 0)."""
+    number, of, count = kind.partition("of")
+    if of and number.isdecimal() and count.isdecimal():
+        return int(number), int(count)
+    return (int(kind[-1]), QUARTERS) if kind.startswith("level") else (0, 0)
+
+
+def follows_with(other: int) -> str:
+    """Name of the profile of what a latent and its mirror image follow as one signal; it is the first one's."""
+    return f"follows_with_{other}"
+
 
 ABLATE, STEER = "ablate", "steer"
 """Kinds of intervention."""

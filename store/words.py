@@ -52,13 +52,18 @@ def signs(text: str) -> list[Word]:
 
 def joined(text: str) -> str:
     """The words of running text, as the index holds them."""
-    return " ".join(word.text for word in words(text))
+    return " ".join(filter(None, map(_fold, _pattern().findall(text))))
 
 
 def joined_tokens(tokens: list[str]) -> str:
     """The words of a list of tokens, as the index holds them."""
-    each = (" ".join(word.text for word in words_of_token(token)) for token in tokens)
-    return f" {GAP} ".join(part for part in each if part)
+    return f" {GAP} ".join(filter(None, map(_of_token, tokens)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _of_token(token: str) -> str:
+    """A store names the same few thousand tokens again and again."""
+    return " ".join(word.text for word in words_of_token(token))
 
 
 @cache

@@ -1,17 +1,19 @@
-"""Command lines as processes of their own that begin with torch imported: forked off one process that did that.
+"""Command lines as processes of their own that begin with their libraries imported: forked off one that did that.
 
-Importing it takes longer than what most tests here do. `-m tests.forked` is that process: a line of JSON in, arguments
-and where its input and output lie; its exit status out.
+Importing them takes longer than what most tests here do. `-m tests.forked` is that process, for commands of the worker
+or of the server: a line of JSON in, arguments and where its input and output lie; its exit status out.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,10 +55,10 @@ class Forked:
 
 
 @contextmanager
-def forking(folder: Path, **environment: str) -> Iterator[Forked]:
-    """A process with the libraries imported, in this environment."""
+def forking(folder: Path, half: str = "worker", **environment: str) -> Iterator[Forked]:
+    """A process with the libraries of one half of the product imported, in this environment."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.forked"],
+        [sys.executable, "-m", "tests.forked", half],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         stdin=subprocess.PIPE,
@@ -87,7 +89,7 @@ def _child(arguments: list[str], paths: list[str]) -> None:
         os._exit(status)
 
 
-def _serve() -> None:
+def _worker() -> None:
     import torch
     import transformers.models.llama.modeling_llama  # noqa: F401
     from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
@@ -96,6 +98,16 @@ def _serve() -> None:
 
     torch.set_num_threads(1)
     get_pretrained_saes_directory()  # kept from then on; seconds
+
+
+def _server() -> None:
+    for name in ("dense_latents", "alembic.command", "app.main", "app.commands.merge", "analysis.run.chaining"):
+        import_module(name)
+
+
+def _serve(half: str) -> None:
+    {"worker": _worker, "server": _server}[half]()
+    gc.freeze()
     for line in sys.stdin:
         arguments, paths = json.loads(line)
         pid = os.fork()
@@ -107,4 +119,4 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])

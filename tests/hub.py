@@ -32,6 +32,7 @@ class Hub:
     def __init__(self, repositories: dict[str, Path]) -> None:
         self.repositories = repositories
         self.faults: dict[tuple[str, str], str] = {}  # of a file; of the list of files where it has no name
+        self.sizes: dict[tuple[str, str], int] = {}  # said of a file, where not its own
         self.asked: list[str] = []
         self.url = ""
 
@@ -98,7 +99,9 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
-        if parts[:2] == ["api", "models"] and len(parts) >= 4:
+        if parts[0] == "datasets":  # addresses of files; those of models have no such beginning
+            parts = parts[1:]
+        if parts[:2] in (["api", "models"], ["api", "datasets"]) and len(parts) >= 4:
             self._api("/".join(parts[2:4]), parts[4:])
         elif parts[0] == "large" and len(parts) > 3:
             self._file("/".join(parts[1:3]), "/".join(parts[3:]), redirected=True)
@@ -114,11 +117,17 @@ class _Answers(BaseHTTPRequestHandler):
         if self.served.faults.get((repository, "")) == BROKEN:
             self._refuse(500, "")
             return
+        if rest[:1] == ["revision"] and rest[1] not in ("main", REVISION):
+            self._refuse(404, "RevisionNotFound")
+            return
         files = self.served.files(repository)
         if rest[:1] == ["tree"]:
             self._json([self._entry(name, path) for name, path in files.items()])
         else:
-            names = [{"rfilename": name} for name in files]
+            names = [
+                {"rfilename": name, "size": self.served.sizes.get((repository, name), path.stat().st_size)}
+                for name, path in files.items()
+            ]
             about = {"id": repository, "modelId": repository, "sha": REVISION, "private": False, "tags": []}
             self._json(about | {"siblings": names, "downloads": 0, "likes": 0})
 

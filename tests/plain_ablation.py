@@ -125,9 +125,9 @@ def _compare(subject: Subject, config: AblateConfig, folder: Path, few: int) -> 
     made = [each for each in made if each.subject == "latent" and each.index in set(subject.stored.dense)]
     fast, plain = EffectSums(len(made), subject.sae.d_in), torch.zeros(few, len(Changes._fields), dtype=torch.float64)
     seconds = {"fast": 0.0, "plain": 0.0}
-    for number, batch in enumerate(ablation._stream().batches()):
+    for number, batch in enumerate(ablation.batches()):
         started = time.perf_counter()
-        ablation._batch(number, batch, made, totals.mean, fast)
+        ablation.add(number, batch, made, totals.mean, fast)
         seconds["fast"] += time.perf_counter() - started
         clean = run(subject, batch)  # once for all latents, and not counted
         started = time.perf_counter()

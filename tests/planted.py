@@ -19,10 +19,11 @@ from torch import Tensor
 
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import group_of
+from analysis.reading.firing import listed
 from analysis.reading.sae import LoadedSae
 from analysis.run.panel import Panel
 from analysis.run.pilot import Draw, Pilot, make_plan
-from analysis.statistics.base import Step, counted_tokens, firing_list
+from analysis.statistics.base import Step, counted_tokens, ordinary_tokens
 from analysis.statistics.geometry import Partners, partners
 from analysis.statistics.plan import Plan, Settings
 
@@ -70,7 +71,8 @@ class World:
         width = batch.ids.shape[1]
         x = self.x[first:last, :width][batch.mask]
         acts = self.acts[first:last, :width][batch.mask]
-        return Step(batch, counted_tokens(batch, x, self.median_norm), x, acts, firing_list(acts))
+        ordinary = ordinary_tokens(x, self.median_norm)
+        return Step(batch, counted_tokens(batch, x.device), ordinary, x, listed(acts, acts != 0))
 
     def steps(self, cuts: Sequence[int]) -> Iterator[Step]:
         """The whole stream, cut after each of the given numbers of contexts (any order, any repeats)."""
@@ -228,12 +230,12 @@ def measure(sae: LoadedSae, world: World, pilot: int = 24, asked: Sequence[int] 
     geometry = partners(sae.encoder, sae.decoder)
     first = world.x[:pilot][world.batch.mask[:pilot]]
     wanted = torch.tensor(asked, dtype=torch.int64)
-    plan = make_plan(sae, geometry, Pilot(first, sae.encode), 0.1, wanted, Draw(random=4, pool=4))
+    plan = make_plan(sae, geometry, Pilot(first, sae.fire), 0.1, wanted, Draw(random=4, pool=4))
     panel = Panel(sae, plan, Settings(world.batch.ids.shape[1], batch, VOCAB, 0, class_tokens=4000))
     for start in range(0, world.contexts, batch):
         part = world.part(start, min(start + batch, world.contexts))
         x = world.x[start : start + batch, : part.ids.shape[1]]
-        panel.update(part, x[part.mask])
+        panel.update(part, counted_tokens(part, x.device), x[part.mask])
     return Measured(sae, plan, geometry, panel)
 
 

@@ -71,6 +71,8 @@ def evidence(sample: Sample, values: Tensor, seed: int = 0, **changes: Any) -> E
         values > values.quantile(0.7, dim=0) if len(values) < 2**20 else values > 0,
         torch.ones(len(values), dtype=torch.bool),
         directions,
+        values.clamp(min=0).to(torch.float16),
+        torch.ones(len(values)),
     )
     made = Evidence(
         layer=3,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,12 +13,12 @@ from analysis.labels import Association, LabelColumn, associate, label_columns
 from analysis.reading.batches import Sample
 from analysis.reading.corpus import group_of
 from analysis.reading.documents import Document
+from tests.seeds import seeds
 
-SEEDS = range(5)
 DOCUMENTS, TOKENS, WIDTH = 60, 80, 40  # two contexts of 40 tokens a document
 SHUFFLES = 200
 VOCAB = 200
-seeds = pytest.mark.parametrize("seed", SEEDS)
+each_seed = seeds(5)
 Labels = list[dict[str, Any]]
 
 

@@ -18,14 +18,17 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.classes import CLASSES
+from analysis.classes.base import Finding
 from analysis.config import AnalyzeConfig, CalibrateConfig
+from analysis.decomposition.follow import follow
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
-from analysis.run.evidence import Lenses, evidence_of, sampled, sampled_documents
+from analysis.run.evidence import Lenses, evidence_of, sampled, sampled_documents, what_to_follow
 from analysis.run.panel import Panel
 from analysis.run.pilot import CONTROLS
 from analysis.run.pipeline import Run, prepare
+from analysis.run.read import read
 from analysis.run.rows.examples import documents_of
 from analysis.statistics.density import Density
 from analysis.statistics.intervals import wilson
@@ -51,28 +54,36 @@ def rates(config: AnalyzeConfig, directions: int, console: Console) -> dict[str,
     reading = prepare(replace(config, random_directions=chance + directions))
     with tempfile.TemporaryDirectory() as folder:
         run = Run(reading, Checkpoints(Path(folder), "calibrate"))
-        with progress_bar(console, "reading", config.tokens, "tokens", 0) as progress:
-            run.stream(progress)
+        read(run, console)
     documents = documents_of(reading.corpus, [], sampled_documents(run.panels))
-    tags, lenses = None, Lenses(reading.model)
+    tags, design, lenses = None, None, Lenses(reading.model)
     counts: dict[str, Any] = {each.name: {group: [0, 0, 0] for group in GROUPS} for each in CLASSES}
-    for panel in run.panels:
-        signals = sampled(panel)
-        tags = tags or tag_sample(signals.sample, documents)
-        groups = _groups(panel, config.dense_threshold) + ["random"] * directions
-        tried = as_latents(signals, directions)
-        evidence = evidence_of(reading.model, panel, tried, tags, lenses.of(panel), config.cuts)
-        # as many as a run compares: its controls are fewer
-        more = max(0, config.controls - CONTROLS)
-        evidence = replace(evidence, compared=max(1, len(signals.latents) - more))
-        for each in CLASSES:
-            for group, finding in zip(groups, each.judge(evidence), strict=True):
-                if group in GROUPS:
-                    row = counts[each.name][group]
-                    row[0] += finding.holds
-                    row[1] += finding.label != UNMEASURED
-                    row[2] += finding.label == UNMEASURED
-    return {"tokens": run.counts["tokens"], "saes": len(run.panels), "classes": _named(counts)}
+    with progress_bar(console, "classes", len(run.panels), "SAEs") as progress:
+        for panel in run.panels:
+            signals = sampled(panel)
+            tags = tags or tag_sample(signals.sample, documents)
+            design = design or what_to_follow(reading.model, signals.sample, tags, config.seed)
+            groups = _groups(panel, config.dense_threshold) + ["random"] * directions
+            tried = as_latents(signals, directions)
+            followed = follow(design, tried, torch.zeros(0, 2, dtype=torch.int64))
+            evidence = evidence_of(reading.model, panel, tried, tags, lenses.of(panel), config.cuts, followed)
+            # as many as a run compares: its controls are fewer
+            more = max(0, config.controls - CONTROLS)
+            evidence = replace(evidence, compared=max(1, len(signals.latents) - more))
+            for each in CLASSES:
+                _count(counts[each.name], groups, each.judge(evidence))
+            progress(1)
+    return {"tokens": run.tokens, "saes": len(run.panels), "classes": _named(counts)}
+
+
+def _count(counts: dict[str, list[int]], groups: list[str], findings: list[Finding]) -> None:
+    """Labelled, tried, unmeasured: of those that are in a group."""
+    for group, finding in zip(groups, findings, strict=True):
+        if group in counts:
+            row = counts[group]
+            row[0] += finding.holds
+            row[1] += finding.label != UNMEASURED
+            row[2] += finding.label == UNMEASURED
 
 
 def _groups(panel: Panel, threshold: float) -> list[str]:
@@ -95,6 +106,7 @@ def as_latents(signals: Signals, count: int) -> Signals:
         latents=torch.cat([signals.latents, torch.arange(-count, 0)]),
         values=values,
         side=torch.cat([signals.side, fires.to(torch.int8)], 1),
+        acts=torch.cat([signals.acts, (tried * fires).to(torch.float16)], 1),
         directions=signals.directions[order],
     )
 

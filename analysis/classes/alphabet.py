@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -15,7 +14,6 @@ from analysis.statistics.ranks import benjamini_hochberg
 from store.vocabulary import NO, YES, Statement
 
 TOP = 100
-_UNUSED = re.compile(r"^(\[|<)[|_ ]*(unused|reserved)[\w |]*(\]|>)$|^<\|.*\|>$", re.IGNORECASE)
 SIDES = ("promoted", "suppressed")
 
 ORDER = 40
@@ -29,7 +27,8 @@ STATISTIC = declared(
     " same first letter; case and leading spaces do not count, and a token without a letter counts as a miss. Special,"
     " byte and unused tokens are left out. Label: a share of at least 90 %, above the chance level, in the last"
     " 20 % of the layers; computed at every layer. p: hypergeometric, against as many tokens drawn from the"
-    " vocabulary, times letters and sides; q after Benjamini-Hochberg over latents.",
+    " vocabulary, times letters and sides; q after Benjamini-Hochberg over latents. A smaller share that exceeds the"
+    " chance level, with q at most 0.05, is said to lean to the letter, which is no label.",
     "R", "90 % of 100: reported about Sun et al. 2025; p and restriction to late layers: our own",
 )  # fmt: skip
 
@@ -75,8 +74,7 @@ def letters_of(lens: Lens) -> Letters:
     names = sorted(set(first) - {""})
     place = {name: number for number, name in enumerate(names)}
     of = torch.tensor([place.get(letter, -1) for letter in first])
-    usable = [bool(word) and "\ufffd" not in word and not _UNUSED.match(word.strip()) for word in lens.words]
-    allowed = torch.tensor(usable) & lens.sayable.cpu()
+    allowed = lens.sayable.cpu()
     counts = torch.bincount(of[allowed & (of >= 0)], minlength=len(names)).double()
     return Letters(names, of, allowed, counts / allowed.sum())
 
@@ -131,6 +129,7 @@ def _finding(
     letter, count = max(((name, n) for name, n in counted.items() if name), key=lambda item: item[1], default=("", 0))
     share = count / TOP
     pure = beats(share, evidence.thresholds["alphabet_share"], chance)
+    leans = share > chance and q <= evidence.thresholds["q"]
     data: dict[str, Any] = {
         "side": SIDES[side], "letter": letter, "count": count, "of": TOP, "eligible": eligible,
         "lift": rounded(share / float(letters.share[letters.names.index(letter)])) if letter else None,
@@ -139,7 +138,7 @@ def _finding(
     }  # fmt: skip
     return Finding(
         YES if pure and eligible else NO,
-        _statement(SIDES[side], letter, count, pure, eligible),
+        _statement(SIDES[side], letter, count, pure, eligible, leans) | {"chance": rounded(chance)},
         score=share,
         cut=evidence.thresholds["alphabet_share"],
         chance=chance,
@@ -149,6 +148,9 @@ def _finding(
     )
 
 
-def _statement(side: str, letter: str, count: int, pure: bool, eligible: bool) -> Statement:
-    code = "letter" if pure and eligible else "early" if pure else "chance" if count > TOP // 2 else "none"
+def _statement(side: str, letter: str, count: int, pure: bool, eligible: bool, leans: bool) -> Statement:
+    if pure:
+        code = "letter" if eligible else "early"
+    else:
+        code = "leans" if leans else "chance" if count > TOP // 2 else "none"
     return {"code": code, "side": side, "letter": letter, "count": count, "of": TOP}

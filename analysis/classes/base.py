@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from analysis.decomposition.follow import Followed
 from analysis.reading.tags import Tags
 from analysis.statistics.covariance import Covariance
 from analysis.statistics.declaration import Statistic
@@ -111,6 +112,10 @@ class Evidence:
     crowd: Crowd | None = None
     compared: int | None = None
     """Latents that a chance level is for, where they are not all those of `signals`."""
+    sparse: Tensor = field(default_factory=lambda: torch.zeros(0, 0), repr=False)
+    """[c, D]: decoder directions of the SAE's sparse latents, for what rests on the weights alone."""
+    followed: Followed | None = None
+    """What the activations of the latents follow; None where the sample has too few documents."""
     _memory: list[Tensor] = field(default_factory=list, repr=False, compare=False)
 
     @property

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from analysis.cluster.session import HERE
 from analysis.commands.options import Given, command
 from analysis.config import AnalyzeConfig, BenchConfig, CalibrateConfig
 from analysis.interventions.ablate.config import AblateConfig
+from analysis.interventions.designs.config import DesignsConfig
 from analysis.interventions.prune.config import PruneConfig
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.steer.config import SteerConfig
+from analysis.process.loading import loading
 from analysis.training.config import TrainConfig
 
 console = Console(highlight=False, soft_wrap=True)
@@ -21,7 +24,8 @@ console = Console(highlight=False, soft_wrap=True)
 
 def analyze(config: AnalyzeConfig) -> None:
     """Read text through a model and its SAEs once, and store what every latent does."""
-    from analysis.run.analyze import analyze as run
+    with loading():
+        from analysis.run.analyze import analyze as run
 
     run(config, console)
 
@@ -36,6 +40,13 @@ def ablate(config: AblateConfig) -> None:
 def retrain(config: RetrainConfig) -> None:
     """Train SAEs without the dense latents' subspace, and with fair controls: do dense latents come back?"""
     from analysis.interventions.retrain.command import retrain as run
+
+    run(config, console)
+
+
+def compare_designs(config: DesignsConfig) -> None:
+    """Train designs of SAEs for what is dense and sparse together at equal L0: what does each gain and lose?"""
+    from analysis.interventions.designs.command import compare_designs as run
 
     run(config, console)
 
@@ -98,10 +109,20 @@ def with_demo_parts(given: Given) -> Given:
     return given | {"corpus": corpus} | ({} if named else {"saes": [str(folder) for folder in demo_saes()]})
 
 
+def with_addresses(arguments: list[str]) -> list[str]:
+    """The command line, with an address after each `--ray` that has none: typer has no option whose value may lack."""
+    following = [*arguments, "-"][1:]
+    found = []
+    for argument, after in zip(arguments, following, strict=True):
+        found += [argument, HERE] if argument == "--ray" and after.startswith("-") else [argument]
+    return found
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": command(AnalyzeConfig, analyze, adapt=with_demo_parts),
     "ablate": command(AblateConfig, ablate, each="sae"),
     "retrain": command(RetrainConfig, retrain),
+    "compare-designs": command(DesignsConfig, compare_designs),
     "steer": command(SteerConfig, steer, each="sae"),
     "prune": command(PruneConfig, prune),
     "train-sae": command(TrainConfig, train_sae, adapt=with_demo_parts),
@@ -118,11 +139,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "ablate": ("ablate --db my.db --sae 15 --tokens 20000",),
     "retrain": ("retrain --db my.db --sae 15 --jobs 2",),
+    "compare-designs": ("compare-designs --db my.db --sae 15 --rank 24 --jobs 2",),
     "steer": ("steer --db my.db --sae 15 --latent 1024", "steer --db my.db --sae 15 --pair 1024:727"),
     "prune": ("prune --db my.db --sae 15 --verdict prune --out pruned/",),
     "train-sae": (
         "train-sae --hook blocks.15.hook_resid_post --out saes/",
         "train-sae --hook blocks.7.hook_mlp_out --model gpt2 --out saes/",
+        "train-sae --hook blocks.15.hook_resid_post --bottleneck 24",
     ),
     "inspect": ("inspect my-sae/", "inspect gpt2-small-res-jb:blocks.7.hook_resid_pre --model gpt2"),
     "bench": ("bench --tokens 16384", "bench --model demo --sae my-sae/ --corpus texts.jsonl --json"),

@@ -22,7 +22,7 @@ from analysis.reading import hook_points
 from analysis.reading.model import LanguageModel
 
 _PIECE = 8192  # vocabulary entries at a time: the working set stays in a processor's cache
-_TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held four times
+_TOKENS = 64  # tokens at a time; of the clean model [tokens, vocab] is held three times
 _ROWS = 128  # tokens x changes at a time
 _NAT = log(2)  # nats in a bit
 
@@ -57,6 +57,16 @@ class Changes(NamedTuple):
     direct_entropy: Tensor
 
 
+class Asked(NamedTuple):
+    """Changes that are measured together."""
+
+    changed: Tensor | LowRank
+    """[V, n, D], the final norm's input after each change; or the changes themselves, where nothing but the norm comes
+    after them."""
+    direct: bool = True
+    """Whether to measure with the scale frozen too; NaN without."""
+
+
 class Readout:
     """Final norm and unembedding of a model.
 
@@ -88,27 +98,32 @@ class Readout:
         return (hidden.square().mean(-1, keepdim=True) + self.eps).sqrt()
 
     @torch.no_grad()
-    def compare(
-        self, clean: Tensor, changed: Tensor | LowRank, targets: Tensor, *, direct: bool = True
-    ) -> tuple[Outputs, Changes]:
-        """Measure.
+    def compare(self, clean: Tensor, asked: Sequence[Asked], targets: Tensor) -> tuple[Outputs, list[Changes]]:
+        """Measure. What is of the clean model costs as much as three changes, and is worked out once for all.
 
         Args:
             clean: [n, D], the final norm's input.
-            changed: [V, n, D], the same after each change; or the changes themselves, where nothing but the
-                norm comes after them.
+            asked: the changes.
             targets: [n] int64, the right next tokens.
-            direct: whether to measure with the scale frozen too; NaN without.
         """
-        low = changed if isinstance(changed, LowRank) else None
-        moved = None if low is None else low.directions.to(self.dtype) @ self.weight  # [V, r, vocab]
-        outputs, changes = [], []
+        moved = [self._moved(each.changed) for each in asked]
+        outputs, found = [], list[list[Changes]]()
         for at in range(0, len(clean), _TOKENS):
             tokens = slice(at, at + _TOKENS)
             block = _Block(self, clean[tokens], targets[tokens])
             outputs.append(block.outputs())
-            changes.append(block.changes(_of_tokens(changed, tokens), moved, direct))
-        return Outputs(*map(torch.cat, zip(*outputs, strict=True))), _joined(changes, dim=1)
+            found.append(
+                [
+                    block.changes(_of_tokens(each.changed, tokens), through, each.direct)
+                    for each, through in zip(asked, moved, strict=True)
+                ]
+            )
+        whole = Outputs(*map(torch.cat, zip(*outputs, strict=True)))
+        return whole, [_joined(parts, dim=1) for parts in zip(*found, strict=True)]
+
+    def _moved(self, changed: Tensor | LowRank) -> Tensor | None:
+        """[V, r, vocab]: what each direction of a change of low rank adds before the norm's scale."""
+        return changed.directions.to(self.dtype) @ self.weight if isinstance(changed, LowRank) else None
 
     def pieces(self) -> Iterator[slice]:
         """The vocabulary in pieces."""
@@ -120,13 +135,13 @@ class Readout:
 
         Args:
             unscaled: [..., k], the residual stream through the unembedding, before the norm's scale.
-            inverse: of the scale. base: the clean log normaliser. Both broadcast.
+            inverse: of the scale. base: the clean log normaliser, in bits. Both broadcast.
             tokens: which entries the last dimension has.
             out: where to put it; `unscaled` itself will do.
         """
         if self.offset is None and self.cap is None:
-            return torch.mul(unscaled, inverse / _NAT, out=out).sub_(base / _NAT)
-        return self._finish(torch.mul(unscaled, inverse, out=out), tokens).sub_(base).mul_(1 / _NAT)
+            return torch.mul(unscaled, inverse / _NAT, out=out).sub_(base)
+        return self._finish(torch.mul(unscaled, inverse, out=out), tokens).mul_(1 / _NAT).sub_(base)
 
     def logits(self, unscaled: Tensor, scale: Tensor) -> Tensor:
         """[n, vocab]."""
@@ -171,22 +186,30 @@ def _joined(parts: Sequence[Changes], dim: int) -> Changes:
 
 
 class _Block:
-    """A few tokens of the clean model, held whole over the vocabulary, and any number of changes of them."""
+    """A few tokens of the clean model, held whole over the vocabulary, and any number of changes of them.
+
+    Its memory is the readout's: the next block takes it over.
+    """
 
     def __init__(self, readout: Readout, clean: Tensor, targets: Tensor) -> None:
         self.readout, self.targets = readout, targets
         self.hidden = clean.to(readout.dtype)  # [n, D]
         self.scale = readout.scale(self.hidden)  # [n, 1]
-        self.raw = self.hidden @ readout.weight  # [n, vocab], before the norm's scale
-        logits = readout.logits(self.raw, self.scale)
-        self.base = logits.logsumexp(-1, keepdim=True)  # [n, 1]
-        self.logp = logits.sub_(self.base)
-        self.p = self.logp.exp()
-        self.bits = self.logp / _NAT
-        self.right = self.logp.gather(1, targets[:, None])[:, 0]
-        self.best = self.logp.argmax(-1)
-        self.rank = (self.logp > self.right[:, None]).sum(-1) + 1
-        self.entropy = -torch.linalg.vecdot(self.p, self.logp)
+        shape = (len(clean), readout.weight.shape[1])
+        raw, bits, p = (readout.buffer(name, shape) for name in ("raw", "bits", "p"))
+        self.raw = torch.matmul(self.hidden, readout.weight, out=raw)  # [n, vocab], before the norm's scale
+        zero = torch.zeros_like(self.scale)
+        self.bits = readout.bits(self.raw, self.scale.reciprocal(), zero, slice(None), bits)
+        top = self.bits.amax(-1, keepdim=True)
+        z = torch.sub(self.bits, top, out=p).exp2_().sum(-1, keepdim=True)
+        self.base = top + z.log2()  # [n, 1]
+        self.bits -= self.base
+        self.best = self.bits.argmax(-1)
+        right = self.bits.gather(1, targets[:, None])
+        self.right = right[:, 0] * _NAT
+        self.rank = torch.gt(self.bits, right, out=p).sum(-1) + 1
+        self.p = torch.exp2(self.bits, out=p)
+        self.entropy = -torch.linalg.vecdot(self.p, self.bits) * _NAT
         self.of_right = readout.weight[:, targets]  # columns lie far apart in memory: gathered once
 
     def outputs(self) -> Outputs:

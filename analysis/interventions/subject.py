@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,8 @@ from analysis.process.plain_errors import plain_words
 from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import LoadedSae, load_sae
 from migrations.runner import upgrade
 from store.session import database_url, make_engine, session_factory, sqlite_path, without_password
@@ -22,6 +23,9 @@ from store.tables import Analysis, Latent, Pair, Run, Sae
 from store.tables import Corpus as CorpusRow
 from store.tables import Model as ModelRow
 from store.vocabulary import CONTROL
+
+RUN = "run"
+"""In place of a dtype: the one that the model had in the run."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Stored:
     sae_id: int
     slug: str
     hook_point: str
+    hook_out: str  # of a transcoder, where it writes
     source: str
     sha256: str
     model_source: str
@@ -90,9 +95,9 @@ def open_subject(
     Args:
         db: the store.
         sae: its slug, or the number of its layer.
-        run: id of the run; the newest complete one without it.
+        run: id of the run; without it the newest analysis, first of the newest suite.
         model, weights, corpus: where they are now, should they have moved.
-        dtype: of the model.
+        dtype: of the model; `run` is that of the run.
 
     Raises:
         UserError: no such run or SAE, or what was found is not what was analysed.
@@ -102,15 +107,32 @@ def open_subject(
         with plain_words(db, "repeat the command"):
             upgrade(db)  # what is found will be written beside it
     stored = look_up(db, sae, run)
+    return load_subject(stored, model=model, weights=weights, corpus=corpus, dtype=dtype, device=device)
+
+
+def load_subject(
+    stored: Stored, *, model: str | None, weights: str | None, corpus: str | None, dtype: str, device: str
+) -> Subject:
+    """Load all that belongs to an analysed SAE; see `open_subject`.
+
+    Raises:
+        UserError: what was found is not what was analysed.
+    """
     text = Corpus(
         corpus or stored.settings["corpus"],
         stored.settings.get("text_field", "text"),
         Chat(model or stored.model_source),
+        stored.settings.get("encoding", ""),
     )
     _same(f"the corpus at {text.path}", stored.corpus_sha256, text.sha256, "--corpus")
     loaded = load_sae(weights or stored.source)
     same_sae(stored, loaded, "--weights")
-    lm = load_model(model or stored.model_source, dtype=dtype, device=device, centred=loaded.centred)
+    # a run that an older version stored does not say it
+    dtype = stored.settings.get("model_dtype", "auto") if dtype == RUN else dtype
+    # with BOS or without, as in the run: versions that stored nothing of it always had one
+    bos = stored.settings.get("prepend_bos", True)
+    place = model or stored.model_source
+    lm = load_model(place, dtype=dtype, device=device, centred=loaded.centred, prepend_bos=bos)
     if stored.model_fingerprint != lm.fingerprint and stored.model_fingerprint not in lm.former:
         _same(f"the model {lm.name}", stored.model_fingerprint, lm.fingerprint, "--model")
     if lm.device.type != "cpu":
@@ -136,21 +158,33 @@ def look_up(db: str, sae: str, run: int | None = None) -> Stored:
 
 
 def _row(session: Session, db: str, sae: str, run: int | None) -> Any:
-    wanted = select(Run).where(Run.status == "complete").order_by(Run.id.desc())
+    wanted = select(Run).where(Run.status == "complete").order_by(Run.finished.desc(), Run.id.desc())
     found = session.scalar(wanted if run is None else wanted.where(Run.id == run))
     if found is None:
         which = "a complete run" if run is None else f"complete run {run}"
         raise UserError(f"--db {without_password(db)}: expected {which}; found none")
-    statement = select(Analysis, Sae, ModelRow, CorpusRow, Run).select_from(Analysis)
-    statement = statement.join(Run, Run.id == Analysis.run_id).join(Sae, Sae.id == Analysis.sae_id)
-    statement = statement.join(ModelRow, ModelRow.id == Run.model_id).join(CorpusRow, CorpusRow.id == Run.corpus_id)
-    rows = session.execute(statement.where(Analysis.run_id == found.id).order_by(Sae.layer, Sae.slug)).all()
+    own = Run.id == found.id if run is not None else and_(Run.suite == found.suite, Run.status == "complete")
+    rows = _newest(session, own)
     fitting = [row for row in rows if sae in (row.Sae.slug, str(row.Sae.layer))]
+    if not fitting and run is None:  # one of another suite, by its whole name
+        fitting = _newest(session, and_(Sae.slug == sae, Run.status == "complete"))
     if len(fitting) != 1:
         there = ", ".join(row.Sae.slug for row in rows)
         what = "is no SAE" if not fitting else "are several SAEs"
-        raise UserError(f"--sae {sae}: {what} of run {found.id}; choose one of {there}")
+        runs = sorted({row.Run.id for row in rows})
+        which = f"run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}"
+        raise UserError(f"--sae {sae}: {what} of {which}; choose one of {there}")
     return fitting[0]
+
+
+def _newest(session: Session, where: ColumnElement[bool]) -> list[Any]:
+    """The newest analysis of each SAE, by layer."""
+    statement = select(Analysis, Sae, ModelRow, CorpusRow, Run).select_from(Analysis)
+    statement = statement.join(Run, Run.id == Analysis.run_id).join(Sae, Sae.id == Analysis.sae_id)
+    statement = statement.join(ModelRow, ModelRow.id == Run.model_id).join(CorpusRow, CorpusRow.id == Run.corpus_id)
+    rows = session.execute(statement.where(where).order_by(Run.finished, Run.id)).all()
+    newest = {row.Sae.id: row for row in rows}
+    return sorted(newest.values(), key=lambda row: (row.Sae.layer, row.Sae.slug))
 
 
 def _stored(session: Session, row: Any) -> Stored:
@@ -170,6 +204,7 @@ def _stored(session: Session, row: Any) -> Stored:
         sae_id=row.Sae.id,
         slug=row.Sae.slug,
         hook_point=row.Sae.hook_point,
+        hook_out=row.Sae.details.get("hook_out", row.Sae.hook_point),
         source=row.Sae.source,
         sha256=row.Sae.sha256,
         model_source=row.Run.settings["model"],
@@ -185,19 +220,6 @@ def _stored(session: Session, row: Any) -> Stored:
         densities={found.latent: found.density for found in latents},
         median_norm=row.Analysis.median_norm,
     )
-
-
-def refuse_transcoder(sae: LoadedSae, command: str) -> None:
-    """For what trains, or splices in what an SAE rebuilds of its input.
-
-    Raises:
-        UserError: a transcoder.
-    """
-    if sae.transcodes:
-        raise UserError(
-            f"{command}: expected an SAE, which gives back what it reads; found a transcoder ({sae.source}), which"
-            f" predicts {sae.hook_out} from {sae.hook_point}"
-        )
 
 
 def same_sae(stored: Stored, loaded: LoadedSae, option: str) -> None:

@@ -29,6 +29,8 @@ _KNOWN = {
 
 _SAID_ELSEWHERE = "model_from_pretrained_kwargs"
 """By `unfollowed`, which knows them."""
+_OF_OUR_CALLS = "Sparse CSR tensor support is in beta"
+"""Of what we call, not of anybody's files: the version is pinned, and the laws hold its results to a dense way."""
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
 
     def tell(message: Warning | str, category: type[Warning], *_where: Any, **_more: Any) -> None:
         said = in_our_words(str(message), source, library)
-        if said not in told and not issubclass(category, _OF_DEVELOPERS) and _SAID_ELSEWHERE not in str(message):
+        if said not in told and not issubclass(category, _OF_DEVELOPERS) and not _known(str(message)):
             told.add(said)
             log.warning(said)
 
@@ -51,6 +53,27 @@ def library_warnings(source: str, library: str = "sae-lens") -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = tell  # its last arguments are of no use here
         yield
+
+
+def _known(message: str) -> bool:
+    return _SAID_ELSEWHERE in message or _OF_OUR_CALLS in message
+
+
+class Heard(logging.Handler):
+    """What a library warns of by its logger, each thing once; `tell` says it in our words, when nothing is hushed."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(logging.WARNING)
+        self.library, self.said = library, dict[str, None]()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note it."""
+        self.said[record.getMessage()] = None
+
+    def tell(self, source: str) -> None:
+        """All of it, about what was loaded."""
+        for message in self.said:
+            log.warning(in_our_words(message, source, self.library))
 
 
 def in_our_words(message: str, source: str, library: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from safetensors import SafetensorError
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from analysis.errors import UserError
 from analysis.process.cache import cache_folder
@@ -20,7 +20,7 @@ def plain_words(db: str, again: str) -> Iterator[None]:
 
     Args:
         db: the store.
-        again: how to go on once there is room on the disk.
+        again: how to go on once that is mended.
 
     Raises:
         UserError: a full disk, a store that cannot be opened or written.
@@ -29,20 +29,23 @@ def plain_words(db: str, again: str) -> Iterator[None]:
         yield
     except (ArgumentError, NoSuchModuleError) as error:
         raise UserError(f"--db: expected a SQLite path or a database URL; {error}") from error
-    except OperationalError as error:
-        raise UserError(_database(db, error, again)) from error
     except DatabaseError as error:
-        raise UserError(f"--db {without_password(db)}: expected a SQLite database; found {error.orig}") from error
+        raise UserError(_database(db, error, again)) from error
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
             raise
         raise UserError(_full(getattr(error, "filename", None) or cache_folder(), again)) from error
 
 
-def _database(db: str, error: OperationalError, again: str) -> str:
-    if "full" in str(error.orig):
+def _database(db: str, error: DatabaseError, again: str) -> str:
+    where, said = f"--db {without_password(db)}", " ".join(str(error.orig).split())
+    if type(error) is DatabaseError:  # what is wrong with a statement, a server or a lock has a class of its own
+        return f"{where}: expected a SQLite database; found {said}"
+    if "full" in said or "No space left" in said:
         return _full(without_password(db), again)
-    return f"--db {without_password(db)}: cannot be written: {error.orig}"
+    if "locked" in said:
+        return f"{where}: another program keeps it locked; {again}"
+    return f"{where}: cannot be written: {said}; {again}"
 
 
 def _full(where: object, again: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,13 @@ class TokenBatch(NamedTuple):
     lead: int  # columns before each context's first own token: 1 with BOS, else 0
     cursor: int  # contexts emitted up to and including this batch
 
+    def to(self, device: torch.device) -> TokenBatch:
+        """The same there."""
+        moved: dict[str, Any] = {
+            name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)
+        }
+        return self._replace(**moved)
+
 
 class Counted(NamedTuple):
     """The counted tokens of a batch, flat, in reading order; n = mask.sum()."""
@@ -42,15 +49,16 @@ class Counted(NamedTuple):
     sentence: Tensor  # [n] int64
     begin: Tensor  # [n] int64: character of the document at which the token begins
     serial: Tensor  # [n] int64: a name of this token (document, character of its context, column)
-    ordinary: Tensor  # [n] bool: not a massive token (norm at most 6 x the median of its layer)
+    serials: Tensor  # [B, T] int64: the same where the tokens stand, -1 where none is counted
 
 
 class Firing(NamedTuple):
-    """The non-zero activations of the counted tokens, as a sparse list of m entries."""
+    """The non-zero activations of n counted tokens: f entries, latent by latent, each latent's in reading order."""
 
-    token: Tensor  # [m] int64: which of the n counted tokens
-    latent: Tensor  # [m] int64
-    value: Tensor  # [m] float32, never 0
+    token: Tensor  # [f] int64: which of the n counted tokens
+    latent: Tensor  # [f] int64, ascending
+    value: Tensor  # [f] float32, never 0
+    starts: Tensor  # [N + 1] int64: where each latent's entries begin, and their number
 
 
 class Sample(NamedTuple):

@@ -53,7 +53,7 @@ class Chat:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        from analysis.reading.model import load_tokenizer
+        from analysis.reading.model_loading import load_tokenizer
 
         tokenizer = load_tokenizer(self.model)
         if not tokenizer.chat_template:

@@ -17,9 +17,10 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,6 +53,26 @@ class Context:
     ends: list[int]
     paragraph: list[int]
     sentence: list[int]
+
+
+class Unmade(NamedTuple):
+    """A batch before it is made: to pass it over costs its tokens, but neither sentences nor tensors."""
+
+    cursor: int  # contexts up to and including it
+    make: Callable[[], TokenBatch]
+
+
+class _Place(NamedTuple):
+    """Where a context is: `room` tokens from `start`, of which the first `kept` are taken."""
+
+    tokenised: Tokenised
+    start: int
+    room: int
+    kept: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.kept
 
 
 def group_of(document: int) -> int:
@@ -108,14 +129,17 @@ class ContextStream:
 
     def batches(self, skip: int = 0) -> Iterator[TokenBatch]:
         """Batches after the first `skip` contexts (a multiple of the batch size, or all there are)."""
+        return (batch.make() for batch in self.unmade() if batch.cursor > skip)
+
+    def unmade(self) -> Iterator[Unmade]:
+        """All batches in order, for a reader who makes some of them."""
         left = self.tokens
         cursor = 0
-        contexts = self._contexts()
-        while left > 0 and (taken := list(itertools.islice(contexts, self.batch))):
+        places = self._places()
+        while left > 0 and (taken := list(itertools.islice(places, self.batch))):
             cursor += len(taken)
             taken, left = self._cut(taken, left)
-            if cursor > skip:
-                yield self._collate(taken, cursor)
+            yield Unmade(cursor, partial(self._made, taken, cursor))
 
     def whole_document(self, limit: int) -> Tokenised | None:
         """One document for the strip: the first in the hashed order with `room` to `limit` tokens.
@@ -135,7 +159,7 @@ class ContextStream:
     def contexts_of(self, tokenised: Tokenised, limit: int) -> list[Context]:
         """All contexts of one document or section, up to `limit` tokens."""
         starts = range(0, min(len(tokenised.ids), limit), self.room)
-        return [self._context(tokenised, start, min(self.room, limit - start)) for start in starts]
+        return [self._context(self._place(tokenised, start, limit - start)) for start in starts]
 
     def collate(self, contexts: list[Context], cursor: int = 0) -> TokenBatch:
         """Contexts -> one padded batch."""
@@ -150,7 +174,10 @@ class ContextStream:
         wanted = self.tokens * characters / max(1, tokens)
         return min(1.0, max(wanted, 1.0) / max(1, self.corpus.report.characters))
 
-    def _contexts(self) -> Iterator[Context]:
+    def _made(self, places: list[_Place], cursor: int) -> TokenBatch:
+        return self._collate([self._context(place) for place in places], cursor)
+
+    def _places(self) -> Iterator[_Place]:
         groups = self._groups()
         for slot in range(SLOTS):
             for group in range(groups):
@@ -164,13 +191,13 @@ class ContextStream:
     def _group(self, section: Section, groups: int) -> int:
         return int(unit_hash("section", self.seed, section.document.index, section.number) * groups)
 
-    def _chosen(self, sections: Iterator[Section], slot: int) -> Iterator[Context]:
+    def _chosen(self, sections: Iterator[Section], slot: int) -> Iterator[_Place]:
         while together := list(itertools.islice(sections, _TOGETHER)):
             for tokenised in self._tokenise(together):
                 for chunk in range(math.ceil(len(tokenised.ids) / self.room)):
                     place = unit_hash("chunk", self.seed, tokenised.document.index, tokenised.number, chunk)
                     if int(place * SLOTS) == slot:
-                        yield self._context(tokenised, chunk * self.room, self.room)
+                        yield self._place(tokenised, chunk * self.room, self.room)
 
     def _sections(self) -> Iterator[Section]:
         size = max(_SECTION_AT_LEAST, _SECTION_PER_TOKEN * self.room)
@@ -198,11 +225,15 @@ class ContextStream:
             for s, e in zip(sections, encodings, strict=True)
         ]
 
-    def _context(self, tokenised: Tokenised, start: int, room: int) -> Context:
-        stop = min(start + room, len(tokenised.ids))
-        begins = tokenised.begins
+    def _place(self, tokenised: Tokenised, start: int, most: int) -> _Place:
+        room = min(self.room, most, len(tokenised.ids) - start)
+        return _Place(tokenised, start, room, room)
+
+    def _context(self, place: _Place) -> Context:
+        tokenised, start, stop, begins = place.tokenised, place.start, place.stop, place.tokenised.begins
         paragraphs = paragraph_starts(tokenised)
-        sentences = sentence_starts(tokenised, start, stop) if self.sentences else []
+        # those of a context that is cut off are looked for in all of it: they are what they would be
+        sentences = sentence_starts(tokenised, start, start + place.room) if self.sentences else []
         return Context(
             tokenised.document,
             begins[start],
@@ -213,26 +244,16 @@ class ContextStream:
             distances(begins, sentences, start, stop),
         )
 
-    def _cut(self, contexts: list[Context], left: int) -> tuple[list[Context], int]:
+    def _cut(self, places: list[_Place], left: int) -> tuple[list[_Place], int]:
         kept = []
-        for context in contexts:
+        for place in places:
             if left <= 0:
                 break
-            template = _of_template(context)
-            counted = [n for n, token in enumerate(context.ids) if token not in self.special and not template[n]]
-            if len(counted) > left:
-                stop = counted[left]
-                context = Context(
-                    context.document,
-                    context.start,
-                    context.ids[:stop],
-                    context.begins[:stop],
-                    context.ends[:stop],
-                    context.paragraph[:stop],
-                    context.sentence[:stop],
-                )
+            whole, here = place.tokenised, slice(place.start, place.stop)
+            template = _of_template(whole.document, whole.begins[here], whole.ends[here])
+            counted = [n for n, token in enumerate(whole.ids[here]) if token not in self.special and not template[n]]
+            kept.append(place._replace(kept=counted[left]) if len(counted) > left else place)
             left -= min(left, len(counted))
-            kept.append(context)
         return kept, left
 
     def _collate(self, contexts: list[Context], cursor: int) -> TokenBatch:
@@ -244,7 +265,7 @@ class ContextStream:
         own = attention.clone()
         own[:, : len(lead)] = False
         skip = [-1] * len(lead)
-        template = _padded([[0] * len(lead) + _of_template(context) for context in contexts], width, 0).bool()
+        template = _padded([[0] * len(lead) + _in_template(context) for context in contexts], width, 0).bool()
         return TokenBatch(
             ids=ids,
             attention=attention,
@@ -263,13 +284,17 @@ class ContextStream:
         )
 
 
-def _of_template(context: Context) -> list[int]:
+def _in_template(context: Context) -> list[int]:
+    return _of_template(context.document, context.begins, context.ends)
+
+
+def _of_template(document: Document, begins: list[int], ends: list[int]) -> list[int]:
     """1 for each token all of whose characters a template put there."""
-    spans = context.document.template
+    spans = document.template
     if not spans:
-        return [0] * len(context.ids)
-    last = [bisect.bisect_right(spans, (begin, math.inf)) - 1 for begin in context.begins]
-    return [int(at >= 0 and end <= spans[at][1]) for at, end in zip(last, context.ends, strict=True)]
+        return [0] * len(begins)
+    last = [bisect.bisect_right(spans, (begin, math.inf)) - 1 for begin in begins]
+    return [int(at >= 0 and end <= spans[at][1]) for at, end in zip(last, ends, strict=True)]
 
 
 def _padded(rows: list[list[int]], width: int, fill: int) -> Tensor:

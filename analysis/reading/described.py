@@ -44,6 +44,7 @@ class Described:
     l0: float | None = None
     normalisation: str = "none"
     head: int | None = None
+    bottleneck: int | None = None  # rank of the linear part beside it
 
     @property
     def transcodes(self) -> bool:
@@ -75,6 +76,7 @@ def describe(source: str, layout: str, config: Mapping[str, Any], l0: float | No
         l0=float(k) if isinstance(k, int | float) else l0,
         normalisation=config.get("normalize_activations") or "none",
         head=about.get("hook_head_index"),
+        bottleneck=(about.get("bottleneck") or {}).get("rank"),
     )
 
 

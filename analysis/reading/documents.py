@@ -22,6 +22,7 @@ from analysis.reading import formats
 from analysis.reading.chat import COLUMN as CONVERSATION
 from analysis.reading.chat import Chat, Span, is_chat
 from analysis.reading.formats import Reading, Record
+from analysis.reading.hub_data import hub_data, is_hub_data
 
 BLOCK_CHARACTERS = 64_000_000
 _DEEPEST = 8  # levels of lists and objects in a label
@@ -71,23 +72,28 @@ class ReadingReport:
 
 
 class Corpus:
-    """A folder of texts, or one file.
+    """A folder of texts, one file, or a data set of the hub.
 
     Args:
         path: a table (`.jsonl`, `.csv`, `.parquet` ...: a text field a row, every other column a label), a text
-            (`.txt`, `.md`: one document a file), either compressed, or a folder of those; see `formats`.
+            (`.txt`, `.md`: one document a file), either compressed, a folder of those, or `owner/name` on the hub; see
+            `formats` and `hub_data`.
         text_field: the column that holds the text.
         chat: renders a row without it that has a conversation in `messages`; None refuses such rows.
+        encoding: of the text files; told from their bytes without one.
 
     Raises:
-        UserError: nothing at `path`, no such file in the folder, or no document in it.
+        UserError: nothing at `path`, no such file in the folder, no document in it, or no such encoding.
         BadFile: a file of another kind, a broken one, a row without the text field.
     """
 
-    def __init__(self, path: str | Path, text_field: str = "text", chat: Chat | None = None) -> None:
+    def __init__(
+        self, path: str | Path, text_field: str = "text", chat: Chat | None = None, encoding: str = ""
+    ) -> None:
         self.path = Path(path)
-        self.text_field, self.chat = text_field, chat
-        found = formats.find(self.path)
+        self.text_field, self.chat, self.encoding = text_field, chat, formats.known_encoding(encoding)
+        self.hub = hub_data(str(path)) if is_hub_data(str(path)) else None
+        found = self.hub or formats.find(self.path)
         self.files = found.files
         self.report = ReadingReport(passed_over=found.passed_over)
         self._kept: list[Document] | None = []  # all of them, where they fit in one block
@@ -96,8 +102,17 @@ class Corpus:
             raise UserError(f"{self.path}: expected at least one document; found none")
 
     @property
+    def source(self) -> str:
+        """What gives the same again: the path, or a data set of the hub with its revision."""
+        return str(self.path) if self.hub is None else self.hub.name
+
+    @property
     def name(self) -> str:
-        """The file's name without its suffixes; of a folder, its files' names where they are few, else its own."""
+        """The file's name without its suffixes; of a folder, its files' names where they are few, else its own; of a
+        data set of the hub, its name and the beginning of its revision.
+        """
+        if self.hub is not None:
+            return self.hub.title
         few = self.files if len(self.files) <= _FEW else [self.path.resolve()]
         return " + ".join(map(formats.stem, few))
 
@@ -161,7 +176,7 @@ class Corpus:
         self, path: Path, report: ReadingReport | None
     ) -> Iterator[tuple[str, str, dict[str, Any], tuple[Span, ...]]]:
         """(name, raw text, labels, what a template put into the text) of every record of one file."""
-        reading, kind, stem = Reading(), formats.format_of(path), formats.stem(path)
+        reading, kind, stem = Reading(asked=self.encoding), formats.format_of(path), formats.stem(path)
         for record in kind.read(path, reading):
             if kind.suffix in formats.WHOLE:
                 yield stem, record.value, {}, ()

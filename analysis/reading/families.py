@@ -52,7 +52,7 @@ _GPT2 = Family(
     "transformer.h", "transformer.ln_f", attn="attn", heads_out="c_proj", ln1="ln_1", ln2="ln_2", layer_norm=True
 )
 _NEOX = Family("gpt_neox.layers", "gpt_neox.final_layer_norm", attn="attention", heads_out="dense", layer_norm=True)
-_QWEN_3_5 = Family(gain_offset=1.0)  # three blocks of four have linear attention, which is not read
+_QWEN_3_5 = Family(gain_offset=1.0)  # three blocks of four have linear attention, whose heads have no `attn.hook_z`
 
 FAMILIES: dict[str, Family] = {
     "gemma": Family(gain_offset=1.0),

@@ -40,11 +40,29 @@ _COMMON = (
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, UnicodeError)
 
 
+def known_encoding(name: str) -> str:
+    """The encoding as Python calls it; nothing where none is asked for.
+
+    Raises:
+        UserError: no such encoding of text.
+    """
+    try:
+        "".encode(name or "utf-8")  # `lookup` alone knows ciphers and compressions, too
+    except LookupError:
+        raise UserError(
+            f"--encoding {name}: expected an encoding of text, such as utf-8, cp1252, shift_jis or gb18030; found none"
+            " of that name"
+        ) from None
+    return codecs.lookup(name).name if name else ""
+
+
 @dataclass
 class Reading:
     """What was noticed while a file was read."""
 
     encoding: str = "utf-8"
+    asked: str = ""
+    """The encoding that was asked for; else it is told from the bytes."""
     invalid: int = 0
     """Byte sequences that are no characters of the encoding."""
 
@@ -118,7 +136,7 @@ def _lines(path: Path, reading: Reading) -> Iterator[str]:
         BadFile: it cannot be read, or a line is longer than `LONGEST`.
     """
     try:
-        reading.encoding = _encoding(path)
+        reading.encoding = reading.asked or _encoding(path)
         with _opened(path) as stream:
             if reading.encoding == "utf-8":
                 yield from _utf8(path, stream, reading)
@@ -293,6 +311,11 @@ def _kind(path: Path) -> str | None:
     suffix = Path(path.name.removesuffix(packing)).suffix
     found = FORMATS.get(suffix.lower())
     return suffix if found and (found.packed or not packing) else None
+
+
+def is_known(path: Path) -> bool:
+    """Whether it is named as a kind that is read."""
+    return _kind(path) is not None
 
 
 def format_of(path: Path) -> Format:

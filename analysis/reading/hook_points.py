@@ -57,13 +57,19 @@ def resolve(model: nn.Module, name: str) -> HookSite:
     if layer >= len(layers):
         raise UserError(f"hook point '{name}': the model has blocks 0 to {len(layers) - 1}")
     block, family = layers[layer], _family(model)
+    if kind in ("z", "attn_out") and not hasattr(block, family.attn):
+        there = ", ".join(str(n) for n, each in enumerate(layers) if hasattr(each, family.attn)) or "none"
+        raise UserError(
+            f"hook point '{name}': block {layer} has linear attention, which has no such place; blocks with attention"
+            f" of heads: {there}"
+        )
     if kind == "resid_mid" and getattr(model.config, "use_parallel_residual", False):
         raise UserError(f"hook point '{name}': this model adds attention and MLP to the stream at once; there is none")
-    module, side = _place(block, family, kind, name)
+    module, side = _place(block, family, kind)
     return HookSite(module, side, layer)
 
 
-def _place(block: nn.Module, family: Family, kind: str, name: str) -> tuple[nn.Module, Side]:
+def _place(block: nn.Module, family: Family, kind: str) -> tuple[nn.Module, Side]:
     if kind in ("resid_pre", "resid_post"):
         return block, "input" if kind == "resid_pre" else "output"
     if kind in ("ln1", "ln2"):
@@ -73,10 +79,7 @@ def _place(block: nn.Module, family: Family, kind: str, name: str) -> tuple[nn.M
     if kind in ("mlp_out", "mlp.hook_in"):
         out = kind == "mlp_out"
         return block.get_submodule((out and family.mlp_out) or family.mlp), "output" if out else "input"
-    attention = getattr(block, family.attn, None)
-    if attention is None:
-        kinds = ", ".join(child for child, _module in block.named_children())
-        raise UserError(f"hook point '{name}': expected a block with '{family.attn}'; found one with {kinds}")
+    attention = block.get_submodule(family.attn)
     if kind == "attn_out":
         return (block.get_submodule(family.attn_out) if family.attn_out else attention), "output"
     return attention.get_submodule(family.heads_out), "input"

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_download, model_info, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -40,13 +40,22 @@ _BESIDE = (
     "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja", INDEX,
 )  # fmt: skip
 _PATIENCE = 5.0  # seconds for a first answer
+MODEL, DATA = "model", "dataset"
+"""Kinds of repositories, as the hub calls them."""
 
 
 class NoSuchFile(EntryNotFoundError, UserError):  # noqa: N818 -- reads as it is raised
     """A repository without this file. sae-lens asks for some that need not be there, and catches the first kind."""
 
 
-def fetch(repo_id: str, filename: str, subfolder: str | None = None, revision: str | None = None, **_: Any) -> str:
+def fetch(
+    repo_id: str,
+    filename: str,
+    subfolder: str | None = None,
+    revision: str | None = None,
+    repo_type: str | None = None,
+    **_: Any,
+) -> str:
     """Where a file of a repository lies, now that it is here; the arguments are those of `hf_hub_download`.
 
     Raises:
@@ -57,9 +66,10 @@ def fetch(repo_id: str, filename: str, subfolder: str | None = None, revision: s
     _check_name(repo_id)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it logs each try; what comes of them is said once
     silent = why_silent()
-    before = try_to_load_from_cache(repo_id, name, revision=revision)
+    where: dict[str, Any] = {"repo_type": repo_type, "revision": revision}
+    before = try_to_load_from_cache(repo_id, name, **where)
     try:
-        path = hf_hub_download(repo_id, name, revision=revision, local_files_only=silent is not None)
+        path: str = hf_hub_download(repo_id, name, **where, local_files_only=silent is not None)
     except LocalEntryNotFoundError as error:
         raise NoSuchFile(
             f"{repo_id}: {name}: expected an answer of {constants.ENDPOINT}; found {silent or _why(error)}, and no"
@@ -102,27 +112,52 @@ def fetched_folder(repository: str, inside: str, names: Collection[str]) -> Path
     return _together(repository, found) / prefix
 
 
-@cache
 def listing(repository: str) -> list[str]:
-    """The files of a repository; of one that cannot be asked, those that were fetched.
+    """The files of a model's or an SAE's repository.
+
+    Raises:
+        UserError: as `listed`.
+    """
+    return list(listed(repository))
+
+
+@cache
+def listed(repository: str, kind: str = MODEL, revision: str | None = None) -> dict[str, int | None]:
+    """The files of a repository and their bytes, if known; of one that cannot be asked, those that were fetched.
 
     Raises:
         UserError: no such repository, or no answer and nothing here.
     """
     _check_name(repository)
-    if (silent := why_silent()) is None:
-        try:
-            found = model_info(repository)
-        except Exception as error:  # the hub's client raises many kinds
-            raise UserError(f"{repository}: expected a list of its files; found {_why(error)}") from error
-        return [each.rfilename for each in found.siblings or []]
-    here = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    if not (here / "refs" / "main").exists():
+    if (silent := why_silent()) is not None:
+        return _here(repository, kind, revision, silent)
+    try:
+        found: Any = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=kind == DATA)
+    except Exception as error:  # the hub's client raises many kinds
+        raise UserError(f"{repository}: expected a list of its files; found {_why(error)}") from error
+    return {each.rfilename: each.size for each in found.siblings or []}
+
+
+def _here(repository: str, kind: str, revision: str | None, silent: str) -> dict[str, int | None]:
+    """What the cache has of it."""
+    base = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repository.replace('/', '--')}"
+    reference = base / "refs" / (revision or "main")
+    state = reference.read_text().strip() if reference.exists() else revision or ""
+    folder = base / "snapshots" / state
+    if not state or not folder.is_dir():
         raise UserError(
             f"{repository}: expected an answer of {constants.ENDPOINT}; found {silent}, and no copy of it here"
         )
-    folder = here / "snapshots" / (here / "refs" / "main").read_text().strip()
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): None for path in folder.rglob("*") if path.is_file()}
+
+
+def fetched_files(repository: str, names: list[str], revision: str | None, kind: str) -> Path:
+    """The folder of the cache with these files, all of one state of the repository, whose name is the folder's.
+
+    Raises:
+        UserError: a download that failed.
+    """
+    return _together(repository, names, revision, kind)
 
 
 @contextmanager
@@ -148,11 +183,11 @@ def why_silent() -> str | None:
     return None
 
 
-def _together(repository: str, names: list[str], revision: str | None = None) -> Path:
+def _together(repository: str, names: list[str], revision: str | None = None, kind: str = MODEL) -> Path:
     """The folder of the cache with these files of one revision, the newest without one."""
     folder = Path()
     for name in names:  # the first by the branch, which the client notes for when the hub does not answer
-        path = Path(fetch(repository, name, revision=revision))
+        path = Path(fetch(repository, name, revision=revision, repo_type=kind))
         folder = path.parents[name.count("/")]
         revision = folder.name
     return folder

@@ -18,10 +18,16 @@ _OF_THE_FILE = {"transformers_version", "torch_dtype", "dtype", "_name_or_path",
 _OF_THE_TOKENIZER = {"version", "truncation", "padding"}
 
 
-def weights_hash(module: nn.Module) -> str:
-    """Hex SHA-256 of the names and float32 values of a module's tensors, in the order of their names."""
+def weights_hash(module: nn.Module, bottleneck: nn.Module | None = None) -> str:
+    """Hex SHA-256 of the names and float32 values of a module's tensors, in the order of their names.
+
+    Args:
+        bottleneck: what stands beside it, if anything does: it is another SAE then.
+    """
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    beside = {} if bottleneck is None else bottleneck.state_dict()
+    tensors = module.state_dict() | {f"bottleneck.{name}": tensor for name, tensor in beside.items()}
+    for name, tensor in sorted(tensors.items()):
         _add(digest, name, tensor)
     return digest.hexdigest()
 

@@ -184,16 +184,30 @@ def _sparsify(folder: Path, weights: Path) -> Layout:
     if raw.get("signed"):
         raise BadFile(folder, "an unsigned SAE", "one that is signed, which sae-lens would read as unsigned")
     check_safetensors(weights)
-    hook = {"hook_name": _sparsify_hook(folder)}
-    config = loaders.handle_config_defaulting(loaders.get_sparsify_config_from_disk(folder, "cpu", hook))
+    ours = {
+        "hook_name": _sparsify_hook(folder),
+        "model_name": _sparsify_model(folder),
+        # sparsify takes it off before it encodes, always; sae-lens only where the decoder is not normalised
+        "apply_b_dec_to_input": True,
+    }
+    config = loaders.handle_config_defaulting(loaders.get_sparsify_config_from_disk(folder, "cpu", ours))
 
     def converter(path: Path, device: str = "cpu", cfg_overrides: Any = None) -> tuple[dict[str, Any], State]:
-        made, state = loaders.sparsify_disk_loader(path, device, {**hook, **(cfg_overrides or {})})
+        made, state = loaders.sparsify_disk_loader(path, device, {**ours, **(cfg_overrides or {})})
         if tuple(state["W_dec"].shape) == (raw["d_in"], config["d_sae"]):  # sae-lens turns what lies the right way
             state["W_dec"] = state["W_dec"].T
         return made, state
 
     return Layout(folder, NAMES[SPARSIFY], weights, config, converter)
+
+
+def _sparsify_model(folder: Path) -> str:
+    """As the training's configuration beside the folders has it; sae-lens would take the name of the folder they lie in
+    for the model's."""
+    beside = folder.parent / "config.json"
+    found = read_json(beside) if beside.is_file() else None
+    named = found.get("model") if isinstance(found, dict) else None
+    return named if isinstance(named, str) else ""
 
 
 def _sparsify_hook(folder: Path) -> str:

@@ -17,7 +17,10 @@ from analysis.errors import BadFile, UserError
 from analysis.hashing import hash_of
 from analysis.process.library import library_warnings, unfollowed
 from analysis.reading import hook_names
+from analysis.reading.batches import Firing
+from analysis.reading.bottleneck import BOTTLENECK, Bottleneck, load_bottleneck
 from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
+from analysis.reading.firing import fire
 from analysis.reading.hub import fetched_folder, fetching, listing
 from analysis.reading.identity import weights_hash
 from analysis.reading.layouts import NAMES, SAE_LENS, SCALER, layout_of, saes_in
@@ -26,7 +29,7 @@ from analysis.reading.sae_files import CONFIG, HASH, check_finite, checked_hash,
 
 WEIGHTS = SAE_LENS
 REPORT = "training_report.json"
-_FILES = (*NAMES, CONFIG, "config.json", SCALER, HASH, REPORT)  # what a folder of an SAE may have
+_FILES = (*NAMES, CONFIG, "config.json", SCALER, HASH, REPORT, BOTTLENECK)  # what a folder of an SAE may have
 __all__ = [
     "CONFIG", "HASH", "REPORT", "WEIGHTS", "LoadedSae", "check_fits", "describe_sae", "expanded", "load_sae",
     "slug_part", "slugify",
@@ -40,7 +43,8 @@ class LoadedSae:
     `encoder` is [N, d_in] or None where the architecture has none; `decoder` is [N, d_out];
     `bias` is b_dec [d_out] or None. All float32. `hook_out` is where a transcoder writes, and what it predicts;
     of an SAE it is `hook_point`, and d_out is d_in. `sha256` is its identity (see `identity`), `former` what older
-    versions called it.
+    versions called it. With a bottleneck beside it, its latents read what that leaves, `encoder` is what they read of
+    the input itself, and `decode` gives both parts.
     """
 
     module: Any
@@ -57,6 +61,12 @@ class LoadedSae:
     bias: Tensor | None
     details: dict[str, Any]
     training: dict[str, Any] | None
+    bottleneck: Bottleneck | None = None
+
+    @property
+    def core(self) -> Any:
+        """sae-lens' own module, whose tensors are the weights."""
+        return self.module.module if isinstance(self.module, _WithInput) else self.module
 
     @property
     def n_latents(self) -> int:
@@ -106,10 +116,23 @@ class LoadedSae:
         arguments = self.details.get("metadata", {}).get("model_from_pretrained_kwargs") or {}
         return bool(arguments.get("center_writing_weights"))
 
+    @property
+    def prepend_bos(self) -> bool:
+        """Whether contexts begin with BOS for it; one that says nothing is read so, as sae-lens reads it."""
+        return {**self.details, **self.details.get("metadata", {})}.get("prepend_bos") is not False
+
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         """[n, d_in] float32 -> activations [n, N] float32, through sae-lens."""
         return self.module.encode(x).float()  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def fire(self, x: Tensor) -> Firing:
+        """[n, d_in] float32 -> the activations that are not 0, the same as `encode`'s."""
+        if not isinstance(self.module, _WithInput):
+            return fire(self.module, x, self.n_latents)
+        self.module.seen = x
+        return fire(self.core, self.module.read(x), self.n_latents)
 
     @torch.no_grad()
     def decode(self, acts: Tensor) -> Tensor:
@@ -117,24 +140,32 @@ class LoadedSae:
         return self.module.decode(acts).float()  # type: ignore[no-any-return]
 
 
-class _WithSkip(nn.Module):
-    """A skip transcoder whose `decode` has all of its prediction, as sae-lens' `forward` has."""
+class _WithInput(nn.Module):
+    """A skip transcoder, or an SAE with a bottleneck: `decode` has what does not go through the latents, too."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, bottleneck: Bottleneck | None) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.bottleneck = module, bottleneck
         self.seen: Tensor | None = None
+
+    def read(self, x: Tensor) -> Tensor:
+        """What the latents read of the input."""
+        return x if self.bottleneck is None else self.bottleneck.rest(x)
 
     def encode(self, x: Tensor) -> Tensor:
         """As the module's; the input is kept for `decode`."""
         self.seen = x
-        found: Tensor = self.module.encode(x)
+        found: Tensor = self.module.encode(self.read(x))
         return found
 
     def decode(self, acts: Tensor) -> Tensor:
-        """The latents' part and the skipping part."""
+        """The latents' part and that of the skip connection or the bottleneck."""
         found: Tensor = self.module.decode(acts)
-        return found if self.seen is None else found + self.seen.to(found) @ self.module.W_skip.T
+        if self.seen is None:
+            return found
+        seen = self.seen.to(found)
+        beside: Tensor = seen @ self.module.W_skip.T if self.bottleneck is None else self.bottleneck(seen)
+        return found + beside
 
 
 def describe_sae(source: str) -> Described:
@@ -239,6 +270,8 @@ def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
     layout = layout_of(path)
     check(describe(source, layout.name, layout.config))
     digest = checked_hash(layout.weights)
+    stated = (layout.config.get("metadata") or {}).get("bottleneck")
+    bottleneck = load_bottleneck(layout.folder, stated, layout.config["d_in"], device)
     try:
         with library_warnings(source):
             module = SAE.load_from_disk(layout.folder, device=device, dtype="float32", converter=layout.converter)
@@ -251,7 +284,8 @@ def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
         raise BadFile(path, "an SAE that sae-lens can load", f"{type(error).__name__}: {error}") from error
     report = layout.folder / REPORT
     training = read_json(report) if report.exists() else None
-    return _loaded(module, source, [digest], layout.config.get("dtype"), training)
+    former = [] if bottleneck is not None else [digest]  # without it, the same file is another SAE
+    return _loaded(module, source, former, layout.config.get("dtype"), training, bottleneck)
 
 
 def _fold_lengths(module: Any) -> None:
@@ -288,7 +322,12 @@ def _reaching(source: str) -> Iterator[None]:
 
 
 def _loaded(
-    module: Any, source: str, former: list[str], dtype: str | None, training: dict[str, Any] | None
+    module: Any,
+    source: str,
+    former: list[str],
+    dtype: str | None,
+    training: dict[str, Any] | None,
+    bottleneck: Bottleneck | None = None,
 ) -> LoadedSae:
     module = module.eval()
     module.turn_off_forward_pass_hook_z_reshaping()  # all heads are read side by side
@@ -297,21 +336,31 @@ def _loaded(
     found = check(describe(source, "", details))
     unfollowed(source, details["metadata"].get("model_from_pretrained_kwargs") or {})
     check_finite(module.state_dict().items(), source)
-    encoder = getattr(module, "W_enc", None)
     bias = getattr(module, "b_dec", None)
+    apart = found.architecture in SKIP or bottleneck is not None
     return LoadedSae(
-        module=_WithSkip(module) if found.architecture in SKIP else module,
+        module=_WithInput(module, bottleneck) if apart else module,
         source=source,
-        sha256=weights_hash(module),
+        sha256=weights_hash(module, bottleneck),
         former=former,
         hook_point=str(found.hook_point),
         hook_out=str(found.hook_out),
         layer=hook_names.parse(str(found.hook_point))[0],
         architecture=details["architecture"],
         dtype=dtype or "float32",
-        encoder=None if encoder is None else encoder.detach().float().T.contiguous(),
+        encoder=_encoder(module, bottleneck),
         decoder=module.W_dec.detach().float(),
         bias=None if bias is None else bias.detach().float(),
         details=json.loads(json.dumps(details, default=str)),
         training=training,
+        bottleneck=bottleneck,
     )
+
+
+def _encoder(module: Any, bottleneck: Bottleneck | None) -> Tensor | None:
+    """[N, d_in]: what latents read of the input; a view, no second copy, where no bottleneck is between."""
+    weights = getattr(module, "W_enc", None)
+    if weights is None:
+        return None
+    found: Tensor = weights.detach().float().T
+    return found if bottleneck is None else bottleneck.seen_by(found)

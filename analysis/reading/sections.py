@@ -6,6 +6,7 @@ import bisect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from analysis.reading.documents import Document
 
@@ -115,9 +116,5 @@ def cut(text: str, begins: list[int], ends: list[int]) -> list[str]:
     A character that several tokens make together stands at the first of them; the others, which only end what
     it began, are empty. What stands between two tokens (a space that a tokenizer leaves out) goes with the second.
     """
-    at = begins[0] if begins else 0
-    found = []
-    for end in ends:
-        found.append(text[at : max(at, end)])
-        at = max(at, end)
-    return found
+    stops = accumulate(ends, max, initial=begins[0] if begins else 0)
+    return [text[begin:end] for begin, end in pairwise(stops)]

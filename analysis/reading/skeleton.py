@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from analysis.errors import UserError
 from analysis.reading.hub import CONFIG, fetch
 
 
+@lru_cache(maxsize=1)
 def skeleton(source: str) -> nn.Module:
-    """A causal language model on torch's meta device, of a folder, a `.gguf` file, `demo` or a hub id.
+    """A causal language model on torch's meta device, of a folder, a `.gguf` file, `demo` or a hub id; the last one is
+    kept, since several SAEs are held against it.
 
     Raises:
         UserError: nothing there, or no causal language model.

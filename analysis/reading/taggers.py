@@ -17,10 +17,14 @@ hundredth of the accuracy on Brown. Cost: *act* is a noun in "to act" as well.
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
-from typing import Protocol
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Protocol
 
 UNIVERSAL = (
     *("NOUN", "PROPN", "VERB", "AUX", "ADJ", "ADV", "PRON", "DET"),
@@ -76,10 +80,9 @@ class PatternTagger:
     """TextBlob's PatternTagger without its tokenizer, which would lose the places of words; no NLTK data."""
 
     def __init__(self) -> None:
-        from textblob.en import lexicon, parser
-
-        self._parse: Callable[..., list[list[str]]] = parser.find_tags
-        self._lexicon = dict(lexicon.items())  # the original tests for its file at each look-up
+        english = _english()
+        self._parse: Callable[..., list[list[str]]] = english.parser.find_tags
+        self._lexicon = dict(english.lexicon.items())  # the original tests for its file at each look-up
         self.name = f"TextBlob {version('textblob')} PatternTagger"
 
     def tag(self, words: list[str]) -> list[str]:
@@ -87,6 +90,19 @@ class PatternTagger:
         plain = without_typography(words)
         found = self._parse(plain, lexicon=self._lexicon)
         return universal(plain, [tag.split("|")[0] for _word, tag in found])
+
+
+def _english() -> Any:
+    """`textblob.en` without TextBlob's front, which loads NLTK and scipy.stats: a second and a half."""
+    if "textblob" in sys.modules:
+        return import_module("textblob.en")
+    front = ModuleType("textblob")
+    front.__path__ = list(find_spec("textblob").submodule_search_locations)  # type: ignore[union-attr,arg-type]
+    sys.modules["textblob"] = front
+    try:
+        return import_module("textblob.en")
+    finally:
+        del sys.modules["textblob"]
 
 
 def without_typography(words: Sequence[str]) -> list[str]:

@@ -8,7 +8,9 @@ from typing import Any
 
 _BYTE = re.compile(r"^<0x([0-9A-Fa-f]{2})>$")
 # what vocabularies keep for later, or for a format: never `<table>` or `<br>`, which are text to some of them
-_MARK = re.compile(r"<\|[^|<>]*\|>|[<\[](?:unused|reserved|extra_id_|dummy|vocab_?pad)[\w-]*[>\]]", re.IGNORECASE)
+_MARK = re.compile(
+    r"\s*(?:<\|[^<>]*\|>|[<\[][|_ ]*(?:unused|reserved|extra_id_|dummy|vocab_?pad)[\w |-]*[>\]])\s*", re.IGNORECASE
+)
 
 
 def _named(error: UnicodeError) -> tuple[str, int]:
@@ -55,11 +57,21 @@ def _readable(token: str | None, table: dict[str, int] | None, special: bool) ->
         return ""
     if special:
         return token
-    if table is not None and all(character in table for character in token):
-        return bytes(table[character] for character in token).decode("utf-8", errors="named")
+    if (given := _bytes_of(token, table)) is not None:
+        return given.decode("utf-8", errors="named")
     if match := _BYTE.match(token):
         return bytes([int(match.group(1), 16)]).decode("utf-8", errors="named")
     return token.replace("▁", " ")
+
+
+def _bytes_of(token: str, table: dict[str, int] | None) -> bytes | None:
+    """What a token of the alphabet of bytes stands for; None of another."""
+    if table is None:
+        return None
+    try:
+        return bytes(map(table.__getitem__, token))
+    except KeyError:
+        return None
 
 
 def special_ids(tokenizer: Any) -> set[int]:
@@ -72,7 +84,7 @@ def sayable(tokenizer: Any, size: int) -> list[bool]:
     """Which ids below `size` stand for text by themselves: one rule for promoted tokens and for the alphabet class.
 
     Not special ones, ones kept for later (`<unused7>`, `<|reserved_special_token_3|>`), holes of the vocabulary, and
-    those that are only a part of a character: what they promote cannot be read.
+    those that are only a part of a character, or stand for one that was lost (U+FFFD): they cannot be read.
     """
     raw, table = _raw(tokenizer, size)
     special = special_ids(tokenizer)
@@ -80,16 +92,18 @@ def sayable(tokenizer: Any, size: int) -> list[bool]:
 
 
 def _says(token: str | None, table: dict[str, int] | None) -> bool:
-    return token is not None and token != "" and not _MARK.fullmatch(token) and _whole(token, table)
+    if token is None or not (text := _readable(token, table, special=False)):
+        return False
+    return "\ufffd" not in text and not _MARK.fullmatch(text) and _whole(token, table)
 
 
 def _whole(token: str, table: dict[str, int] | None) -> bool:
     if match := _BYTE.match(token):
         return int(match.group(1), 16) < 0x80
-    if table is None or not all(character in table for character in token):
+    if (given := _bytes_of(token, table)) is None:
         return True
     try:
-        bytes(table[character] for character in token).decode()
+        given.decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -14,9 +14,11 @@ from analysis.process.checkpoint import Checkpoints
 from analysis.process.plain_errors import plain_words
 from analysis.process.progress import progress_bar
 from analysis.reading.documents import Document
+from analysis.run.budget import groups
 from analysis.run.evidence import Decisions, decide, sampled_documents
 from analysis.run.fit import misfits, strangers, unmeasured
-from analysis.run.pipeline import Reading, Result, analyse, check_database, prepare
+from analysis.run.pipeline import Reading, Result, check_database, prepare
+from analysis.run.read import analyse
 from analysis.run.rows.examples import documents_of
 from analysis.run.write import check_known, find_complete, write
 from analysis.statistics.density import Density
@@ -32,23 +34,28 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
     """Run the worker.
 
     Returns:
-        id of the run in the store: a new one, or the complete one that has the same key.
+        id of the run in the store: a new one, or the complete one that has the same key; the last where SAEs do not
+        fit into memory together.
 
     Raises:
         UserError: bad input, a database that cannot be used, a full disk.
         KeyboardInterrupt: stopped by the user, after a checkpoint.
     """
     with plain_words(config.db, "repeat the command with --resume"):
-        console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
-        check_database(config)
-        reading = prepare(config)
-        _migrate(config.db)
-        engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
-        readers = make_engine(config.db, read_only=True)
-        check_known(readers, reading.saes, reading.model)
-        for note in strangers(reading.saes, reading.model):
-            console.print(note)
-        return _known(readers, reading, console) or _run(reading, engine, readers, console)
+        return [_analyze(part, console) for part in groups(config, console)][-1]
+
+
+def _analyze(config: AnalyzeConfig, console: Console) -> int:
+    console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
+    check_database(config)
+    reading = prepare(config)
+    _migrate(config.db)
+    engine = make_engine(config.db, wait_ms=_PATIENCE_MS)
+    readers = make_engine(config.db, read_only=True)
+    check_known(readers, reading.saes, reading.model)
+    for note in strangers(reading.saes, reading.model):
+        console.print(note)
+    return _known(readers, reading, console) or _run(reading, engine, readers, console)
 
 
 def _migrate(db: str) -> None:
@@ -76,12 +83,12 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
         _tell_start(reading, checkpoints, console)
         try:
             result = analyse(reading, checkpoints, console)
+            documents, decisions = _decided(result, console)
+            console.print("writing")
+            run_id = write(engine, result, documents, decisions, console)
         except KeyboardInterrupt:
             console.print("stopped; the same command with --resume goes on from here")
             raise
-        documents, decisions = _decided(result, console)
-        console.print("writing")
-        run_id = write(engine, result, documents, decisions)
         checkpoints.clear()
     told = (*mended(reading), *cut_short(result), *undetailed(result), *misfits(result))
     for note in (*told, *unmeasured(result.panels, decisions)):
@@ -93,7 +100,8 @@ def _run(reading: Reading, engine: Engine, readers: Engine, console: Console) ->
     tokens, documents_read = result.counts["tokens"], result.counts["documents"]
     console.print(
         f"run {run_id}: {tokens:,} tokens from {documents_read:,} of the {reading.corpus.report.documents:,} documents,"
-        f" {len(reading.saes)} SAEs, {dense:,} dense latents, {result.seconds:,.0f} s; stored in {where}"
+        f" {len(reading.saes)} SAE{'s' * (len(reading.saes) > 1)}, {dense:,} dense latents, {result.seconds:,.0f} s;"
+        f" stored in {where}"
     )
     return run_id
 
@@ -130,10 +138,10 @@ def mended(reading: Reading) -> Iterator[str]:
         if count:
             yield f"{reading.corpus.path}: {count:,} {what}"
     for encoding, files in sorted(report.encodings.items()):
-        if encoding != "utf-8":
+        if encoding != "utf-8" and not reading.config.encoding:
             yield (
-                f"{reading.corpus.path}: {files:,} file{'s' * (files > 1)} read as {encoding}, by their bytes: save as"
-                " UTF-8 if that is wrong"
+                f"{reading.corpus.path}: {files:,} file{'s' * (files > 1)} read as {encoding}, by their bytes;"
+                " --encoding NAME if that is wrong"
             )
     if report.passed_over:
         few = "; ".join(f"{name}: {why}" for name, why in list(report.passed_over.items())[:_FEW])

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from analysis.statistics.declaration import Statistic
 from store.tables import Statistic as Row
 
-STAGES = ("statistics", "classes", "labels", "interventions", "verdict")
+STAGES = ("statistics", "decomposition", "classes", "labels", "interventions", "verdict")
 
 
 def declared() -> list[Statistic]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis.config import AnalyzeConfig
 from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, slug_part, slugify
 from analysis.run.pipeline import Reading, Result
 from analysis.run.rows.plain import Row, plain
-from store.identity import adopt, find_model, find_sae
+from store.identity import adopt, find_model, find_sae, free_slug, rename_model
+from store.suites import suite_key
 from store.tables import Base, Corpus, Model, Run, Sae
 from store.vocabulary import BOS, SPECIAL, TEMPLATE
+from store.writing import WRITING
 
 _Row = TypeVar("_Row", bound=Base)
 
@@ -28,11 +29,10 @@ def model_row(session: Session, reading: Reading) -> Model:
     if known is None and session.scalar(select(Model.id).limit(1)) is not None:  # what it was called costs a reading
         known = find_model(session, model.fingerprint, model.former)
     if known is not None:
-        adopt(session, model.fingerprint, [known.fingerprint])
-        known.fingerprint = model.fingerprint
+        rename_model(session, known, model.fingerprint)
         return known
     row = Model(
-        slug=_free(session, Model.slug, slugify(model.name), model.fingerprint),
+        slug=free_slug(session, Model.slug, slugify(model.name), model.fingerprint),
         name=model.name,
         fingerprint=model.fingerprint,
         source=model.source,
@@ -71,7 +71,7 @@ def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
         known.sha256 = sae.sha256
         return known
     row = Sae(
-        slug=_free(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),
+        slug=free_slug(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),
         sha256=sae.sha256,
         model_id=model.id,
         hook_point=sae.hook_point,
@@ -89,15 +89,18 @@ def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
     return added(session, row)
 
 
-def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> Run:
+def run_row(session: Session, result: Result, model: Model, corpus: Corpus) -> Run:
     """A new run, not complete yet."""
     reading, counts = result.reading, result.counts
     config = reading.config
+    of_the_model = {"model_dtype": reading.model.dtype_name, "prepend_bos": reading.model.prepend_bos}
+    settings, made_by = _settings(reading) | of_the_model, versions()
     run = Run(
         key=reading.key,
-        status="writing",
-        model_id=model_id,
-        corpus_id=corpus_id,
+        suite=suite_key(model.fingerprint, corpus.sha256, settings, made_by),
+        status=WRITING,
+        model_id=model.id,
+        corpus_id=corpus.id,
         tokens=counts["tokens"],
         masked_tokens=counts[BOS] + counts[SPECIAL] + counts[TEMPLATE],
         masks={name: counts[name] for name in (BOS, SPECIAL, TEMPLATE)},
@@ -105,8 +108,8 @@ def run_row(session: Session, result: Result, model_id: int, corpus_id: int) -> 
         context=config.context,
         dense_threshold=config.dense_threshold,
         seed=config.seed,
-        settings=_settings(config) | {"model_dtype": reading.model.dtype_name},
-        versions=versions(),
+        settings=settings,
+        versions=made_by,
         strip=plain(result.strip),
         seconds=result.seconds,
         finished=datetime.now(UTC).replace(tzinfo=None),
@@ -121,14 +124,8 @@ def added(session: Session, row: _Row) -> _Row:
     return row
 
 
-def _free(session: Session, column: Any, wanted: str, fingerprint: str) -> str:
-    """`wanted`, or with a piece of the fingerprint where another row has that slug."""
-    taken = session.scalar(select(column).where(column == wanted))
-    return wanted if taken is None else f"{wanted}-{fingerprint[:8]}"
-
-
-def _settings(config: AnalyzeConfig) -> Row:
+def _settings(reading: Reading) -> Row:
     """What the run was asked for; not where it was stored, since a database URL may hold a password."""
-    found: Row = plain(asdict(config))
+    found: Row = plain(asdict(reading.config)) | {"corpus": reading.corpus.source}
     del found["db"]
     return found

@@ -11,14 +11,14 @@ from analysis.run.panel import Panel
 from analysis.run.pipeline import Result
 from analysis.statistics.reconstruction import Reconstruction
 from store.fit import FITS, Read, Seen, fit, fit_bos, fit_model
-from store.vocabulary import UNMEASURED, Statement
+from store.unmeasured import plainly, why_unmeasured
+from store.vocabulary import UNEXPLAINED, UNMEASURED, Statement
 
 _SENTENCES = {
     "model_other": "made for {expected}, as its metadata say; reading {found}",
     "model_copy": "made for {expected}; {found} has the same name, of another organisation",
     "model_tuned": "made for {expected}; of that and {found} one is a base model, the other is tuned",
     "model_version": "made for {expected}; only one of that and {found} says which version it is",
-    "bos_more": "trained without BOS (prepend_bos: false); here one stands before each context, and is not counted",
     "bos_less": "trained with BOS before each context; this model's tokenizer has none",
     "l0_more": "L0 {found:.3g} is {times:.1f} x its {by} of {expected:.3g}; another model, hook point, scale or text?",
     "l0_fewer": "L0 {found:.3g} is {times:.2f} x its {by} of {expected:.3g}; another model, hook point, scale or text?",
@@ -51,15 +51,13 @@ def misfits(result: Result) -> Iterator[str]:
 
 
 def unmeasured(panels: list[Panel], decisions: Decisions | None) -> Iterator[str]:
-    """Classes that could be measured on no latent, by the code of why."""
+    """Classes, and the mixture, that could be measured on no latent, and why; what is left of all is no class."""
     if decisions is None:
         return
     for panel, decided in zip(panels, decisions.saes, strict=True):
         for name, scores in decided.scores.items():
-            if scores and all(score.label == UNMEASURED for score in scores):
-                held = scores[0].statement
-                more = ", ".join(f"{key} {value}" for key, value in held.items() if key != "code")
-                why = str(held.get("code")).replace("_", " ") + (f" ({more})" if more else "")
+            if name != UNEXPLAINED and scores and all(score.label == UNMEASURED for score in scores):
+                why = why_unmeasured(name, scores[0].statement) or plainly(scores[0].statement, {})
                 yield f"{panel.sae.source}: {name.replace('_', ' ')} was not measured: {why}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 
 import torch
 from rich.console import Console
@@ -14,7 +15,7 @@ from analysis.errors import UserError
 from analysis.reading import hook_points
 from analysis.reading.described import SAES, SKIP, TRANSCODERS, Described, refusal
 from analysis.reading.hook_names import parse
-from analysis.reading.model import fast_dtype
+from analysis.reading.model_loading import fast_dtype
 from analysis.reading.registry import described_entry, unreadable
 from analysis.reading.sae import describe_sae
 from analysis.reading.skeleton import skeleton
@@ -22,8 +23,8 @@ from analysis.reading.skeleton import skeleton
 TOKENS = 1_000_000
 REACHED = 0.5
 MEMORY_RULE = (
-    "the model in the dtype a run takes here, and the SAE in float32 with a second copy of its encoder;"
-    " batches and sums come on top, a few hundred megabytes"
+    "the model in the dtype a run takes here, and the SAE in float32; batches and sums come on top, a few hundred"
+    " megabytes, and of a wide SAE as much again: analyze says how much"
 )
 TIME_RULE = (
     f"2 operations a weight and token, up to the block that is read and through the encoder, for {TOKENS:,} tokens, at"
@@ -99,7 +100,7 @@ def lines(found: Inspected) -> dict[str, str]:
         model = f" + {_size(found.bytes_model)} for the model" if found.bytes_model else ""
         said["memory"] = f"{_size(found.bytes_sae)}{model} ({MEMORY_RULE})"
     if found.seconds is not None:
-        said["time"] = f"about {_duration(found.seconds)} ({TIME_RULE})"
+        said["time"] = f"about {duration(found.seconds)} ({TIME_RULE})"
     return said | {f"note {n}": note for n, note in enumerate(found.notes, 1)}
 
 
@@ -121,7 +122,8 @@ def _what(sae: Described) -> str:
     kind = "transcoder" if sae.transcodes else "SAE"
     skip = " with a skip connection" if sae.architecture in SKIP else ""
     architecture = f" ({sae.architecture})" if sae.architecture else ""
-    return f"{kind}{architecture}{skip}, {sae.layout}"
+    beside = f" beside a linear bottleneck of rank {sae.bottleneck}" if sae.bottleneck else ""
+    return f"{kind}{architecture}{skip}{beside}, {sae.layout}"
 
 
 def _reads(sae: Described) -> str:
@@ -156,7 +158,7 @@ def _bytes(sae: Described) -> int | None:
     if not (sae.n_latents and sae.d_in and sae.d_out):
         return None
     skip = sae.d_in * sae.d_out if sae.architecture in SKIP else 0
-    return 4 * (sae.n_latents * (2 * sae.d_in + sae.d_out + 2) + skip)
+    return 4 * (sae.n_latents * (sae.d_in + sae.d_out + 2) + skip)
 
 
 def _seconds(sae: Described, module: nn.Module, dtype: torch.dtype) -> float | None:
@@ -170,6 +172,7 @@ def _seconds(sae: Described, module: nn.Module, dtype: torch.dtype) -> float | N
     return TOKENS * 2 * (weights / rates[dtype] + encoder / rates[torch.float32]) / REACHED
 
 
+@cache
 def _rate(dtype: torch.dtype) -> float:
     """Operations a second of a matrix product here, the best of a fifth of a second."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -191,7 +194,8 @@ def _size(number: int | None) -> str:
     return f"{size:,.3g} GB"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In the unit one would say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = seconds / 60

@@ -7,13 +7,16 @@ pair's signed axis, and which sparse latents a dense signal is tried to be rebui
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from analysis.reading.batches import Firing
 from analysis.reading.sae import LoadedSae
+from analysis.statistics.base import among, by_latent, dense
 from analysis.statistics.geometry import PARTNER_CUT, Partners, unit_rows
 from analysis.statistics.plan import MASSIVE, PairPlan, Plan
 from store.vocabulary import ASKED, CONTROL, DENSE, DETAILS, PARTNER
@@ -22,6 +25,7 @@ MARGIN = 0.7  # the pilot is short: a latent at 0.7 of the threshold may turn ou
 CONTROLS = 32
 MAX_DETAIL = 512
 NUMBERS = 1 << 25  # activations of the pilot in memory at once: 128 MB
+KEPT = 1 << 22  # firings of the pilot that are kept: 100 MB
 
 
 class Draw(NamedTuple):
@@ -31,56 +35,85 @@ class Draw(NamedTuple):
     random: int = 0
     pool: int = 0
     seed: int = 0
+    intervals: int = 0  # of activation; 0: quarters of the firings
 
 
 PLAIN = Draw()
 
 
-class Pilot(NamedTuple):
-    """All pilot tokens of one SAE; encoded piece by piece, since n x N numbers may be too many."""
+@dataclass(frozen=True)
+class Pilot:
+    """All pilot tokens of one SAE; encoded piece by piece, since n x N numbers may be too many, and once if it can be.
 
-    x: Tensor  # [n, d_in]
-    encode: Callable[[Tensor], Tensor]  # [piece, d_in] -> [piece, N]
-    piece: int = 1024  # tokens encoded at once
-    target: Tensor | None = None  # [n, d_out]: what a transcoder is to predict; else `x` itself
+    Args:
+        x: [n, d_in].
+        fire: [piece, d_in] -> the firings of N latents.
+        piece: tokens encoded at once.
+        target: [n, d_out]: what a transcoder is to predict; else `x` itself.
+    """
+
+    x: Tensor
+    fire: Callable[[Tensor], Firing]
+    piece: int = 1024
+    target: Tensor | None = None
+    _kept: list[Firing] = field(default_factory=list, init=False, compare=False)
 
     @property
     def out(self) -> Tensor:
         """[n, D]: where directions and norms are measured."""
         return self.x if self.target is None else self.target
 
-    def of(self, tokens: Tensor) -> Pilot:
-        """Some of the tokens."""
-        return self._replace(x=self.x[tokens], target=None if self.target is None else self.target[tokens])
-
     def totals(self) -> tuple[Tensor, Tensor]:
         """Firing tokens [N] int64 and summed |activation| [N] of every latent."""
-        totals = []
-        for piece in self.x.split(self.piece):  # type: ignore[no-untyped-call]
-            acts = self.encode(piece)
-            totals.append(((acts != 0).sum(0), acts.abs().sum(0)))
+        totals = [(piece.starts.diff(), by_latent(piece.value.double().abs(), piece)) for piece in self._pieces()]
         fired, mass = zip(*totals, strict=True)
-        return torch.stack(fired).sum(0), torch.stack(mass).sum(0)
+        return torch.stack(fired).sum(0), torch.stack(mass).sum(0).float()
 
     def columns(self, latents: Tensor) -> Tensor:
         """Activations [n, len(latents)] of a few latents."""
-        pieces = self.x.split(self.piece)  # type: ignore[no-untyped-call]
-        return torch.cat([self.encode(piece)[:, latents] for piece in pieces])
+        each, place = torch.unique(latents, return_inverse=True)
+        sizes = map(len, self.x.split(self.piece))  # type: ignore[no-untyped-call]
+        found = (dense(among(piece, each), n, len(each)) for n, piece in zip(sizes, self._pieces(), strict=True))
+        return torch.cat(list(found))[:, place]
 
-    def correlations(self, signals: Tensor) -> Tensor:
-        """Correlation [N, s] of every latent's activation with s signals [n, s]; 0 where one does not vary."""
-        off = signals - signals.mean(0)
-        latents = self.encode(self.x[:1]).shape[1]
-        cross = torch.zeros(latents, off.shape[1], device=off.device)
-        total, squares = (torch.zeros(latents, dtype=torch.float64, device=off.device) for _ in range(2))
-        for piece, mine in zip(self.x.split(self.piece), off.split(self.piece), strict=True):  # type: ignore[no-untyped-call]
-            acts = self.encode(piece)
-            cross += acts.T @ mine
-            total += acts.double().sum(0)
-            squares += acts.double().square().sum(0)
-        spread = (squares - total.square() / max(1, len(off))).clamp(min=0).sqrt().float()
+    def correlations(self, signals: Tensor, kept: Tensor) -> Tensor:
+        """Correlation [N, s] of every latent's activation with s signals; 0 where one does not vary.
+
+        Args:
+            signals: [n, s].
+            kept: [n] bool: tokens that it is over.
+        """
+        off = (signals - signals[kept].mean(0)) * kept[:, None]
+        cross, total, squares = (torch.zeros((), device=off.device) for _ in range(3))
+        parts = (of.split(self.piece) for of in (off, kept))  # type: ignore[no-untyped-call]
+        for piece, mine, here in zip(self._pieces(), *parts, strict=True):
+            cross = cross + _times(piece, mine)
+            value = piece.value.double() * here[piece.token]
+            total, squares = total + by_latent(value, piece), squares + by_latent(value.square(), piece)
+        spread = (squares - total.square() / kept.sum().clamp(min=1)).clamp(min=0).sqrt().float()
         scale = spread[:, None] * off.norm(dim=0)
         return torch.where(scale > 0, cross / scale, 0.0)
+
+    def _pieces(self) -> Iterator[Firing]:
+        """Piece by piece; the first ones, as long as they are small, are encoded only once."""
+        room = KEPT - sum(len(found.value) for found in self._kept)
+        for number, piece in enumerate(self.x.split(self.piece)):  # type: ignore[no-untyped-call]
+            if number < len(self._kept):
+                yield self._kept[number]
+                continue
+            found = self.fire(piece)
+            room -= len(found.value)
+            if room >= 0:
+                self._kept.append(found)
+            yield found
+
+
+def _times(firing: Firing, signals: Tensor) -> Tensor:
+    """Summed products [N, s] of activations with signals [n, s]."""
+    shape = len(firing.starts) - 1, len(signals)
+    places = torch.stack([firing.latent, firing.token])
+    acts = torch.sparse_coo_tensor(places, firing.value, shape, is_coalesced=True, check_invariants=False)
+    return acts @ signals
 
 
 def make_plan(
@@ -109,7 +142,7 @@ def make_plan(
         latents,
         kind,
         torch.where(partner >= 0, partner, latents),
-        _cuts(mine.abs()),
+        _intervals(mine[ordinary].abs(), draw.intervals) if draw.intervals else _quarters(mine.abs()),
         median,
         pivot,
         _pairs(sae, first, second, a[ordinary], b[ordinary], pivot),
@@ -132,8 +165,7 @@ def _pool(
     sparse[dense] = False
     if not size or not len(dense) or not bool(sparse.any()):
         return dense.new_zeros(0)
-    known = pilot.of(ordinary)
-    strength = known.correlations(known.out @ unit_rows(sae.decoder[dense]).T).abs()
+    strength = pilot.correlations(pilot.out @ unit_rows(sae.decoder[dense]).T, ordinary).abs()
     strength[~sparse] = -1.0
     best = strength.topk(min(size, int(sparse.sum())), dim=0).indices.flatten()  # by rank, then by signal
     order = torch.unique(best, return_inverse=True)[1]
@@ -187,7 +219,13 @@ def _controls(
     return sparse[torch.tensor(taken, dtype=torch.int64, device=sparse.device)]
 
 
-def _cuts(size: Tensor) -> Tensor:
+def _intervals(size: Tensor, count: int) -> Tensor:
+    """[m, count - 1]: the ends within equal intervals from 0 to the largest."""
+    largest = size.amax(0) if len(size) else size.new_zeros(size.shape[1])
+    return largest[:, None] * torch.arange(1, count, device=size.device) / count
+
+
+def _quarters(size: Tensor) -> Tensor:
     """[m, 3] quartiles over firing tokens; infinity (all in the lowest level) where nothing fired."""
     if not size.shape[1]:
         return size.new_zeros(0, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,22 +16,26 @@ from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.interrupts import gentle_stop
-from analysis.process.progress import Progress, progress_bar
+from analysis.process.loading import loading
+from analysis.process.progress import Progress
 from analysis.reading.batches import TokenBatch
 from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import LoadedSae, check_fits, expanded, load_sae
 from analysis.reading.sections import cut
 from analysis.run.panel import Panel
 from analysis.run.pilot import NUMBERS, Draw, Pilot, make_plan
 from analysis.run.rows.examples import title_of
 from analysis.run.rows.plain import plain
-from analysis.statistics.geometry import Partners, partners
+from analysis.run.totals import Counts, Totals
+from analysis.run.weights import partners_of
+from analysis.statistics.approximate import check_installed
+from analysis.statistics.geometry import Partners
 from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
-from store.vocabulary import BOS, SPECIAL, TEMPLATE
 
 HookActivations = dict[str, Tensor]  # hook point -> [n, D] float32, the counted tokens of a batch
 STRIP_TOKENS = 1024
@@ -57,15 +62,31 @@ class Reading:
         config = self.config
         tokens = config.class_tokens if config.classes else 0
         size = config.context, config.contexts, self.model.vocab_size
-        return Settings(*size, config.seed, tokens, config.dense_threshold, config.chance_directions)
+        return Settings(*size, config.seed, tokens, config.dense_threshold, config.chance_directions, config.levels)
 
     @property
     def draw(self) -> Draw:
         """What the plans are asked to draw."""
         config = self.config
         if not config.classes:
-            return Draw(config.controls, seed=config.seed)
-        return Draw(config.controls, config.random_directions, config.pool, config.seed)
+            return Draw(config.controls, seed=config.seed, intervals=config.levels)
+        return Draw(config.controls, config.random_directions, config.pool, config.seed, config.levels)
+
+    def read(self, batch: TokenBatch) -> HookActivations:
+        """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
+        found = self.model.read(batch.ids, batch.attention, self.hooks)
+        place = torch.nonzero(batch.mask.flatten()).flatten().to(self.model.device)
+        counted = {hook: whole.flatten(0, 1)[place] for hook, whole in found.items()}
+        # a sum is finite where all are: one number of each hook point waits for the device, not all of them
+        for (hook, x), total in zip(
+            counted.items(), torch.stack([x.sum() for x in counted.values()]).tolist(), strict=True
+        ):
+            if not math.isfinite(total) and not bool(torch.isfinite(x).all()):
+                raise UserError(
+                    f"{hook}: expected finite activations; found NaN or infinity with the model in"
+                    f" {self.model.dtype_name}: try --dtype bfloat16 or --dtype float32"
+                )
+        return counted
 
     def stream(self) -> ContextStream:
         """The text as batches."""
@@ -94,58 +115,63 @@ class Result:
     seconds: float
 
 
+@loading()
 def prepare(config: AnalyzeConfig) -> Reading:
     """Load and check everything; SAEs and corpus first, since they fail fastest.
 
     Raises:
         UserError: whatever is wrong with the input, named.
     """
+    if config.approximate_partners:
+        check_installed()
     saes = [load_sae(source) for source in expanded(config.saes)]
     check_detail(config, saes)
     check_apart(saes)
-    corpus = Corpus(config.corpus, config.text_field, Chat(config.model))
-    centred = {sae.centred for sae in saes}
-    if len(centred) > 1:
-        raise UserError("the SAEs disagree about centred writing weights; analyze them in separate runs")
-    model = load_model(config.model, dtype=config.dtype, device=config.device, centred=centred.pop())
+    corpus = Corpus(config.corpus, config.text_field, Chat(config.model), config.encoding)
+    check_agree(saes)
+    model = load_model(
+        config.model,
+        dtype=config.dtype,
+        device=config.device,
+        centred=saes[0].centred,
+        prepend_bos=saes[0].prepend_bos,
+    )
     for sae in saes:
         check_fits(sae, model.width, model.n_layers)
     check_context(config, model)
     saes = sorted(saes, key=lambda sae: (sae.layer, sae.hook_point, sae.sha256))
     if model.device.type != "cpu":
         saes = [load_sae(sae.source, device=str(model.device)) for sae in saes]
-    key = config.key(model.fingerprint, corpus.sha256, [(sae.sha256, sae.settings) for sae in saes], model.dtype_name)
+    identities = [(sae.sha256, sae.settings) for sae in saes]
+    key = config.key(model.fingerprint, corpus.sha256, identities, model.dtype_name, saes[0].prepend_bos)
     return Reading(config, corpus, model, saes, key)
 
 
-def analyse(reading: Reading, checkpoints: Checkpoints, console: Console) -> Result:
-    """Read the text once and accumulate; goes on from a checkpoint where asked to.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C came; the last whole batch is in a checkpoint.
-    """
-    started = time.monotonic()
-    run = Run(reading, checkpoints)
-    with progress_bar(console, "analysing", reading.config.tokens, "tokens", run.counts["tokens"]) as progress:
-        run.stream(progress)
-    strip, strip_acts = _strip(reading, [panel.plan for panel in run.panels])
-    seconds = run.seconds_before + time.monotonic() - started
-    return Result(reading, run.panels, run.geometry, run.counts, strip, strip_acts, seconds)
-
-
 class Run:
-    """The state of one run: plan, panels, counts, and how to save and restore them."""
+    """The state of one run: plan, totals, counts, and how to save and restore them."""
 
-    def __init__(self, reading: Reading, checkpoints: Checkpoints) -> None:
+    def __init__(self, reading: Reading, checkpoints: Checkpoints, console: Console | None = None) -> None:
         self.reading, self.checkpoints = reading, checkpoints
-        self.geometry = [_geometry(sae) for sae in reading.saes]
-        self.panels: list[Panel] = []
-        self.counts = {"tokens": 0, BOS: 0, SPECIAL: 0, TEMPLATE: 0, "cursor": 0}
-        self.documents: set[int] = set()
+        self.geometry = [
+            partners_of(sae, console or Console(quiet=True), reading.config.approximate_partners)
+            for sae in reading.saes
+        ]
+        self.totals: Totals | None = None
+        self.counts = Counts()
         self.seconds_before = 0.0
         self._started = time.monotonic()
         if reading.config.resume and checkpoints.exists():
             self._restore()
+
+    @property
+    def panels(self) -> list[Panel]:
+        """One an SAE; none before there is a plan."""
+        return self.totals.panels if self.totals else []
+
+    @property
+    def tokens(self) -> int:
+        """Counted so far."""
+        return self.counts.numbers["tokens"]
 
     def stream(self, progress: Progress) -> None:
         """Pilot, then every batch, with a checkpoint now and then."""
@@ -160,53 +186,48 @@ class Run:
                     last = time.monotonic()
                 if stopping():
                     raise KeyboardInterrupt
-        if not self.panels or not self.counts["tokens"]:
-            raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
-        self.counts["documents"] = len(self.documents)
+        self.settle()
         self.save()  # what was read is safe, should the writing fail
+
+    def settle(self) -> None:
+        """The text is at its end: so is its last shard.
+
+        Raises:
+            UserError: nothing of it counts.
+        """
+        if self.totals is None or not self.tokens:
+            raise UserError(f"{self.reading.corpus.path}: expected text; found no token that counts")
+        self.totals.settle()
 
     def save(self) -> None:
         """Write a checkpoint."""
-        note = {
-            "counts": self.counts,
-            "documents": sorted(self.documents),
-            "seconds": self.seconds_before + time.monotonic() - self._started,
-        }
-        self.checkpoints.save(note, (_plan_tensors(panel.plan) | panel.state_dict() for panel in self.panels))
+        totals = self.totals
+        assert totals is not None  # there is none before the first batch
+        note = self.counts.note() | {"seconds": self.seconds_before + time.monotonic() - self._started}
+        parts = enumerate(totals.panels)
+        self.checkpoints.save(note, (_plan_tensors(panel.plan) | totals.state_dict(place) for place, panel in parts))
 
     def _restore(self) -> None:
         note = self.checkpoints.note()
-        self.counts, self.documents = note["counts"], set(note["documents"])
-        self.seconds_before = note["seconds"]
+        self.counts, self.seconds_before = Counts.of(note), note["seconds"]
+        plans = []
         for sae, saved in zip(self.reading.saes, self.checkpoints.parts(), strict=True):
-            mine = {name: tensor.to(sae.decoder.device) for name, tensor in saved.items()}
-            panel = Panel(sae, _plan_from(mine), self.reading.settings)
-            panel.load_state_dict(mine)
-            self.panels.append(panel)
+            plans.append(_plan_from({name: tensor.to(sae.decoder.device, copy=True) for name, tensor in saved.items()}))
+        self.begin(plans)
+        assert self.totals is not None
+        for place, saved in enumerate(self.checkpoints.parts()):
+            self.totals.load_state_dict(place, saved)
 
     def batches(self) -> Iterator[tuple[TokenBatch, HookActivations]]:
         """Batches with their activations; makes the plan from the first ones, which are kept and given first."""
         source = self._live()
-        if not self.panels:
+        if self.totals is None:
             yield from self._pilot(source)
         yield from source
 
-    def read(self, batch: TokenBatch) -> HookActivations:
-        """One forward pass: hook point -> [n, D] of the batch's counted tokens."""
-        found = self.reading.model.read(batch.ids, batch.attention, self.reading.hooks)
-        mask = batch.mask.to(self.reading.model.device)
-        counted = {hook: whole[mask] for hook, whole in found.items()}
-        for hook, x in counted.items():
-            if not bool(torch.isfinite(x).all()):
-                raise UserError(
-                    f"{hook}: expected finite activations; found NaN or infinity with the model in"
-                    f" {self.reading.model.dtype_name}: try --dtype bfloat16 or --dtype float32"
-                )
-        return counted
-
     def _live(self) -> Iterator[tuple[TokenBatch, HookActivations]]:
-        for batch in self.reading.stream().batches(skip=self.counts["cursor"]):
-            yield batch, self.read(batch)
+        for batch in self.reading.stream().batches(skip=self.counts.cursor):
+            yield batch, self.reading.read(batch)
 
     def _pilot(
         self, source: Iterator[tuple[TokenBatch, HookActivations]]
@@ -222,32 +243,39 @@ class Run:
             self._plan([activations for _batch, activations in pilot])
             yield from pilot
 
+    def make_plan(self) -> None:
+        """Read the first batches for the plan alone: they are counted by who reads them again."""
+        next(self.batches(), None)
+        if self.totals is None:
+            self.settle()  # which says that there is no text
+
+    def begin(self, plans: list[Plan]) -> None:
+        """Empty totals, of one plan an SAE."""
+        settings = self.reading.settings
+        panels = [Panel(sae, plan, settings) for sae, plan in zip(self.reading.saes, plans, strict=True)]
+        self.totals = Totals(panels, self.reading.config.shard_contexts)
+
     def _plan(self, pilot: list[HookActivations]) -> None:
+        plans = []
         for sae, geometry in zip(self.reading.saes, self.geometry, strict=True):
             x, target = (torch.cat([each[hook] for each in pilot]) for hook in (sae.hook_point, sae.hook_out))
             asked = _asked(self.reading.config, sae)
             plan = make_plan(
                 sae,
                 geometry,
-                Pilot(x, sae.encode, max(64, NUMBERS // sae.n_latents), target),
+                Pilot(x, sae.fire, max(64, NUMBERS // sae.n_latents), target),
                 self.reading.config.dense_threshold,
                 asked,
                 self.reading.draw,
             )
-            self.panels.append(Panel(sae, plan, self.reading.settings))
+            plans.append(plan)
+        self.begin(plans)
 
     def update(self, batch: TokenBatch, activations: HookActivations) -> None:
         """One batch into every SAE's panel."""
-        for panel in self.panels:
-            panel.update(batch, activations[panel.sae.hook_point], activations[panel.sae.hook_out])
-        counted, read = int(batch.mask.sum()), int(batch.attention.sum())
-        self.counts["tokens"] += counted
-        self.counts[BOS] += len(batch.ids) * batch.lead
-        template = int(batch.template.sum())
-        self.counts[TEMPLATE] += template
-        self.counts[SPECIAL] += read - counted - template - len(batch.ids) * batch.lead
-        self.counts["cursor"] = batch.cursor
-        self.documents.update(batch.document[batch.mask.any(1)].tolist())
+        assert self.totals is not None  # `batches` made it
+        self.totals.update(batch, activations)
+        self.counts.update(batch)
 
 
 def check_database(config: AnalyzeConfig) -> None:
@@ -274,6 +302,25 @@ def check_context(config: AnalyzeConfig, model: LanguageModel) -> None:
     longest = getattr(model.config, "max_position_embeddings", None)
     if longest is not None and config.context > longest:
         raise UserError(f"--context {config.context}: {model.name} has positions for {longest} tokens")
+
+
+def check_agree(saes: list[LoadedSae]) -> None:
+    """Refuse SAEs that one forward pass cannot serve.
+
+    Raises:
+        UserError: some of each kind.
+    """
+    centred = {sae.centred: sae.source for sae in saes}
+    bos = {sae.prepend_bos: sae.source for sae in saes}
+    for what, sources in (
+        ("activations with centred writing weights", centred),
+        ("contexts that begin with BOS (prepend_bos)", bos),
+    ):
+        if len(sources) > 1:
+            raise UserError(
+                f"the SAEs disagree about {what}: {sources[True]} was trained on such, {sources[False]} was not;"
+                " analyze them in separate runs"
+            )
 
 
 def check_apart(saes: list[LoadedSae]) -> None:
@@ -312,12 +359,7 @@ def _asked(config: AnalyzeConfig, sae: LoadedSae) -> Tensor:
     return torch.tensor(wanted, dtype=torch.int64, device=sae.decoder.device)
 
 
-def _geometry(sae: LoadedSae) -> Partners:
-    encoder = torch.zeros_like(sae.decoder) if sae.encoder is None else sae.encoder
-    return partners(encoder, sae.decoder)
-
-
-def _strip(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, list[Tensor]]:
+def strip_of(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None, list[Tensor]]:
     """One document from its start, and the activations [tokens, m] of each SAE's detail latents on it, on the CPU."""
     stream = reading.stream()
     tokenised = stream.whole_document(STRIP_TOKENS)

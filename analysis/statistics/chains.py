@@ -1,4 +1,4 @@
-"""Chains: where a latent's signal goes on in the next and the previous analysed layer."""
+"""Chains: where a latent's signal goes on in the next and the previous analysed layer, whichever run analysed it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from analysis.reading.sae import LoadedSae
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.ranks import standard
-from analysis.statistics.signals import Signals
+from analysis.statistics.traces import Traces, together
 
 SIDES = ("previous", "next")
 PREFER = 0.95  # a continuation of the same sign is taken if it is nearly as strong as the strongest
@@ -27,67 +26,73 @@ STATISTICS = (
 )  # fmt: skip
 
 
+class Layer(NamedTuple):
+    """Where an SAE's directions are."""
+
+    layer: int
+    kind: str
+    """Of hook point: `hook_resid_post` of `blocks.7.hook_resid_post`."""
+
+
+class Step(NamedTuple):
+    """From one SAE to its neighbour, by their places in a list."""
+
+    place: int
+    side: str
+    other: int
+
+
 class Link(NamedTuple):
     """One latent's continuation."""
 
     latent: int
-    side: str
-    sae: int  # place of the other SAE in the run
     other: int
     correlation: float
     cosine: float | None
 
 
-def chains(samples: Sequence[Signals], saes: Sequence[LoadedSae]) -> list[list[Link]]:
-    """Of every SAE, in the order given; neighbours are the nearest analysed layers with the same tokens.
+def kind_of(hook: str) -> str:
+    """Of a hook point."""
+    return hook.rsplit(".", 1)[-1]
 
-    Args:
-        samples: the SAEs' signals on the same contexts, massive tokens still in; may be made when asked for, as
-            no more than two are held at once.
-        saes: sorted by layer.
-    """
-    found: list[list[Link]] = [[] for _ in saes]
+
+def steps(saes: Sequence[Layer]) -> list[Step]:
+    """To the nearest analysed layers on both sides; of several SAEs there, to the first at the same kind of hook."""
+    found = []
     for side in SIDES:
-        for place, other in _neighbours(saes, side):
-            one, two = samples[place], samples[other]
-            ordinary = one.ordinary & two.ordinary
-            correlation = (standard(_latent_rows(one, ordinary)) @ standard(_latent_rows(two, ordinary)).T).nan_to_num()
-            found[place] += _links(one, two, correlation, _cosines(one, two, saes[place], saes[other]), side, other)
+        layers = sorted({sae.layer for sae in saes}, reverse=side == "previous")
+        for layer, following in itertools.pairwise(layers):
+            there = [place for place, sae in enumerate(saes) if sae.layer == following]
+            for place in (place for place, sae in enumerate(saes) if sae.layer == layer):
+                kind = saes[place].kind
+                found.append(Step(place, side, next((n for n in there if saes[n].kind == kind), there[0])))
     return found
 
 
-def _neighbours(saes: Sequence[LoadedSae], side: str) -> list[tuple[int, int]]:
-    """(place, place of an SAE of the neighbouring layer): of several there, the first at the same kind of hook."""
-    layers = sorted({sae.layer for sae in saes}, reverse=side == "previous")
-    pairs = []
-    for layer, following in itertools.pairwise(layers):
-        there = [place for place, sae in enumerate(saes) if sae.layer == following]
-        for place in (place for place, sae in enumerate(saes) if sae.layer == layer):
-            kind = _kind(saes[place])
-            pairs.append((place, next((n for n in there if _kind(saes[n]) == kind), there[0])))
-    return pairs
+def links(one: Traces, other: Traces, alike: bool) -> list[Link]:
+    """The continuation of each latent of `one` among those of `other`; none where the two share no text.
 
-
-def _kind(sae: LoadedSae) -> str:
-    """`hook_resid_post` of `blocks.7.hook_resid_post`, where the SAE's directions are."""
-    return sae.hook_out.rsplit(".", 1)[-1]
-
-
-def _latent_rows(signals: Signals, keep: Tensor) -> Tensor:
-    return signals.values[keep][:, : len(signals.latents)].T
-
-
-def _cosines(one: Signals, other: Signals, first: LoadedSae, second: LoadedSae) -> Tensor | None:
-    if _kind(first) != _kind(second) or first.d_out != second.d_out:
-        return None
-    return one.directions[: len(one.latents)] @ other.directions[: len(other.latents)].T
-
-
-def _links(
-    one: Signals, other: Signals, correlation: Tensor, cosine: Tensor | None, side: str, place: int
-) -> list[Link]:
-    if not correlation.numel():
+    Args:
+        alike: both are at the same kind of hook point, so that directions can be compared.
+    """
+    ordinary = together(one, other)
+    if not bool(ordinary.any()) or not len(one.latents) or not len(other.latents):
         return []
+    correlation = (_rows(one, ordinary) @ _rows(other, ordinary).T).nan_to_num()
+    return _best(one, other, correlation, _cosines(one, other) if alike else None)
+
+
+def _rows(traces: Traces, ordinary: Tensor) -> Tensor:
+    return standard(traces.values[:, : len(ordinary)][:, ordinary])
+
+
+def _cosines(one: Traces, other: Traces) -> Tensor | None:
+    if one.directions.shape[1] != other.directions.shape[1]:
+        return None
+    return one.directions.float() @ other.directions.float().T
+
+
+def _best(one: Traces, other: Traces, correlation: Tensor, cosine: Tensor | None) -> list[Link]:
     strongest = correlation.abs().max(1)
     positive = correlation.max(1)
     same = positive.values >= PREFER * strongest.values
@@ -96,7 +101,7 @@ def _links(
     values = correlation[rows, best].tolist()
     cosines = [None] * len(best) if cosine is None else cosine[rows, best].tolist()
     return [
-        Link(int(one.latents[n]), side, place, int(other.latents[best[n]]), values[n], cosines[n])
+        Link(int(one.latents[n]), int(other.latents[best[n]]), values[n], cosines[n])
         for n in range(len(best))
         if values[n] != 0
     ]

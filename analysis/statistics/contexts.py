@@ -3,7 +3,7 @@
 Kept are the contexts with the smallest hash of their place, as many as have room for their tokens, so the
 sample is fair, shards merge to the same one, and a resumed run keeps the same. The room is counted in
 tokens, since a corpus of short texts has many contexts; it is taken at the start and never grows. Cost:
-a signal is float32 on each token of the sample, 25 MB for 100 signals on 65,536 tokens.
+a signal is float32 on each token of the sample, 25 MB for 100 signals on 65,536 tokens; an activation is float16.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from analysis.statistics.signals import Signals
 
 CROWD_TOKENS = 16_384  # on which many random directions are held: their scores are blurred by a hundredth
 _FREE = torch.iinfo(torch.int64).max
+_LEAST, _MOST = 2.0**-24, 65504.0  # of float16
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")
 _FACTS = ("document", "start", "group", "length")
-_ROWS = (*_PLACES, "ordinary", "side", "values")
+_ROWS = (*_PLACES, "ordinary", "norm", "acts", "values")
 
 STATISTICS = (
     Statistic("class_sample", "Sample of the classes", "tokens", "scalar", "sae",
@@ -45,6 +46,8 @@ class Contexts(Accumulator):
         seed: of the hash.
     """
 
+    exact = True
+
     def __init__(self, latents: Tensor, directions: Tensor, pivot: Tensor, tokens: int, seed: int = 0) -> None:
         device = directions.device
         self.latents, self.directions, self.pivot = latents.to(device), directions, pivot
@@ -58,7 +61,8 @@ class Contexts(Accumulator):
             **{name: torch.full((tokens,), -1, dtype=torch.int32, device=device) for name in _PLACES},
             "ordinary": torch.full((tokens,), False, device=device),
             # filled, not merely reserved: what a run will need is taken at its start
-            "side": torch.full((tokens, len(latents)), 0, dtype=torch.int8, device=device),
+            "norm": torch.full((tokens,), 0.0, device=device),
+            "acts": torch.full((tokens, len(latents)), 0, dtype=torch.float16, device=device),
             "values": torch.full((tokens, len(directions)), 0.0, device=device),
         }
 
@@ -79,8 +83,8 @@ class Contexts(Accumulator):
         """Keep the contexts with the smallest keys of those there are and those that come."""
         device = step.x.device
         lines, lengths = torch.unique(step.counted.row, return_counts=True)
-        facts = [part.to(device)[lines] for part in (step.batch.document, step.batch.start, step.batch.group)]
-        key = mix_bits(context_keys(step.batch, device)[lines], self.seed).bitwise_and(_FREE)
+        facts = [part[lines] for part in (step.batch.document, step.batch.start, step.batch.group)]
+        key = mix_bits(context_keys(step.batch)[lines], self.seed).bitwise_and(_FREE)
         slot, chosen = self._admit(key, lengths, [*facts, lengths])
         if not len(slot):
             return
@@ -89,12 +93,21 @@ class Contexts(Accumulator):
         counted = step.counted
         mine = torch.nonzero(target[counted.row] >= 0).flatten()
         rows: State = {name: getattr(counted, name)[mine].int() for name in _PLACES}
-        rows |= {"slot": target[counted.row[mine]], "ordinary": counted.ordinary[mine]}
+        rows |= {"slot": target[counted.row[mine]], "ordinary": step.ordinary[mine]}
         rows |= {
-            "side": step.columns(self.latents)[mine].sign().to(torch.int8),
-            "values": (step.x[mine] - self.pivot) @ self.directions.T,
+            "norm": step.x[mine].norm(dim=1),
+            "acts": _halved(step.columns(self.latents)[mine]),
+            "values": self._projected(step.x[mine] - self.pivot, counted.row[mine]),
         }
         self._put(rows)
+
+    def limits(self) -> State:
+        """The smallest key that was given up: none that is larger will be kept."""
+        return {"bound": self.tensors["bound"].clone()}
+
+    def limit(self, limits: State) -> None:
+        """Take no larger key."""
+        self.tensors["bound"] = torch.minimum(self.tensors["bound"], limits["bound"].to(self.tensors["bound"].device))
 
     def merge(self, other: Self) -> None:
         """The smallest keys of both."""
@@ -120,7 +133,17 @@ class Contexts(Accumulator):
         sample = Sample(
             token, context, column, paragraph, sentence, begin, t["document"][held].clone(), t["group"][held].clone()
         )
-        return Signals(sample, self.latents, t["values"][rows], t["side"][rows], t["ordinary"][rows], self.directions)
+        acts = t["acts"][rows]
+        return Signals(
+            sample=sample,
+            latents=self.latents,
+            values=t["values"][rows],
+            side=acts.sign().to(torch.int8),
+            ordinary=t["ordinary"][rows],
+            directions=self.directions,
+            acts=acts,
+            norm=t["norm"][rows],
+        )
 
     def documents(self) -> Tensor:
         """Indices of the documents that have a context here, ascending."""
@@ -141,6 +164,13 @@ class Contexts(Accumulator):
         self.tensors["slot"].fill_(-1)
         for name, tensor in self.tensors.items():
             tensor[: len(state[name])] = state[name].to(tensor.device)
+
+    def _projected(self, x: Tensor, row: Tensor) -> Tensor:
+        """Signals of some tokens, context by context: a product's last bits may depend on how many rows it has and
+        where in memory they begin, and which other contexts of a batch are taken depends on what was read before.
+        """
+        sizes = torch.unique_consecutive(row, return_counts=True)[1].tolist()
+        return torch.cat([part.clone() @ self.directions.T for part in x.split(sizes)])  # type: ignore[no-untyped-call]
 
     def _rows(self, held: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the tokens of some contexts, context by context in reading order, and each one's place in `held`."""
@@ -187,3 +217,9 @@ class Contexts(Accumulator):
         free = torch.nonzero(self.tensors["slot"] < 0).flatten()[: len(rows["slot"])]
         for name, values in rows.items():
             self.tensors[name][free] = values
+
+
+def _halved(acts: Tensor) -> Tensor:
+    """In float16, whose bounds no value exceeds: what fires still does, on the same side."""
+    held = acts.clamp(-_MOST, _MOST)
+    return torch.where(acts.abs() < _LEAST, acts.sign() * _LEAST, held).to(torch.float16)

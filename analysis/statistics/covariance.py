@@ -56,7 +56,7 @@ class Covariance(Sums):
 
     def update(self, step: Step) -> None:
         """Add the ordinary tokens of the drawn contexts."""
-        keep = step.counted.ordinary & drawn(step, SHARE, self.seed)
+        keep = step.ordinary & drawn(step, SHARE, self.seed)
         half = step.counted.group >= GROUPS // 2
         for side in (0, 1):
             off = step.x[keep & (half == bool(side))] - self.pivot

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Step, Sums, add_at
+from analysis.statistics.base import LATENTS, Step, Sums, add_at
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.intervals import jackknife_ratio
 from analysis.statistics.plan import Setup
@@ -45,12 +45,14 @@ class DensitySummary(NamedTuple):
 
 
 class Density(Sums):
-    """Firing counts by document group: `fired` [64, N] and `tokens` [64], int64."""
+    """Firing counts by document group: `fired` [64, N] int32 and `tokens` [64] int64."""
+
+    exact = True
 
     def __init__(self, latents: int, device: torch.device | str = "cpu", threshold: float = 0.1) -> None:
         self.latents, self.threshold = latents, threshold
         self.tensors = {
-            "fired": torch.zeros(GROUPS, latents, dtype=torch.int64, device=device),
+            "fired": torch.zeros(GROUPS, latents, dtype=torch.int32, device=device),
             "tokens": torch.zeros(GROUPS, dtype=torch.int64, device=device),
         }
 
@@ -67,8 +69,12 @@ class Density(Sums):
 
     def summarise(self) -> DensitySummary:
         """Density and its document-jackknife interval."""
-        fired, tokens = self.tensors["fired"].double(), self.tensors["tokens"].double()
-        ratio, low, high = jackknife_ratio(fired, tokens[:, None].expand_as(fired))
+        tokens = self.tensors["tokens"].double()
+        found = []
+        for some in self.tensors["fired"].split(LATENTS, dim=1):  # type: ignore[no-untyped-call]
+            fired = some.double()
+            found.append(torch.stack(jackknife_ratio(fired, tokens[:, None].expand_as(fired))))
+        ratio, low, high = torch.cat(found, 1)
         return DensitySummary(ratio, low.clamp(0, 1), high.clamp(0, 1), int(tokens.sum()))
 
     def columns(self) -> dict[str, Tensor]:

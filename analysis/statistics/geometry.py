@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from analysis.statistics.declaration import Statistic
+from analysis.statistics.partner_search import Nearest, search
 
 PAIR_CUT = 0.8
 SAME_CUT = 0.95  # both cosines above it: the same latent twice, which is no rival of a mirror image
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
-_BLOCK = 1024
+_BLOCK = 256
 _LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
+_GROUP = 64  # tokens that are looked at together first
 
 _ALONE = "no_directions"
 STATISTICS = (
@@ -80,15 +83,28 @@ class Partners(NamedTuple):
 
 
 def partners(encoder: Tensor, decoder: Tensor) -> Partners:
-    """Search all pairs of latents in blocks; memory is block x N, never N x N.
+    """Search all pairs of latents in tiles; memory is a tile, never N x N.
 
     Args:
         encoder, decoder: [N, D] float32; one latent a row.
     """
     e, d = unit_rows(encoder), unit_rows(decoder)
+    found = Nearest.empty(len(e), e.device)
+    for _products in search(e, d, found):
+        pass
+    return named(e, d, found)
+
+
+def named(e: Tensor, d: Tensor, found: Nearest) -> Partners:
+    """What the nearest on each side are called.
+
+    Args:
+        e, d: [N, D] float32 unit rows.
+        found: of all N.
+    """
     real = (e.norm(dim=1) > 0.5) & (d.norm(dim=1) > 0.5)
-    found = [_block_nearest(e, d, real, start) for start in range(0, len(e), _BLOCK)]
-    nearest, same, mirror = (torch.cat([block[n] for block in found]) for n in range(3))
+    same, mirror = found.same.other, found.mirror.other
+    nearest = _nearest(e, d, real, found)
     usable = real & (real.sum() > 1)
     to_same, to_mirror = (_cosines(e, d, other) for other in (same, mirror))
     matched = (mirror >= 0) & (mirror[mirror.clamp(min=0)] == torch.arange(len(e), device=e.device))
@@ -112,6 +128,22 @@ def partners(encoder: Tensor, decoder: Tensor) -> Partners:
     )
 
 
+def _nearest(e: Tensor, d: Tensor, real: Tensor, found: Nearest) -> Tensor:
+    """[N] int64: by the largest product of all, the lower index at a tie; -1: no other latent."""
+    same, mirror = found.same, found.mirror
+    first = torch.minimum(same.other, mirror.other)
+    nearest = torch.where(same.product > mirror.product, same.other, mirror.other)
+    nearest = torch.where((same.product == mirror.product) & (first >= 0), first, nearest)
+    alone = torch.nonzero(real & (nearest < 0)).flatten()  # no product above zero: an SAE of a few latents
+    for rows in alone.split(_BLOCK):  # type: ignore[no-untyped-call]
+        product = (e[rows] @ e.T) * (d[rows] @ d.T)
+        product[torch.arange(len(rows), device=e.device), rows] = -torch.inf
+        product[:, ~real] = -torch.inf  # a zero row's product of 0 would beat every negative one
+        best = product.max(1)
+        nearest[rows] = torch.where(best.values > -torch.inf, best.indices, -1)
+    return nearest
+
+
 class _Cosines(NamedTuple):
     """[N] float64 each, NaN where there is no other latent."""
 
@@ -129,26 +161,11 @@ def _cosines(e: Tensor, d: Tensor, other: Tensor) -> _Cosines:
     return _Cosines(*(torch.where(other >= 0, (rows * rows[there]).double().sum(1), torch.nan) for rows in (e, d)))
 
 
-def _block_nearest(e: Tensor, d: Tensor, real: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
-    """By the largest product: of all latents, of those that point the same way, of mirror images; -1: none."""
-    stop = min(start + _BLOCK, len(e))
-    cos_enc = e[start:stop] @ e.T
-    product = cos_enc * (d[start:stop] @ d.T)
-    itself = torch.arange(start, stop, device=e.device)
-    product[itself - start, itself] = -torch.inf
-    product[:, ~real] = -torch.inf  # a zero row's product of 0 would beat every negative one
-    product[~real[start:stop]] = -torch.inf
-    alike = product.where(product > 0, -torch.inf)  # the signs agree; which sign, one cosine says
-    sides = (product, alike.where(cos_enc > 0, -torch.inf), alike.where(cos_enc < 0, -torch.inf))
-    found = [side.max(1) for side in sides]
-    nearest, same, mirror = (torch.where(one.values > -torch.inf, one.indices, -1) for one in found)
-    return nearest, same, mirror
-
-
 def unit_rows(rows: Tensor) -> Tensor:
     """Rows divided by their length; a zero row stays zero."""
-    norms = rows.norm(dim=1, keepdim=True)
-    return torch.where(norms > 0, rows / norms.clamp(min=1e-30), torch.zeros_like(rows))
+    norms = rows.norm(dim=1, keepdim=True).clamp(min=1e-30)
+    unit: Tensor = rows / norms
+    return unit.contiguous()
 
 
 def bias_cosine(decoder: Tensor, bias: Tensor | None) -> Tensor:
@@ -178,7 +195,9 @@ class Promoted(NamedTuple):
     suppressed_logit: Tensor  # float32
 
 
-def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: int = 20) -> Promoted:
+def promoted_tokens(
+    decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: int = 20, step: Callable[[int], None] | None = None
+) -> Promoted:
     """logits = W_U^T d for unit decoder directions, less their mean over the allowed tokens, in blocks of latents.
 
     The mean is taken off because softmax does not see it: what is left says which tokens gain on the others.
@@ -186,14 +205,37 @@ def promoted_tokens(decoder: Tensor, unembedding: Tensor, allowed: Tensor, k: in
     Args:
         decoder: [N, D]. unembedding: [D, vocab] with the final norm's gain folded in.
         allowed: [vocab] bool; special and empty tokens are False.
+        step: told the number of latents after every block.
     """
-    barred = ~allowed.to(unembedding.device)
-    kept = int(allowed.sum())
+    vocabulary = unembedding.shape[1]
+    barred = torch.nonzero(~allowed).flatten().to(unembedding.device)
+    k = min(k, vocabulary - len(barred))
+    mean = (unembedding @ allowed.to(unembedding)) / max(vocabulary - len(barred), 1)
+    wide = torch.empty(_LOGIT_ROWS, -(-vocabulary // _GROUP) * _GROUP, device=unembedding.device)
     parts: list[tuple[Tensor, ...]] = []
-    for rows in unit_rows(decoder).split(_LOGIT_ROWS):  # type: ignore[no-untyped-call]
-        logits = (rows @ unembedding).masked_fill_(barred, 0.0)
-        logits -= logits.sum(dim=1, keepdim=True) / max(kept, 1)
-        high = logits.masked_fill_(barred, -torch.inf).topk(min(k, kept))
-        low = logits.masked_fill_(barred, torch.inf).topk(min(k, kept), largest=False)
-        parts.append((high.indices, high.values, low.indices, low.values))
+    for some in decoder.split(_LOGIT_ROWS):  # type: ignore[no-untyped-call]
+        rows = unit_rows(some)
+        logits = wide[: len(rows)]
+        logits[:, :vocabulary] = rows @ unembedding
+        centre = (rows @ mean)[:, None]
+        sides = []
+        for sign in (1.0, -1.0):
+            logits.mul_(sign)
+            logits[:, vocabulary:] = -torch.inf
+            logits.index_fill_(1, barred, -torch.inf)
+            values, indices = _largest(logits, k)
+            sides += [indices, sign * values - centre]
+            logits.index_fill_(1, barred, 0.0)
+        parts.append(tuple(sides))
+        if step is not None:
+            step(len(rows))
     return Promoted(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As `values.topk(k)` of [r, V], a multiple of the group: the k largest stand in the k groups with the largest."""
+    groups = values.view(len(values), -1, _GROUP)
+    best = groups.amax(2).topk(min(k, groups.shape[1])).indices.sort(1).values
+    chosen = groups.gather(1, best[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
+    found = chosen.topk(k)
+    return found.values, best.gather(1, found.indices // _GROUP) * _GROUP + found.indices % _GROUP

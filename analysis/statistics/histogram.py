@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Step, Sums, add_at
+from analysis.statistics.base import LATENTS, Step, Sums, add_at
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.plan import Setup
 
@@ -27,7 +27,7 @@ STATISTICS = (
 
 
 class HistogramSummary(NamedTuple):
-    """`counts` [N, sides * BINS] int64 and `edges` [sides * (BINS + 1)]; sides is 2 for signed activations.
+    """`counts` [N, sides * BINS] int32 and `edges` [sides * (BINS + 1)]; sides is 2 for signed activations.
 
     The negative side comes first, with edges of its own: none is shared across zero.
     """
@@ -39,10 +39,12 @@ class HistogramSummary(NamedTuple):
 class Histogram(Sums):
     """Counts [N, BINS], or [N, 2 * BINS] with the negative side first (mirrored)."""
 
+    exact = True
+
     def __init__(self, latents: int, signed: bool = False, device: torch.device | str = "cpu") -> None:
         self.signed = signed
         self.bins = BINS * (2 if signed else 1)
-        self.tensors = {"counts": torch.zeros(latents, self.bins, dtype=torch.int64, device=device)}
+        self.tensors = {"counts": torch.zeros(latents, self.bins, dtype=torch.int32, device=device)}
 
     @classmethod
     def planned(cls, setup: Setup) -> dict[str, Self]:
@@ -51,8 +53,8 @@ class Histogram(Sums):
 
     def update(self, step: Step) -> None:
         """Count each firing in its bin."""
-        _token, latent, value = step.firing
-        add_at(self.tensors["counts"], latent * self.bins + bin_of(value, self.signed))
+        firing = step.firing
+        add_at(self.tensors["counts"], bin_of(firing.value, self.signed).add_(firing.latent, alpha=self.bins))
 
     def summarise(self) -> HistogramSummary:
         """All bins; trimming is the writer's."""
@@ -63,8 +65,8 @@ class Histogram(Sums):
 
 def bin_of(value: Tensor, signed: bool) -> Tensor:
     """[m] non-zero activations -> [m] int64 bin numbers."""
-    octaves = value.double().abs().log2() - LOWEST  # float64: every split of a batch finds the same bin
-    place = (octaves * PER_OCTAVE).floor().clamp(0, BINS - 1).long()  # clamped first: infinity has no int64
+    octaves = value.double().abs_().log2_().sub_(LOWEST)  # float64: every split of a batch finds the same bin
+    place = octaves.mul_(PER_OCTAVE).clamp_(0, BINS - 1).long()  # clamped first: infinity has no int64
     if not signed:
         return place
     return torch.where(value < 0, BINS - 1 - place, BINS + place)
@@ -77,6 +79,11 @@ def quantiles(counts: Tensor, edges: Tensor, shares: tuple[float, ...] = QUANTIL
         counts: [N, bins] of one sign (unsigned histogram).
         edges: [bins + 1].
     """
+    blocks = counts.split(LATENTS)  # type: ignore[no-untyped-call]
+    return torch.cat([_quantiles(some, edges, shares) for some in blocks])
+
+
+def _quantiles(counts: Tensor, edges: Tensor, shares: tuple[float, ...]) -> Tensor:
     cumulated = counts.double().cumsum(1)
     total = cumulated[:, -1:]
     wanted = total * torch.tensor(shares, dtype=torch.float64, device=counts.device)

@@ -6,7 +6,6 @@ import math
 from functools import cache
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 RESAMPLES = 2000
@@ -15,13 +14,17 @@ RESAMPLES = 2000
 @cache
 def t95(freedom: int) -> float:
     """Two-sided 95 % quantile of Student's t."""
-    return float(stats.t.ppf(0.975, freedom))
+    from scipy import special  # all of scipy.stats takes a second to load
+
+    return float(special.stdtrit(freedom, 0.975))
 
 
 def wilson(hits: int, tries: int) -> tuple[float, float]:
     """Interval of a share; all there is where nothing was tried."""
     if not tries:
         return 0.0, 1.0
+    from scipy import stats
+
     found = stats.binomtest(hits, tries).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
 

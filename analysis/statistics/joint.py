@@ -75,6 +75,9 @@ class Joint(Accumulator):
 
     def __init__(self, plan: PairPlan) -> None:
         self.plan = plan
+        # a latent may be in several pairs: `both` has each once, `place` where the first and the second ones are
+        self.both, place = torch.unique(torch.stack([plan.first, plan.second]), return_inverse=True)
+        self.place = place.unbind()
         pairs, device = len(plan.first), plan.first.device
         self.tensors = {
             "count": torch.zeros(1, dtype=torch.float64, device=device),
@@ -94,21 +97,21 @@ class Joint(Accumulator):
         """One batch; co-moments over ordinary tokens, counts over all."""
         if not len(self.plan.first):
             return
-        a = step.acts[:, self.plan.first] * self.plan.norms[:, 0]
-        b = step.acts[:, self.plan.second] * self.plan.norms[:, 1]
+        acts = step.columns(self.both)
+        a, b = (acts[:, place] * norm for place, norm in zip(self.place, self.plan.norms.T, strict=True))
         self._count(a, b)
         p = (step.x - self.plan.pivot) @ self.plan.direction.T
-        keep = step.counted.ordinary
-        values = torch.stack([p, a - b, a, b], -1)[keep].double()  # [n, q, 4]
-        if len(values):
-            mean = values.mean(0)
-            off = values - mean
-            self._fold(len(values), mean, torch.einsum("nqi,nqj->qij", off, off))
+        keep = step.ordinary.double()
+        count = keep.sum()
+        values = torch.stack([p, a - b, a, b], -1).double().mul_(keep[:, None, None])  # [n, q, 4], 0 where not kept
+        mean = values.sum(0) / count.clamp(min=1)
+        off = values.sub_(mean).mul_(keep[:, None, None])
+        self._fold(count, mean, torch.einsum("nqi,nqj->qij", off, off))
 
     def merge(self, other: Self) -> None:
         """Chan's rule; counts add up."""
         theirs = other.tensors
-        self._fold(float(theirs["count"]), theirs["mean"], theirs["comoment"])
+        self._fold(theirs["count"], theirs["mean"], theirs["comoment"])
         for name in ("tokens", "firing", "histogram"):
             self.tensors[name] += theirs[name]
 
@@ -138,14 +141,12 @@ class Joint(Accumulator):
         pair = torch.arange(a.shape[1], device=a.device)
         add_at(self.tensors["histogram"], ((pair * 3 + side) * BINS + place).flatten())
 
-    def _fold(self, count: float, mean: Tensor, comoment: Tensor) -> None:
+    def _fold(self, count: Tensor, mean: Tensor, comoment: Tensor) -> None:
         t = self.tensors
-        before = float(t["count"])
-        total = before + count
-        if count == 0:
-            return
-        delta = mean - t["mean"]
+        total = t["count"] + count
+        share = count / total.clamp(min=1)  # no step where nothing comes
+        delta = (mean - t["mean"]) * (count > 0)
         outer = delta[:, :, None] * delta[:, None, :]
-        t["comoment"] = t["comoment"] + comoment + outer * (before * count / total)
-        t["mean"] = t["mean"] + delta * (count / total)
-        t["count"] = t["count"] + count
+        t["comoment"] = t["comoment"] + comoment + outer * (t["count"] * share)
+        t["mean"] = t["mean"] + delta * share
+        t["count"] = total

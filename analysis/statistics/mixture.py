@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from analysis.reading.corpus import GROUPS
-from analysis.statistics.base import Step, Sums
+from analysis.statistics.base import Entries, Step, Sums, dense, summed_products
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.plan import Setup
 from analysis.statistics.sampling import drawn
@@ -62,12 +62,16 @@ class Mixture(Sums):
         """Add the ordinary tokens of the drawn contexts."""
         if not len(self.pool):
             return
-        keep = step.counted.ordinary & drawn(step, SHARE, self.seed)
+        keep = step.ordinary & drawn(step, SHARE, self.seed)
         half = step.counted.group >= GROUPS // 2
+        found = step.among(self.pool)
         for side in (0, 1):
-            mine = torch.nonzero(keep & (half == bool(side))).flatten()
+            chosen = keep & (half == bool(side))
+            mine, number = torch.nonzero(chosen).flatten(), chosen.cumsum(0) - 1
             if len(mine):
-                self._add(side, step.acts[mine][:, self.pool], (step.x[mine] - self.pivot) @ self.directions.T)
+                here = torch.nonzero(chosen[found.token]).flatten()
+                few = Entries(number[found.token[here]], found.place[here], found.value[here])
+                self._add(side, few, (step.x[mine] - self.pivot) @ self.directions.T)
 
     def summarise(self) -> MixtureSummary:
         """Centred moments of both halves; NaN where a half is empty."""
@@ -81,11 +85,18 @@ class Mixture(Sums):
             t["signal"] / count - p.square(),
         )
 
-    def _add(self, side: int, a: Tensor, p: Tensor) -> None:
-        t = self.tensors
-        t["tokens"][side] += len(a)
-        t["sum_pool"][side] += a.double().sum(0)
+    def _add(self, side: int, found: Entries, p: Tensor) -> None:
+        """Firings of the pool on n tokens, and the signals [n, q] there."""
+        t, c = self.tensors, len(self.pool)
+        starts = torch.searchsorted(
+            found.place, torch.arange(c + 1, device=p.device)
+        )  # few fire: a hundredth of a.T @ a
+        both = torch.cat([dense(found, len(p), c), p], 1)
+        # sparse latents: nearly all of a dense product's terms would be 0
+        products = summed_products(starts, found.token, found.value, both)
+        t["tokens"][side] += len(p)
+        t["sum_pool"][side].index_add_(0, found.place, found.value.double())
         t["sum_signal"][side] += p.double().sum(0)
-        t["pool"][side] += a.T @ a
-        t["cross"][side] += a.T @ p
+        t["pool"][side] += products[:, :c]
+        t["cross"][side] += products[:, c:]
         t["signal"][side] += p.double().square().sum(0)

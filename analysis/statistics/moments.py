@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, Step, add_at
+from analysis.statistics.base import Accumulator, Step, by_latent
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.plan import Setup
 
@@ -60,20 +60,17 @@ class Moments(Accumulator):
 
     def update(self, step: Step) -> None:
         """Moments of this batch in two passes, then one merge."""
-        token, latent, value = step.firing
-        value = value.double()
-        add_at(self.tensors["mass"], latent, value.abs())
-        self._larger(latent, value)
-        keep = step.counted.ordinary[token]
-        latent, value = latent[keep], value[keep]
-        count, mean, m2, m3 = (torch.zeros_like(self.tensors["mean"]) for _ in range(4))
-        add_at(count, latent)
-        add_at(mean, latent, value)
-        mean /= count.clamp(min=1)
-        off = value - mean[latent]
-        add_at(m2, latent, off**2)
-        add_at(m3, latent, off**3)
-        self._fold(count, mean, m2, m3)
+        firing = step.firing
+        value, latent = firing.value.double(), firing.latent
+        self.tensors["mass"] += by_latent(value.abs(), firing)
+        high, low = by_latent(value, firing, "max"), by_latent(value, firing, "min")
+        self._keep_larger(torch.where(high >= -low, high, low))
+        ordinary = step.ordinary[firing.token].double()
+        count = by_latent(ordinary, firing)
+        mean = by_latent(value * ordinary, firing) / count.clamp(min=1)
+        off = value.sub_(mean[latent]).mul_(ordinary)
+        square = off * off
+        self._fold(count, mean, by_latent(square, firing), by_latent(square.mul_(off), firing))
 
     def merge(self, other: Self) -> None:
         """Chan's rule for the first three moments; sums and maxima as they are."""
@@ -99,14 +96,6 @@ class Moments(Accumulator):
         return {
             "mean": found.mean, "std": found.std, "skewness": found.skewness, "max": found.max, "mass_share": share,
         }  # fmt: skip
-
-    def _larger(self, latent: Tensor, value: Tensor) -> None:
-        for sign in (1.0, -1.0):
-            side = value * sign > 0
-            if bool(side.any()):
-                top = torch.zeros_like(self.tensors["max"])
-                top.scatter_reduce_(0, latent[side], value[side].abs(), "amax")
-                self._keep_larger(top * sign)
 
     def _keep_larger(self, candidate: Tensor) -> None:
         current = self.tensors["max"]

@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     latents: Tensor  # [m] int64: latents with detail, ascending
     kind: Tensor  # [m] int64: why, an index into DETAILS
     partners: Tensor  # [m] int64: partner, or the latent itself
-    cuts: Tensor  # [m, 3] float32: quartiles of the firing |activations|
+    cuts: Tensor  # [m, levels - 1] float32: where the levels of the firing |activations| meet
     median_norm: Tensor  # [] float32
     pivot: Tensor  # [D] float32: mean of x over ordinary tokens
     pairs: PairPlan
@@ -50,6 +50,7 @@ class Settings(NamedTuple):
     class_tokens: int = 0  # size of the sample the classes look at; 0: no classes
     threshold: float = 0.1  # density above which a latent is dense
     crowd: int = 0  # random directions, beside the plan's, that chance levels of text are fitted to
+    intervals: int = 0  # of activation, that examples come from; 0: the quarters of the firing activations
 
 
 @dataclass(frozen=True)

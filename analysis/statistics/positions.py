@@ -81,12 +81,13 @@ class Positions(Sums):
         """Add every ordinary token whose distance is known."""
         counted = step.counted
         distance = {"context": counted.column, "paragraph": counted.paragraph, "sentence": counted.sentence}[self.kind]
-        keep = counted.ordinary & (distance >= self.edges[0]) & (distance < self.edges[-1])
-        place = torch.bucketize(distance[keep], self.edges, right=True) - 1
-        index = counted.group[keep] * self.bins + place
-        add_at(self.tensors["tokens"], index)
-        flat = self.tensors["sum"].view(GROUPS * self.bins, -1)
-        flat.index_add_(0, index, step.columns(self.latents)[keep].double())
+        keep = step.ordinary & (distance >= self.edges[0]) & (distance < self.edges[-1])
+        place = (torch.bucketize(distance, self.edges, right=True) - 1).clamp_(0, self.bins - 1)
+        index = counted.group * self.bins + place
+        add_at(self.tensors["tokens"], index, keep)  # what is not kept adds 0: to drop it would wait for the device
+        found = step.among(self.latents)
+        at = index[found.token] * len(self.latents) + found.place
+        add_at(self.tensors["sum"], at, found.value * keep[found.token])
 
     def summarise(self) -> PositionSummary:
         """Means with their document-jackknife interval."""

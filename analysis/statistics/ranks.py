@@ -6,7 +6,6 @@ Signals are rows: [q, n], q signals over n tokens. scipy is the oracle in the te
 from __future__ import annotations
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 
@@ -104,8 +103,12 @@ def normal_tail(z: Tensor) -> Tensor:
 def benjamini_hochberg(p: Tensor) -> Tensor:
     """q-values over all entries that are not NaN, same shape: the false discovery rate at which each would be found."""
     found, known = p.double().clone(), ~p.isnan()
-    if bool(known.any()):
-        found[known] = torch.from_numpy(stats.false_discovery_control(found[known].cpu().numpy())).to(p.device)
+    ordered, order = found[known].sort(stable=True)
+    tests = len(ordered)
+    ordered *= tests / torch.arange(1, tests + 1, dtype=torch.float64, device=p.device)
+    q = torch.empty_like(ordered)
+    q[order] = ordered.flip(0).cummin(0).values.flip(0).clamp(0, 1) if tests else ordered
+    found[known] = q
     return found
 
 

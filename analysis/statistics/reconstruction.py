@@ -12,6 +12,7 @@ from analysis.statistics.base import Step, Sums
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.plan import Setup
 
+DENSE_FROM = 10  # a product with the sparse matrix costs about as much where one activation in ten is not 0
 EVERY = 8  # decoding costs as much as encoding, so one batch in eight is decoded
 
 STATISTICS = (
@@ -58,17 +59,16 @@ class Reconstruction(Sums):
 
     def update(self, step: Step) -> None:
         """Count; decode where it is this batch's turn."""
-        keep = step.counted.ordinary
-        decoded = 0
+        keep = step.ordinary
+        ordinary = keep.sum()
+        counts = [torch.full_like(ordinary, len(keep)), ordinary, step.firing.starts[-1], torch.zeros_like(ordinary)]
         if (step.batch.cursor - 1) // self.contexts % EVERY == 0:
-            x = step.x[keep].double()
-            error = x - self.decode(step.acts)[keep].double()
-            off = x - self.pivot
+            error = (step.x.double() - self.decode(_sparse(step)).double()) * keep[:, None]
+            off = (step.x.double() - self.pivot) * keep[:, None]
             self.tensors["squares"] += torch.stack([error.square().sum(), off.square().sum()])
             self.tensors["sum"] += off.sum(0)
-            decoded = len(x)
-        counts = [len(keep), int(keep.sum()), len(step.firing.value), decoded]
-        self.tensors["count"] += torch.tensor(counts, dtype=torch.float64, device=self.pivot.device)
+            counts[-1] = ordinary
+        self.tensors["count"] += torch.stack(counts)
 
     def summarise(self) -> ReconstructionSummary:
         """Both numbers."""
@@ -77,3 +77,16 @@ class Reconstruction(Sums):
         variance = squares - float(self.tensors["sum"].square().sum()) / max(decoded, 1)
         fvu = error / variance if variance > 1e-12 * squares else float("nan")  # below is rounding
         return ReconstructionSummary(firings / max(tokens, 1), fvu, int(tokens), int(ordinary))
+
+
+def _sparse(step: Step) -> Tensor:
+    """The activations [n, N] for decoding: a sparse matrix, unless so much fires that it would cost more."""
+    token, latent, value, starts = step.firing
+    shape = len(step.x), len(starts) - 1
+    if len(value) * DENSE_FROM > shape[0] * shape[1]:
+        whole = torch.zeros(shape, device=value.device)
+        whole[token, latent] = value
+        return whole
+    order = token.sort(stable=True).indices
+    places = torch.stack([token[order], latent[order]])
+    return torch.sparse_coo_tensor(places, value[order], shape, is_coalesced=True, check_invariants=False)

@@ -43,4 +43,4 @@ def _shift(z: Tensor, bits: int) -> Tensor:
 
 def drawn(step: Step, share: float, seed: int) -> Tensor:
     """[n] bool: tokens of contexts drawn by a hash of their place, so that no cut of the stream matters."""
-    return (mix(context_keys(step.batch, step.x.device), seed * 64 + _DRAWN) < share)[step.counted.row]
+    return (mix(context_keys(step.batch), seed * 64 + _DRAWN) < share)[step.counted.row]

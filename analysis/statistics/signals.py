@@ -25,6 +25,8 @@ class Signals(NamedTuple):
     side: Tensor  # [n, m] int8: sign of the activation; 0 off, -1 only of latents that fire on both sides (AbsTopK)
     ordinary: Tensor  # [n] bool: not a massive token of this layer
     directions: Tensor  # [q, D] float32: unit vectors
+    acts: Tensor  # [n, m] float16: the activations, 0 where the latent is off
+    norm: Tensor  # [n] float32: length of what the SAE reads
 
     @property
     def on(self) -> Tensor:
@@ -40,7 +42,11 @@ class Signals(NamedTuple):
         """The random directions alone."""
         m = len(self.latents)
         return self._replace(
-            latents=self.latents[:0], values=self.values[:, m:], side=self.side[:, :0], directions=self.directions[m:]
+            latents=self.latents[:0],
+            values=self.values[:, m:],
+            side=self.side[:, :0],
+            directions=self.directions[m:],
+            acts=self.acts[:, :0],
         )
 
     def kept(self) -> Signals:
@@ -50,13 +56,13 @@ class Signals(NamedTuple):
         keep = torch.nonzero(self.ordinary).flatten()
         s = self.sample
         flat = {name: getattr(s, name)[keep] for name in Sample._fields if name not in ("document", "group")}
-        return Signals(
-            s._replace(**flat),
-            self.latents,
-            self.values[keep],
-            self.side[keep],
-            self.ordinary[keep],
-            self.directions,
+        return self._replace(
+            sample=s._replace(**flat),
+            values=self.values[keep],
+            side=self.side[keep],
+            ordinary=self.ordinary[keep],
+            acts=self.acts[keep],
+            norm=self.norm[keep],
         )
 
 

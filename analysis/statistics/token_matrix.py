@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from analysis.statistics.base import add_at
+
 _FIRST = 1024  # rows at the start; doubled when they are used up
 
 
@@ -33,20 +35,17 @@ class TokenMatrix:
         if signed:
             self.tensors["abs"] = torch.zeros(shape, dtype=torch.float64, device=device)
 
-    def update(self, token: Tensor, acts: Tensor) -> None:
-        """Add n tokens: ids [n] and activations [n, m]."""
-        self._rows(torch.unique(token))
-        rows = self.tensors["slot"][token]
-        values = acts.double()
-        self.tensors["sum"].index_add_(0, rows, values)
-        self.tensors["fired"].index_add_(0, rows, (acts != 0).int())
-        if self.signed:
-            self.tensors["abs"].index_add_(0, rows, values.abs())
+    def update(self, token: Tensor, place: Tensor, total: Tensor, size: Tensor, count: Tensor) -> None:
+        """Add sums, sums of magnitudes and numbers of firings [r] of r different (token id, place among the m)."""
+        at = self._rows(torch.unique(token), token) * len(self.latents) + place
+        for name, values in (("sum", total), ("fired", count), ("abs", size)):
+            if name in self.tensors:
+                add_at(self.tensors[name], at, values)
 
     def merge(self, other: TokenMatrix) -> None:
         """Add another's sums; it stays as it was."""
         theirs = other.tensors
-        rows = self._rows(theirs["type"])
+        rows = self._rows(theirs["type"], theirs["type"])
         for name in self._summed():
             self.tensors[name].index_add_(0, rows, theirs[name][: len(rows)])
 
@@ -71,10 +70,10 @@ class TokenMatrix:
     def _summed(self) -> list[str]:
         return ["sum", "fired", *(["abs"] if self.signed else [])]
 
-    def _rows(self, token: Tensor) -> Tensor:
-        """The rows of distinct token ids; new ids get the next free ones."""
+    def _rows(self, types: Tensor, token: Tensor) -> Tensor:
+        """The rows of token ids; new ones among the distinct `types` get the next free rows."""
         slot = self.tensors["slot"]
-        fresh = token[slot[token] < 0]
+        fresh = types[slot[types] < 0]
         if len(fresh):
             used = len(self.tensors["type"])
             slot[fresh] = torch.arange(used, used + len(fresh), device=slot.device)

@@ -8,13 +8,12 @@ are exact; after it, a latent's `error` bounds the mass that any missing type ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from analysis.statistics.base import Accumulator, Step, add_at
+from analysis.statistics.base import Accumulator, Step, add_at, by_latent
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.plan import Setup
 from analysis.statistics.token_matrix import TokenMatrix
@@ -23,7 +22,7 @@ from store.vocabulary import CONTROL, DETAILS
 SUPPORT = 5  # a token type must occur so often to be ranked by its mean
 CAPACITY = 64
 _ROOM = 1.5  # rows over capacity x latents at which the table is pruned
-_WAITING = 100_000  # rows that wait, at least, before they are folded in
+_WAITING = 400_000  # firings that wait, at least, before they are folded in: 5 MB, and sorting them is seldom
 
 STATISTICS = (
     Statistic("top_tokens", "Top tokens by mean activation", "activation", "tokens", "latent",
@@ -78,14 +77,14 @@ class TokenTable(Accumulator):
         self.latents, self.vocab, self.capacity, self.k = latents, vocab, capacity, k
         exact = torch.zeros(0, dtype=torch.int64) if exact is None else exact
         self.matrix = TokenMatrix(exact, vocab, signed, device)
-        self.sparse = torch.ones(latents, dtype=torch.bool, device=device)
-        self.sparse[self.matrix.latents] = False
+        self.place = torch.full((latents,), -1, dtype=torch.int64, device=device)  # in the matrix; -1: in the table
+        self.place[self.matrix.latents] = torch.arange(len(exact), device=device)
         self.tensors = _empty(device) | {
             "occurrences": torch.zeros(vocab, dtype=torch.int64, device=device),
             "error": torch.zeros(latents, dtype=torch.float64, device=device),
             "mass": torch.zeros(latents, dtype=torch.float64, device=device),
         }
-        self._pending: list[tuple[Tensor, ...]] = []
+        self._pending: list[tuple[Tensor, Tensor]] = []
         self._waiting = 0
 
     @classmethod
@@ -97,34 +96,26 @@ class TokenTable(Accumulator):
         return {"tokens": cls(sae.n_latents, setup.settings.vocab, exact, signed=sae.signed, device=device)}
 
     def update(self, step: Step) -> None:
-        """Add this batch's firings; they are folded into the table once enough wait."""
-        token, latent, value = step.firing
-        value = value.double()
-        add_at(self.tensors["occurrences"], step.counted.token)
-        add_at(self.tensors["mass"], latent, value.abs())
-        self.matrix.update(step.counted.token, step.columns(self.matrix.latents))
-        mine = self.sparse[latent]
-        token, latent, value = token[mine], latent[mine], value[mine]
-        key = latent * self.vocab + step.counted.token[token]
-        rows = _by_key(key, value, value.abs(), torch.ones_like(value))
-        self._pending.append(rows)
-        self._waiting += len(rows[0])
-        if self._waiting > max(_WAITING, len(self.tensors["key"]) // 2):
-            self._settle()
+        """Note this batch's firings; they are folded into the table once enough wait."""
+        firing, token = step.firing, step.counted.token
+        add_at(self.tensors["occurrences"], token)
+        self.tensors["mass"] += by_latent(firing.value.abs().double(), firing)
+        self._wait([(firing.latent * self.vocab + token[firing.token], firing.value)])
 
     def merge(self, other: Self) -> None:
         """Add the other's rows and bounds."""
         self.matrix.merge(other.matrix)
-        self._pending.append(other._rows())
         for name in ("occurrences", "error", "mass"):
             self.tensors[name] = self.tensors[name] + other.tensors[name]
-        self._settle()
+        if len(other.tensors["key"]):
+            rows = _by_key(*(torch.cat([self.tensors[name], other.tensors[name]]) for name in _ROWS))
+            self.tensors |= dict(zip(_ROWS, rows, strict=True))
+        self._wait(other._pending)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What waits is saved as it waits: settling here would move the later prunings, and a resumed
         table would no longer equal one that never stopped."""
-        waiting = zip(*self._pending, strict=True) if self._pending else ([] for _ in _ROWS)
-        kept = {f"waiting_{name}": _joined(name, parts) for name, parts in zip(_ROWS, waiting, strict=True)}
+        kept = {f"waiting_{name}": part.clone() for name, part in zip(_NOTED, self._noted(), strict=True)}
         matrix = {f"matrix_{name}": tensor for name, tensor in self.matrix.state_dict().items()}
         return super().state_dict() | kept | matrix
 
@@ -132,9 +123,9 @@ class TokenTable(Accumulator):
         """Go on from a saved state."""
         super().load_state_dict(state)
         device = self.tensors["key"].device
-        rows = tuple(state[f"waiting_{name}"].clone().to(device) for name in _ROWS)
-        self._waiting = len(rows[0])
-        self._pending = [rows] if self._waiting else []
+        key, value = (state[f"waiting_{name}"].clone().to(device) for name in _NOTED)
+        self._waiting = len(key)
+        self._pending = [(key, value)] if self._waiting else []
         prefix = "matrix_"
         self.matrix.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
 
@@ -192,19 +183,40 @@ class TokenTable(Accumulator):
             table(count, 0),
         )
 
-    def _rows(self) -> tuple[Tensor, ...]:
-        """All rows, settled and waiting, added up; copies."""
-        columns = zip(*[tuple(self.tensors[name] for name in _ROWS), *self._pending], strict=True)
-        return _by_key(*[torch.cat(column) for column in columns])
+    def _wait(self, noted: list[tuple[Tensor, Tensor]]) -> None:
+        self._pending += noted
+        self._waiting += sum(len(key) for key, _value in noted)
+        if self._waiting > max(_WAITING, len(self.tensors["key"])):
+            self._settle()
+
+    def _noted(self) -> tuple[Tensor, Tensor]:
+        """What waits, as one list of keys and of values."""
+        device = self.tensors["key"].device
+        keys, values = zip(*self._pending, strict=True) if self._pending else ((), ())
+        none = torch.zeros(0, dtype=torch.int64, device=device), torch.zeros(0, device=device)
+        return torch.cat([none[0], *keys]), torch.cat([none[1], *values])
 
     def _settle(self) -> None:
-        if not self._pending:
-            return
-        rows = self._rows()
-        self.tensors |= dict(zip(_ROWS, rows, strict=True))
+        if self._pending:
+            rows = self._rows(*self._noted())
+            exact = self.place[rows[0] // self.vocab] >= 0
+            self._add_exact(*(row[exact] for row in rows))
+            both = zip((self.tensors[name] for name in _ROWS), (row[~exact] for row in rows), strict=True)
+            self.tensors |= dict(zip(_ROWS, _by_key(*map(torch.cat, both)), strict=True))
         self._pending, self._waiting = [], 0
-        if len(rows[0]) > _ROOM * self.capacity * self.latents:
+        if len(self.tensors["key"]) > _ROOM * self.capacity * self.latents:
             self._prune()
+
+    def _rows(self, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        """Firings as rows of the table, by key."""
+        key, order = key.sort(stable=True)
+        value = value[order].double()
+        unique, sizes = torch.unique_consecutive(key, return_counts=True)
+        total = _by_segment(value, sizes)
+        return unique, total, _by_segment(value.abs(), sizes) if self.matrix.signed else total, sizes.double()
+
+    def _add_exact(self, key: Tensor, total: Tensor, size: Tensor, count: Tensor) -> None:
+        self.matrix.update(key % self.vocab, self.place[key // self.vocab], total, size, count)
 
     def _prune(self) -> None:
         t = self.tensors
@@ -222,11 +234,7 @@ class TokenTable(Accumulator):
 
 
 _ROWS = ("key", "sum", "abs", "count")
-
-
-def _joined(name: str, parts: Iterable[Tensor]) -> Tensor:
-    found = list(parts)
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.int64 if name == "key" else torch.float64)
+_NOTED = ("key", "value")  # of what waits, in float32: a row a firing
 
 
 def _empty(device: torch.device | str) -> dict[str, Tensor]:
@@ -237,13 +245,14 @@ def _empty(device: torch.device | str) -> dict[str, Tensor]:
 def _by_key(key: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
     """Sum the values of equal keys; keys come back sorted."""
     key, order = key.sort(stable=True)
-    unique, inverse = torch.unique_consecutive(key, return_inverse=True)
-    summed = []
-    for value in values:
-        total = torch.zeros(len(unique), dtype=torch.float64, device=key.device)
-        total.index_add_(0, inverse, value[order])
-        summed.append(total)
-    return unique, *summed
+    unique, sizes = torch.unique_consecutive(key, return_counts=True)
+    return unique, *(_by_segment(value[order], sizes) for value in values)
+
+
+def _by_segment(values: Tensor, sizes: Tensor) -> Tensor:
+    """Sums of stretches of so many values; an index_add_ would add in any order on a GPU."""
+    starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    return torch.segment_reduce(values, "sum", offsets=starts, unsafe=True)
 
 
 def _ranked(latent: Tensor, score: Tensor) -> Tensor:

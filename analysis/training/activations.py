@@ -162,8 +162,16 @@ def cache_for(
     Raises:
         UserError: an activation that is no number.
     """
-    parts: list[object] = [model.fingerprint, str(model.centred), stream.corpus.sha256, sorted(hooks)]
-    parts += [stream.context, stream.batch, stream.tokens, stream.seed, stream.held_out, stream.only_held_out]
+    parts: list[object] = [model.fingerprint, model.dtype_name, str(model.centred), stream.corpus.sha256, sorted(hooks)]
+    parts += [
+        stream.bos,
+        stream.context,
+        stream.batch,
+        stream.tokens,
+        stream.seed,
+        stream.held_out,
+        stream.only_held_out,
+    ]
     key = hash_of(parts)[:16]
     cache = ActivationCache(base / key, hooks, stream.tokens, model.d_model)
     if not cache.wider.exists() and not cache.progress()[0]:

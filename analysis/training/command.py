@@ -20,10 +20,11 @@ from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
 from analysis.reading.hook_names import parse
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae, slug_part
 from analysis.training.activations import ActivationCache, cache_for
-from analysis.training.config import Recipe, TrainConfig
+from analysis.training.config import LEARNED, PRINCIPAL, RANDOM, Recipe, TrainConfig
 from analysis.training.report import evaluate
 from analysis.training.train import tokens_left, train
 
@@ -34,7 +35,7 @@ def train_saes(config: TrainConfig, console: Console) -> list[Path]:
     """Train and report; returns the SAE folders. Stopped at any point, it goes on where it was."""
     for hook in config.hooks:
         parse(hook)
-    corpus = Corpus(config.corpus, chat=Chat(config.model))
+    corpus = Corpus(config.corpus, config.text_field, Chat(config.model), config.encoding)
     model = load_model(config.model, device=config.device)
     for hook in config.hooks:
         hook_points.resolve(model.module, hook)
@@ -79,7 +80,14 @@ def _check_held_out(config: TrainConfig, corpus: Corpus, model: LanguageModel) -
 
 def _folder(config: TrainConfig, hook: str) -> Path:
     layer, kind = parse(hook)
-    return config.out / f"{config.recipe.architecture}-l{layer:02d}-{kind.replace('_', '-')}"
+    return config.out / f"{config.recipe.architecture}-l{layer:02d}-{kind.replace('_', '-')}{_design(config.recipe)}"
+
+
+def _design(recipe: Recipe) -> str:
+    """What tells the folder of a design from that of the plain SAE."""
+    beside = {LEARNED: "bottleneck", PRINCIPAL: "principal", RANDOM: "random"}[recipe.bottleneck_kind]
+    found = f"-{beside}{recipe.bottleneck}" if recipe.bottleneck else ""
+    return found + (f"-frequency{recipe.frequency_penalty:g}" if recipe.frequency_penalty else "")
 
 
 class _Job(NamedTuple):
@@ -156,8 +164,10 @@ def _finish(
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     (folder / HASH).write_text(f"{sha256_file(folder / WEIGHTS)}  {WEIGHTS}\n")
     recovered = measured["loss_recovered"]
+    without = measured.get("loss_without_bottleneck")
     console.print(
         f"{slug_part(sae)}: {training['steps']:,} steps in {training['seconds']:,.0f} s,"
         f" FVU {measured['fvu']:.3f}, L0 {measured['l0']:.1f}, dead {training['dead_in_training']:.1%},"
         f" loss recovered {'unknown' if recovered is None else f'{recovered:.1%}'}"
+        + ("" if without is None else f"; loss {without:.3f} without what the bottleneck carries")
     )

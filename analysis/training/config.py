@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from analysis.errors import UserError
-from analysis.options import Checked, ContextSize, Device, Least, ModelName, Texts, Within
+from analysis.options import Checked, ContextSize, Device, Encoding, Least, ModelName, TextField, Texts, Within
 
 ARCHITECTURES = ("batchtopk", "topk", "jumprelu", "abstopk")
+LEARNED, PRINCIPAL, RANDOM = "learned", "principal", "random"
+BOTTLENECKS = (LEARNED, PRINCIPAL, RANDOM)
+_FREQUENCY = ("frequency_penalty", "frequency_above")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,21 @@ class Recipe(Checked):
     # the cached tokens are read as often as that needs
     train_tokens: Annotated[int, typer.Option(help="Token-steps in all.")] = 15_000_000
     seed: Annotated[int, typer.Option(help="Of weights, data order and sample.")] = 0
+    bottleneck: Annotated[
+        int, typer.Option(help="Rank of a linear part beside the SAE, which reads what that leaves; 0: none."), Least(0)
+    ] = 0
+    # the other kinds are its controls
+    bottleneck_kind: Annotated[
+        str, typer.Option(help="learned, principal (top principal components, fixed) or random (fixed).")
+    ] = LEARNED
+    frequency_penalty: Annotated[
+        float,
+        typer.Option(help="Weight of a penalty on frequent latents, quadratic in frequency."),
+        Least(0),
+    ] = 0.0
+    frequency_above: Annotated[
+        float, typer.Option(help="Frequency from which that penalty is steeper than one on L0."), Within(0, 1)
+    ] = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +57,14 @@ class Recipe(Checked):
             raise UserError(f"--k {self.k}: expected more than 0 and less than the width, {self.width}")
         if self.train_tokens < self.batch:
             raise UserError(f"--train-tokens {self.train_tokens}: expected at least one batch, {self.batch}")
+        if self.bottleneck_kind not in BOTTLENECKS:
+            raise UserError(f"--bottleneck-kind {self.bottleneck_kind}: expected one of {', '.join(BOTTLENECKS)}")
+
+    def stated(self) -> dict[str, Any]:
+        """As it is stored and hashed: what older recipes did not have is left out where it is not asked for."""
+        since = {"bottleneck": ("bottleneck", "bottleneck_kind"), "frequency_penalty": _FREQUENCY}
+        unasked = {name for option, names in since.items() if not getattr(self, option) for name in names}
+        return {name: value for name, value in asdict(self).items() if name not in unasked}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +80,8 @@ class TrainConfig(Recipe):
     out: Annotated[Path, typer.Option(help="Each SAE gets a folder in here.")]
     model: ModelName = "demo"
     corpus: Texts = "demo"
+    text_field: TextField = "text"
+    encoding: Encoding = ""
     # cached on disk, 2 bytes (4 where float16 cannot hold them) x d_model a token and hook point
     tokens: Annotated[int, typer.Option(help="Different tokens to read and cache."), Least(1)] = 600_000
     context: ContextSize = 256

@@ -22,7 +22,7 @@ def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dic
     only counted positions are replaced and only counted targets are averaged.
 
     Returns:
-        plain numbers; losses in nats per token.
+        plain numbers; losses in nats per token. `loss_without_bottleneck` is that of what a bottleneck leaves of x.
     """
     total = _Sums(sae)
     for batch in stream.batches():
@@ -33,7 +33,10 @@ def evaluate(model: LanguageModel, sae: LoadedSae, stream: ContextStream) -> dic
         spliced = x.clone()
         spliced[mask] = rebuilt
         zeroed = torch.where(mask[..., None], torch.zeros_like(x), x)
-        for name, value in (("clean", x), ("spliced", spliced), ("zeroed", zeroed)):
+        values = {"clean": x, "spliced": spliced, "zeroed": zeroed}
+        if sae.bottleneck is not None:
+            values["without_bottleneck"] = torch.where(mask[..., None], sae.bottleneck.rest(x), x)
+        for name, value in values.items():
             losses = _losses_with(model, sae.hook_point, batch.ids, batch.attention, value, name == "clean")
             total.losses[name] += float(losses.cpu()[targets].double().sum())
         total.targets += int(targets.sum())
@@ -52,7 +55,9 @@ class _Sums:
         self.firing = self.error = self.squares = 0.0
         self.sum = torch.zeros(sae.d_in, dtype=torch.float64)
         self.fired = torch.zeros(sae.n_latents, dtype=torch.bool)
-        self.losses = {"clean": 0.0, "spliced": 0.0, "zeroed": 0.0}
+        self.losses = dict.fromkeys(("clean", "spliced", "zeroed"), 0.0)
+        if sae.bottleneck is not None:
+            self.losses["without_bottleneck"] = 0.0
 
     def add(self, x: Tensor) -> Tensor:
         acts = self.sae.encode(x)
@@ -79,8 +84,6 @@ class _Sums:
             "fvu": self.error / variance,
             "l0": self.firing / self.tokens,
             "never_fired_share": 1 - float(self.fired.double().mean()),
-            "loss_clean": per_token["clean"],
-            "loss_spliced": per_token["spliced"],
-            "loss_zeroed": per_token["zeroed"],
+            **{f"loss_{name}": value for name, value in per_token.items()},
             "loss_recovered": (per_token["zeroed"] - per_token["spliced"]) / gap if gap > 0 else None,
         }

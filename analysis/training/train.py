@@ -7,16 +7,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from analysis.process.library import library_warnings
+from analysis.reading.bottleneck import Bottleneck, save_bottleneck
+from analysis.reading.sae_files import CONFIG
 from analysis.training.activations import ActivationCache, shuffled_batches
 from analysis.training.batchtopk import ExactBatchTopK
+from analysis.training.bottleneck import attach, first_bottleneck
 from analysis.training.config import Recipe
+from analysis.training.frequency import penalise
 
 _ROUNDING = 1e-3  # relative error that float16 weights may have; its own of normal numbers is a third of that
 NORM_BATCHES = 50  # read by a fresh trainer to estimate the norm
@@ -38,8 +41,11 @@ def train(
     A run that was stopped goes on from its last checkpoint in `out/checkpoints`, with the same
     data order.
 
+    A bottleneck beside it is written to a file of its own, which `cfg.json` names.
+
     Args:
-        change: done to every batch [batch, d_model] before the trainer sees it.
+        change: done to every batch [batch, d_model] before the trainer sees it; what is fixed of a bottleneck is of
+            the cache as it is.
 
     Returns:
         What training itself knows for the report: steps, seconds, dead share over the last window.
@@ -49,13 +55,22 @@ def train(
     checkpoints = out / "checkpoints"
     with library_warnings(str(out)):
         sae = _training_sae(recipe, cache.d_model, metadata, device)
+        bottleneck = first_bottleneck(recipe, cache.rows(hook)).to(device) if recipe.bottleneck else None
+        if bottleneck is not None:
+            attach(sae, bottleneck)
         trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device, change)
+        if bottleneck is not None and not resumed:
+            _scale(trainer, bottleneck)
         started = time.monotonic()
         trainer.fit()
+        if bottleneck is not None:
+            del sae.bottleneck  # it has a file of its own
         _save(sae, out)
+        if bottleneck is not None:
+            _add_to_config(out, save_bottleneck(bottleneck, out, recipe.bottleneck_kind))
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {
-        "recipe": asdict(recipe),
+        "recipe": recipe.stated(),
         "steps": trainer.n_training_steps,
         "unique_tokens": cache.tokens,
         "resumed_at_step": resumed,
@@ -86,6 +101,8 @@ def _training_sae(recipe: Recipe, d_model: int, metadata: dict[str, Any], device
         sae = getattr(sae_lens, f"{kind}TrainingSAE")(config)
     for key, value in metadata.items():
         sae.cfg.metadata[key] = value
+    if recipe.frequency_penalty:
+        penalise(sae, recipe.frequency_penalty, recipe.frequency_above)
     return sae
 
 
@@ -133,6 +150,17 @@ def _trainer(
     return trainer, done
 
 
+def _scale(trainer: Any, bottleneck: Bottleneck) -> None:
+    """The trainer multiplies what it reads; as it would by itself, it finds the factor from the first batches."""
+    scaler = trainer.activation_scaler
+    scaler.estimate_scaling_factor(
+        d_in=trainer.sae.cfg.d_in,
+        data_provider=trainer.data_provider,
+        n_batches_for_norm_estimate=NORM_BATCHES,
+    )
+    bottleneck.rescale(1 / scaler.scaling_factor)
+
+
 def _batches(cache: ActivationCache, hook: str, recipe: Recipe, done: int) -> Iterator[torch.Tensor]:
     # a fresh trainer first reads NORM_BATCHES to estimate the norm; a resumed one does not
     start = done + NORM_BATCHES if done else 0
@@ -152,7 +180,7 @@ def _last_checkpoint(checkpoints: Path) -> Path | None:
 
 
 def _autocast(device: str) -> bool:
-    from analysis.reading.model import fast_dtype
+    from analysis.reading.model_loading import fast_dtype
 
     return device != "cpu" or fast_dtype() == torch.bfloat16
 
@@ -175,3 +203,10 @@ def _save(sae: Any, out: Path) -> None:
     cfg = json.loads(Path(config).read_text())
     cfg |= {"dtype": str(dtype).removeprefix("torch."), "device": "cpu"}
     Path(config).write_text(json.dumps(cfg, indent=1, sort_keys=True) + "\n")
+
+
+def _add_to_config(out: Path, bottleneck: dict[str, Any]) -> None:
+    path = out / CONFIG
+    cfg = json.loads(path.read_text())
+    cfg["metadata"]["bottleneck"] = bottleneck
+    path.write_text(json.dumps(cfg, indent=1, sort_keys=True) + "\n")

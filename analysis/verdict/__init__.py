@@ -3,7 +3,7 @@
 Takes no torch, so that a store can be judged where there is none; `STATISTICS` are in `verdict.statistics`, which does.
 """
 
-from analysis.verdict.judge import judge_all, judge_analysis
+from analysis.verdict.judge import judge_all, judge_analysis, judgements, mark_judged
 from analysis.verdict.measured import Change, ClassFound, Found, LabelFound, Measured
 from analysis.verdict.rule import Decision, decide
 
@@ -17,4 +17,6 @@ __all__ = [
     "decide",
     "judge_all",
     "judge_analysis",
+    "judgements",
+    "mark_judged",
 ]

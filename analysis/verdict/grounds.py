@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.verdict.measured import EQUIVALENT, HARMFUL, NEEDED, PUSH, UNCLEAR, Change, ClassFound, Measured
+from analysis.verdict.measured import ALONE, EQUIVALENT, HARMFUL, NEEDED, PUSH, UNCLEAR, Change, ClassFound, Measured
 from store.vocabulary import KEEP, LATENT, LIKELY, NEITHER, NO, PRUNE, STEERED, Statement
 
 
@@ -24,13 +24,19 @@ class Gap(NamedTuple):
 
 
 def grounds(m: Measured) -> list[Ground]:
-    """All that was measured: classes, labels, effects, stability."""
-    return [*_of_classes(m), *_of_labels(m), *(_of_change(one, m) for one in m.changes), *_of_stability(m)]
+    """All that was measured: classes, what it follows, labels, effects, stability."""
+    return [
+        *_of_classes(m),
+        *_of_followed(m),
+        *_of_labels(m),
+        *(_of_change(one, m) for one in m.changes),
+        *_of_stability(m),
+    ]
 
 
 def gaps(m: Measured) -> list[Gap]:
     """All that was not, or not sharply enough."""
-    return [*_class_gaps(m), *_label_gaps(m), *_effect_gaps(m), *_stability_gaps(m)]
+    return [*_class_gaps(m), *_followed_gaps(m), *_label_gaps(m), *_effect_gaps(m), *_stability_gaps(m)]
 
 
 def _of_classes(m: Measured) -> list[Ground]:
@@ -40,6 +46,13 @@ def _of_classes(m: Measured) -> list[Ground]:
     measured = sum(one.label == NO for one in m.classes)
     speaks = PRUNE if m.unexplained else NEITHER
     return [Ground("classes", speaks, {"code": "no_class", "measured": measured})] if measured else []
+
+
+def _of_followed(m: Measured) -> list[Ground]:
+    if m.followed is None:
+        return []
+    speaks = PRUNE if m.unexplained else NEITHER  # to be predicted is no function, and no reason to take it out
+    return [Ground("followed", speaks, {"code": "followed", "share": m.followed})]
 
 
 def _of_labels(m: Measured) -> list[Ground]:
@@ -70,7 +83,7 @@ def _of_change(change: Change, m: Measured) -> Ground:
 
 def _speaks(change: Change, m: Measured) -> str:
     status = change.status(m.epsilon)
-    if status in (NEEDED, HARMFUL) or (status in (UNCLEAR, PUSH) and change.stands_out(m.epsilon)):
+    if status in (NEEDED, HARMFUL) or (status in (UNCLEAR, PUSH, ALONE) and change.stands_out(m.epsilon)):
         return KEEP
     # a pair is one signal: half of it may be missed by nobody where the whole is
     return PRUNE if status == EQUIVALENT and m.causal == EQUIVALENT and change.still(m.epsilon) else NEITHER
@@ -99,6 +112,11 @@ def _class_gap(found: ClassFound) -> Statement:
     return {"code": found.label, "statement": found.statement}
 
 
+def _followed_gaps(m: Measured) -> list[Gap]:
+    measured = m.classes is None or m.followed is not None
+    return [] if measured else [Gap("followed", {"code": "not_divided"})]
+
+
 def _label_gaps(m: Measured) -> list[Gap]:
     return [] if m.labels_known else [Gap("labels", {"code": "labels"})]
 
@@ -109,6 +127,8 @@ def _effect_gaps(m: Measured) -> list[Gap]:
         missing.append(Gap("effect", _command("effect", m)))
     if m.partner is not None and m.pair is None:
         missing.append(Gap("pair_effect", _command("pair_effect", m) | {"partner": m.partner}))
+    if m.causal == ALONE:
+        missing.append(Gap("effect", {"code": "alone"}))
     if m.causal == UNCLEAR or (m.causal == EQUIVALENT and not m.still and not m.moves):
         which = "loss" if m.causal == UNCLEAR else "kl"
         missing.append(Gap("effect", {"code": f"wide_{which}", "epsilon": m.epsilon, "tokens": m.tokens}))

@@ -42,13 +42,23 @@ def judge_analysis(session: Session, analysis_id: int) -> dict[str, int]:
     Returns:
         how many latents have each verdict; dense ones and those with detail are judged.
     """
-    rows = [_row(analysis_id, one.index, decide(one)) for one in measurements(session, analysis_id)]
+    rows = judgements(session, analysis_id)
     session.execute(delete(Verdict).where(Verdict.analysis_id == analysis_id))
     if rows:
         session.execute(insert(Verdict), rows)
+    mark_judged(session, analysis_id)
+    return dict(Counter(str(row["verdict"]) for row in rows))
+
+
+def judgements(session: Session, analysis_id: int) -> list[Row]:
+    """The rule's verdicts of one analysis as rows; nothing is written."""
+    return [_row(analysis_id, one.index, decide(one)) for one in measurements(session, analysis_id)]
+
+
+def mark_judged(session: Session, analysis_id: int) -> None:
+    """Say that an analysis' verdicts are of now; the caller commits."""
     now = datetime.now(UTC).replace(tzinfo=None)
     session.execute(update(Analysis).where(Analysis.id == analysis_id).values(judged=now))
-    return dict(Counter(str(row["verdict"]) for row in rows))
 
 
 def judge_all(engine: Engine) -> dict[int, dict[str, int]]:
@@ -71,9 +81,9 @@ def measurements(session: Session, analysis_id: int) -> Iterable[Measured]:
     labels, asked = _labels(session, analysis_id)
     ablation = _ablation(session, analysis_id)
     stability = _stability(session, analysis_id)
-    wanted = select(Latent.index, Latent.is_dense, Latent.detail, Latent.is_pair, Latent.partner)
+    wanted = select(Latent.index, Latent.is_dense, Latent.detail, Latent.is_pair, Latent.partner, Latent.followed)
     wanted = wanted.where(Latent.analysis_id == analysis_id, Latent.is_dense | Latent.detail.is_not(None))
-    for index, is_dense, detail, is_pair, partner in session.execute(wanted.order_by(Latent.index)):
+    for index, is_dense, detail, is_pair, partner, followed in session.execute(wanted.order_by(Latent.index)):
         other = partner if is_pair else None
         yield Measured(
             index=index,
@@ -88,6 +98,7 @@ def measurements(session: Session, analysis_id: int) -> Iterable[Measured]:
             stability=stability.get(index),
             epsilon=ablation.epsilon,
             tokens=ablation.tokens,
+            followed=followed,
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from store.vocabulary import EPSILON, LIKELY, NO, OFTEN, STEERED, UNMEASURED, YES, Statement
+from store.vocabulary import EPSILON, LIKELY, LITTLE, NO, OFTEN, STEERED, UNMEASURED, YES, Statement
 
 NEEDED, HARMFUL, EQUIVALENT, UNCLEAR, BEYOND = "needed", "harmful", "equivalent", "unclear", "beyond"
 PUSH = "push"  # beyond epsilon, and its matched controls reach it as often as not
+ALONE = "alone"  # beyond epsilon, and no matched control was measured
 BEATS = 0.95  # share of the controls
 TRAINED = 0.2  # share of the sparse latents found again, below which retraining says nothing of the dense ones
 
@@ -51,18 +52,24 @@ class Change:
     """Measure -> what matched controls reach."""
 
     def status(self, epsilon: float) -> str:
-        """needed (the loss rises by more), harmful (it falls by more), push, equivalent, unclear."""
+        """needed (the loss rises by more), harmful (it falls by more), push, alone, equivalent, unclear."""
         needed = self.low is not None and self.low > epsilon
         if needed or (self.high is not None and self.high < -epsilon):
+            if not self.is_matched:
+                return ALONE
             return PUSH if self.is_push else NEEDED if needed else HARMFUL
         return EQUIVALENT if self.equivalent else UNCLEAR
 
     @property
+    def is_matched(self) -> bool:
+        """Matched controls were measured."""
+        band = self.control.get("loss") or {}
+        return bool(band.get("n")) and band.get("beats") is not None
+
+    @property
     def is_push(self) -> bool:
         """Random directions of its length change the loss as much as often as not."""
-        band = self.control.get("loss") or {}
-        beats = band.get("beats")
-        return bool(band.get("n")) and beats is not None and beats <= OFTEN
+        return self.is_matched and self.control["loss"]["beats"] <= OFTEN
 
     def moves(self, epsilon: float) -> bool:
         """The KL's interval lies beyond epsilon: what the model says changes, whether better or worse."""
@@ -109,6 +116,8 @@ class Measured:
     epsilon: float = EPSILON
     tokens: int = 0
     """Of the ablation."""
+    followed: float | None = None
+    """Share of the variance of its activation that all that was looked for predicts."""
 
     @property
     def holding(self) -> list[ClassFound]:
@@ -138,7 +147,8 @@ class Measured:
     @property
     def unexplained(self) -> bool:
         """Everything that could explain it was measured, and nothing does."""
-        return not self.explained and self.classes is not None and not self.open_classes and self.labels_known
+        known = self.classes is not None and not self.open_classes and self.labels_known
+        return known and not self.explained and self.followed is not None and self.followed < LITTLE
 
     @property
     def changes(self) -> list[Change]:
@@ -163,10 +173,12 @@ class Measured:
 
     @property
     def causal(self) -> str:
-        """beyond, push, equivalent, unclear, unmeasured: latent and pair taken together."""
+        """beyond, push, alone, equivalent, unclear, unmeasured: latent and pair taken together."""
         status = [(one.status(self.epsilon), one.stands_out(self.epsilon)) for one in self.changes]
-        if any(found in (NEEDED, HARMFUL) or (found in (UNCLEAR, PUSH) and moves) for found, moves in status):
+        if any(found in (NEEDED, HARMFUL) or (found in (UNCLEAR, PUSH, ALONE) and moves) for found, moves in status):
             return BEYOND
+        if any(found == ALONE for found, _ in status):
+            return ALONE
         if self.latent is None or (self.partner is not None and self.pair is None):
             return UNMEASURED
         if all(found == EQUIVALENT for found, _ in status):

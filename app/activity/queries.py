@@ -102,7 +102,7 @@ def _newest(session: Session, wanted: set[int]) -> dict[int, tuple[int, int]]:
         .join(Analysis, Analysis.sae_id == Sae.id)
         .join(Run, Run.id == Analysis.run_id)
         .where(Sae.id.in_(wanted), Run.status == "complete")
-        .order_by(Run.id)
+        .order_by(Run.finished, Run.id)
     )
     return {sae_id: (analysis, width) for sae_id, analysis, width in session.execute(statement)}
 

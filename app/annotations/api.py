@@ -19,6 +19,7 @@ from app.http.errors import conflict_response
 from app.http.viewer import Viewer
 from app.latents import queries as latents
 from app.pairs.record import measured_pair
+from app.shared.links import UNPINNED
 from app.shared.people import MAX_NAME, author_name
 from store.vocabulary import Verdict
 
@@ -59,13 +60,13 @@ def list_categories(session: SessionDep) -> list[CategoryInfo]:
 
 def latent_of(session: SessionDep, slug: Slug, index: Index) -> Subject:
     """The latent that the path names, whichever run holds it."""
-    sae = analysed_sae(session, slug).sae
+    sae = analysed_sae(session, slug, UNPINNED).sae
     return Subject(sae.sha256, latents.find_latent(session, sae, index).index)
 
 
 def pair_of(session: SessionDep, slug: Slug, first: Index, second: Index) -> Subject:
     """The pair that the path names."""
-    sae = analysed_sae(session, slug).sae
+    sae = analysed_sae(session, slug, UNPINNED).sae
     measured_pair(session, sae, first, second)
     return Subject.pair(sae.sha256, first, second)
 

@@ -195,7 +195,7 @@ def _json(value: dict[str, Any]) -> str:
     return _UNSEEN.sub(lambda letter: f"\\u{ord(letter[0]):04x}", text) + "\n"
 
 
-def annotation_lines(session: Session) -> Iterator[Line]:
+def annotation_lines(session: Session) -> Iterator[AnyLine]:
     """All that people wrote: categories by key, versions by SAE, latent and number, views by name; all of one state
     of the store."""
     hold_still(session)

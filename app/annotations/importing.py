@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,8 @@ class Taken:
     views: int
     kept: list[str]
     """Categories and views of which the store's own stay, since the file's say something else."""
+    joined: list[AnnotationLine] = field(default_factory=list)
+    """What is said now where two histories of one latent or pair became one."""
 
 
 class ConflictError(StoreError):
@@ -50,7 +53,7 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
         StoreError: somebody else wrote meanwhile.
     """
     content = _renamed(session, content)
-    try:
+    with _whole(session, content):
         stored_categories = stored(CategoryLine, session.scalars(select(Category)))
         categories, kept = _new(session, content, content.categories, stored_categories, merge)
         views, more = _new(session, content, content.views, stored(ViewLine, session.scalars(select(SavedView))), merge)
@@ -58,6 +61,49 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
         session.add_all([Category(**_values(line)) for line in categories])
         session.add_all([SavedView(**_values(line)) for line in views])
         _add(session, versions)
+    return Taken(len(versions), len(categories), len(views), kept + more)
+
+
+def join(session: Session, content: Content) -> Taken:
+    """Add what the store does not have, and commit. Where histories part they become one, in the order of time: so the
+    newest is shown, and stores that take in each other end with the same.
+
+    Raises:
+        StoreError: somebody else wrote meanwhile.
+    """
+    content = _renamed(session, content)
+    with _whole(session, content):
+        stored_categories = stored(CategoryLine, session.scalars(select(Category)))
+        categories, kept = _new(session, content, content.categories, stored_categories, True)
+        stored_views = stored(ViewLine, session.scalars(select(SavedView)))
+        views, more = _new(session, content, content.views, stored_views, True)
+        session.add_all([Category(**_values(line)) for line in categories])
+        session.add_all([SavedView(**_values(line)) for line in views])
+        versions, joined = 0, []
+        for sae in sorted({sae for sae, _index, _other in content.annotations}):
+            histories = _histories(session, sae)
+            for subject in [one for one in content.annotations if one[0] == sae]:
+                ours, theirs = histories.get(subject, []), [line for _number, line in content.annotations[subject]]
+                both = _in_order(ours, theirs)
+                if both == ours:
+                    continue
+                versions += len(both) - len(ours)
+                if _part(ours, theirs):
+                    joined.append(both[-1])
+                    _forget(session, subject)
+                _add(session, both if _part(ours, theirs) else both[len(ours) :])
+    return Taken(versions, len(categories), len(views), kept + more, joined)
+
+
+@contextmanager
+def _whole(session: Session, content: Content) -> Iterator[None]:
+    """All that is done within is committed together, or none of it is.
+
+    Raises:
+        StoreError: somebody else wrote meanwhile.
+    """
+    try:
+        yield
         session.commit()
     except IntegrityError:
         session.rollback()
@@ -65,7 +111,42 @@ def take_in(session: Session, content: Content, *, merge: bool = False) -> Taken
     except BaseException:
         session.rollback()
         raise
-    return Taken(len(versions), len(categories), len(views), kept + more)
+
+
+def _part(ours: list[AnnotationLine], theirs: list[AnnotationLine]) -> bool:
+    """Whether neither goes on from where the other ends."""
+    return any(mine.content != line.content for mine, line in zip(ours, theirs, strict=False))
+
+
+def _in_order(ours: list[AnnotationLine], theirs: list[AnnotationLine]) -> list[AnnotationLine]:
+    """Both histories as one, each version once, by time."""
+    if not _part(ours, theirs):
+        return ours if len(ours) >= len(theirs) else [*ours, *theirs[len(ours) :]]
+    meant = {line.content: own.get(line.restores) for own, line in _restored(ours, theirs)}
+    lines = {line.content: line for line in (*theirs, *ours)}
+    ordered = sorted(lines.values(), key=lambda line: (line.created, line.author, line.note, str(line.content)))
+    places = {line.content: number for number, line in enumerate(ordered, start=1)}
+
+    def restores(line: AnnotationLine) -> int | None:
+        before = meant[line.content]
+        return line.restores if before is None else places[before]  # none, or the emptiness before all
+
+    return [line.model_copy(update={"version": places[line.content], "restores": restores(line)}) for line in ordered]
+
+
+def _restored(
+    *histories: list[AnnotationLine],
+) -> Iterator[tuple[dict[int | None, tuple[Any, ...]], AnnotationLine]]:
+    """Each version with what the numbers of its own history stand for."""
+    for history in histories:
+        own: dict[int | None, tuple[Any, ...]] = {line.version: line.content for line in history}
+        for line in history:
+            yield own, line
+
+
+def _forget(session: Session, subject: tuple[str, int, int | None]) -> None:
+    sae, index, other = subject
+    session.execute(delete(Annotation).where(Subject(sae, index, ALONE if other is None else other).where()))
 
 
 def _renamed(session: Session, content: Content) -> Content:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -48,6 +48,24 @@ class Content:
     """The whole history of each latent or pair."""
     views: dict[str, tuple[int, ViewLine]] = field(default_factory=dict)
     """By name."""
+
+
+def content_of(name: str, lines: Iterable[AnyLine]) -> Content:
+    """What another store holds.
+
+    Args:
+        name: of that store, for messages.
+        lines: as `file.annotation_lines` gives them.
+    """
+    content = Content(name)
+    for number, line in enumerate(lines, start=1):
+        if isinstance(line, CategoryLine):
+            content.categories[line.key] = number, line
+        elif isinstance(line, ViewLine):
+            content.views[line.name] = number, line
+        else:
+            content.annotations.setdefault(line.subject, []).append((number, line))
+    return content
 
 
 def read(path: Path) -> Content:

@@ -15,7 +15,7 @@ from app.latents.facts import TokenList, summary_of, token_lists
 from app.latents.plots import signed_info
 from app.latents.queries import LatentInfo
 from app.latents.record import LatentRecord, read_latent
-from app.runs import queries as runs
+from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_name
@@ -56,7 +56,7 @@ def said_of(record: LatentRecord) -> str:
     return " ".join(text for text in said if text)
 
 
-def card_of(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int) -> Card:
+def card_of(session: Session, run: RunInfo, sae: saes.SaeInfo, index: int) -> Card:
     """The card of one latent."""
     record = read_latent(session, sae, index)
     latent, mirror = record.latent, record.image
@@ -91,7 +91,7 @@ def _tokens(record: LatentRecord) -> list[tuple[str, float, str]]:
     return [(boxed(item.token), abs(item.mean or 0.0) / most, signed(item.mean)) for item in items]
 
 
-def embed_page(session: Session, run: runs.RunInfo, sae: saes.SaeInfo, index: int, theme: str) -> EmbedPage:
+def embed_page(session: Session, run: RunInfo, sae: saes.SaeInfo, index: int, theme: str) -> EmbedPage:
     """The panel of one latent."""
     record = read_latent(session, sae, index)
     latent, mirror = record.latent, record.image

@@ -9,11 +9,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.cards.card import card_svg, png_of
 from app.cards.page import card_of, embed_page
-from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
+from app.deps import Index, PinDep, RendererDep, SaeDep, SessionDep
 from app.http.cache import FreshMeasured
 from app.http.errors import NotFound
 from app.saes import queries as saes
-from app.shared.links import neuronpedia, pin_of
+from app.shared.links import at, latent_at, neuronpedia
 
 router = APIRouter(dependencies=[FreshMeasured])
 Theme = Annotated[Literal["", "light", "dark"], Query(description="Of the panel; without it the reader's own.")]
@@ -27,11 +27,11 @@ def svg_card(session: SessionDep, found: SaeDep, index: Index) -> Response:
 
 
 @router.get("/saes/{slug:path}/latents/{index}/card.png")
-def png_card(session: SessionDep, found: SaeDep, index: Index, run: RunId = None) -> Response:
+def png_card(session: SessionDep, found: SaeDep, index: Index, pin: PinDep) -> Response:
     """The card as PNG, which previews want; where no font is installed, the way to the SVG."""
     png = png_of(card_svg(card_of(session, *found, index)))
     if png is None:
-        return RedirectResponse("card.svg" + (f"?{pin_of(run)}" if run else ""), 307)
+        return RedirectResponse(at("card.svg", pin.query), 307)
     return Response(png, media_type="image/png")
 
 
@@ -42,12 +42,12 @@ def panel(session: SessionDep, render: RendererDep, found: SaeDep, index: Index,
 
 
 @router.get("/neuronpedia/{model}/{sae}/{index}")
-def from_neuronpedia(session: SessionDep, model: Name, sae: Name, index: Index, run: RunId = None) -> Response:
+def from_neuronpedia(session: SessionDep, model: Name, sae: Name, index: Index, pin: PinDep) -> Response:
     """Our page of the latent that has this address there."""
     name = f"{model}/{sae}"
-    slug = saes.slug_on_neuronpedia(session, name, run)
+    slug = saes.slug_on_neuronpedia(session, name, pin)
     if slug is None:
         known = [one for one in saes.names_on_neuronpedia(session) if neuronpedia(one)]
         listed = ", ".join(known) or "none; no SAE's metadata name a page there"
         raise NotFound(f"No SAE of this store is {name} on Neuronpedia. Those that are there: {listed}.")
-    return RedirectResponse(f"/saes/{slug}/latents/{index}" + (f"?{pin_of(run)}" if run else ""), 303)
+    return RedirectResponse(at(latent_at(slug, index), pin.query), 303)

@@ -12,7 +12,7 @@ from app.categories import queries as categories
 from app.categories.queries import COLOURS, CategoryInfo, Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
 from app.runs import queries as runs
-from app.shared.links import link, pin_of
+from app.shared.links import Pin, link
 from app.shared.page import Page
 
 NEW = ""
@@ -66,14 +66,14 @@ class CategoriesPage(Page):
     """Characters."""
 
 
-def categories_page(session: Session, run: int | None, refused: Mapping[str, Refused] | None = None) -> CategoriesPage:
+def categories_page(session: Session, pinned: Pin, refused: Mapping[str, Refused] | None = None) -> CategoriesPage:
     """The page.
 
     Args:
-        run: whose latents are counted; without it the newest's.
+        pinned: whose latents are counted.
         refused: by key (NEW: of a new one), forms that were not saved.
     """
-    shown, forms, pin = runs.find_run(session, run), refused or {}, pin_of(run)
+    shown, forms, pin = runs.find_run(session, pinned), refused or {}, pinned.query
     used = categories.uses(session, shown)
     found = sorted(categories.list_categories(session), key=lambda one: one.archived)
     lines = [_category_line(one, used.get(one.key, Use()), shown is not None, pin, forms.get(one.key)) for one in found]

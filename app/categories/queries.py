@@ -85,7 +85,7 @@ class Use:
 
 def uses(session: Session, run: RunInfo | None) -> dict[str, Use]:
     """By key of the category; one that nothing has is left out."""
-    here = and_(Analysis.sae_id == Sae.id, Analysis.run_id == (run.id if run else None))
+    here = and_(Analysis.sae_id == Sae.id, Analysis.id.in_(run.analyses if run else ()))
     statement = (
         select(
             Annotation.category,

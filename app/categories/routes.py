@@ -11,10 +11,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.categories.page import NEW, Refused, anchor, categories_page
 from app.categories.write import CategoryDraft, StaleCategory, change, make, put_away
-from app.deps import RendererDep, RunId, SessionDep, ViewerDep, WritingDep
+from app.deps import PinDep, RendererDep, SessionDep, ViewerDep, WritingDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
 from app.http.viewer import remember
+from app.shared.links import UNPINNED
 from app.shared.people import author_name
 
 router = APIRouter()
@@ -58,7 +59,7 @@ class Writer:
         self.session.rollback()  # what is shown was read after the save was refused, not before
         viewer = self.render.viewer
         known = viewer if viewer.fixed or not author else replace(viewer, name=author)
-        page = categories_page(self.session, None, {key: refused})
+        page = categories_page(self.session, UNPINNED, {key: refused})
         return replace(self.render, viewer=known)(page, status)
 
 
@@ -66,9 +67,9 @@ WriterDep = Annotated[Writer, Depends()]
 
 
 @router.get(PAGE, dependencies=[Fresh])
-def categories(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLResponse:
+def categories(session: SessionDep, render: RendererDep, pin: PinDep) -> HTMLResponse:
     """All of them."""
-    return render(categories_page(session, run))
+    return render(categories_page(session, pin))
 
 
 @router.post(PAGE)

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.categories.queries import COLOURS, CategoryInfo
-from app.classes.groups import REST, title_of
+from app.classes.groups import GROUPS, title_of
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter, NotFound
 from app.shared.people import plain_text
@@ -26,7 +26,7 @@ MAX_DESCRIPTION = 500
 MAX_OWN = 200
 """More would fit into no list that people choose from."""
 _KEY = 48  # of the column's 60 characters; the rest is for a number
-RESERVED = {*CLASSES, *REST, *NO_CLASS, ANY, NONE, "true", "false"}
+RESERVED = {*CLASSES, *GROUPS, *NO_CLASS, ANY, NONE, "true", "false"}
 """The machine's names and the words of filters."""
 
 

@@ -10,14 +10,20 @@ from app.classes.score import ClassView, Fill, UnknownClass
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.methods.queries import list_terms
-from app.shared.figures import CARD, EDGE, STEPS
+from app.shared.figures import CARD, EDGE, SOFT, STEPS
 from app.vocabulary import ANY, OUTCOMES
-from store.vocabulary import MIXTURE, NO_CLASS, UNEXPLAINED, UNMEASURED
+from store.vocabulary import MIXTURE, NO_CLASS, PARTLY, REST, UNEXPLAINED, UNMEASURED
 
 SEVERAL = "several"
-REST = (SEVERAL, UNEXPLAINED, UNMEASURED)
-_FILLS = {SEVERAL: Fill(STEPS[0]), UNEXPLAINED: Fill(CARD), UNMEASURED: Fill(EDGE, ".")}
-_TITLES = {SEVERAL: SEVERAL, UNEXPLAINED: "unexplained", UNMEASURED: OUTCOMES[UNMEASURED], MIXTURE: "mixture"}
+GROUPS = (SEVERAL, *REST, UNMEASURED)
+_FILLS = {SEVERAL: Fill(STEPS[0]), PARTLY: Fill(SOFT), UNEXPLAINED: Fill(CARD), UNMEASURED: Fill(EDGE, ".")}
+_TITLES = {
+    SEVERAL: SEVERAL,
+    PARTLY: "partly followed",
+    UNEXPLAINED: "unexplained",
+    UNMEASURED: OUTCOMES[UNMEASURED],
+    MIXTURE: "mixture",
+}
 
 
 def view_of(name: str) -> ClassView:
@@ -39,19 +45,19 @@ def filters_of(group: str) -> dict[str, str]:
     """The filters of the list of latents that show exactly this group."""
     if group == SEVERAL:
         return {"alone": "false"}
-    return {"class": group} if group in REST else {"class": group, "alone": "true"}
+    return {"class": group} if group in GROUPS else {"class": group, "alone": "true"}
 
 
 def place_of(name: str) -> tuple[int, str]:
     """Sorts classes in their own order, then those that are not known here, then the other groups and scores."""
     if name in CLASSES:
         return CLASSES[name].order, name
-    return UnknownClass(name).order + ([*REST, MIXTURE].index(name) + 1 if name in _TITLES else 0), name
+    return UnknownClass(name).order + ([*GROUPS, MIXTURE].index(name) + 1 if name in _TITLES else 0), name
 
 
 def ordered(found: Iterable[str]) -> list[str]:
     """All classes that are known here and all other groups, with those found that are not known in their place."""
-    return sorted({*CLASSES, *REST, *found}, key=place_of)
+    return sorted({*CLASSES, *GROUPS, *found}, key=place_of)
 
 
 def classes_in(session: Session) -> dict[str, str]:
@@ -66,7 +72,7 @@ def check_class(session: Session, name: str) -> None:
     Raises:
         BadFilter: neither this server nor the store knows it.
     """
-    known = [*classes_in(session), UNEXPLAINED, ANY, UNMEASURED]
+    known = [*classes_in(session), *REST, ANY, UNMEASURED]
     if name not in known:
         raise BadFilter(f"unknown class '{name[:60]}'; choose one of {', '.join(known)}")
 
@@ -77,5 +83,5 @@ def class_choices(session: Session) -> list[tuple[str, str]]:
         ("", "any or none"),
         (ANY, "any class"),
         *classes_in(session).items(),
-        *((name, title_of(name)) for name in (UNEXPLAINED, UNMEASURED)),
+        *((name, title_of(name)) for name in (*REST, UNMEASURED)),
     ]

@@ -14,7 +14,7 @@ from app.shared.numbers import count, fixed, percent, rate, signed
 from app.shared.statements import listed
 from app.shared.stored import items, one
 from app.vocabulary import MIXTURES, OUTCOMES
-from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO, NO_CLASS, SUM, UNEXPLAINED, YES
+from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO_CLASS, PARTLY, REST, SUM, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def class_rows(scores: Mapping[str, ScoreInfo], tallies: Mapping[str, Tally], ev
 
 
 def _says_something(score: ScoreInfo) -> bool:
-    return score.name == UNEXPLAINED and score.label != NO
+    return (score.name in REST and score.holds) or (score.name == UNEXPLAINED and score.label == UNMEASURED)
 
 
 def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
@@ -113,8 +113,8 @@ def _controls(score: ScoreInfo, tally: Tally | None) -> str:
         return ""
     held, total = tally.controls_held, tally.controls_total
     some = f"{count(held) if held else 'None'} of {count(total)} sparse control{'s' if total != 1 else ''}"
-    if score.name == UNEXPLAINED:
-        return f"{some} {'are' if held > 1 else 'is'} unexplained too."
+    if score.name in REST:
+        return f"{some} {'are' if held > 1 else 'is'} {title_of(score.name)} too."
     return f"{some} {'pass' if held > 1 else 'passes'}"
 
 
@@ -124,8 +124,10 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     if held:
         said = [f"{'probably ' if one.label == LIKELY else ''}{view_of(one.name).phrase(one)}" for one in held]
         return f"It {listed(said)}."
-    if UNEXPLAINED in scores and scores[UNEXPLAINED].label == YES:
+    if UNEXPLAINED in scores and scores[UNEXPLAINED].holds:
         return "No class that was looked for explains it."
+    if PARTLY in scores and scores[PARTLY].holds:
+        return scores[PARTLY].words
     return ""
 
 

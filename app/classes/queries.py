@@ -19,7 +19,7 @@ from app.shared.memory import remembered
 from app.shared.record import Key
 from app.vocabulary import ANY
 from store.tables import DENSE, Analysis, Latent, Run, Score
-from store.vocabulary import CONTROL, HOLDS, MIXTURE, NO_CLASS, UNEXPLAINED, UNMEASURED
+from store.vocabulary import CONTROL, HOLDS, MIXTURE, NO_CLASS, REST, UNMEASURED
 
 _BARE = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement)
 _NUMBERS = _BARE.add_columns(Score.score, Score.cut, Score.chance, Score.control, Score.p, Score.q).where(
@@ -51,7 +51,7 @@ def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInf
 
 def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
     """Keys of the latents that have the class; "any": one at all; "unmeasured": of those that are NOT it, which have
-    a class or are unexplained."""
+    a class or are what is left without one."""
     if name == UNMEASURED:
         return _with(Score.name != MIXTURE, analyses)
     return _with(Score.name.not_in(NO_CLASS) if name == ANY else Score.name == name, analyses)
@@ -139,13 +139,15 @@ def unmeasured(session: Session, analysis_id: int) -> list[tuple[str, str]]:
 
 def measured(session: Session, run: RunInfo) -> bool:
     """Whether the run measured classes: older ones, and those with --no-classes, did not."""
-    statement = select(Score.index).join(Analysis, Analysis.id == Score.analysis_id).where(Analysis.run_id == run.id)
+    statement = (
+        select(Score.index).join(Analysis, Analysis.id == Score.analysis_id).where(Analysis.id.in_(run.analyses))
+    )
     return session.execute(statement.limit(1)).first() is not None
 
 
 def profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By analysis: dense latents by group, each counted once (see app.classes.groups)."""
-    return remembered(session, ("profile", run.id), lambda: _profile(session, run))
+    return remembered(session, ("profile", run.analyses), lambda: _profile(session, run))
 
 
 def _profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
@@ -158,7 +160,7 @@ def _profile(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
 
 def groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
     """The group of each dense latent; of an SAE the densest first."""
-    return remembered(session, ("groups", run.id), lambda: _groups_of(session, run))
+    return remembered(session, ("groups", run.analyses), lambda: _groups_of(session, run))
 
 
 def _groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
@@ -167,7 +169,7 @@ def _groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
         select(Latent.analysis_id, Latent.index, group_of(held))
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .outerjoin(held, and_(held.c.analysis_id == Latent.analysis_id, held.c.index == Latent.index))
-        .where(Analysis.run_id == run.id, DENSE)
+        .where(Analysis.id.in_(run.analyses), DENSE)
         .order_by(Latent.analysis_id, Latent.density.desc(), Latent.index)
     )
     return {(analysis_id, index): group for analysis_id, index, group in session.execute(statement)}
@@ -175,7 +177,7 @@ def _groups_of(session: Session, run: RunInfo) -> dict[Key, str]:
 
 def class_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
     """By analysis: dense latents that have each class. A latent with two is in both."""
-    return remembered(session, ("class_counts", run.id), lambda: _class_counts(session, run))
+    return remembered(session, ("class_counts", run.analyses), lambda: _class_counts(session, run))
 
 
 def _class_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
@@ -183,7 +185,7 @@ def _class_counts(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
         select(Score.analysis_id, Score.name, func.count())
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
-        .where(Analysis.run_id == run.id, DENSE, Score.label.in_(HOLDS))
+        .where(Analysis.id.in_(run.analyses), DENSE, Score.label.in_(HOLDS))
         .group_by(Score.analysis_id, Score.name)
     )
     found: dict[int, dict[str, int]] = {}
@@ -203,11 +205,11 @@ def cuts_of(session: Session, run: RunInfo) -> dict[str, float]:
 def explained(sae: SaeInfo, groups: dict[str, int]) -> float | None:
     """Share of an SAE's dense latents with at least one class; None where none was measured."""
     known = sae.n_dense - groups.get(UNMEASURED, 0)
-    return None if known <= 0 else (known - groups.get(UNEXPLAINED, 0)) / known
+    return None if known <= 0 else (known - sum(groups.get(name, 0) for name in REST)) / known
 
 
 def held_of(run: RunInfo) -> Any:
-    """A row a latent that has something: how many classes, the name of one, and whether it is unexplained."""
+    """A row a latent that has something: how many classes, the name of one, and what is said where there is none."""
     is_class = Score.name.not_in(NO_CLASS)
     return (
         select(
@@ -215,15 +217,15 @@ def held_of(run: RunInfo) -> Any:
             Score.index,
             func.sum(case((is_class, 1), else_=0)).label("classes"),
             func.max(case((is_class, Score.name))).label("one"),
-            func.max(case((Score.name == UNEXPLAINED, 1), else_=0)).label("unexplained"),
+            func.max(case((Score.name.in_(REST), Score.name))).label("rest"),
         )
         .join(Analysis, Analysis.id == Score.analysis_id)
-        .where(Analysis.run_id == run.id, Score.label.in_(HOLDS))
+        .where(Analysis.id.in_(run.analyses), Score.label.in_(HOLDS))
         .group_by(Score.analysis_id, Score.index)
     )
 
 
 def group_of(held: Any) -> Any:
     """Where a latent is counted once, from its row of `held_of`, if it has one."""
-    has, alone, unexplained = held.c.classes, held.c.one, held.c.unexplained
-    return case((has > 1, SEVERAL), (has == 1, alone), (unexplained == 1, UNEXPLAINED), else_=UNMEASURED)
+    has, alone, rest = held.c.classes, held.c.one, held.c.rest
+    return case((has > 1, SEVERAL), (has == 1, alone), (rest.is_not(None), rest), else_=UNMEASURED)

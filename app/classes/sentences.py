@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from app.classes.groups import title_of, view_of
 from app.shared.statements import Sentence, filled, listed, said
-from store.vocabulary import AGGREGATE, MIXTURE, OWN_SIGNAL, SUM, UNEXPLAINED, Statement
-
-COMMON: dict[str, Sentence] = {
-    "absent": "Not measured.",
-    "no_tokens": "Not measured: no ordinary token is in the sample.",
-    "few_documents": (
-        "Not measured: {found} documents were read and {needed} are needed, since in few of them slow noise looks like"
-        " an effect."
-    ),
-    "constant": "Not measured: the signal does not vary.",
-}
-"""What any class may say."""
+from store.unmeasured import why_unmeasured
+from store.vocabulary import AGGREGATE, MIXTURE, OWN_SIGNAL, PARTLY, SUM, UNEXPLAINED, Statement
 
 
 def _unmeasured(sentence: str) -> Sentence:
@@ -33,10 +23,22 @@ OTHERS: dict[str, dict[str, Sentence]] = {
         "some": "At least one class holds.",
         "few": _unmeasured("Too few of the classes could be measured to say."),
         "none": _unmeasured("None of the {classes} classes holds."),
+        "little": _unmeasured(
+            "None of the {classes} classes holds, and all that was looked for predicts {share:.0%} of its variance, of"
+            " random directions {random:.0%}."
+        ),
+        "followed": "No class holds, but {share:.0%} of its variance is predicted.",
+    },
+    PARTLY: {
+        "some": "At least one class holds.",
+        "few": _unmeasured("Too few of the classes could be measured to say."),
+        "little": "All that was looked for predicts {share:.0%} of its variance: less than a fifth.",
+        "followed": _unmeasured(
+            "None of the {classes} classes holds, but all that was looked for predicts {share:.0%} of its variance, of"
+            " random directions {random:.0%}."
+        ),
     },
     MIXTURE: {
-        "alone": "Not measured: no sparse latent fires together with a dense one.",
-        "few_tokens": "Not measured: {tokens:,} tokens in a half of the documents are too few for {latents} latents.",
         OWN_SIGNAL: lambda held: filled(
             "A signal of its own: sparse latents rebuild only {r2:.0%} of its variance.",
             {"r2": max(held.get("r2") or 0.0, 0.0)},
@@ -50,8 +52,11 @@ OTHERS: dict[str, dict[str, Sentence]] = {
 
 def score_said(name: str, statement: Statement | None) -> str:
     """What a class, or another score, says, in words."""
+    why = None if statement is None else why_unmeasured(name, statement, said)
+    if why is not None:
+        return f"Not measured: {why}."
     own = OTHERS[name] if name in OTHERS else view_of(name).sentences
-    return said(statement, {**COMMON, **own})
+    return said(statement, {"absent": "Not measured.", **own})
 
 
 def rests_on_text(name: str) -> bool:

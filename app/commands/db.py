@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session
 
 from app.commands.examples import examples
 from app.commands.plain_errors import plain_errors
@@ -103,6 +104,26 @@ def info(db: Db = HERE) -> None:
         lines.append(("free pages", f"{pages.free:,} of {pages.number:,} of {pages.size:,} bytes"))
     for label, value in lines:
         typer.echo(f"{label:<14}{value}")
+
+
+@db_cli.command("digest", epilog=examples("db digest --db my.db"))
+def digest(db: Db = HERE) -> None:
+    """One hash for all that was measured of each suite: the same, in however many runs, processes and stores its SAEs
+    were analysed."""
+    from app.commands.serve import check_database
+    from app.runs.queries import list_suites
+    from store.digest import suite_digest
+
+    check_database(db)
+    engine = make_engine(db, read_only=True)
+    try:
+        with plain_errors(db), Session(engine) as session:
+            for suite in list_suites(session):
+                found = suite_digest(engine, suite.key)
+                saes = f"{suite.n_saes} SAE{'s' * (suite.n_saes != 1)}"
+                typer.echo(f"{found}  {suite.name}: {saes}, {suite.shown.words}")
+    finally:
+        engine.dispose()
 
 
 def _words() -> list[tuple[str, str]]:

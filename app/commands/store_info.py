@@ -102,7 +102,7 @@ def _newest(connection: Connection) -> Newest | None:
     statement = text(
         "SELECT run.id, model.name AS model, corpus.name AS corpus, run.tokens, run.finished FROM run"
         " JOIN model ON model.id = run.model_id JOIN corpus ON corpus.id = run.corpus_id"
-        " WHERE run.status = 'complete' ORDER BY run.id DESC LIMIT 1"
+        " WHERE run.status = 'complete' ORDER BY run.finished DESC, run.id DESC LIMIT 1"
     ).columns(finished=DateTime())
     row = connection.execute(statement).mappings().first()
     return None if row is None else Newest(**row)

@@ -126,4 +126,4 @@ class ComparePage(Page):
     most: int
     """Latents that can be compared at once."""
     runs: list[RunInfo]
-    """The runs they are of."""
+    """The runs or suites they are of."""

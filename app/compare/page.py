@@ -20,7 +20,7 @@ from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.colours import Stroke
-from app.shared.links import latent_name, pin_of
+from app.shared.links import Pin, latent_name
 from app.shared.numbers import MINUS, THIN, interval, percent
 from app.shared.tokens import Paint, Passage
 from app.verdicts.page import ruling
@@ -44,16 +44,16 @@ class Found:
         return self.it.key
 
 
-def compare_page(session: Session, asked: list[Reference], pin: str, run: int | None) -> ComparePage:
+def compare_page(session: Session, asked: list[Reference], pinned: Pin) -> ComparePage:
     """The page; without any latent, only the form.
 
     Args:
-        run: of those references that name none.
+        pinned: what holds for those references that name no run.
 
     Raises:
         NotFound: a reference leads nowhere.
     """
-    found = _once([_find(session, one, run) for one in asked])
+    pin, found = pinned.query, _once([_find(session, one, pinned) for one in asked])
     strokes, columns = strokes_of(found), []
     for place, one in enumerate(found):
         columns.append(_column(session, one, found, place, strokes[place], pin))
@@ -73,12 +73,12 @@ def compare_page(session: Session, asked: list[Reference], pin: str, run: int | 
         choices=choices(held),
         suggestions=_suggestions(session, found, held, pin) if len(found) < MOST else [],
         most=MOST,
-        runs=list({one.run.id: one.run for one in found}.values()),
+        runs=list({one.run.analyses: one.run for one in found}.values()),
     )
 
 
-def _find(session: Session, one: Reference, run: int | None) -> Found:
-    shown = runs.run_of_sae(session, one.slug, run if one.run is None else one.run)
+def _find(session: Session, one: Reference, pinned: Pin) -> Found:
+    shown = runs.run_of_sae(session, one.slug, pinned if one.run is None else Pin(one.run))
     sae = saes.find_sae(session, shown, one.slug)
     return Found(one, shown, sae, read_latent(session, sae, one.index))
 
@@ -97,7 +97,7 @@ def strokes_of(found: list[Found]) -> tuple[Stroke, ...]:
 
 
 def _column(session: Session, one: Found, found: list[Found], place: int, stroke: Stroke, pin: str) -> Compared:
-    letter, scores, own = "ABCD"[place], one.it.scores, pin_of(one.reference.run) or pin
+    letter, scores, own = "ABCD"[place], one.it.scores, Pin(one.reference.run).query or pin
     return Compared(
         letter=letter,
         name=f"{letter}, {latent_name(one.sae.layer, one.it.index)}",
@@ -141,7 +141,7 @@ def _difference(first: Compared, second: Compared) -> Difference:
 
 def _in_run(one: Compared) -> str:
     between = interval(one.latent.density_low, one.latent.density_high)
-    return f"{one.letter}, run {one.run.id}: {percent(one.latent.density)}" + (f" ({between})" if between else "")
+    return f"{one.letter}, run {one.sae.run}: {percent(one.latent.density)}" + (f" ({between})" if between else "")
 
 
 def _overlap(first: Compared, second: Compared) -> str:
@@ -204,7 +204,7 @@ def _near(one: Found, held: Held) -> list[tuple[str, tuple[int, int], Reference]
         made.append((words, (step.analysis_id, step.index), Reference(step.slug, step.index, here.run)))
     for run, own in held:
         for sae in own:
-            if sae.sha256 == one.sae.sha256 and run.id != one.run.id:
+            if sae.sha256 == one.sae.sha256 and sae.analysis_id != one.sae.analysis_id:
                 words = f"{name}/{latent.index} in run {run.id}"
                 made.append((words, (sae.analysis_id, latent.index), Reference(here.slug, latent.index, run.id)))
     return made

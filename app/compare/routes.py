@@ -9,10 +9,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from app.compare.page import compare_page
 from app.compare.references import MOST, address, chosen, reference_of
-from app.deps import RendererDep, RunId, SessionDep
+from app.deps import PinDep, RendererDep, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
-from app.shared.links import pin_of
 
 router = APIRouter(dependencies=[Fresh])
 Latent = Annotated[str, Query(max_length=240, description="SLUG:INDEX, or SLUG:INDEX@RUN.")]
@@ -24,13 +23,13 @@ Typed = Annotated[str, Query(max_length=20, description="Of a latent to add: its
 def compare(
     session: SessionDep,
     render: RendererDep,
+    pin: PinDep,
     a: Latent = "",
     b: Latent = "",
     c: Latent = "",
     d: Latent = "",
     sae: Sae = "",
     index: Typed = "",
-    run: RunId = None,
 ) -> Response:
     """Two to four latents; with `sae` and `index`, the way to the page with one more."""
     given = {"a": a, "b": b, "c": c, "d": d}
@@ -38,5 +37,5 @@ def compare(
     if sae or index:
         if len(asked) >= MOST:
             raise BadFilter(f"{MOST} latents are compared at most; take one out first.")
-        return RedirectResponse(address([*asked, chosen(sae, index)], pin_of(run)), 303)
-    return render(compare_page(session, asked, render.pin, run))
+        return RedirectResponse(address([*asked, chosen(sae, index)], render.pin), 303)
+    return render(compare_page(session, asked, pin))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.designs.queries import ComparisonInfo, list_comparisons
 from app.experiments import plots
 from app.experiments import queries as experiments
 from app.experiments.arms import (
@@ -40,8 +41,12 @@ class ExperimentsPage(Page):
     """One a row, newest first."""
     heads: list[str]
     """Names of the headline arms."""
+    comparisons: list[ComparisonInfo]
+    """Of designs, newest first."""
     command: str
     """What would make one."""
+    compare: str
+    """What would make a comparison."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,9 @@ def experiments_page(session: Session) -> ExperimentsPage:
         nav="experiments",
         lines=[_line_of(one, arms) for one in experiments.list_experiments(session)],
         heads=[title_of(name) for name in HEADLINE],
+        comparisons=list_comparisons(session),
         command=command("retrain", "SLUG"),
+        compare=command("compare-designs", "SLUG"),
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.experiments.sentences import settings_said, summary_said
-from app.http.errors import NotFound
+from app.http.errors import none_of
 from app.shared.densities import counts_above
 from app.shared.memory import remembered
 from app.shared.record import Evidence, Hidden, Moment, Number, Record, cleaned, columns, read
@@ -125,8 +125,7 @@ def find_experiment(session: Session, number: int) -> ExperimentDetail:
     more = Experiment.recipe, Experiment.settings, Experiment.versions
     row = session.execute(_joined(*more).where(Experiment.id == number)).mappings().first()
     if row is None:
-        known = ", ".join(map(str, session.scalars(select(Experiment.id).order_by(Experiment.id).limit(20))))
-        raise NotFound(f"There is no experiment {number}. This store has: {known or 'none yet'}.")
+        raise none_of(session, Experiment.id, "experiment", number)
     return ExperimentDetail(**row, arms=list_arms(session, number), stability=_list_stability(session, number))
 
 

@@ -17,7 +17,6 @@ from app.latents import listing
 from app.latents.columns import MEASURED, Order
 from app.latents.filters import LatentFilters
 from app.latents.listing import Opened
-from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.links import latent_at, link
 from app.shared.reasons import whys
@@ -25,13 +24,13 @@ from app.shared.record import Key, finite
 from app.verdicts import queries as verdicts
 from app.verdicts.queries import VerdictInfo
 from store.tables import Latent, Profile, Score
-from store.vocabulary import MEASURES, MIXTURE, UNEXPLAINED
+from store.vocabulary import MEASURES, MIXTURE, REST
 
 BATCH = 1_000
 """Latents that are in memory at once."""
 TEXT, WHOLE, NUMBER, FLAG, TOKENS, REASONS, TIME = "text", "whole", "number", "flag", "tokens", "reasons", "time"
 _QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95", "0.99")
-_NAMED = (*CLASSES, UNEXPLAINED, MIXTURE)
+_NAMED = (*CLASSES, *REST, MIXTURE)
 _LISTS = ("promoted", "suppressed")
 _SHOWN = 10
 """Tokens of a list."""
@@ -78,9 +77,7 @@ def _quantile(share: str) -> str:
 COLUMNS = [TableColumn(name, kind) for name, kind in _columns()]
 
 
-def latent_batches(
-    opened: Opened, run: RunInfo, saes: Sequence[SaeInfo], wanted: LatentFilters, by: Order
-) -> Iterator[list[Row]]:
+def latent_batches(opened: Opened, saes: Sequence[SaeInfo], wanted: LatentFilters, by: Order) -> Iterator[list[Row]]:
     """All latents of these SAEs that fit, in order; the first batch may be empty."""
     places = {one.analysis_id: one for one in saes}
     with opened() as session:
@@ -88,24 +85,24 @@ def latent_batches(
     begun = False
     for keys in listing.batches(opened, plan, by, BATCH):
         with opened() as session:
-            rows = _rows(session, run, places, keys)
+            rows = _rows(session, places, keys)
         yield rows
         begun = True
     if not begun:
         yield []
 
 
-def _rows(session: Session, run: RunInfo, saes: dict[int, SaeInfo], keys: list[Key]) -> list[Row]:
+def _rows(session: Session, saes: dict[int, SaeInfo], keys: list[Key]) -> list[Row]:
     read, scores, lists = _latents(session, keys), _scores(session, keys), _token_lists(session, keys)
     broken, ruled = effects.own_effects(session, keys), verdicts.verdicts_of(session, keys)
     said = annotations_of(session, keys)
-    places = {number: _place(sae, run) for number, sae in saes.items()}
+    places = {number: _place(sae) for number, sae in saes.items()}
     rows = []
     for key in keys:
         *own, quantiles, tokens, reasons = read[key]
         slug, address, after = places[key[0]]
         shares = quantiles or {}
-        row: Row = [slug, run.id, f"{address}{key[1]}{after}", saes[key[0]].layer, key[1]]
+        row: Row = [slug, saes[key[0]].run, f"{address}{key[1]}{after}", saes[key[0]].layer, key[1]]
         row += [finite(value) if type(value) is float else value for value in own]
         row += [finite(shares.get(share)) for share in _QUANTILES]
         row += scores.get(key, _NO_SCORES)
@@ -125,9 +122,9 @@ _NO_SCORES, _NO_EFFECTS = [None] * 2 * len(_NAMED), [None] * (len(_ENDS) * len(_
 _NO_RULE, _NO_PEOPLE = [None] * 2, [None] * 5
 
 
-def _place(sae: SaeInfo, run: RunInfo) -> tuple[str, str, str]:
+def _place(sae: SaeInfo) -> tuple[str, str, str]:
     """Slug, and what stands before and after a latent's index in its address."""
-    address, after = link(latent_at(sae.slug, 0), {"run": run.id}).split("0?", 1)
+    address, after = link(latent_at(sae.slug, 0), {"run": sae.run}).split("0?", 1)
     return clean(sae.slug), clean(address), f"?{after}"
 
 

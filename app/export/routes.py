@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from app.annotations.file import annotation_lines, written
-from app.deps import Download, RunId, SessionDep
+from app.deps import Download, PinDep, SessionDep
 from app.export.files import csv_file, json_lines, parquet_file
 from app.export.latent_table import COLUMNS, Row, latent_batches
 from app.http.cache import Fresh
@@ -42,17 +42,17 @@ def latents_file(
     session: SessionDep,
     kind: Literal["csv", "jsonl", "parquet"],
     asked: Annotated[RunList, Query()],
-    run: RunId = None,
+    pin: PinDep,
 ) -> StreamingResponse:
     """All latents that a browse page of the same query string would show, page after page."""
-    shown = runs.run_to_browse(session, asked.sae, run)
+    shown = runs.run_to_browse(session, asked.sae, pin)
     if shown is None:
         raise NotFound("Nothing is analysed yet, so there is nothing to take away.")
     if kind == "parquet" and not can_parquet():
         raise HTTPException(501, NO_PARQUET)
     held = asked.among(list_saes(session, shown))
     session.rollback()
-    batches = latent_batches(request.app.state.sessions, shown, held, asked, asked.by)
+    batches = latent_batches(request.app.state.sessions, held, asked, asked.by)
     first = next(batches)  # what can fail fails before the answer has begun
     about = provenance(shown)
     return _download(_file(kind, chain([first], batches), about), TYPES[kind], _name(shown, asked, kind), about)
@@ -78,8 +78,9 @@ def provenance(run: RunInfo) -> dict[str, str]:
     """What the numbers rest on. Parquet has it in its metadata, the other formats in the answer's headers."""
     return {
         "dense-latents-version": _software(),
-        "dense-latents-run": str(run.id),
+        "dense-latents-run": ",".join(map(str, run.runs)),
         "dense-latents-run-key": run.key,
+        "dense-latents-suite": run.suite,
         "dense-latents-corpus-sha256": run.corpus_sha256,
         "dense-latents-tokens": str(run.tokens),
         "dense-latents-dense-threshold": str(run.dense_threshold),
@@ -100,9 +101,10 @@ def _file(kind: str, batches: Iterable[list[Row]], about: dict[str, str]) -> Ite
 
 
 def _name(run: RunInfo, wanted: RunList, kind: str) -> str:
-    """E.g. latents-run2-tiny-l1-resid.csv."""
+    """E.g. latents-run2-tiny-l1-resid.csv; of several runs, latents-suite-1f2e3d.csv."""
     sae = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted.sae or "").strip("-.")[:80]
-    return f"latents-run{run.id}{f'-{sae}' if sae else ''}.{kind}"
+    of = f"run{run.id}" if len(run.runs) == 1 else f"suite-{run.suite[:6]}"
+    return f"latents-{of}{f'-{sae}' if sae else ''}.{kind}"
 
 
 def _download(parts: Iterator[bytes], kind: str, name: str, about: dict[str, str]) -> StreamingResponse:

@@ -45,7 +45,7 @@ class HomePage(RunPage):
     """Groups of `functions` with their names."""
 
 
-def home_page(session: Session, run: runs.RunInfo, pin: str) -> HomePage:
+def home_page(session: Session, run: RunInfo, pin: str) -> HomePage:
     """The page of a run."""
     found, points = saes.list_saes(session, run), saes.scatter_points(session, run)
     info = saes.density_curve(session, run)

@@ -12,8 +12,10 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -32,6 +34,12 @@ class NotFound(HTTPException):
 
     def __init__(self, detail: str) -> None:
         super().__init__(404, detail)
+
+
+def none_of(session: Session, ids: InstrumentedAttribute[int], what: str, number: int) -> NotFound:
+    """Of a number that a store does not have, with the first of those that it has."""
+    known = ", ".join(map(str, session.scalars(select(ids).order_by(ids).limit(20))))
+    return NotFound(f"There is no {what} {number}. This store has: {known or 'none yet'}.")
 
 
 class NothingAnalysed(Exception):  # noqa: N818 - a state of the store, no error

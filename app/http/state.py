@@ -20,6 +20,7 @@ from store.tables import (
     Analysis,
     Annotation,
     Category,
+    DesignComparison,
     Experiment,
     Intervention,
     Run,
@@ -103,7 +104,8 @@ def statements(part: Part) -> list[Select[Any]]:
         return [_notes().join(Sae, Sae.sha256 == Annotation.sae_sha256).where(*about)]
     judged = select(Verdict.verdict, func.count()).group_by(Verdict.verdict).order_by(Verdict.verdict)
     # of equal counts the grounds may be others
-    when = select(Analysis.id, Analysis.judged).order_by(Analysis.id)
+    when = select(Analysis.id, Analysis.judged).join(Run, Run.id == Analysis.run_id)
+    when = when.where(Run.status == "complete").order_by(Analysis.id)
     return {MEASURED: [_measured(), judged, when], TEAM: [_team()], NOTES: [_notes()]}[part]
 
 
@@ -115,10 +117,16 @@ def _notes() -> Any:
 
 def _measured() -> Select[Any]:
     values: list[Any] = [func.max(SearchText.id)]
-    for table in (Run, Intervention, Experiment):
+    for table in (Run, Intervention, Experiment, DesignComparison):
         # the sum as well: of two workers on PostgreSQL the one with the smaller id may commit last
-        values += [func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished)]
+        own = [func.count(table.id), func.max(table.id), func.sum(table.id), func.max(table.finished)]
+        values += own if table is not Run else [_complete(value) for value in own]
     return _together(values)
+
+
+def _complete(value: Any) -> Select[Any]:
+    """Of runs that are shown: one that is being written changes nothing until it is whole."""
+    return select(value).where(Run.status == "complete")
 
 
 def _team() -> Select[Any]:
@@ -127,4 +135,4 @@ def _team() -> Select[Any]:
 
 
 def _together(values: list[Any]) -> Select[Any]:
-    return select(*(select(value).scalar_subquery() for value in values))
+    return select(*((value if isinstance(value, Select) else select(value)).scalar_subquery() for value in values))

@@ -172,6 +172,8 @@ def _control(kind: str, band: ControlInfo, measure: Measure) -> ControlCell:
 def basis(intervention: InterventionInfo, effect: EffectInfo) -> str:
     """On what an effect was measured, and how much was taken out."""
     read = f"{count(intervention.tokens)} next tokens of {count(intervention.documents)} documents"
+    dtype = intervention.settings.get("model_dtype")
+    read += f", the model in {dtype}" if isinstance(dtype, str) else ""
     return f"{read}; what is taken out is {number(effect.norm, 2)} median norms of the layer long (root mean square)."
 
 

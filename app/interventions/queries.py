@@ -61,15 +61,15 @@ def _interventions(session: Session, analysis_id: int) -> dict[str, Intervention
 def list_interventions(session: Session, run: RunInfo) -> list[InterventionInfo]:
     """On all of the run's SAEs."""
     statement = select(*columns(InterventionInfo, Intervention)).join(Analysis, Analysis.id == Intervention.analysis_id)
-    statement = statement.where(Analysis.run_id == run.id).order_by(Intervention.analysis_id, Intervention.kind)
+    statement = statement.where(Analysis.id.in_(run.analyses)).order_by(Intervention.analysis_id, Intervention.kind)
     return read(session, InterventionInfo, statement)
 
 
 def done(session: Session, run: RunInfo, kind: str) -> set[int]:
     """Analyses of the run that had this kind of intervention."""
     statement = select(Intervention.analysis_id).join(Analysis, Analysis.id == Intervention.analysis_id)
-    statement = statement.where(Analysis.run_id == run.id, Intervention.kind == kind)
-    return remembered(session, ("done", run.id, kind), lambda: set(session.scalars(statement)))
+    statement = statement.where(Analysis.id.in_(run.analyses), Intervention.kind == kind)
+    return remembered(session, ("done", run.analyses, kind), lambda: set(session.scalars(statement)))
 
 
 class ControlInfo(Record):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.labels import queries as labels
 from app.labels.associations import LabelSection, association_row
-from app.runs import queries as runs
+from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.links import link
@@ -35,7 +35,7 @@ SHOWN = 8  # latents of a label
 NEAREST = 2  # where none goes with it: what came nearest
 
 
-def labels_page(session: Session, run: runs.RunInfo) -> LabelsPage:
+def labels_page(session: Session, run: RunInfo) -> LabelsPage:
     """The page of a run."""
     found, known = saes.list_saes(session, run), labels.list_labels(session, run)
     counts = labels.counts_by_sae(session, run) if known else {}
@@ -50,9 +50,9 @@ def labels_page(session: Session, run: runs.RunInfo) -> LabelsPage:
             _section(
                 one,
                 found,
-                counts.get(one.id, {}),
-                strongest.get(one.id, []),
-                context_said(one, held.get(one.id), whole),
+                counts.get(one.name, {}),
+                strongest.get(one.name, []),
+                context_said(one, held.get(one.name), whole),
             )
             for one in known
         ],

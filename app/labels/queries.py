@@ -118,7 +118,7 @@ class AssociationInfo(Record):
 
 
 def list_labels(session: Session, run: RunInfo) -> list[LabelInfo]:
-    """The run's labels in the order of its corpus' columns."""
+    """The labels in the order of the corpus' columns. All runs of a suite have the same, each in rows of its own."""
     statement = select(*columns(LabelInfo, Label)).where(Label.run_id == run.id)
     return read(session, LabelInfo, statement.order_by(Label.id))
 
@@ -142,21 +142,23 @@ def associations_of(session: Session, analysis_id: int, index: int) -> list[Asso
     return sorted(found, key=lambda one: (_RANKS.get(one.verdict, 3), -strength(one), one.label.id))
 
 
-def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[int, list[AssociationInfo]]:
-    """By label: the dense latents that go with it, then the others, each by the conditional effect."""
-    return remembered(session, ("strongest", run.id, limit), lambda: _strongest(session, run, limit))
+def strongest(session: Session, run: RunInfo, limit: int = 12) -> dict[str, list[AssociationInfo]]:
+    """By the label's name: the dense latents that go with it, then the others, each by the conditional effect."""
+    return remembered(session, ("strongest", run.analyses, limit), lambda: _strongest(session, run, limit))
 
 
-def _strongest(session: Session, run: RunInfo, limit: int) -> dict[int, list[AssociationInfo]]:
+def _strongest(session: Session, run: RunInfo, limit: int) -> dict[str, list[AssociationInfo]]:
     size = func.abs(Association.conditional - case((Label.measure == "auc", 0.5), else_=0.0))
     first = case((Association.verdict == YES, 0), else_=1)
-    order = (first, size.is_(None), size.desc(), Association.analysis_id, Association.index)
-    place = func.row_number().over(partition_by=Association.label_id, order_by=order).label("place")
+    order = (first, size.is_(None), size.desc(), Sae.layer, Sae.slug, Association.index)
+    place = func.row_number().over(partition_by=Label.name, order_by=order).label("place")
     ranked = (
         select(Association.analysis_id, Association.index, Association.label_id, place)
         .join(Label, Label.id == Association.label_id)
+        .join(Analysis, Analysis.id == Association.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
-        .where(Label.run_id == run.id, DENSE, Association.verdict != UNMEASURED)
+        .where(Association.analysis_id.in_(run.analyses), DENSE, Association.verdict != UNMEASURED)
         .subquery()
     )
     keys = (
@@ -165,27 +167,29 @@ def _strongest(session: Session, run: RunInfo, limit: int) -> dict[int, list[Ass
         Association.label_id == ranked.c.label_id,
     )
     statement = _joined().join(ranked, and_(*keys)).where(ranked.c.place <= limit).order_by(ranked.c.place)
-    found: dict[int, list[AssociationInfo]] = {}
+    found: dict[str, list[AssociationInfo]] = {}
     for row in session.execute(statement):
-        found.setdefault(row[1].id, []).append(_info(*row))
+        found.setdefault(row[1].name, []).append(_info(*row))
     return found
 
 
-def counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
-    """By label and SAE slug: dense latents that go with the label."""
-    return remembered(session, ("label_counts", run.id), lambda: _counts_by_sae(session, run))
+def counts_by_sae(session: Session, run: RunInfo) -> dict[str, dict[str, int]]:
+    """By the label's name and SAE slug: dense latents that go with the label."""
+    return remembered(session, ("label_counts", run.analyses), lambda: _counts_by_sae(session, run))
 
 
-def _counts_by_sae(session: Session, run: RunInfo) -> dict[int, dict[str, int]]:
+def _counts_by_sae(session: Session, run: RunInfo) -> dict[str, dict[str, int]]:
     statement = (
-        select(Association.label_id, Sae.slug, func.count())
+        select(Label.name, Sae.slug, func.count())
+        .select_from(Association)
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
         .join(Analysis, Analysis.id == Association.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, DENSE, Association.verdict == YES)
-        .group_by(Association.label_id, Sae.slug)
+        .join(Label, Label.id == Association.label_id)
+        .where(Analysis.id.in_(run.analyses), DENSE, Association.verdict == YES)
+        .group_by(Label.name, Sae.slug)
     )
-    found: dict[int, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = {}
     for label, slug, count in session.execute(statement):
         found.setdefault(label, {})[slug] = count
     return found
@@ -201,12 +205,12 @@ class Tested(NamedTuple):
     of_controls: int
 
 
-def tested(session: Session, run: RunInfo) -> dict[int, Tested]:
-    """By label, over all SAEs."""
-    return remembered(session, ("labels_tested", run.id), lambda: _tested(session, run))
+def tested(session: Session, run: RunInfo) -> dict[str, Tested]:
+    """By the label's name, over all SAEs."""
+    return remembered(session, ("labels_tested", run.analyses), lambda: _tested(session, run))
 
 
-def _tested(session: Session, run: RunInfo) -> dict[int, Tested]:
+def _tested(session: Session, run: RunInfo) -> dict[str, Tested]:
     control = and_(Latent.detail == CONTROL, Latent.is_dense.is_(False))
     counts = [
         func.sum(case((and_(group, *more), 1), else_=0))
@@ -214,11 +218,12 @@ def _tested(session: Session, run: RunInfo) -> dict[int, Tested]:
         for more in ((Association.verdict == YES,), ())
     ]
     statement = (
-        select(Association.label_id, *counts)
+        select(Label.name, *counts)
+        .select_from(Association)
         .join(Latent, and_(Latent.analysis_id == Association.analysis_id, Latent.index == Association.index))
         .join(Label, Label.id == Association.label_id)
-        .where(Label.run_id == run.id, Association.verdict != UNMEASURED)
-        .group_by(Association.label_id)
+        .where(Association.analysis_id.in_(run.analyses), Association.verdict != UNMEASURED)
+        .group_by(Label.name)
     )
     return {label: Tested(*map(int, found)) for label, *found in session.execute(statement)}
 

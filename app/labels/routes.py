@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from app.deps import RendererDep, RunDep, RunId, SessionDep
+from app.deps import PinDep, RendererDep, RunDep, SessionDep
 from app.http.cache import FreshMeasured
 from app.labels import queries as labels
 from app.labels.page import labels_page
@@ -45,9 +45,9 @@ class LabelWithCounts(LabelInfo):
 
 
 @api.get("/labels")
-def list_labels(session: SessionDep, run: RunId = None) -> list[LabelWithCounts]:
+def list_labels(session: SessionDep, pin: PinDep) -> list[LabelWithCounts]:
     """The corpus' labels of a run, and how many dense latents go with each."""
-    shown = runs.find_run(session, run)
+    shown = runs.find_run(session, pin)
     counts = labels.counts_by_sae(session, shown) if shown else {}
     found = labels.list_labels(session, shown) if shown else []
     held = labels.tested(session, shown) if shown else {}
@@ -55,8 +55,8 @@ def list_labels(session: SessionDep, run: RunId = None) -> list[LabelWithCounts]
     return [
         LabelWithCounts(
             **dict(label),
-            dense_latents=counts.get(label.id, {}),
-            tested=TestedInfo(**held[label.id]._asdict()) if label.id in held else None,
+            dense_latents=counts.get(label.name, {}),
+            tested=TestedInfo(**held[label.name]._asdict()) if label.name in held else None,
             corpus_documents=whole,
         )
         for label in found

@@ -21,11 +21,11 @@ from app.latents import profiles
 from app.latents import queries as latents
 from app.latents.columns import MEASURED
 from app.latents.filters import SaeList
-from app.latents.profiles import Histogram, Series, TokenItem
+from app.latents.profiles import Company, Histogram, LogitWeights, Series, TokenItem
 from app.latents.queries import ChainInfo, Excerpt, LatentInfo
 from app.latents.record import read_latent
-from app.runs.queries import RunInfo
 from app.shared.fit import FitInfo
+from app.shared.followed import Follows
 from app.shared.links import latent_at
 from app.shared.reasons import Reasons
 from app.shared.record import Key
@@ -86,6 +86,9 @@ class LatentDetailOut(LatentOut):
     histogram: Histogram | None
     top_tokens_mass: list[TokenItem]
     positions: dict[str, Series]
+    logits: LogitWeights | None = Field(description="Logit weights over the vocabulary; null: no detail was kept")
+    follows: Follows | None = Field(description="What its variance is predicted by; null: not divided")
+    company: Company | None = Field(description="Latents that fire with it, and apart from it; null: not compared")
     examples: list[Excerpt]
     chains: list[ChainInfo]
     labels: list[AssociationInfo]
@@ -108,6 +111,9 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
         "histogram": found.histogram,
         "top_tokens_mass": found.top_tokens_mass,
         "positions": found.positions,
+        "logits": found.logits,
+        "follows": found.follows,
+        "company": found.company,
         "examples": record.examples(),
         **_effects(record.effect, ruled),
         "grounds": ruled.grounds if ruled else [],
@@ -118,21 +124,21 @@ def get_latent(session: SessionDep, analysed: SaeDep, index: Index) -> LatentDet
         **_said(record.said),
     }
     tokens: dict[str, Any] = {name: getattr(found, name) for name in LISTS}
-    return LatentDetailOut(**_fields(record.latent, analysed.run), **tokens, **more)
+    return LatentDetailOut(**_fields(record.latent, analysed.sae.run), **tokens, **more)
 
 
 @router.get("/saes/{slug:path}/latents")
 def list_latents(session: SessionDep, analysed: SaeDep, asked: Annotated[SaeList, Query()]) -> LatentPageOut:
     """Latents of one SAE by filters and sort, a page at a time."""
     found = latents.list_latents(session, [analysed.sae], asked, asked.by, asked.after, asked.limit)
-    items = [LatentOut(**_fields(item, analysed.run), **more) for item, more in _with_more(session, found.keys)]
+    items = [LatentOut(**_fields(item, analysed.sae.run), **more) for item, more in _with_more(session, found.keys)]
     after = found.next.encode() if found.next else None
     return LatentPageOut(items=items, next=after, total=found.total.number, total_is_more=found.total.more)
 
 
-def _fields(latent: LatentInfo, run: RunInfo) -> dict[str, Any]:
+def _fields(latent: LatentInfo, run: int) -> dict[str, Any]:
     own = {name: getattr(latent, name) for name in _OWN}
-    return {**own, "sae": latent.slug, "run": run.id, "url": latent_at(latent.slug, latent.index)}
+    return {**own, "sae": latent.slug, "run": run, "url": latent_at(latent.slug, latent.index)}
 
 
 def _said(found: AnnotationInfo | None) -> dict[str, Any]:

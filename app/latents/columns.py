@@ -17,7 +17,7 @@ from app.annotations.queries import AnnotationInfo
 from app.interventions.page import NAMES
 from app.interventions.queries import EffectInfo, own_value
 from app.shared import reasons
-from app.shared.numbers import fixed, interval, nats_span, number, percent, span
+from app.shared.numbers import fixed, interval, nats_span, number, percent, share, span
 from app.verdicts.queries import VerdictInfo
 from store.tables import Latent
 
@@ -80,6 +80,8 @@ class Column:
     """What it is read against in facts and comparisons."""
     measure: str = ""
     """Of an ablation's values: which."""
+    without: str = ""
+    """Why a latent has none, where its row does not say."""
     sorts: bool = True
     ascends: bool = False
     """The smallest comes first where nobody says otherwise."""
@@ -112,7 +114,7 @@ class Column:
     def _cell(self, shown: Shown, small: Callable[[Shown], str], why: str) -> Cell:
         value = self.value(shown)
         if value is None:
-            return Cell("", "", reasons.why(shown.latent.reasons, self.name) or why)
+            return Cell("", "", reasons.why(shown.latent.reasons, self.name) or self.without or why)
         return Cell(self.form(value), small(shown), "")
 
 
@@ -136,6 +138,14 @@ def _median(shown: Shown) -> str:
 
 def _cosines(shown: Shown) -> str:
     return f"enc {fixed(shown.latent.cos_enc)} · dec {fixed(shown.latent.cos_dec)}"
+
+
+_NO_DETAIL = "measured of latents with detail, where classes are"
+
+
+def _shares(shown: Shown) -> str:
+    word, past = shown.latent.word_share, shown.latent.past_share
+    return f"word {share(word)} · past {share(past)}" if word is not None and past is not None else ""
 
 
 def _interval(shown: Shown) -> str:
@@ -200,6 +210,9 @@ COLUMNS = (
     Column(
         "mass_share", "mass", percent, _ALL, title="share of firing mass", beside=lambda _shown: "of all latents' sum"
     ),
+    Column("followed", "follows", share, _ALL, title="followed in all", beside=_shares, without=_NO_DETAIL),
+    Column("word_share", "word", share, Where.COMPARED, title="share that is the word", without=_NO_DETAIL),
+    Column("past_share", "past", share, Where.COMPARED, title="share that is its own past", without=_NO_DETAIL),
     Column(
         "cos_bias",
         "cosine with bias",

@@ -15,6 +15,7 @@ from app.saes.queries import SaeInfo
 from app.shared.numbers import NONE, THIN, count, fixed, interval, nats, number, percent, signed, span
 from app.shared.reasons import why
 from app.shared.tokens import Paint, Passage
+from store.vocabulary import level_of
 
 
 @dataclass(frozen=True)
@@ -182,16 +183,8 @@ def _list(
     return TokenList(title, term, side, rows, missing or "It never fired on this text.")
 
 
-KIND_TITLES = {
-    "top": "Strongest",
-    "level4": "Level 4 of 4",
-    "level3": "Level 3 of 4",
-    "level2": "Level 2 of 4",
-    "level1": "Level 1 of 4",
-    "random": "Random, on",
-    "off": "Random, off",
-}
-KIND_NOTES = {
+_KIND_TITLES = {"top": "Strongest", "random": "Random, on", "off": "Random, off"}
+_KIND_NOTES = {
     "top": "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule.",
     "level4": "The highest quarter of the firing activations.",
     "level3": "Above the median of the firing activations.",
@@ -216,7 +209,20 @@ class Group:
 def group_of(kind: str, excerpts: list[Excerpt] | None, paint: Paint) -> Group:
     """Examples of one kind in their colours; None where they come when asked for."""
     shown = None if excerpts is None else [passage_of(excerpt, paint) for excerpt in excerpts if excerpt.kind == kind]
-    return Group(kind, KIND_TITLES[kind], KIND_NOTES[kind], shown)
+    return Group(kind, kind_title(kind), _note(kind), shown)
+
+
+def kind_title(kind: str) -> str:
+    """Of a kind of example."""
+    level, count = level_of(kind)
+    if not level:
+        return _KIND_TITLES[kind]
+    return f"Level {level} of {count}" if kind.startswith("level") else f"Interval {level} of {count}"
+
+
+def _note(kind: str) -> str:
+    level, count = level_of(kind)
+    return _KIND_NOTES.get(kind) or f"Interval {level} of {count} equal ones, from 0 to the largest activation."
 
 
 def passage_of(excerpt: Excerpt, paint: Paint) -> Passage:

@@ -15,10 +15,10 @@ from app.saes.queries import SaeInfo
 from app.shared import cursor as cursors
 from app.shared.cursor import MAX_ID, Cursor
 from app.vocabulary import ANY, NONE
-from store.vocabulary import DETAILS, UNEXPLAINED, UNMEASURED, VERDICTS
+from store.vocabulary import DETAILS, REST, UNMEASURED, VERDICTS
 
 DETAILS_ASKED = (*DETAILS, ANY, NONE)
-CLASS_CHOICES = (*CLASSES, UNEXPLAINED, ANY, UNMEASURED)
+CLASS_CHOICES = (*CLASSES, *REST, ANY, UNMEASURED)
 RULED = (*VERDICTS, NONE)
 SAID = (*VERDICTS, ANY, NONE)
 ORDERS = ("asc", "desc")
@@ -102,6 +102,10 @@ class LatentFilters(BaseModel):
     max_density: Share = Field(default=None, description="A number from 0 to 1.")
     min_antipodality: Cosine = Field(default=None, description="A number from -1 to 1.")
     max_antipodality: Cosine = Field(default=None, description="A number from -1 to 1.")
+    min_word_share: Share = Field(default=None, description="0 to 1: at least so much of it is the word.")
+    min_past_share: Share = Field(default=None, description="0 to 1: at least so much of it is its own past.")
+    min_followed: Share = Field(default=None, description="0 to 1: at least so much of it follows anything.")
+    max_followed: Share = Field(default=None, description="0 to 1: at most so much of it follows anything.")
     pair: Flag = Field(default=None, description="true: in an antipodal pair; false: in none; any.")
     duplicate: Flag = Field(default=None, description="true: a near-duplicate of another latent; false: of none; any.")
     borderline: Flag = Field(default=None, description="true, false, or any.")

@@ -129,6 +129,9 @@ def _bounds(wanted: LatentFilters) -> list[Bound]:
     bounds = (
         Bound("density", wanted.min_density, wanted.max_density),
         Bound("antipodality", wanted.min_antipodality, wanted.max_antipodality),
+        Bound("word_share", wanted.min_word_share, None),
+        Bound("past_share", wanted.min_past_share, None),
+        Bound("followed", wanted.min_followed, wanted.max_followed),
     )
     return [bound for bound in bounds if bound.low is not None or bound.high is not None]
 
@@ -260,10 +263,14 @@ def _is_gathered(session: Session, plan: Plan, by: Order) -> bool:
 def _gather(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int | None) -> list[Place]:
     """All that pass, sorted."""
     value = case(plan.layers, value=Latent.analysis_id) if by.sort == "layer" else SORTS[by.sort].sort
+    # alike ones by layer: which analysis was stored first is chance where processes wrote them
+    ranks = {own: place for place, own in enumerate(plan.layers)}
+    owner = Latent.analysis_id if list(ranks) == sorted(ranks) else case(ranks, value=Latent.analysis_id)
     statement = _passing(plan, value, *KEY)
-    statement = statement.order_by(value.is_(None), *(_toward(column, by) for column in (value, *KEY)))
+    statement = statement.order_by(value.is_(None), *(_toward(column, by) for column in (value, owner, Latent.index)))
     if after is not None:
-        statement = statement.where(_beyond(value, by, after))
+        place = after.analysis_id if owner is Latent.analysis_id else ranks.get(after.analysis_id, -1)
+        statement = statement.where(_beyond(value, owner, by, after, place))
     return [Place(*row) for row in session.execute(statement.limit(limit))]
 
 
@@ -271,8 +278,8 @@ def _toward(column: Any, by: Order) -> Any:
     return column.desc() if by.descending else column.asc()
 
 
-def _beyond(value: Any, by: Order, after: Cursor) -> ColumnElement[bool]:
-    later = _further(KEY, by, (after.analysis_id, after.index))
+def _beyond(value: Any, owner: Any, by: Order, after: Cursor, place: int) -> ColumnElement[bool]:
+    later = _further((owner, Latent.index), by, (place, after.index))
     if after.value is None:
         return and_(value.is_(None), later)
     further = value < after.value if by.descending else value > after.value

@@ -13,13 +13,16 @@ from app.interventions.queries import dots_of
 from app.interventions.steering import wanted
 from app.labels.associations import AssociationRow, association_row, label_words
 from app.latents import parts, plots
+from app.latents.company import CompanyCard, company_card
 from app.latents.facts import Group, group_of, latent_facts, paint_of, summary_of, token_lists, why_unmeasured
+from app.latents.logits import LogitCard, logit_card
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.profiles import POSITIONS
 from app.latents.queries import ChainInfo, LatentInfo
 from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
+from app.shared.follows_card import FollowsCard, follows_card
 from app.shared.links import latent_at
 from app.shared.reasons import why
 from app.shared.record import Key
@@ -46,6 +49,8 @@ class LatentSections(Sections):
     """The user's labels, those it goes with first."""
     twins: list[LatentInfo] | None = None
     """Near-duplicates."""
+    company: CompanyCard | None = None
+    """What fires with it."""
     groups: list[Group] | None = None
     """Examples by kind."""
 
@@ -55,6 +60,10 @@ class LatentPageView(SignalPage[LatentRecord, LatentSections]):
     """One latent."""
 
     template = "latents/latent.html"
+    follows: FollowsCard | None
+    """What its variance follows; None where it was not divided."""
+    logits: LogitCard | None
+    """Logit weights over the vocabulary."""
     support: int | None
     """Occurrences a token type needs to be ranked by mean."""
     function_words: str
@@ -99,6 +108,8 @@ def latent_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = Fals
         has_strip=profiles.has_strip,
         sections=sections,
         annotation=sections.annotation,
+        follows=follows_card(profiles.follows, record.sae.followed) if profiles.follows else None,
+        logits=logit_card(profiles.logits) if profiles.logits else None,
         support=profiles.support,
         function_words=" ".join(text for text in (sentence, label) if text),
         unmeasured="" if scores else why_unmeasured(latent, bool(_tallies(record))),
@@ -164,6 +175,7 @@ def _relations(asked: Asked[LatentRecord]) -> Made:
         "chain_classes": classes.classes_of(record.session, steps),
         "labels": [association_row(found) for found in record.associations],
         "twins": record.twins,
+        "company": company_card(company) if (company := record.profiles.company) else None,
     }
 
 
@@ -187,7 +199,7 @@ PARTS = Parts(
         "classes": ("evidence for its classes", _classes),
         "effects": ("plots of its effects", _effects),
         "steering": ("steering", _steering),
-        "relations": ("chain, labels and near-duplicates", _relations),
+        "relations": ("chain, labels, near-duplicates and what fires with it", _relations),
         "document": ("one whole document", _document),
         "history": ("history of what people say", parts.history),
     },

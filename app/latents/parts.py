@@ -14,7 +14,7 @@ from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.http.errors import NotFound
 from app.interventions.page import Effects
 from app.interventions.steering import SteeringCard, steering_card
-from app.latents.facts import KIND_TITLES, Fact, TokenList
+from app.latents.facts import Fact, TokenList, kind_title
 from app.latents.record import LatentRecord
 from app.pairs.record import PairRecord
 from app.runs import queries as runs
@@ -137,7 +137,7 @@ class Parts(Generic[R, S]):
         """
         kind = name.removeprefix("examples-")
         if kind != name and kind in record.kinds:
-            words, made = f"examples, {KIND_TITLES[kind].lower()}", self.examples(record, (kind,), ())
+            words, made = f"examples, {kind_title(kind).lower()}", self.examples(record, (kind,), ())
         elif name in self.makers:
             words, maker = self.makers[name]
             made = maker(Asked(run, record, pin))

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from app.shared.followed import FollowedSource, Follows, OrderedShare
 from app.shared.record import finite
 from store.arrays import unpack
 from store.tables import Profile
+from store.vocabulary import follows_with
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,50 @@ class Series:
     tokens: list[float | None]
 
 
+@dataclass(frozen=True)
+class LogitWeights:
+    """Tokens of the vocabulary by the logit that a unit of the decoder direction adds to them."""
+
+    low: float
+    """The smallest."""
+    high: float
+    counts: list[int]
+    """Tokens in equal bins from `low` to `high`."""
+    tokens: int
+    skewness: float
+    kurtosis: float
+    """Less 3, which a normal distribution has."""
+    chance: dict[str, list[float]]
+    """The middle 95 % of random directions, of both."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A latent that fires with another more, or less, than by chance."""
+
+    index: int
+    density: float
+    correlation: float
+    """Of the activations over counted tokens, zeros included."""
+    jaccard: float
+    """Tokens on which both fire, of those on which either does."""
+    independent: float
+    """What that would be of independent latents of these densities."""
+
+
+@dataclass(frozen=True)
+class Company:
+    """The latents whose activations go with one latent's."""
+
+    together: list[Companion]
+    apart: list[Companion]
+    """Against it: the most negative correlation first."""
+    chance: float
+    """What none of the correlations would exceed by chance: with random signs of the contexts."""
+
+
 POSITIONS = ("context", "paragraph", "sentence")
+COMPANY = ("together", "apart")
 
 
 class Row(NamedTuple):
@@ -95,6 +140,33 @@ class Profiles:
     def suppressed(self) -> list[TokenItem]:
         """Token types by logit, the smallest first."""
         return _tokens(self._rows.get("suppressed"))
+
+    @cached_property
+    def logits(self) -> LogitWeights | None:
+        """Over the whole vocabulary; None of a latent without detail."""
+        row = self._rows.get("logits")
+        return None if row is None or row.values is None else LogitWeights(counts=unpack(row.values), **row.data)
+
+    @cached_property
+    def follows(self) -> Follows | None:
+        """What its variance is divided among; None where it was not."""
+        row = self._rows.get("follows")
+        return None if row is None else _follows(row.data)
+
+    def follows_with(self, other: int) -> tuple[Follows, Follows] | None:
+        """What it and another latent follow as one signal: the one's activation less the other's, and the projection on
+        their axis; None where that is not this latent's to say."""
+        row = self._rows.get(follows_with(other))
+        return None if row is None else (_follows(row.data["z"]), _follows(row.data["axis"]))
+
+    @cached_property
+    def company(self) -> Company | None:
+        """What fires with it, and apart from it; None where it was not compared."""
+        chance = next((row.data["chance"] for name in COMPANY if (row := self._rows.get(name))), None)
+        if chance is None:
+            return None
+        together, apart = ([Companion(**item) for item in self.items(name)] for name in COMPANY)
+        return Company(together, apart, chance)
 
     @property
     def support(self) -> int | None:
@@ -143,6 +215,12 @@ class Profiles:
     def _top(self, name: str) -> int | None:
         row = self._rows.get("top_tokens")
         return None if row is None else row.data.get(name)
+
+
+def _follows(data: dict[str, Any]) -> Follows:
+    sources = [FollowedSource(**one) for one in data["sources"]]
+    orders = [OrderedShare(**one) for one in data["orders"]]
+    return Follows(**data | {"sources": sources, "orders": orders})
 
 
 _COLUMNS = select(Profile.index, Profile.name, Profile.data, Profile.values).where(

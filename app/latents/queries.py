@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, computed_field
 from sqlalchemy import and_, bindparam, select, tuple_
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.annotations.queries import AnnotationInfo, of_latent
@@ -27,7 +27,7 @@ from app.shared.record import Hidden, Key, Record, columns, read
 from app.verdicts.queries import VerdictInfo, verdict_info
 from store.arrays import unpack
 from store.tables import DENSE, Analysis, Annotation, Chain, Effect, Example, Intervention, Latent, Sae, Verdict
-from store.vocabulary import ABLATE
+from store.vocabulary import ABLATE, RANDOM_ON, TOP, level_of
 
 LatentInfo = Latent
 """One latent in one run, as its row. A NULL has its reason in `reasons`."""
@@ -168,14 +168,17 @@ def find_densest(session: Session, saes: Iterable[SaeInfo], wanted: LatentFilter
     return find_rows(session, [place.key for place in found])
 
 
-ORDER = ("top", "level4", "level3", "level2", "level1", "random", "off")
+def by_strength(kind: str) -> float:
+    """Where a kind of example stands in reading order: the strongest, levels from high to low, random, off."""
+    level, count = level_of(kind)
+    return 2 - level / count if level else {TOP: 0.0, RANDOM_ON: 3.0}.get(kind, 4.0)
 
 
 class Excerpt(Record):
     """A stretch of text; activations are aligned with tokens."""
 
     kind: str
-    """top, level4 to level1, random, off"""
+    """top; level4 to level1, or 10of10 to 1of10 of equal intervals; random; off"""
     document: str
     labels: dict[str, Any]
     position: int
@@ -193,19 +196,20 @@ _OF = (
     .where(
         Example.analysis_id == bindparam("analysis"),
         Example.index.in_(bindparam("indices", expanding=True)),
-        Example.kind.in_(bindparam("kinds", expanding=True)),
     )
     .order_by(Example.rank)
 )
+_OF_KINDS = _OF.where(Example.kind.in_(bindparam("kinds", expanding=True)))
 
 
 def find_examples(
-    session: Session, analysis_id: int, indices: Sequence[int], kinds: Sequence[str] = ORDER
+    session: Session, analysis_id: int, indices: Sequence[int], kinds: Sequence[str] = ()
 ) -> dict[int, list[Excerpt]]:
-    """Of some latents: by kind in reading order (strongest first), then by rank."""
-    rows = session.scalars(_OF, {"analysis": analysis_id, "indices": list(indices), "kinds": list(kinds)})
+    """Of some latents, of all kinds or some: by kind in reading order (strongest first), then by rank."""
+    asked = {"analysis": analysis_id, "indices": list(indices)} | ({"kinds": list(kinds)} if kinds else {})
+    rows = session.scalars(_OF_KINDS if kinds else _OF, asked)
     found: dict[int, list[Excerpt]] = {}
-    for row in sorted(rows, key=lambda row: ORDER.index(row.kind)):
+    for row in sorted(rows, key=lambda row: by_strength(row.kind)):
         found.setdefault(row.index, []).append(_excerpt(row))
     return found
 
@@ -258,7 +262,7 @@ class Step:
 
 def find_chains(session: Session, analysis_id: int, index: int) -> dict[str, ChainInfo]:
     """By side; a side without a continuation is left out."""
-    other = {"analysis_id": Chain.other_analysis_id, "index": Chain.other}
+    other: Any = {"analysis_id": Chain.other_analysis_id, "index": Chain.other}
     statement = (
         select(*columns(ChainInfo, Chain, Sae, Latent, **other))
         .join(Analysis, Analysis.id == Chain.other_analysis_id)
@@ -270,16 +274,21 @@ def find_chains(session: Session, analysis_id: int, index: int) -> dict[str, Cha
 
 
 def list_steps(session: Session, run: RunInfo) -> list[Step]:
-    """Steps of all dense latents to the next layer."""
-    return remembered(session, ("steps", run.id), lambda: _list_steps(session, run))
+    """Steps of all dense latents to the next layer. A chain leads to an SAE, of which another analysis may be shown."""
+    return remembered(session, ("steps", run.analyses), lambda: _list_steps(session, run))
 
 
 def _list_steps(session: Session, run: RunInfo) -> list[Step]:
+    other = aliased(Analysis)
     statement = (
-        select(Chain.analysis_id, Chain.index, Chain.other_analysis_id, Chain.other, Chain.correlation)
+        select(Chain.analysis_id, Chain.index, other.sae_id, Chain.other, Chain.correlation)
         .join(Latent, and_(Latent.analysis_id == Chain.analysis_id, Latent.index == Chain.index))
         .join(Analysis, Analysis.id == Chain.analysis_id)
-        .where(Analysis.run_id == run.id, DENSE, Chain.side == "next")
-        .order_by(Chain.analysis_id, Chain.index)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .join(other, other.id == Chain.other_analysis_id)
+        .where(Analysis.id.in_(run.analyses), DENSE, Chain.side == "next")
+        .order_by(Sae.layer, Sae.slug, Chain.index)
     )
-    return [Step(*row) for row in session.execute(statement)]
+    shown = dict(session.execute(select(Analysis.sae_id, Analysis.id).where(Analysis.id.in_(run.analyses))).all())
+    rows = session.execute(statement)
+    return [Step(own, index, shown[sae], at, how) for own, index, sae, at, how in rows if sae in shown]

@@ -179,7 +179,7 @@ class LatentRecord(Signal):
 
     def examples(self, *kinds: str) -> list[Excerpt]:
         """Stretches of text of these kinds, or all."""
-        found = latents.find_examples(self.session, self.sae.analysis_id, [self.index], kinds or latents.ORDER)
+        found = latents.find_examples(self.session, self.sae.analysis_id, [self.index], kinds)
         return found.get(self.index, [])
 
 
@@ -279,7 +279,7 @@ def read_latent(session: Session, sae: SaeInfo, index: int) -> LatentRecord:
         sae,
         effect=interventions.effect_info(alone) if alone else None,
         said=AnnotationInfo.model_validate(said) if said else None,
-        kinds=tuple(kind for kind in latents.ORDER if kind in held),
+        kinds=tuple(sorted(held, key=latents.by_strength)),
         is_steered=is_steered,
         latent=latents.placed(latent, sae),
         partner=latents.placed(partner, sae) if partner else None,

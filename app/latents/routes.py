@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from app.deps import Index, RendererDep, RunId, SaeDep, SessionDep
+from app.deps import Index, PinDep, RendererDep, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import NothingAnalysed
 from app.latents.browse import browse_page
@@ -21,11 +21,9 @@ router = APIRouter(dependencies=[Fresh])
 
 
 @router.get("/latents")
-def browse(
-    session: SessionDep, render: RendererDep, asked: Annotated[RunList, Query()], run: RunId = None
-) -> HTMLResponse:
+def browse(session: SessionDep, render: RendererDep, asked: Annotated[RunList, Query()], pin: PinDep) -> HTMLResponse:
     """Latents by filter and sort; dense ones unless asked otherwise."""
-    shown = runs.run_to_browse(session, asked.sae, run)
+    shown = runs.run_to_browse(session, asked.sae, pin)
     if shown is None:
         raise NothingAnalysed
     return render(browse_page(session, shown, asked, render.pin))

@@ -14,7 +14,7 @@ from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
 from app.shared.record import Key
-from store.vocabulary import UNEXPLAINED, UNMEASURED
+from store.vocabulary import REST, UNMEASURED
 
 
 class Place(NamedTuple):
@@ -180,7 +180,7 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
             [f"/saes/{by_id[key[0]].slug}/latents/{key[1]}{query}", by_id[key[0]].layer, key[1], titles[key]]
             for key in keys
         ],
-        "marker": {"color": [DIM if info.groups[key] in {UNEXPLAINED, UNMEASURED} else INK for key in keys],
+        "marker": {"color": [DIM if info.groups[key] in {*REST, UNMEASURED} else INK for key in keys],
                    "symbol": "square", "size": 5, "line": {"width": 0.5, "color": CARD}},
         "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
     }  # fmt: skip

@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 from app.classes import queries as classes
 from app.classes.groups import SEVERAL, ordered, title_of
 from app.latents import queries as latents
-from app.layers import flow as flow
+from app.layers import flow
 from app.layers import plots as functions
-from app.runs import queries as runs
+from app.layers.followed import FollowedLayer, followed_layers, followed_words
+from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
 from app.shared.figures import Figure, View
+from app.shared.followed import PARTS, Part
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import RunPage
@@ -44,6 +46,12 @@ class LayersPage(RunPage):
     """Groups of `stack` with their names."""
     class_table: list[ClassLine]
     """Dense latents of each class in each SAE, in all their classes."""
+    followed: list[FollowedLayer]
+    """What dense latents follow, an SAE each; empty where nothing was divided."""
+    parts: tuple[Part, ...]
+    """Of what is followed."""
+    followed_words: str
+    """The same in a sentence or two."""
     flow: View | None
     """Chains from layer to layer."""
     panels: list[tuple[SaeInfo, Figure]]
@@ -66,7 +74,7 @@ DOTS = 400
 """Dots a panel: the densest; more would only fill a corner."""
 
 
-def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
+def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
     """The page of a run."""
     found = saes.list_saes(session, run)
     bars = saes.density_bars(session, run)
@@ -84,6 +92,9 @@ def layers_page(session: Session, run: runs.RunInfo, pin: str) -> LayersPage:
         stack_words=functions.stack_words(found, groups),
         legend=functions.legend(groups),
         class_table=class_table(found, classes.class_counts(session, run), groups) if known else [],
+        followed=followed_layers(found),
+        followed_words=followed_words(found),
+        parts=PARTS,
         flow=_flow(session, run, found, pin) if known else None,
         panels=_panels(found, saes.scatter_points(session, run), bars, pin),
     )
@@ -106,7 +117,7 @@ def _line(name: str, found: list[SaeInfo], counts: Groups) -> ClassLine:
     return ClassLine(name, title_of(name), cells, sum(number for number, _href in cells))
 
 
-def _flow(session: Session, run: runs.RunInfo, found: list[SaeInfo], pin: str) -> View | None:
+def _flow(session: Session, run: RunInfo, found: list[SaeInfo], pin: str) -> View | None:
     info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run))
     if not info.steps:
         return None

@@ -14,10 +14,10 @@ from typing import Any
 from app.classes.groups import fill_of, filters_of, ordered, title_of
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
-from app.shared.figures import CARD, DIM, EDGE, INK, NEITHER, Figure, axis, figure
+from app.shared.figures import CARD, DIM, EDGE, INK, NEITHER, SOFT, Figure, axis, figure
 from app.shared.links import at, latent_at
 from app.shared.numbers import count, percent
-from store.vocabulary import UNEXPLAINED, UNMEASURED
+from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
 
 
 def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
@@ -54,7 +54,7 @@ def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, 
 def _fill(group: str) -> dict[str, Any]:
     fill = fill_of(group)
     ink = fill.colour
-    made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink == CARD else CARD}}
+    made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink in {CARD, SOFT} else CARD}}
     if fill.hatch:
         hatch = {"shape": fill.hatch, "fgcolor": ink, "bgcolor": CARD, "size": 6, "solidity": 0.35,
                  "fillmode": "replace"}  # fmt: skip
@@ -154,14 +154,18 @@ def density_heights(bars: list[Bar]) -> list[int]:
 
 
 def stack_words(found: list[SaeInfo], groups: Mapping[int, Mapping[str, int]]) -> str:
-    """The stack in a sentence: how many of the dense latents something explains."""
+    """The stack in a sentence: how many of the dense latents have a class, or follow something all the same."""
     total = sum(sum(held.values()) for held in groups.values())
-    left = sum(held.get(UNEXPLAINED, 0) for held in groups.values())
-    unknown = sum(held.get(UNMEASURED, 0) for held in groups.values())
+    left, partly, unknown = (
+        sum(held.get(name, 0) for held in groups.values()) for name in (UNEXPLAINED, PARTLY, UNMEASURED)
+    )
     if not total:
         return ""
-    explained = total - left - unknown
+    explained = total - left - partly - unknown
     where = f"{len(found)} SAE{'s' if len(found) != 1 else ''}"
     words = f"Of {count(total)} dense latents in {where}, {count(explained)} ({percent(explained / total)})"
     rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
-    return f"{words} have at least one class, {count(left)} have none{rest}."
+    if not partly:
+        return f"{words} have at least one class, {count(left)} have none{rest}."
+    some = f"of {count(partly)} more at least a fifth of the variance is followed"
+    return f"{words} have at least one class, {some}, {count(left)} remain unexplained{rest}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from app.deps import RendererDep, RunId, SessionDep
+from app.deps import PinDep, RendererDep, SessionDep
 from app.http.cache import FreshMeasured
 from app.methods.page import methods_page
 from app.methods.queries import Term, list_terms
@@ -16,9 +16,9 @@ router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/methods")
-def methods(session: SessionDep, render: RendererDep, run: RunId = None) -> HTMLResponse:
+def methods(session: SessionDep, render: RendererDep, pin: PinDep) -> HTMLResponse:
     """Definitions, units and sources, as the worker declared them."""
-    return render(methods_page(session, find_run(session, run)))
+    return render(methods_page(session, find_run(session, pin)))
 
 
 @api.get("/statistics")

@@ -17,6 +17,7 @@ from app.latents.queries import Excerpt
 from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE
+from app.shared.follows_card import FollowsCard, follows_card
 from app.shared.links import pair_at
 from app.shared.tokens import Paint
 from app.verdicts.page import Ruling, ruling
@@ -36,6 +37,8 @@ class PairPage(SignalPage[PairRecord, PairSections]):
     """Two latents as one signed signal."""
 
     template = "pairs/pair.html"
+    follows: FollowsCard | None
+    """What they follow as one signal."""
     functions: list[tuple[ClassRow | None, ClassRow | None]]
     """What the two do: a row a class, positive beside negative."""
     rulings: list[Ruling | None]
@@ -70,6 +73,7 @@ def pair_page(run: RunInfo, record: PairRecord, pin: str, whole: bool = False) -
         has_strip=record.profiles[0].has_strip,
         sections=sections,
         annotation=sections.annotation,
+        follows=_follows(record),
         functions=_functions(record),
         rulings=[ruling(found) for found in record.verdicts],
     )
@@ -145,6 +149,15 @@ PARTS = Parts(
 def _paints(record: PairRecord) -> tuple[Paint, Paint]:
     positive, negative = record.poles
     return paint_of(positive, negative, 1), paint_of(negative, positive, -1)
+
+
+def _follows(record: PairRecord) -> FollowsCard | None:
+    if record.follows is None:
+        return None
+    poles = zip(record.indices, record.profiles, strict=True)
+    beside = {"projection on their axis": record.follows.axis}
+    beside |= {f"latent {index} alone": of.follows for index, of in poles if of.follows}
+    return follows_card(record.follows.z, record.sae.followed, "the two as one signal", beside)
 
 
 def _functions(record: PairRecord) -> list[tuple[ClassRow | None, ClassRow | None]]:

@@ -22,6 +22,7 @@ from app.latents.record import Signal
 from app.pairs.queries import PairInfo, find_pair
 from app.saes.queries import SaeInfo
 from app.shared.commands import Place
+from app.shared.followed import Follows
 from app.shared.links import latent_name
 from app.verdicts.queries import VerdictInfo, verdict_info
 from store.tables import Annotation, Effect, Example, Latent, Pair, Steering, Verdict
@@ -29,6 +30,16 @@ from store.vocabulary import LATENT, OWN, PAIR
 
 SHOWN = ("top", "level2", "random")
 """Kinds of examples that stand side by side, of those the positive pole has."""
+
+
+@dataclass(frozen=True)
+class PairFollows:
+    """What a pair follows, as shares of variance."""
+
+    z: Follows
+    """The one's activation less the other's."""
+    axis: Follows
+    """The projection on the direction of one of them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,14 @@ class PairRecord(Signal):
         """All of both."""
         found = profiles.find_many(self.session, self.sae.analysis_id, self.indices)
         return [found[index] for index in self.indices]
+
+    @cached_property
+    def follows(self) -> PairFollows | None:
+        """What they follow as one signal; None where it was not divided."""
+        one, other = self.indices
+        plus, minus = self.profiles
+        found = plus.follows_with(other) or minus.follows_with(one)
+        return None if found is None else PairFollows(*found)
 
     @cached_property
     def scores(self) -> list[dict[str, ScoreInfo]]:

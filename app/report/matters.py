@@ -38,7 +38,7 @@ class Matter:
 
 def matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:
     """Five queries, however large the run is, once for all pages."""
-    return remembered(session, ("matters", run.id), lambda: _matters_of(session, run, found))
+    return remembered(session, ("matters", run.analyses), lambda: _matters_of(session, run, found))
 
 
 def _matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Matter]:

@@ -10,7 +10,7 @@ from app.report.queries import ModelInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.commands import command
-from app.shared.numbers import count, date, duration, percent
+from app.shared.numbers import count, date, duration, percent, ranges
 from store.vocabulary import ABLATE, STEER, UNMEASURED
 
 Groups = Mapping[int, Mapping[str, int]]
@@ -29,10 +29,15 @@ def measured(run: RunInfo, model: ModelInfo, done: Sequence[InterventionInfo]) -
         ("intervals", "95 % over documents"),
         ("ablation", _ablation([one for one in done if one.kind == ABLATE])),
         ("seed", str(run.seed)),
-        ("run", f"{run.id}, finished {date(run.finished)} after {duration(run.seconds)}"),
+        ("runs" if len(run.runs) > 1 else "run", _runs(run)),
         ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
     ]
     return [row for row in rows if row[1]]
+
+
+def _runs(run: RunInfo) -> str:
+    last = "the last one " if len(run.runs) > 1 else ""
+    return f"{ranges(run.runs)}, {last}finished {date(run.finished)} after {duration(run.seconds)}"
 
 
 def _ablation(done: list[InterventionInfo]) -> str:
@@ -51,7 +56,7 @@ def hashes(run: RunInfo, model: ModelInfo, found: Sequence[SaeInfo]) -> list[tup
         (run.model_name, model.fingerprint),
         (run.corpus, run.corpus_sha256),
         *((sae.slug, sae.sha256) for sae in found),
-        ("run", run.key),
+        ("run", run.key) if len(run.runs) == 1 else ("suite", run.suite),
     ]
 
 

@@ -224,8 +224,8 @@ def _steering(found: Mapping[str, int]) -> str:
     return f"Steering: the text follows for {count(found.get('yes', 0))} of {count(tried)} signals it was tried on."
 
 
-def _labels(columns: Sequence[labels.LabelInfo], counts: Mapping[int, Mapping[str, int]]) -> str:
-    known = [(label.name, sum(counts.get(label.id, {}).values())) for label in columns if not label.reason]
+def _labels(columns: Sequence[labels.LabelInfo], counts: Mapping[str, Mapping[str, int]]) -> str:
+    known = [(label.name, sum(counts.get(label.name, {}).values())) for label in columns if not label.reason]
     if not known:
         return ""
     return f"Dense latents that go with a label of the corpus: {', '.join(f'{name} {count(n)}' for name, n in known)}."

@@ -79,7 +79,7 @@ def people(session: Session, run: RunInfo) -> int:
         select(func.count(Annotation.author.distinct()))
         .join(Sae, Sae.sha256 == Annotation.sae_sha256)
         .join(Analysis, Analysis.sae_id == Sae.id)
-        .where(Analysis.run_id == run.id, Annotation.latest, Annotation.other == ALONE, something())
+        .where(Analysis.id.in_(run.analyses), Annotation.latest, Annotation.other == ALONE, something())
         .where(Annotation.index < Sae.n_latents)  # a file may have brought one of an index that no latent has
     )
     return session.scalar(statement) or 0
@@ -99,7 +99,7 @@ def latest_said(
         select(Sae.slug, Sae.layer, Annotation)
         .join(Sae, Sae.sha256 == Annotation.sae_sha256)
         .join(Analysis, Analysis.sae_id == Sae.id)
-        .where(Analysis.run_id == run.id, Annotation.latest, wanted, true() if saes is None else Sae.slug.in_(saes))
+        .where(Analysis.id.in_(run.analyses), Annotation.latest, wanted, true() if saes is None else Sae.slug.in_(saes))
         .order_by(Annotation.created.desc(), Annotation.id.desc())
         .limit(limit)
     )
@@ -112,8 +112,8 @@ def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, in
         select(Sae.slug, Sae.layer, Pair)
         .join(Analysis, Analysis.id == Pair.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Pair.is_pair)
-        .order_by(Pair.joint_1d.desc(), Pair.score.desc(), Pair.analysis_id, Pair.positive)
+        .where(Analysis.id.in_(run.analyses), Pair.is_pair)
+        .order_by(Pair.joint_1d.desc(), Pair.score.desc(), Sae.layer, Sae.slug, Pair.positive)
         .limit(limit)
     )
     return [(slug, layer, PairInfo.model_validate(row)) for slug, layer, row in session.execute(statement)]
@@ -121,14 +121,14 @@ def best_pairs(session: Session, run: RunInfo, limit: int) -> list[tuple[str, in
 
 def one_of_each(session: Session, run: RunInfo) -> list[Example]:
     """The densest dense latent of each class that any has; those that have it for sure first."""
-    order = (case((Score.label == YES, 0), else_=1), Latent.density.desc(), Score.analysis_id, Score.index)
+    order = (case((Score.label == YES, 0), else_=1), Latent.density.desc(), Sae.layer, Sae.slug, Score.index)
     place = func.row_number().over(partition_by=Score.name, order_by=order).label("place")
     ranked = (
         select(Sae.slug, Sae.layer, Score.index, Latent.density, Score.name, Score.label, Score.statement, place)
         .join(Latent, and_(Latent.analysis_id == Score.analysis_id, Latent.index == Score.index))
         .join(Analysis, Analysis.id == Score.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, DENSE, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
+        .where(Analysis.id.in_(run.analyses), DENSE, Score.name.not_in(NO_CLASS), Score.label.in_(HOLDS))
         .subquery()
     )
     found = read(session, Example, select(ranked).where(ranked.c.place == 1))
@@ -143,7 +143,7 @@ def set_effects(session: Session, run: RunInfo) -> list[SetEffect]:
         select(Intervention.analysis_id, *columns)
         .join(Effect, Effect.intervention_id == Intervention.id)
         .join(Analysis, Analysis.id == Intervention.analysis_id)
-        .where(Analysis.run_id == run.id, Effect.subject == SET, Effect.what.in_((OWN, RANDOM, VARIANCE)))
+        .where(Analysis.id.in_(run.analyses), Effect.subject == SET, Effect.what.in_((OWN, RANDOM, VARIANCE)))
         .order_by(Intervention.analysis_id, Effect.number)
     )
     return [
@@ -158,9 +158,10 @@ def strongest_effects(session: Session, run: RunInfo, limit: int) -> list[Key]:
         select(Intervention.analysis_id, Effect.index)
         .join(Effect, Effect.intervention_id == Intervention.id)
         .join(Analysis, Analysis.id == Intervention.analysis_id)
+        .join(Sae, Sae.id == Analysis.sae_id)
         .join(Latent, and_(Latent.analysis_id == Intervention.analysis_id, Latent.index == Effect.index))
-        .where(Analysis.run_id == run.id, Effect.subject == "latent", Effect.what == OWN, DENSE)
-        .order_by(func.abs(Effect.loss).desc(), Intervention.analysis_id, Effect.index)
+        .where(Analysis.id.in_(run.analyses), Effect.subject == "latent", Effect.what == OWN, DENSE)
+        .order_by(func.abs(Effect.loss).desc(), Sae.layer, Sae.slug, Effect.index)
         .limit(limit)
     )
     return [(analysis_id, index) for analysis_id, index in session.execute(statement) if index is not None]
@@ -180,7 +181,7 @@ def steered(session: Session, run: RunInfo) -> dict[str, int]:
         select(Steering.label, func.count())
         .join(Intervention, Intervention.id == Steering.intervention_id)
         .join(Analysis, Analysis.id == Intervention.analysis_id)
-        .where(Analysis.run_id == run.id)
+        .where(Analysis.id.in_(run.analyses))
         .group_by(Steering.label)
     )
     return {row[0]: row[1] for row in session.execute(statement)}

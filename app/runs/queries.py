@@ -1,147 +1,154 @@
-"""Runs: one reading of a corpus through a model and its SAEs."""
+"""Runs, each a reading of a corpus through a model and its SAEs; and suites: runs that stand side by side as one."""
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.http.errors import NotFound
+from app.runs.info import COUNTED, Held, RunInfo, counted, suite_of
+from app.runs.suites import SuiteInfo, suites_of
+from app.shared.links import UNPINNED, Pin
 from app.shared.memory import remembered
-from app.shared.numbers import count
-from app.shared.record import Hidden, Moment, Record, columns, read
-from app.shared.statements import listed
+from app.shared.record import columns
 from store.tables import Analysis, Corpus, Model, Run, Sae
-from store.vocabulary import BOS, SPECIAL, TEMPLATE
 
-_MASKS = {BOS: "BOS", SPECIAL: "special", TEMPLATE: "template"}
-
-
-class RunInfo(Record):
-    """One reading of a corpus through a model and its SAEs."""
-
-    id: int
-    """Pins the run: ?run="""
-    key: str
-    """Hash of all that fixes the run's numbers"""
-    model: str
-    model_name: str = Hidden
-    model_layers: int = Hidden
-    corpus: str
-    corpus_sha256: str
-    tokens: int
-    """Counted tokens: the denominator of every density"""
-    masked_tokens: int
-    """Tokens that are no text: in no numerator and no denominator"""
-    masks: dict[str, int] | None
-    """The same by name, bos, special and template; null where an older worker counted padding among them"""
-    tokens_asked: int | None
-    """Tokens that were to be read: more than `tokens` where the text ended early; null where nobody knows"""
-    documents: int
-    """Of which at least one token was counted"""
-    corpus_documents: int
-    """Of the whole corpus"""
-    context: int
-    """Tokens per context, BOS included"""
-    dense_threshold: float
-    """A latent is dense above this density"""
-    seed: int
-    versions: dict[str, Any]
-    seconds: float
-    finished: Moment
-    n_saes: int
-    n_dense: int
-    n_latents: int
-
-    @property
-    def asked(self) -> str:
-        """How many tokens were to be read, where the text ended before; as it follows their number."""
-        short = self.tokens_asked is not None and self.tokens < self.tokens_asked
-        return f" (the text ended; {count(self.tokens_asked)} were asked for)" if short else ""
-
-    @property
-    def left_out(self) -> str:
-        """What was read and not counted, by its name where that is known."""
-        if self.masks is None:
-            return f"{count(self.masked_tokens)} special and padding tokens"
-        named = [f"{count(number)} {_MASKS.get(name, name)}" for name, number in self.masks.items() if number]
-        return f"{listed(named) or 'no'} tokens"
+__all__ = [
+    "RunInfo",
+    "SuiteInfo",
+    "find_run",
+    "find_suite",
+    "list_runs",
+    "list_suites",
+    "run_of_sae",
+    "run_to_browse",
+    "strip_of",
+]
+SHORTEST = 6
+"""Letters of a hash that may stand for it."""
 
 
 def list_runs(session: Session) -> list[RunInfo]:
-    """All complete runs, newest first."""
-    return read(session, RunInfo, _complete().order_by(Run.id.desc()))
+    """All complete runs, newest first. Which is newer, their clocks say: a merged store has them in another order."""
+    return remembered(session, ("runs",), lambda: _list_runs(session))
 
 
-def find_run(session: Session, run: int | None) -> RunInfo | None:
-    """The run asked for, or the newest complete one; None in an empty store.
+def _list_runs(session: Session) -> list[RunInfo]:
+    held = _held(session)
+    found = session.execute(_complete().order_by(Run.finished.desc(), Run.id.desc())).mappings()
+    return [RunInfo(**row, **counted(held.get(row["id"], ()))) for row in found]
+
+
+def _held(session: Session) -> dict[int, list[Held]]:
+    """By run: its analyses by layer."""
+    statement = (
+        select(Analysis.id, Analysis.run_id, Sae.slug, Sae.layer, Analysis.n_dense, Sae.n_latents)
+        .join(Sae, Sae.id == Analysis.sae_id)
+        .order_by(Analysis.run_id, Sae.layer, Sae.slug)
+    )
+    rows = [Held(*row) for row in session.execute(statement)]
+    return {run: list(own) for run, own in groupby(rows, attrgetter("run"))}
+
+
+def find_run(session: Session, pin: Pin = UNPINNED) -> RunInfo | None:
+    """The run or the suite asked for, or the suite of the newest complete run; None in an empty store.
 
     Raises:
-        NotFound: `run` names no complete run.
+        NotFound: there is no such complete run, or no such suite.
     """
-    statement = _complete() if run is None else _complete().where(Run.id == run)
-    newest = statement.order_by(Run.id.desc()).limit(1)
-    found = remembered(session, ("newest", run), lambda: read(session, RunInfo, newest))
-    if not found and run is not None:
-        known = ", ".join(str(item.id) for item in list_runs(session)[:10]) or "none yet"
-        raise NotFound(f"There is no complete run {run}. Runs: {known}.")
-    return found[0] if found else None
+    return remembered(session, ("shown", pin), lambda: _find_run(session, pin))
 
 
-def run_to_browse(session: Session, slug: str | None, run: int | None) -> RunInfo | None:
-    """The run asked for; else the newest one that holds this SAE, where one is named; else the newest.
+def _find_run(session: Session, pin: Pin) -> RunInfo | None:
+    found = list_runs(session)
+    if pin.run is not None:
+        known = next((one for one in found if one.id == pin.run), None)
+        if known is None:
+            listed = ", ".join(str(one.id) for one in found[:10]) or "none yet"
+            raise NotFound(f"There is no complete run {pin.run}. Runs: {listed}.")
+        return known
+    if pin.suite is not None:
+        return find_suite(session, pin.suite).shown
+    return suite_of([one for one in found if one.suite == found[0].suite]) if found else None
+
+
+def list_suites(session: Session) -> list[SuiteInfo]:
+    """All suites, the one with the newest run first."""
+    return remembered(session, ("suites",), lambda: suites_of(list_runs(session)))
+
+
+def find_suite(session: Session, name: str) -> SuiteInfo:
+    """By its name, or by the beginning of its hash.
 
     Raises:
-        NotFound: `run` names no complete run.
+        NotFound: there is none of this name.
     """
-    if run is None and slug:
+    known = list_suites(session)
+    found = next((one for one in known if one.name == name), None)
+    found = found or next((one for one in known if len(name) >= SHORTEST and one.key.startswith(name)), None)
+    if found is None:
+        listed = ", ".join(one.name for one in known[:10]) or "none yet"
+        raise NotFound(f"There is no suite '{name}'. Suites: {listed}.")
+    return found
+
+
+def run_to_browse(session: Session, slug: str | None, pin: Pin) -> RunInfo | None:
+    """What is asked for; else the newest that holds this SAE, where one is named; else the newest.
+
+    Raises:
+        NotFound: there is no such complete run, or no such suite.
+    """
+    if pin == UNPINNED and slug:
         try:
-            return run_of_sae(session, slug, None)
+            return run_of_sae(session, slug, pin)
         except NotFound:
-            return find_run(session, None)
-    return find_run(session, run)
+            return find_run(session, pin)
+    return find_run(session, pin)
 
 
-def run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
-    """The run asked for, or the newest complete one that holds this SAE.
+def run_of_sae(session: Session, slug: str, pin: Pin = UNPINNED) -> RunInfo:
+    """The run or suite asked for, or the suite of the newest complete run that holds this SAE.
 
     Raises:
         NotFound: no such SAE, or it is not in such a run.
     """
-    return remembered(session, ("run", slug, run), lambda: _run_of_sae(session, slug, run))
+    return remembered(session, ("run", slug, pin), lambda: _run_of_sae(session, slug, pin))
 
 
-def _run_of_sae(session: Session, slug: str, run: int | None) -> RunInfo:
-    holds = select(Analysis.run_id).join(Sae).where(Sae.slug == slug)
-    statement = _complete().where(Run.id.in_(holds))
-    if run is not None:
-        statement = statement.where(Run.id == run)
-    found = read(session, RunInfo, statement.order_by(Run.id.desc()).limit(1))
-    if not found:
-        raise NotFound(_missing(session, slug, run))
-    return found[0]
+def _run_of_sae(session: Session, slug: str, pin: Pin) -> RunInfo:
+    if pin != UNPINNED:
+        shown = _find_run(session, pin) if pin.suite or _known(session, pin.run) else None
+    else:
+        runs = list_runs(session)
+        newest = next((one for one in runs if _holds(one, slug)), None)
+        shown = newest and suite_of([one for one in runs if one.suite == newest.suite])
+    if shown is None or not _holds(shown, slug):
+        raise NotFound(_missing(session, slug, pin))
+    return shown
 
 
-def _missing(session: Session, slug: str, run: int | None) -> str:
+def _holds(run: RunInfo, slug: str) -> bool:
+    return any(one.slug == slug for one in run.held)
+
+
+def _known(session: Session, number: int | None) -> bool:
+    return any(one.id == number for one in list_runs(session))
+
+
+def _missing(session: Session, slug: str, pin: Pin) -> str:
     known = list(session.scalars(select(Sae.slug).order_by(Sae.layer).limit(20)))
     if slug not in known and session.scalar(select(Sae.id).where(Sae.slug == slug)) is None:
         return f"There is no SAE '{slug}'. This store has: {', '.join(known) or 'none yet'}."
-    return f"SAE '{slug}' is in no complete run." if run is None else f"SAE '{slug}' is not in run {run}."
+    if pin == UNPINNED:
+        return f"SAE '{slug}' is in no complete run."
+    return f"SAE '{slug}' is not in {f'run {pin.run}' if pin.run is not None else f'suite {pin.suite}'}."
 
 
 def _complete() -> Select[Any]:
-    counts = (
-        select(
-            Analysis.run_id,
-            func.count().label("n_saes"),
-            func.sum(Analysis.n_dense).label("n_dense"),
-            func.sum(Sae.n_latents).label("n_latents"),
-        )
-        .join(Sae, Sae.id == Analysis.sae_id)
-        .group_by(Analysis.run_id)
-        .subquery()
-    )
     named = {
         "model": Model.slug,
         "model_name": Model.name,
@@ -150,13 +157,13 @@ def _complete() -> Select[Any]:
         "corpus_sha256": Corpus.sha256,
         "corpus_documents": Corpus.documents,
         "tokens_asked": Run.settings["tokens"].as_integer(),
+        "dtype": Run.settings["model_dtype"].as_string(),
+        "classes": Run.settings["classes"].as_boolean(),
     }
-    counted = {name: counts.c[name] for name in ("n_saes", "n_dense", "n_latents")}
     return (
-        select(*columns(RunInfo, Run, **named, **counted))
+        select(*columns(RunInfo, Run, without=COUNTED, **named))
         .join(Model, Model.id == Run.model_id)
         .join(Corpus, Corpus.id == Run.corpus_id)
-        .join(counts, counts.c.run_id == Run.id)
         .where(Run.status == "complete")
     )
 

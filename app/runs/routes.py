@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from app.deps import SessionDep
 from app.http.cache import FreshMeasured
 from app.runs import queries as runs
-from app.runs.queries import RunInfo
+from app.runs.info import RunInfo
+from app.runs.suites import SuiteInfo
 
 api = APIRouter(dependencies=[FreshMeasured])
 
@@ -16,3 +17,9 @@ api = APIRouter(dependencies=[FreshMeasured])
 def list_runs(session: SessionDep) -> list[RunInfo]:
     """Complete runs, newest first."""
     return runs.list_runs(session)
+
+
+@api.get("/suites")
+def list_suites(session: SessionDep) -> list[SuiteInfo]:
+    """Suites, the one with the newest run first: what belongs together, whichever run made it."""
+    return runs.list_suites(session)

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.orm import Session
 
-from app.runs.queries import RunInfo
+from app.runs.queries import RunInfo, find_run
 from app.shared.densities import BAR_CUTS, Bar, CurveInfo, bars, counts_above, thresholds_of
 from app.shared.fit import FitInfo, fit_info, line_of
+from app.shared.links import UNPINNED, Pin
 from app.shared.memory import remembered
 from app.shared.record import Hidden, Record, columns, mapping
 from store.fit import Read, Seen, fit
@@ -33,6 +34,8 @@ class _Row(Record):
     hook_out: str | None
     """What it gives back or predicts; another place than it reads of a transcoder, null where the store is older"""
     architecture: str
+    bottleneck: int | None
+    """Rank of the linear part beside it, of which it reads what is left; null where there is none"""
     d_in: int
     n_latents: int
     dtype: str
@@ -67,6 +70,8 @@ class SaeInfo(_Row):
 
     fit: list[FitInfo]
     """Whether it fits the model and the texts it was read on"""
+    followed: dict[str, Any] = Hidden
+    """What its dense latents, sparse controls and random directions follow: medians; empty where nothing was divided"""
 
     @property
     def misfits(self) -> str:
@@ -89,28 +94,34 @@ class Point:
 
 def list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     """The run's SAEs by layer."""
-    return remembered(session, ("saes", run.id), lambda: _list_saes(session, run))
+    return remembered(session, ("saes", run.analyses), lambda: _list_saes(session, run))
 
 
 def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     hook_out = Sae.details["hook_out"].as_string()
     named = {"analysis_id": Analysis.id, "run": Analysis.run_id, "model": Model.slug, "hook_out": hook_out}
-    told = (Sae.details, Sae.training, Model.name, Model.source, Model.fingerprint)
+    named["bottleneck"] = Sae.details[("metadata", "bottleneck", "rank")].as_integer()
+    told = (Sae.details, Sae.training, Model.name, Model.source, Model.fingerprint, Analysis.summary)
     statement = (
         select(*columns(_Row, Analysis, Sae, **named), *(column.label(f"fit_{column.key}") for column in told))
         .join(Sae, Sae.id == Analysis.sae_id)
         .join(Model, Model.id == Sae.model_id)
-        .where(Analysis.run_id == run.id)
+        .where(Analysis.id.in_(run.analyses))
     )
     rows = session.execute(statement.order_by(Sae.layer, Sae.slug)).mappings()
     bos = None if run.masks is None else run.masks.get(BOS, 0) > 0
-    return [SaeInfo(**row, fit=_fit(row, bos)) for row in rows]
+    return [SaeInfo(**row, fit=_fit(row, bos), followed=_followed(row)) for row in rows]
+
+
+def _followed(row: RowMapping) -> dict[str, Any]:
+    return dict(mapping(mapping(row["fit_summary"]).get("follows")))
 
 
 def _fit(row: RowMapping, bos: bool | None) -> list[FitInfo]:
     names = (row["fit_name"], row["fit_source"], row["fit_fingerprint"])
     of = Read(mapping(row["fit_details"]), mapping(row["fit_training"]), row["source"], *names, bos)
-    return [fit_info(one) for one in fit(of, Seen(row["l0"], row["fvu"], row["massive_share"]))]
+    seen = Seen(row["l0"], row["fvu"], row["massive_share"], mapping(row["fit_summary"]).get("partner_recall"))
+    return [fit_info(one) for one in fit(of, seen)]
 
 
 def find_sae(session: Session, run: RunInfo, slug: str) -> SaeInfo:
@@ -122,10 +133,10 @@ def density_counts(session: Session, run: RunInfo, cuts: tuple[float, ...]) -> d
     """By SAE slug: how many of its latents are denser than each cut. A curve is as long as its SAE is wide: it is read
     once, and one SAE at a time."""
     statement = select(Sae.slug, Analysis.density_curve).join(Sae, Sae.id == Analysis.sae_id)
-    rows = statement.where(Analysis.run_id == run.id).execution_options(yield_per=1)
+    rows = statement.where(Analysis.id.in_(run.analyses)).order_by(Sae.layer, Sae.slug).execution_options(yield_per=1)
     return remembered(
         session,
-        ("density_counts", run.id, cuts),
+        ("density_counts", run.analyses, cuts),
         lambda: {slug: counts_above(curve, cuts) for slug, curve in session.execute(rows)},
     )
 
@@ -143,14 +154,14 @@ def density_bars(session: Session, run: RunInfo) -> dict[str, list[Bar]]:
 
 def dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
     """By analysis: dense latents that belong to an antipodal pair."""
-    return remembered(session, ("dense_in_pairs", run.id), lambda: _dense_in_pairs(session, run))
+    return remembered(session, ("dense_in_pairs", run.analyses), lambda: _dense_in_pairs(session, run))
 
 
 def _dense_in_pairs(session: Session, run: RunInfo) -> dict[int, int]:
     statement = (
         select(Latent.analysis_id, func.count())
         .join(Analysis, Analysis.id == Latent.analysis_id)
-        .where(Analysis.run_id == run.id, DENSE, Latent.is_pair)
+        .where(Analysis.id.in_(run.analyses), DENSE, Latent.is_pair)
         .group_by(Latent.analysis_id)
     )
     return {row[0]: row[1] for row in session.execute(statement)}
@@ -162,16 +173,22 @@ def training_report(session: Session, slug: str) -> tuple[dict[str, Any], dict[s
     return row.details, row.training
 
 
-def slug_on_neuronpedia(session: Session, name: str, run: int | None = None) -> str | None:
-    """The SAE whose metadata give it this name there, in the newest complete run that holds one; None without one."""
+def slug_on_neuronpedia(session: Session, name: str, pin: Pin = UNPINNED) -> str | None:
+    """The SAE whose metadata give it this name there, in what is pinned, else the one that was analysed last; None
+    without one.
+
+    Raises:
+        NotFound: what is pinned is not there.
+    """
+    pinned = None if pin == UNPINNED else find_run(session, pin)
     statement = (
         select(Sae.slug)
         .join(Analysis, Analysis.sae_id == Sae.id)
         .join(Run, Run.id == Analysis.run_id)
         .where(Sae.neuronpedia_id == name, Run.status == "complete")
-        .order_by(Run.id.desc(), Sae.slug)
+        .order_by(Run.finished.desc(), Run.id.desc(), Sae.slug)
     )
-    return session.scalar((statement if run is None else statement.where(Run.id == run)).limit(1))
+    return session.scalar((statement if pinned is None else statement.where(Analysis.id.in_(pinned.analyses))).limit(1))
 
 
 def names_on_neuronpedia(session: Session, limit: int = 20) -> list[str]:
@@ -182,7 +199,7 @@ def names_on_neuronpedia(session: Session, limit: int = 20) -> list[str]:
 
 def scatter_points(session: Session, run: RunInfo, limit: int = 4000) -> list[Point]:
     """The densest latents that have a partner score. Rare latents would only fill one corner of the plot."""
-    return remembered(session, ("scatter", run.id, limit), lambda: _scatter_points(session, run, limit))
+    return remembered(session, ("scatter", run.analyses, limit), lambda: _scatter_points(session, run, limit))
 
 
 def _scatter_points(session: Session, run: RunInfo, limit: int) -> list[Point]:
@@ -190,8 +207,8 @@ def _scatter_points(session: Session, run: RunInfo, limit: int) -> list[Point]:
         select(Sae.slug, Sae.layer, Latent.index, Latent.density, Latent.antipodality, Latent.cos_dec)
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
-        .where(Analysis.run_id == run.id, Latent.antipodality.is_not(None), Latent.density >= 0.01)
-        .order_by(Latent.density.desc(), Latent.analysis_id, Latent.index)
+        .where(Analysis.id.in_(run.analyses), Latent.antipodality.is_not(None), Latent.density >= 0.01)
+        .order_by(Latent.density.desc(), Sae.layer, Sae.slug, Latent.index)
         .limit(limit)
     )
     return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from app.deps import RendererDep, RunId, SaeDep, SessionDep
+from app.deps import PinDep, RendererDep, SaeDep, SessionDep
 from app.http.cache import Fresh
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saes.page import sae_page
 from app.saes.queries import SaeInfo
+from app.shared.links import UNPINNED
 
 api = APIRouter(dependencies=[Fresh])
 router = APIRouter(dependencies=[Fresh])
@@ -23,9 +24,9 @@ def sae(session: SessionDep, render: RendererDep, found: SaeDep) -> HTMLResponse
 
 
 @api.get("/saes")
-def list_saes(session: SessionDep, run: RunId = None) -> list[SaeInfo]:
-    """SAEs of a run by layer; without one, every SAE as its newest run saw it."""
-    shown = [runs.find_run(session, run)] if run else runs.list_runs(session)
+def list_saes(session: SessionDep, pin: PinDep) -> list[SaeInfo]:
+    """SAEs of a run or suite by layer; without one, every SAE as it was analysed last."""
+    shown = runs.list_runs(session) if pin == UNPINNED else [runs.find_run(session, pin)]
     found: dict[str, SaeInfo] = {}
     for item in shown:
         for sae in saes.list_saes(session, item) if item else []:

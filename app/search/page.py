@@ -15,7 +15,7 @@ from app.saes.queries import SaeInfo
 from app.search import queries as search
 from app.search.queries import DEEPEST, KINDS, Group, Scope
 from app.search.terms import parse
-from app.shared.links import latent_at, link
+from app.shared.links import UNPINNED, Pin, latent_at, link
 from app.shared.page import RunPage
 
 
@@ -67,12 +67,12 @@ class Asked:
     """One of KINDS; empty: all."""
     sae: str = ""
     """Slug of one SAE; empty: all of the run."""
-    run: int | None = None
+    pin: Pin = UNPINNED
     offset: int = 0
     limit: int = PREVIEW
 
 
-def asked(q: str, kind: str, sae: str, run: int | None, cursor: str, limit: int | None) -> Asked:
+def asked(q: str, kind: str, sae: str, pin: Pin, cursor: str, limit: int | None) -> Asked:
     """What an address asks for.
 
     Raises:
@@ -84,7 +84,7 @@ def asked(q: str, kind: str, sae: str, run: int | None, cursor: str, limit: int 
         raise BadFilter("sae holds a NUL character; no slug does")
     if cursor and not (kind and cursor.isascii() and cursor.isdecimal() and int(cursor) <= DEEPEST):
         raise BadFilter(f"cursor '{cursor[:60]}' is none of this search's; leave it out to start at the first hit")
-    return Asked(q, kind, sae, run, int(cursor or 0), limit or (LIMIT if kind else PREVIEW))
+    return Asked(q, kind, sae, pin, int(cursor or 0), limit or (LIMIT if kind else PREVIEW))
 
 
 def find(session: Session, wanted: Asked) -> tuple[RunInfo | None, list[Group]]:
@@ -96,13 +96,13 @@ def find(session: Session, wanted: Asked) -> tuple[RunInfo | None, list[Group]]:
     """
     terms = parse(wanted.q)
     if wanted.sae:
-        run: RunInfo | None = runs.run_of_sae(session, wanted.sae, wanted.run)
+        run: RunInfo | None = runs.run_of_sae(session, wanted.sae, wanted.pin)
     else:
-        run = runs.find_run(session, wanted.run)
+        run = runs.find_run(session, wanted.pin)
     if run is None:
         return None, []
     held = [saes.find_sae(session, run, wanted.sae)] if wanted.sae else saes.list_saes(session, run)
-    scope = Scope(held, everywhere=wanted.run is None and not wanted.sae)
+    scope = Scope(held, everywhere=wanted.pin == UNPINNED and not wanted.sae)
     kinds = [wanted.kind] if wanted.kind else list(KINDS)
     return run, search.search(session, scope, terms, kinds, wanted.offset, wanted.limit)
 
@@ -119,7 +119,7 @@ def named(session: Session, wanted: Asked, run: RunInfo) -> list[tuple[SaeInfo, 
 
 def only_named(session: Session, wanted: Asked) -> str:
     """Where a name with its layer leads that one latent alone has; empty for all else that is typed."""
-    run = runs.find_run(session, wanted.run) if "/" in wanted.q or ":" in wanted.q else None
+    run = runs.find_run(session, wanted.pin) if "/" in wanted.q or ":" in wanted.q else None
     found = named(session, wanted, run) if run else []
     return latent_at(found[0][0].slug, found[0][1]) if len(found) == 1 else ""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from app.deps import RendererDep, RunId, SessionDep
+from app.deps import PinDep, RendererDep, SessionDep
 from app.http.cache import Fresh
 from app.search.page import MAX_LIMIT, Asked, asked, find, only_named, search_page
 from app.search.queries import KINDS, Group
@@ -41,10 +41,10 @@ Limit = Annotated[int | None, Query(ge=1, le=MAX_LIMIT, description="Hits of a k
 
 
 def search_asked(
-    q: Text = "", kind: Kind = "", sae: Slug = "", run: RunId = None, cursor: Next = "", limit: Limit = None
+    pin: PinDep, q: Text = "", kind: Kind = "", sae: Slug = "", cursor: Next = "", limit: Limit = None
 ) -> Asked:
     """One reading for page and API."""
-    return asked(q, kind, sae, run, cursor, limit)
+    return asked(q, kind, sae, pin, cursor, limit)
 
 
 AskedDep = Annotated[Asked, Depends(search_asked)]
@@ -61,7 +61,9 @@ class Found(BaseModel):
     """What was found in each kind; no groups where nothing was asked for."""
 
     q: str
-    run: int | None = Field(description="Whose tokens and contexts were searched; null where nothing is analysed yet")
+    run: int | None = Field(
+        description="The run whose tokens and contexts were searched, of several the newest; null where none is"
+    )
     groups: list[Group]
 
 

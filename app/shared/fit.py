@@ -15,7 +15,7 @@ class FitInfo(Record):
     """One measurement of whether an SAE fits the model and the texts it was read on"""
 
     name: str
-    """model, bos, l0, fvu or massive"""
+    """model, bos, l0, fvu, massive or partners"""
     level: str
     """fits, note (worth knowing), or misfit"""
     found: bool | float | str | None
@@ -33,7 +33,7 @@ class FitInfo(Record):
         return self.level == MISFIT
 
 
-TITLES = {"model": "model", "bos": "BOS", "l0": "L0", "fvu": "FVU", "massive": "massive tokens"}
+TITLES = {"model": "model", "bos": "BOS", "l0": "L0", "fvu": "FVU", "massive": "massive tokens", "partners": "partners"}
 _BY = {"k": "k", "l0": "L0 in training", "report": "L0 in the training report"}
 
 
@@ -58,7 +58,7 @@ def _value(name: str, value: bool | float | str | None) -> str:
         return "before each context" if value else "none"
     if value is None or isinstance(value, str):
         return value or NONE
-    return percent(value) if name == "massive" else fixed(value) if name == "fvu" else number(value)
+    return percent(value) if name in {"massive", "partners"} else fixed(value) if name == "fvu" else number(value)
 
 
 def _against(name: str, held: Statement) -> str:
@@ -79,6 +79,10 @@ def _times(held: Statement) -> str:
 
 def _l0_phrase(held: Statement) -> str:
     return f"L0 {number(held['found'], 2)}, {_times(held)} its {_BY[held['by']]} of {held['expected']:.3g}"
+
+
+def _at_least(least: float) -> str:
+    return f" with a product of at least {least:g}" if least else ""
 
 
 def _l0_off(held: Statement) -> str:
@@ -121,6 +125,12 @@ WORDS: Sentences = {
     "fvu_useless": "It rebuilds this text worse than the mean would; what it calls dense says little.",
     "fvu_unknown": "It was not measured in this run.",
     "massive_few": "Few enough to be left out of correlations, R² and FVU.",
+    "partners_index": lambda held: (
+        f"Looked for by an index, not among all pairs. Of {held['sampled']:,} latents drawn, {held['of_all']:,} have a"
+        f" mirror image{_at_least(held['least'])}; the index found {held['hit']:,} of them."
+    ),
+    "partners_none": "Looked for by an index, not among all pairs. None of {sampled} latents drawn has a mirror image,"
+    " so nobody knows what the index misses.",
     "massive_many": "So many are left out of correlations, R² and FVU that these speak of the other tokens alone.",
 }
 """On the SAE's own page."""

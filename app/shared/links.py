@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from markupsafe import Markup, escape
@@ -13,20 +13,32 @@ from markupsafe import Markup, escape
 _NEURONPEDIA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def pin_of(run: int | None) -> str:
-    """The query string that keeps a pinned run; empty where none is."""
-    return "" if run is None else f"run={run}"
+class Pin(NamedTuple):
+    """What of the store is asked for, where it is not the newest: one run, or a suite. A run goes before a suite."""
+
+    run: int | None = None
+    suite: str | None = None
+
+    @property
+    def query(self) -> str:
+        """The query string that keeps it: "run=3"; empty where nothing is pinned."""
+        if self.run is not None:
+            return f"run={self.run}"
+        return "" if self.suite is None else f"suite={self.suite}"
+
+
+UNPINNED = Pin()
 
 
 def link(path: str, query: Mapping[str, Any], pin: str = "") -> str:
-    """`path` with the values that are set, and the pinned run's."""
-    query = {**query, "run": pin.partition("=")[2]} if pin else query
+    """`path` with the values that are set, and what is pinned."""
+    query = {**query, **dict([pin.split("=", 1)])} if pin else query
     kept = {name: _text(value) for name, value in query.items() if value is not None and value != ""}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def at(address: str, pin: str = "") -> str:
-    """`address` with the pinned run; a fragment stays last."""
+    """`address` with what is pinned; a fragment stays last."""
     path, sign, fragment = address.partition("#")
     return path + ("&" if "?" in path else "?") * bool(pin) + pin + sign + fragment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 THIN = "\u202f"  # narrow no-break space: keeps "38.1 %" on one line
@@ -13,6 +13,10 @@ MINUS = "\u2212"
 NONE = "\u2014"
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHOWN = {"\n": "↵", "\r": "␍", "\t": "⇥", " ": "␣"}
+
+
+_NEARLY_ALL = "> 99.9"
+"""Said of what is not quite all: further digits are below what a sample of tokens can tell."""
 
 
 def percent(share: float | None) -> str:
@@ -24,7 +28,8 @@ def interval(low: float | None, high: float | None) -> str:
     """0.369, 0.393 -> "36.9–39.3 %"; empty where there is none."""
     if low is None or high is None:
         return ""
-    return f"{_percent_digits(low)}–{_percent_digits(high)}{THIN}%"
+    first, last = _percent_digits(low), _percent_digits(high).replace(_NEARLY_ALL, "100")
+    return f"{first}{THIN}%" if first in {_NEARLY_ALL, last} else f"{first}–{last}{THIN}%"
 
 
 def _percent_digits(share: float) -> str:
@@ -33,16 +38,15 @@ def _percent_digits(share: float) -> str:
         return f"{value:.0f}"
     if 0 < value < 1e-4:
         return "<0.0001"
+    if 99.9 < value < 100:
+        return _NEARLY_ALL
     return minus(f"{value:.{_places(value)}f}")
 
 
 def _places(percents: float) -> int:
-    """One place, but what is almost none or almost all does not become 0 or 100 by rounding."""
-    gap = min(abs(percents), abs(100 - percents))
-    if gap >= 0.995:
-        return 1
-    near_all = percents > 50
-    return max(1, (0 if near_all else 1) - math.floor(math.log10(gap)))
+    """One place, but what is almost none does not become 0 by rounding."""
+    gap = abs(percents)
+    return 1 if gap >= 0.995 else max(1, 1 - math.floor(math.log10(gap)))
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -180,3 +184,19 @@ def isolate(text: str) -> str:
 def short_hash(text: str) -> str:
     """The first ten characters; the whole hash belongs into a tooltip."""
     return text[:10]
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """1, 3, 4, 5 -> "1, 3–5"."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]}–{span[-1]}" for span in spans)
+
+
+def share(value: float | None) -> str:
+    """Of variance, in per cent; what is below 0 predicts nothing."""
+    return percent(None if value is None else max(0.0, value))

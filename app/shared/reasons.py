@@ -20,6 +20,7 @@ REASONS: Sentences = {
     "silent_on_ordinary": "never fired on an ordinary token of this text",
     "rare_or_constant": "fired too rarely, or always with the same activation",
     "all_silent": "no latent of this SAE fired on this text",
+    "not_divided": "classes were not measured, on fewer than 20 documents, or it fired on too few tokens of them",
     "one_flat": "one of the signals does not vary over the ordinary tokens of this text",
     "one_silent": "one of the two never fired on this text",
 }

@@ -83,13 +83,18 @@ Hidden = Field(exclude=True)
 """For pages alone."""
 
 
-def columns(record: type[Record], *tables: type[Base], **named: Any) -> list[Any]:
+def columns(
+    record: type[Record], *tables: type[Base], without: frozenset[str] = frozenset(), **named: Any
+) -> list[Any]:
     """What to select for a record: each field's own column among `named`, else the first table's of its name.
+
+    Args:
+        without: fields that come from elsewhere.
 
     Raises:
         StopIteration: a field that no table has.
     """
-    wanted = [name for name in record.model_fields if name not in named]
+    wanted = [name for name in record.model_fields if name not in named and name not in without]
     own = {name: next(getattr(table, name) for table in tables if hasattr(table, name)) for name in wanted}
     return [column.label(name) for name, column in {**own, **named}.items()]
 

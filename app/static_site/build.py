@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.categories.queries import list_categories
 from app.classes.groups import title_of
+from app.designs.page import comparison_page
 from app.experiments.page import experiment_page, experiments_page
 from app.home.page import home_page
 from app.http.assets import load
@@ -45,7 +46,7 @@ from app.static_site.rows import Rows, rows_of
 from app.static_site.search import search_data
 from app.static_site.snapshot import restrict, snapshot
 from app.vocabulary import REMARKS, RULE_VERDICTS
-from store.vocabulary import DETAILS, UNEXPLAINED
+from store.vocabulary import DETAILS, REST
 
 LICENCE = "vendor/plotly-LICENSE.txt"
 ROWS, FOUND, TERMS = "data/latents.js", "data/search.js", "data/terms.js"
@@ -104,6 +105,7 @@ PAGES: dict[str, Callable[..., Page]] = {
     "methods": methods_page,
     "experiments": lambda session, _run: experiments_page(session),
     "experiment": lambda session, _run, number: experiment_page(session, number),
+    "comparison": lambda session, _run, number: comparison_page(session, number),
     "sae": lambda session, run, slug: sae_page(session, run, find_sae(session, run, slug), ""),
     "latent": _latent,
     "pair": _pair,
@@ -183,7 +185,7 @@ def _data(maker: PageMaker, rows: Rows) -> None:
     session, plan = maker.session, maker.plan
     known = {
         "saes": [[sae.slug, plan.folders[sae.slug], sae.layer] for sae in plan.saes],
-        "classes": [[name, title_of(name), name != UNEXPLAINED] for name in rows.classes.items],
+        "classes": [[name, title_of(name), name not in REST] for name in rows.classes.items],
         "verdicts": list(map(list, RULE_VERDICTS.items())),
         "details": [[name, REMARKS[name]] for name in DETAILS],
         "labels": label_names(session, plan.run),

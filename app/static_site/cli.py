@@ -1,4 +1,4 @@
-"""`site` on the command line."""
+"""`site` on the command line: its options, and no more, so that `--help` need not wait for the pages' code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ def site(
     db: Annotated[
         str, typer.Option(envvar="DENSE_LATENTS_DB", help="SQLite file or database URL.")
     ] = "dense-latents.db",
-    run: Annotated[int | None, typer.Option(help="Run to show; without it the newest complete one.")] = None,
-    sae: Annotated[
-        list[str] | None, typer.Option(help="Slug of an SAE whose latents are shown; may be repeated. Default: all.")
+    run: Annotated[int | None, typer.Option(help="Run to show; without it all SAEs of its suite.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Suite to show; without it the newest.")] = None,
+    saes: Annotated[
+        list[str] | None,
+        typer.Option("--sae", help="Slug of an SAE whose latents are shown; may be repeated. Default: all."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also latents without examples get a page; all are in the list anyway.")
@@ -30,7 +32,10 @@ def site(
         bool, typer.Option("--force", help="Put aside what is in the folder, where it is no site of ours.")
     ] = False,
 ) -> None:
-    """Write a run as a folder of files that opens in a browser without a server, plots and search included."""
-    from app.static_site.command import site as write
+    """Write a suite or a run as a folder of files that opens in a browser without a server, with plots and search."""
+    from app.shared.links import Pin
+    from app.static_site.command import write
+    from app.static_site.plan import plan_of
 
-    write(db, out, run, sae, every, unpacked, force)
+    pin = Pin(run, suite)
+    write(db, out, lambda session: plan_of(session, db, pin, saes or [], every, packed=not unpacked), force)

@@ -1,48 +1,35 @@
-"""`site`: a run as a folder of files that opens without a server."""
+"""A planned site into its folder: what is in the way is checked first, and a person told how far it is."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session
 
 from app.commands.serve import check_database
 from app.shared.numbers import duration
 from app.static_site import folder
 from app.static_site.build import build
-from app.static_site.plan import Plan, plan_of
+from app.static_site.plan import Plan
 from app.static_site.snapshot import snapshot
 
 EVERY = 10
 """Seconds between lines of progress where no bar can be drawn."""
 
 
-def site(
-    db: str,
-    out: Path,
-    run: int | None = None,
-    saes: list[str] | None = None,
-    every: bool = False,
-    unpacked: bool = False,
-    force: bool = False,
-    processes: int | None = None,
-) -> None:
+def write(db: str, out: Path, planned: Callable[[Session], Plan], force: bool) -> None:
     """Write the site and say what it came to.
 
     Args:
         db: path of a SQLite file, or a database URL.
-        run: without it the newest complete one.
-        saes: slugs of those whose latents are shown; none: all.
-        every: also latents without examples get a page.
-        unpacked: pages can be read without JavaScript.
+        planned: what it holds, of a session of the store as it is now.
         force: puts aside what is in the folder and is no site.
-        processes: that make pages; without it as many as are worth it.
 
     Raises:
         SiteError: in one line, why not; nothing was changed then.
@@ -53,10 +40,10 @@ def site(
     folder.check(out, force)
     started = time.monotonic()
     with snapshot(db) as session:
-        plan = replace(plan_of(session, db, run, saes or [], every), packed=not unpacked)
+        plan = planned(session)
         with folder.placed(out) as made:
             with _progress(len(plan.pages) + 3) as progress:
-                pages = build(session, plan, made, progress, processes)
+                pages = build(session, plan, made, progress)
             folder.mark(made, _content(plan, pages))
             size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     took = time.monotonic() - started
@@ -86,8 +73,8 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 
 def _content(plan: Plan, pages: int) -> dict[str, object]:
     return {
-        "run": plan.run.id,
-        "run_key": plan.run.key,
+        "runs": plan.run.runs,
+        "suite": plan.run.suite,
         "model": plan.run.model_name,
         "saes": [sae.slug for sae in plan.saes],
         "pages": pages,

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.designs.queries import list_comparisons
 from app.experiments.queries import list_experiments
 from app.http.errors import NotFound
 from app.runs.queries import RunInfo, find_run
 from app.saes.queries import SaeInfo, list_saes
-from app.shared.links import latent_at, pair_at, sae_at
+from app.shared.links import Pin, latent_at, pair_at, sae_at
 from app.static_site.errors import SiteError
 from app.static_site.links import ANNOTATIONS, BROWSE, SEARCH, folder_names
 from app.static_site.snapshot import restrict
@@ -55,44 +56,48 @@ class Plan:
     pages: list[PageFile]
     files: dict[str, str]
     """Path on the server -> file, of all that can be linked to."""
-    packed: bool = True
+    packed: bool
     """Whether what stands below a page's head is compressed."""
 
 
-def plan_of(session: Session, db: str, run: int | None, slugs: list[str], every: bool) -> Plan:
+def plan_of(session: Session, db: str, pin: Pin, slugs: list[str], every: bool, packed: bool = True) -> Plan:
     """The site of a run; the session sees no more than its SAEs from here on.
 
     Args:
-        run: without it the newest complete one.
+        pin: the run or suite; else the suite of the newest complete run.
         slugs: SAEs that are shown; empty: all of the run.
         every: also latents without examples get a page.
+        packed: whether what stands below a page's head is compressed.
 
     Raises:
         SiteError: the store has no complete run, or not this one, or the run lacks one of the SAEs.
     """
-    shown = _run(session, run)
+    shown = _run(session, pin)
     found = list_saes(session, shown)
     chosen = _chosen(found, slugs, shown)
     if len(chosen) < len(found):
         restrict(session, [sae.analysis_id for sae in chosen])
-        shown = _run(session, shown.id)  # its counts are of fewer SAEs now
+        shown = _run(session, pin)  # its counts are of fewer SAEs now
     folders = folder_names(sae.slug for sae in chosen)
     latents = {sae.analysis_id: _latents(session, sae.analysis_id, every) for sae in chosen}
     pages = [PageFile("/", "index.html", "home"), *(PageFile(f"/{one}", f"{one}.html", one) for one in SINGLE)]
     for number in sorted(one.id for one in list_experiments(session)):
         pages.append(PageFile(f"/experiments/{number}", f"experiment-{number}.html", "experiment", (number,)))
+    for number in sorted(one.id for one in list_comparisons(session)):
+        address = f"/experiments/designs/{number}"
+        pages.append(PageFile(address, f"designs-{number}.html", "comparison", (number,)))
     for sae in chosen:
         pages += _of_sae(session, sae, f"saes/{folders[sae.slug]}", latents[sae.analysis_id])
     files = OWN | {page.address: page.file for page in pages}
     # either order is the same page
     files |= {pair_at(page.of[0], page.of[2], page.of[1]): page.file for page in pages if page.kind == "pair"}
     state = session.info["state"]
-    return Plan(db, state, shown, chosen, len(chosen) < len(found), folders, latents, pages, files)
+    return Plan(db, state, shown, chosen, len(chosen) < len(found), folders, latents, pages, files, packed)
 
 
-def _run(session: Session, run: int | None) -> RunInfo:
+def _run(session: Session, pin: Pin) -> RunInfo:
     try:
-        found = find_run(session, run)
+        found = find_run(session, pin)
     except NotFound as error:
         raise SiteError(str(error.detail)) from error
     if found is None:
@@ -104,7 +109,7 @@ def _chosen(found: list[SaeInfo], slugs: list[str], run: RunInfo) -> list[SaeInf
     known = {sae.slug for sae in found}
     for slug in slugs:
         if slug not in known:
-            raise SiteError(f"--sae {slug}: run {run.id} holds {', '.join(sorted(known))}")
+            raise SiteError(f"--sae {slug}: {run.words} hold{'s' * (len(run.runs) == 1)} {', '.join(sorted(known))}")
     return [sae for sae in found if not slugs or sae.slug in slugs]
 
 

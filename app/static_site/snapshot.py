@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.shared.memory import Memory
 from store.session import make_engine
-from store.tables import Annotation, Category, Experiment, Intervention, Run
+from store.tables import Annotation, Category, DesignComparison, Experiment, Intervention, Run
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def snapshot(db: str) -> Iterator[Session]:
 
 def state_of(session: Session) -> str:
     """Two sessions that see the same state have the same; what a worker or somebody writes changes it."""
-    tables = (Run, Intervention, Experiment, Annotation, Category)
+    tables = (Run, Intervention, Experiment, DesignComparison, Annotation, Category)
     values = [select(value).scalar_subquery() for one in tables for value in (func.count(one.id), func.max(one.id))]
     changed = select(func.max(Category.changed)).scalar_subquery()
     return " ".join(map(str, session.execute(select(*values, changed)).one()))

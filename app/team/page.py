@@ -21,7 +21,7 @@ from app.team import queries as team
 from app.team.matrix import Matrix, category_matrix, verdict_matrix
 from app.team.queries import DIFFERS, AuthorInfo, Progress, Queued
 from app.vocabulary import HUMAN_VERDICTS, RULE_VERDICTS
-from store.vocabulary import NO_CLASS, UNEXPLAINED, UNMEASURED
+from store.vocabulary import NO_CLASS, PARTLY, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,8 @@ def unseen(one: Queued, has: list[str]) -> str:
     words = f"The machine finds {listed(has)}; nobody has said whether that is right"
     if one.group == UNEXPLAINED:
         words = "No class explains it"
+    elif one.group == PARTLY:
+        words = "No class holds, though a part of it is followed"
     elif one.group == UNMEASURED:
         words = "What it does was not measured"
     return f"{words}{_without(one.effect)}."

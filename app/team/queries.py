@@ -134,7 +134,7 @@ class Review:
 
 def review(session: Session, run: RunInfo) -> Review:
     """What there is to say of a run's dense latents. What people wrote is read each time, and nothing else."""
-    measured = remembered(session, ("reviewed", run.id), lambda: _measured(session, run))
+    measured = remembered(session, ("reviewed", run.analyses), lambda: _measured(session, run))
     return Review(measured, _said(session, run, measured))
 
 
@@ -226,7 +226,7 @@ def _measured(session: Session, run: RunInfo) -> Measured:
         select(Latent.analysis_id, Latent.index, Latent.density, Verdict.verdict, own_value("loss"))
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .outerjoin(Verdict, ruled)
-        .where(Analysis.run_id == run.id, DENSE)
+        .where(Analysis.id.in_(run.analyses), DENSE)
     )
     rows = [
         ((analysis_id, index), Machine(density, groups[analysis_id, index], rule, finite(effect)))
@@ -249,7 +249,7 @@ def _said(session: Session, run: RunInfo, measured: Measured) -> dict[Key, Said]
         .join(Sae, Sae.sha256 == Annotation.sae_sha256)
         .join(Analysis, Analysis.sae_id == Sae.id)
         .outerjoin(named, and_(*given))
-        .where(Analysis.run_id == run.id, Annotation.latest, Annotation.other == ALONE, something())
+        .where(Analysis.id.in_(run.analyses), Annotation.latest, Annotation.other == ALONE, something())
     )
     latents = measured.latents
     return {
@@ -269,7 +269,7 @@ def _state(named: Any) -> Any:
 
 
 def _weights(run: RunInfo) -> Any:
-    return select(Sae.sha256).join(Analysis, Analysis.sae_id == Sae.id).where(Analysis.run_id == run.id)
+    return select(Sae.sha256).join(Analysis, Analysis.sae_id == Sae.id).where(Analysis.id.in_(run.analyses))
 
 
 def _queued(key: Key, found: Review, sae: SaeInfo) -> Queued:

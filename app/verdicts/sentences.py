@@ -13,6 +13,7 @@ from store.vocabulary import INVESTIGATE, KEEP, LIKELY, PRUNE, RULE, UNMEASURED,
 
 MEASURED = {
     "classes": "classes",
+    "followed": "what it follows",
     "labels": "labels",
     "effect": "effect",
     "pair_effect": "effect of the pair",
@@ -37,7 +38,7 @@ def gap_said(of: str, statement: Statement, place: Place) -> str:
     tokens = one(statement, "tokens")
     more = place.command("ablate", f" --tokens {4 * tokens:.0f}" if tokens else "")
     held = {**statement, "of": of, "layer": place.layer, "index": place.latent, "how": how, "more": more}
-    return said(held | {"steer": place.command("steer")}, _GAPS)
+    return said(held | {"steer": place.command("steer"), "controls": place.command("ablate")}, _GAPS)
 
 
 _COMMANDS = {"effect": "ablate", "pair_effect": "ablate", "stability": "retrain"}
@@ -85,12 +86,15 @@ _CONFLICTS: dict[str, Sentence] = {
     "effect_unexplained": (
         "it has an effect, yet no class and no label says what it does; effect and classes disagree"
     ),
+    "effect_followed": (
+        "it has an effect and {followed:.0%} of its variance is followed, yet no class and no label says what it does"
+    ),
 }
 _RULE: dict[str, Sentence] = {
     KEEP: _keep,
     PRUNE: (
-        "Prune candidate: the loss stays the same without it, no class holds, no label goes with it, and other seeds"
-        " lack it."
+        "Prune candidate: the loss stays the same without it, no class holds, it follows nothing that was looked for,"
+        " no label goes with it, and other seeds lack it."
     ),
     INVESTIGATE: _investigate,
 }
@@ -149,12 +153,14 @@ def _seeds(ending: str) -> Sentence:
 _GROUNDS: dict[str, Sentence] = {
     "class": lambda held: f"{upper(title_of(held['of']))}: {score_said(held['of'], part(held, 'statement'))}",
     "no_class": "None of the {measured} classes that were measured holds.",
+    "followed": "All that was looked for predicts {share:.0%} of its variance.",
     "label": lambda held: f"{upper(str(held.get('label')))}: {association_said(part(held, 'statement'))}",
     "no_labels": "The corpus has no label it could be held against.",
     "no_label": "Goes with none of the {measured} labels that were measured.",
     "needed": _effect("more than {epsilon:g}: the model needs it"),
     "harmful": _effect("better by more than {epsilon:g}: it does something, though it does this text no good"),
     "push": _effect("more than {epsilon:g}, but no more than a push of its length"),
+    "alone": _effect("more than {epsilon:g}, but there is nothing to hold it against"),
     "equivalent": _effect("within ±{epsilon:g}: as good as nothing"),
     "unclear": _effect("neither within nor beyond ±{epsilon:g}"),
     "stable": _seeds(""),
@@ -183,6 +189,8 @@ _GAPS: dict[str, Sentence] = {
     "labels": "No label of the corpus was measured: `dense-latents analyze` with classes and more text.",
     "effect": "What the model does without it is not measured: {how}.",
     "pair_effect": "What the model does without it and its mirror image {partner} is not measured: {how}.",
+    "alone": "Its effect has no matched controls: {controls}.",
+    "not_divided": "What it follows was not measured: `dense-latents analyze` with classes and more documents.",
     "wide_loss": "The interval is too wide for ±{epsilon:g}; four times the text halves it: {more}.",
     "wide_kl": "The KL's interval is too wide for ±{epsilon:g}; four times the text halves it: {more}.",
     "stability": "Whether other seeds find it is not measured: {how}.",

@@ -7,7 +7,8 @@ trains SAEs anew.
 """
 
 from store.tables.base import Base
-from store.tables.classes import Association, Chain, Label, Score
+from store.tables.classes import Association, Chain, Label, Score, Traces
+from store.tables.designs import Design, DesignComparison
 from store.tables.interventions import Arm, Effect, Experiment, Intervention, Stability, Steering, Verdict
 from store.tables.latents import DENSE, Example, Latent, Pair, Profile
 from store.tables.runs import Analysis, Corpus, FormerIdentity, Model, Run, Sae, Statistic
@@ -24,6 +25,8 @@ __all__ = [
     "Category",
     "Chain",
     "Corpus",
+    "Design",
+    "DesignComparison",
     "Effect",
     "Example",
     "Experiment",
@@ -44,5 +47,6 @@ __all__ = [
     "Statistic",
     "Steering",
     "Token",
+    "Traces",
     "Verdict",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.tables.base import Base
@@ -38,7 +38,7 @@ class Score(Base):
 
 
 class Chain(Base):
-    """A latent's continuation in the next or previous analysed layer of the same run."""
+    """A latent's continuation in the next or previous analysed layer of the same suite."""
 
     __tablename__ = "chain"
     analysis_id: Mapped[int] = mapped_column(primary_key=True)
@@ -50,7 +50,17 @@ class Chain(Base):
     cosine: Mapped[float | None]  # of the two decoder directions
     __table_args__ = (
         ForeignKeyConstraint(["analysis_id", "index"], ["latent.analysis_id", "latent.index"], ondelete="CASCADE"),
+        Index("ix_chain_other", "other_analysis_id"),
     )
+
+
+class Traces(Base):
+    """What chains to SAEs that are analysed later are made of; nobody but the worker reads it."""
+
+    __tablename__ = "traces"
+    analysis_id: Mapped[int] = mapped_column(ForeignKey("analysis.id", ondelete="CASCADE"), primary_key=True)
+    tokens: Mapped[int]  # of the sample that are kept
+    data: Mapped[bytes] = mapped_column(LargeBinary)  # safetensors, zstandard; at most 4 MiB and 2 bytes x m x D
 
 
 class Label(Base):

@@ -13,7 +13,7 @@ from store.tables.runs import Analysis
 
 _COVERED = ("density", "antipodality", "max", "mean", "mass_share")
 """Columns that stand in the indexes of the few and of the bounds, too: a new one can do without."""
-SORTED = (*_COVERED,)
+SORTED = (*_COVERED, "word_share", "past_share", "followed")
 """Columns with an index over all SAEs, so that a list sorted by one shows its first page without reading the rest."""
 FLAGS = ("is_dense", "detail", "is_pair", "borderline", "duplicate_of")
 """What few latents are. These few have an index of their own."""
@@ -76,6 +76,13 @@ class Latent(Base):
     mirror_score: Mapped[float | None] = mapped_column(doc="Product of the two cosines with it")
     cos_bias: Mapped[float | None]
     decoder_norm: Mapped[float | None]
+    word_share: Mapped[float | None] = mapped_column(
+        doc="Share of the activation's variance that the present word predicts in documents that were not fitted"
+    )
+    past_share: Mapped[float | None] = mapped_column(
+        doc="The same of the latent's own past, the rest of the context and the document, beyond word, place and norm"
+    )
+    followed: Mapped[float | None] = mapped_column(doc="The same of all sources together")
     quantiles: Mapped[dict[str, Any] | None] = mapped_column(doc="Of the firing activations")  # {"0.05": a, ...}
     spark: Mapped[list[Any]]  # 24 heights 0..9 of the activation histogram, log counts
     top_tokens: Mapped[list[Any]]  # a few token strings for tables

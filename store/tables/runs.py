@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from store.tables.base import Base
@@ -70,12 +70,14 @@ class Corpus(Base):
 
 
 class Run(Base):
-    """One reading of a corpus through a model and one or more SAEs."""
+    """One reading of a corpus through a model and one or more SAEs. Runs of one suite are shown as one."""
 
     __tablename__ = "run"
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), index=True)  # hash of all that fixes its numbers
-    status: Mapped[str] = mapped_column(String(12))  # complete; set last, in the same transaction
+    suite: Mapped[str] = mapped_column(String(64), index=True)  # what it stands beside: see `store.suites`
+    status: Mapped[str] = mapped_column(String(12))  # complete; set last. Until then nobody shows it
+    writer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # who writes it: `store.writing`
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     corpus_id: Mapped[int] = mapped_column(ForeignKey("corpus.id"))
     tokens: Mapped[int]  # counted tokens: the denominator of every density

@@ -275,9 +275,10 @@ def _bits(key: int, salt: int) -> int:
 
 
 def examples(world: World, latents: list[int], partners: list[int], cuts: Array, k: int, seed: int) -> Numbers:
-    """The best k contexts of each kind, with 40 tokens before the focus and 23 after."""
+    """The best k contexts of each kind (top, a level more than there are cuts, random, off), with 40 tokens before the
+    focus and 23 after."""
     data = dense(world)
-    rows = [[_best(world, data, m, latent, partners[m], cuts[m], kind, k, seed) for kind in range(7)]
+    rows = [[_best(world, data, m, latent, partners[m], cuts[m], kind, k, seed) for kind in range(cuts.shape[1] + 4)]
             for m, latent in enumerate(latents)]  # fmt: skip
     names = ("score", "document", "start", "begin", "end", "acts", "partner")
     return {name: np.array([[kind[name] for kind in row] for row in rows]) for name in names}
@@ -287,15 +288,17 @@ def _best(
     world: World, data: Dense, m: int, latent: int, partner: int, cuts: Array, kind: int, k: int, seed: int
 ) -> Numbers:
     candidates: dict[int, tuple[float, int, Token]] = {}
-    drawn = _drawn(data, seed * 16 + max(0, kind - 4))
+    levels = len(cuts) + 1
+    salt = seed * 16 + max(0, kind - levels)
+    drawn = _drawn(data, salt)
     for token, row in zip(data.tokens, data.acts, strict=True):
         if token not in drawn if kind > 0 else not token.ordinary:
             continue
         size = abs(row[latent])
         serial = _serial(token)
         level = sum(size > cut for cut in cuts)
-        chance = unit(serial, seed * 16 + max(0, kind - 4))
-        allowed = size == 0 if kind == 6 else size > 0 and (kind in (0, 5) or level == kind - 1)
+        chance = unit(serial, salt)
+        allowed = size == 0 if kind == levels + 2 else size > 0 and (kind in (0, levels + 1) or level == kind - 1)
         score = size if kind == 0 else chance
         if allowed and (token.context not in candidates or score > candidates[token.context][0]):
             candidates[token.context] = (score, serial, token)
@@ -372,6 +375,8 @@ def contexts(world: World, latents: list[int], directions: Array, pivot: Array, 
         "side": np.sign(data.acts[rows][:, latents]),
         "ordinary": np.array([token.ordinary for token in tokens], dtype=bool),
         "directions": directions,
+        "acts": data.acts[rows][:, latents],
+        "norm": np.linalg.norm(data.x[rows], axis=1),
     }
 
 

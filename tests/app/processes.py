@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import atexit
 import sys
+import tempfile
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
-from tests.root import ROOT
+from tests.forked import Ended, Forked, forking
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -14,22 +17,26 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "dense_latents", *map(str, arguments)]
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+@cache
+def _forked() -> Forked:
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    return stack.enter_context(forking(folder, "server"))
+
+
+def run(*arguments: str | Path) -> Ended:
     """Its end."""
-    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, timeout=300, check=False)
+    return _forked().run(*arguments)
 
 
 def done(*arguments: str | Path) -> bytes:
     """What a command prints that must end well."""
     found = run(*arguments)
-    assert found.returncode == 0, found.stderr.decode()
-    return found.stdout
+    assert found.status == 0, found.err
+    return found.out.encode()
 
 
 def refused(*arguments: str | Path) -> str:
     """The one line of a command that must not end well."""
-    found = run(*arguments)
-    said = found.stderr.decode()
-    assert (found.returncode, said.count("\n")) == (2, 1), said
-    assert said.startswith("dense-latents: ")
-    return said
+    return run(*arguments).line

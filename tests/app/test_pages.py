@@ -58,6 +58,8 @@ ALL = [
     "/experiments",
     "/experiments/1",
     "/experiments/2",
+    "/experiments/designs/1",
+    "/experiments/designs/2",
     "/methods",
     "/api/docs",
 ]

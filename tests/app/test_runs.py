@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.runs.queries import find_run
+from app.shared.links import Pin
 from store.session import make_engine
 from store.tables import Run
 from tests.app.world import build
@@ -27,6 +28,6 @@ def test_what_is_left_out_has_its_name(tmp_path: Path, masks: dict[str, int] | N
     with Session(engine) as session, session.begin():
         session.get_one(Run, 1).masks = masks
     with Session(engine) as session:
-        run = find_run(session, 1)
+        run = find_run(session, Pin(1))
         assert run is not None
         assert run.left_out == said

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.latents import queries as latents
 from app.runs import queries as runs
 from app.saes import queries as saes
+from app.shared.links import Pin
 from app.shared.numbers import number
 from app.team import queries as team
 from app.verdicts.queries import verdict_counts
@@ -44,7 +45,7 @@ def test_a_number_that_leads_to_a_list_is_the_lists(client: TestClient) -> None:
 
 
 def test_the_rules_verdicts_are_counted_over_dense_latents_everywhere(client: TestClient, session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     found = saes.list_saes(session, run)
     by_team: dict[str, int] = {}
@@ -63,7 +64,7 @@ def test_the_rules_verdicts_are_counted_over_dense_latents_everywhere(client: Te
 
 
 def test_dense_latents_are_as_many_wherever_they_are_counted(client: TestClient, session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     for sae in saes.list_saes(session, run):
         here = Latent.analysis_id == sae.analysis_id
@@ -75,7 +76,7 @@ def test_dense_latents_are_as_many_wherever_they_are_counted(client: TestClient,
 @pytest.mark.parametrize("slug", SLUGS)
 def test_the_largest_activation_is_one(client: TestClient, session: Session, slug: str) -> None:
     """In facts, beside the histogram, in the list and in the API."""
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     sae = next(one for one in saes.list_saes(session, run) if one.slug == slug)
     latent = latents.find_latent(session, sae, POSITIVE)

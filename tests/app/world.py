@@ -13,7 +13,9 @@ from migrations.runner import downgrade, upgrade
 from store import arrays
 from store.search import index_analysis
 from store.session import make_engine, session_factory
+from store.suites import suite_key
 from store.tables import Analysis, Corpus, Example, Latent, Model, Pair, Profile, Run, Sae, Statistic
+from store.vocabulary import follows_with
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -31,6 +33,7 @@ SLUGS = ["tiny/l0-resid", "tiny/l1-resid", "tiny/l2-resid"]
 POSITIVE, NEGATIVE, TWIN, ORIGINAL, DEAD, EDGE, CONTROL = range(7)
 WIDTH = 40
 DENSITIES = {POSITIVE: 0.381, NEGATIVE: 0.25, TWIN: 0.2, ORIGINAL: 0.3, DEAD: 0.0, EDGE: 0.105, CONTROL: 0.02}
+VERSIONS = {"torch": "2"}
 STRIP = [*HOSTILE, " of", " sea", ".", " Whale"]
 
 
@@ -40,10 +43,24 @@ def build(path: Path | str, revision: str = "head") -> str:
     Run 1 is an old one: it measured no classes. At the first `revision` run 2 did not either, and at the second
     nothing was intervened with.
     """
+    if "://" in str(path) or Path(path).exists():
+        return _build(str(path), revision)
+    if revision not in _MADE:
+        _build(str(path), revision)
+        _MADE[revision] = Path(path).read_bytes()
+    Path(path).write_bytes(_MADE[revision])
+    return str(path)
+
+
+_MADE: dict[str, bytes] = {}
+"""Stores that were built in this process, by revision: a copy costs nothing beside twenty migrations."""
+
+
+def _build(path: str, revision: str) -> str:
     from tests.app.world_classes import write_classes
     from tests.app.world_interventions import write_interventions
 
-    upgrade(str(path))
+    upgrade(path)
     engine = make_engine(path)
     with session_factory(engine)() as session:
         _parts(session)
@@ -60,8 +77,8 @@ def build(path: Path | str, revision: str = "head") -> str:
         session.commit()
     engine.dispose()
     if revision != "head":
-        downgrade(str(path), revision)
-    return str(path)
+        downgrade(path, revision)
+    return path
 
 
 def _parts(session: Session) -> None:
@@ -119,9 +136,11 @@ def _sae(layer: int, slug: str) -> Sae:
 
 
 def _run(number: int, status: str) -> Run:
+    settings = {"classes": True, "cuts": {"position_rho": 0.4, "q": 0.05}} if number == 2 else {}
     return Run(
         id=number,
         key=f"{number}" * 64,
+        suite=suite_key("f" * 64, "c" * 64, settings, VERSIONS),
         status=status,
         model_id=1,
         corpus_id=1,
@@ -131,8 +150,8 @@ def _run(number: int, status: str) -> Run:
         context=64,
         dense_threshold=0.1,
         seed=0,
-        settings={"cuts": {"position_rho": 0.4, "q": 0.05}} if number == 2 else {},
-        versions={"torch": "2"},
+        settings=settings,
+        versions=VERSIONS,
         seconds=97.4,
         strip={"document": "Moby Dick <i>1</i>", "labels": {}, "tokens": STRIP},
         finished=datetime(2026, 11, 20 + number, 12, 0),
@@ -184,7 +203,7 @@ def _analysis(session: Session, key: int, run: int, sae: int) -> None:
             massive_share=0.0003,
             median_norm=12.0,
             density_curve=sorted(densities, reverse=True),
-            summary={},
+            summary={"follows": medians_followed()},
         )
     )
     session.flush()
@@ -237,11 +256,52 @@ def _latent(key: int, index: int) -> Latent:
         mirror_score=None if dead or sign > 0 else score,
         cos_bias=None if dead else 0.1,
         decoder_norm=1.0,
+        **_shares(index),
         quantiles=None if dead else {"0.05": 0.5, "0.5": 2.0, "0.99": 8.0 + index},
         spark=[0] * 24 if dead else [place % 10 for place in range(24)],
         top_tokens=[] if dead else HOSTILE[:3] if index == POSITIVE else [" the", f" word{index}", "Ünter"],
         reasons={name: {"code": "silent"} for name in missing} if dead else {},
     )
+
+
+FOLLOWED = {POSITIVE: (0.35, 0.3), NEGATIVE: (0.8, 0.0), CONTROL: (0.02, 0.0)}
+"""Of what was divided: shares of the word and of its own past."""
+
+
+def _shares(index: int) -> dict[str, float]:
+    if index not in FOLLOWED:
+        return {}
+    word, past = FOLLOWED[index]
+    return {"word_share": word, "past_share": past, "followed": word + past}
+
+
+def _follows(index: int) -> dict[str, Any]:
+    """Word and past; the norm says what the word says."""
+    word, past = FOLLOWED[index]
+    added = {"word": word, "previous": -0.004, "position": 0.0, "shape": 0.0, "norm": 0.0}
+    added |= {"past": past, "context": 0.0, "document": 0.0}
+    return {
+        "sources": [
+            {"name": name, "added": [share, share - 0.05, share + 0.05], "alone": [share, share - 0.05, share + 0.05]}
+            for name, share in added.items()
+        ],
+        "total": [word + past, word + past - 0.05, word + past + 0.05],
+        "orders": [{"sources": ["word"], "share": word}, {"sources": ["past", "context", "document"], "share": past}],
+        "alike": [["word", "norm"]] if index == NEGATIVE else [],
+        "half_life": 45.0,
+        "tokens": 16_384,
+        "documents": 91,
+    }
+
+
+def medians_followed() -> dict[str, Any]:
+    """Of an SAE."""
+    none = dict.fromkeys(("previous", "position", "shape", "norm", "context", "document"), 0.0)
+    return {
+        "dense": {"latents": 5, "added": {**none, "word": 0.35, "past": 0.3}, "total": 0.65, "little": 0.0},
+        "control": {"latents": 32, "added": {**none, "word": 0.1, "past": 0.01}, "total": 0.12, "little": 0.6},
+        "random": {"latents": 16, "added": {**none, "word": 0.4, "past": 0.05}, "total": 0.5, "little": 0.0},
+    }
 
 
 def _detail(index: int) -> str | None:
@@ -293,7 +353,12 @@ def _profiles(key: int, index: int) -> list[Profile]:
             ("top_tokens_mass", {"items": means[::-1], "support": 5, "types": 44, "error": 0.0}, None),
         ]
     if _detail(index):
-        made += _detailed(index)
+        chance = {"skewness": [-0.1, 0.1], "kurtosis": [0.0, 0.4]}
+        moments = {"skewness": 1.25, "kurtosis": 6.5, "low": -2.0, "high": 6.0, "tokens": 100, "chance": chance}
+        made.append(("follows", _follows(index), None))
+        if index == POSITIVE:
+            made.append((follows_with(NEGATIVE), {"z": _follows(index), "axis": _follows(index)}, None))
+        made += [*_detailed(index), ("logits", moments, arrays.pack([10, 80, 0, 10], "i8"))]
     return [Profile(analysis_id=key, index=index, name=name, data=data, values=values) for name, data, values in made]
 
 
@@ -303,15 +368,27 @@ def _detailed(index: int) -> list[tuple[str, dict[str, Any], bytes | None]]:
     strip = arrays.pack(
         [float(place % 4) if index != NEGATIVE else float(place % 4 == 0) for place in range(len(STRIP))], "f4"
     )
+    company = [] if index == CONTROL else _company(index)
     return [
+        *company,
         ("position_context", {"edges": [1, 2, 3, 9]}, series),
         ("position_sentence", {"edges": [0, 1, 2, 9]}, series),
         ("strip", {}, strip),
     ]
 
 
+def _company(index: int) -> list[tuple[str, dict[str, Any], bytes | None]]:
+    """The twin fires with the positive pole, nothing with the negative one; each is apart from the other."""
+    shares = {"jaccard": 0.31, "independent": 0.12}
+    others = [(TWIN, 0.62), (CONTROL, 0.03)] if index == POSITIVE else [(CONTROL, 0.03)]
+    apart = {"index": NEGATIVE if index == POSITIVE else POSITIVE, "correlation": -0.41, "density": 0.25, **shares}
+    shown = [{"index": other, "correlation": value, "density": 0.2, **shares} for other, value in others]
+    return [("together", {"items": shown, "chance": 0.05}, None), ("apart", {"items": [apart], "chance": 0.05}, None)]
+
+
 def _examples(key: int, index: int) -> list[Example]:
-    kinds = ("top", "level4", "level3", "level2", "level1", "random", "off")
+    levels = ("2of3", "3of3", "1of3") if index == CONTROL else ("level4", "level3", "level2", "level1")
+    kinds = ("top", *levels, "random", "off")
     values = [float(place) for place in range(len(HOSTILE))]
     return [
         Example(

@@ -121,6 +121,12 @@ EVIDENCE: dict[str, dict[str, Any]] = {
         "stability": 0.98,
         "uncentred": 0.4,
     },
+    "word": {"sources": [{"name": "word", "share": [0.71, 0.69, 0.73]}], "random": 0.5},
+    "slow_state": {
+        "sources": [{"name": "past", "share": [0.2, 0.1, 0.3]}, {"name": "<b>", "share": [0.1, None, None]}]
+    },
+    "norm": {"sources": [{"name": "norm", "share": [None, None, None]}]},
+    "constant": {},
     "mixture": {
         "r2": 0.62,
         "participation": 2.3,

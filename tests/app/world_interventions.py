@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from store.tables import Arm, Effect, Experiment, Intervention, Stability, Statistic, Steering, Verdict
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, TWIN, WIDTH
+from tests.app.world_designs import write_designs
 
 WHOLE, BARE, UNTOUCHED = 11, 12, 10
 EPSILON = 0.002
@@ -43,6 +44,7 @@ def write_interventions(session: Session) -> None:
     session.add_all(_steering())
     session.add_all(_verdicts())
     _experiments(session)
+    write_designs(session)
 
 
 def _statistics() -> Iterator[Statistic]:
@@ -62,7 +64,7 @@ def _intervention(number: int, analysis: int, kind: str) -> Intervention:
         key=f"{number}" * 64,
         tokens=19_763,
         documents=118,
-        settings={"epsilon": EPSILON, "controls": 2} if number != 2 else {},
+        settings={"epsilon": EPSILON, "controls": 2, "model_dtype": "float32"} if number != 2 else {},
         versions={"torch": "2"},
         summary={"clean_loss": 3.5, "clean_entropy": 3.4} if number != 2 else {},
         seconds=210.5,

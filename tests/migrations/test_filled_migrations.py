@@ -20,6 +20,9 @@ CHANGED = {
     "0013": {"run"},
     "0015": {"latent"},
     "0016": {"label"},
+    "0017": {"run"},
+    "0018": {"traces"},
+    "0019": {"latent"},
 }
 """Migrations that write the same in another way, and the tables of which they do: the way back must find it again."""
 

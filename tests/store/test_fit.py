@@ -118,3 +118,14 @@ def test_contexts_may_begin_otherwise_than_in_training(
 ) -> None:
     found = fit_bos(read({"metadata": {"prepend_bos": trained}}, bos=bos))
     assert [one["code"] for one in found] == codes
+
+
+def test_an_approximate_partner_search_says_what_it_finds() -> None:
+    """Of the strictest sort of mirror image that the sample has at all; an exact search says nothing."""
+    recall = {"sampled": 1024, "mirror": [[0.8, 0, 0], [0.2, 9, 10], [0.0, 100, 1000]], "same": []}
+    told = fit(read({}), Seen(1.0, 0.1, 0.0, recall))[-1]
+    assert (told["code"], told["level"]) == ("partners_index", NOTE)
+    assert (told["found"], told["hit"], told["of_all"], told["least"]) == (0.9, 9, 10, 0.2)
+    assert fit(read({}), Seen(1.0, 0.1, 0.0))[-1]["of"] == "massive"
+    nothing = {**recall, "mirror": [[0.8, 0, 0], [0.2, 0, 0], [0.0, 0, 0]]}
+    assert fit(read({}), Seen(1.0, 0.1, 0.0, nothing))[-1]["code"] == "partners_none"

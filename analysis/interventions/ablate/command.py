@@ -57,6 +57,10 @@ def _ablate(config: AblateConfig, console: Console) -> int:
 
 def _measure(subject: Subject, config: AblateConfig, checkpoints: Checkpoints, console: Console) -> Ablated:
     ablation = Ablation(subject, config, checkpoints.folder)
+    if config.ray:
+        from analysis.interventions.ablate.together import measure_together
+
+        return measure_together(ablation, checkpoints, console)
     with progress_bar(console, "the model as it is", config.tokens, "tokens") as progress:
         totals = ablation.read(progress)
     with progress_bar(console, "ablating", config.tokens, "tokens") as progress:

@@ -10,11 +10,13 @@ import typer
 from analysis import __version__
 from analysis.hashing import hash_of
 from analysis.interventions.config import SubjectConfig
-from analysis.options import Above, Least
+from analysis.options import Above, Actors, Least, Ray
 from store.vocabulary import EPSILON
 
 if TYPE_CHECKING:
     from analysis.interventions.subject import Subject
+
+SHARD = 4  # batches that are added up by themselves, so that any number of actors give the same digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class AblateConfig(SubjectConfig):
     contexts: Annotated[int, typer.Option(help="Contexts per forward pass."), Least(1)] = 2
     rows: Annotated[int, typer.Option(help="Tokens x ablations per forward pass."), Least(1)] = 16_384
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between checkpoints.")] = 60.0
+    ray: Ray = ""
+    actors: Actors = 0
 
     def key(self, subject: Subject) -> str:
         """Hash of all that fixes the numbers: the same key, the same rows."""
@@ -46,6 +50,6 @@ class AblateConfig(SubjectConfig):
             stored.corpus_sha256,
         ]
         parts += [stored.context, stored.seed, sorted(stored.densities.items()), stored.pairs, stored.dense]
-        parts += [self.tokens, self.controls, self.sets, self.epsilon, self.seed, self.contexts]
+        parts += [self.tokens, self.controls, self.sets, self.epsilon, self.seed, self.contexts, SHARD]
         parts += [subject.model.dtype_name, stored.analysis_id]
         return hash_of(parts)

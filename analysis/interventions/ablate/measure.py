@@ -7,8 +7,8 @@ mean. Second pass: the ablations. Cost: 2 to 3 x tokens x d_model numbers on dis
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,9 +18,10 @@ from torch import Tensor
 
 from analysis.errors import UserError
 from analysis.interventions.ablate.config import AblateConfig
+from analysis.interventions.ablate.state import State
 from analysis.interventions.ablate.sums import EffectSums
 from analysis.interventions.ablate.variants import Totals, Variant, Wanted, variants
-from analysis.interventions.readout import LowRank, Readout
+from analysis.interventions.readout import Asked, LowRank, Readout
 from analysis.interventions.subject import Subject
 from analysis.interventions.tail import Clean, Tail
 from analysis.process.checkpoint import Checkpoints
@@ -31,6 +32,7 @@ from analysis.statistics.plan import MASSIVE
 from store.vocabulary import OWN
 
 _SUMS = ("sum", "ordinary", "joint", "ordinary_tokens")
+_HELD = 1 << 26  # numbers of changed models held at once: 256 MB in float32
 _RANK = 8  # changes of more directions go through the unembedding themselves
 
 
@@ -41,6 +43,14 @@ class Ablated(NamedTuple):
     sums: EffectSums
     seconds: float
     documents: int
+
+
+class CleanSums(NamedTuple):
+    """Of one batch: sums of activations (see `Totals`), counted tokens, documents."""
+
+    tensors: dict[str, Tensor]
+    tokens: int
+    documents: set[int]
 
 
 class Spot(NamedTuple):
@@ -66,23 +76,32 @@ class Ablation:
         self.tail = Tail(subject.model, subject.sae.hook_out, subject.sae.hook_point)
         self.readout = Readout(subject.model)
         self.direct = not self.tail.blocks  # nothing but the final norm comes after the hook point
+        self.documents: set[int] = set()
         self._pivot: Tensor | None = None
 
     def read(self, progress: Progress) -> Totals:
         """First pass; batches that are kept already are not run again."""
-        folder = self.folder / "clean"
-        folder.mkdir(parents=True, exist_ok=True)
+        return self.totals(self.clean_sums(number, batch, progress) for number, batch in enumerate(self.batches()))
+
+    def clean_sums(self, number: int, batch: TokenBatch, progress: Progress) -> CleanSums:
+        """Of one batch, which is run and kept if it is not yet."""
+        found = load_file(self._kept(number, batch))
+        counted = int(batch.mask.sum())
+        progress(counted)
+        return CleanSums({name: found[name] for name in _SUMS}, counted, set(batch.document.tolist()))
+
+    def totals(self, parts: Iterable[CleanSums]) -> Totals:
+        """Of all batches, in order.
+
+        Raises:
+            UserError: there is no text.
+        """
         sums: dict[str, Tensor] = {}
         tokens = 0
-        for number, batch in enumerate(self._stream().batches()):
-            path = folder / f"{number:06d}.safetensors"
-            if not path.exists():
-                self._keep(path, batch)
-            found = load_file(path)
-            sums = {name: found[name] + sums.get(name, 0.0) for name in _SUMS}
-            counted = int(batch.mask.sum())
-            tokens += counted
-            progress(counted)
+        for part in parts:
+            sums = {name: part.tensors[name] + sums.get(name, 0.0) for name in _SUMS}
+            tokens += part.tokens
+            self.documents |= part.documents
         if not tokens:
             raise UserError(f"{self.subject.corpus.path}: expected text; found no token that counts")
         ordinary = sums["ordinary"]
@@ -90,23 +109,29 @@ class Ablation:
 
     def measure(self, totals: Totals, checkpoints: Checkpoints, progress: Progress) -> Ablated:
         """Second pass; goes on from a checkpoint where there is one."""
-        config = self.config
-        wanted = Wanted(config.controls, config.sets, config.seed)
-        made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
-        sums, done, before = EffectSums(len(made), self.subject.sae.d_out), 0, 0.0
-        if checkpoints.exists():
-            note = checkpoints.note()
-            sums.tensors, done, before = next(checkpoints.parts()), note["batches"], note["seconds"]
-        started = last = time.monotonic()
-        documents: set[int] = set()
-        for number, batch in enumerate(self._stream().batches()):
-            documents.update(batch.document.tolist())
-            if number >= done:
-                self._batch(number, batch, made, totals.mean, sums)
-                if time.monotonic() - last > config.checkpoint_seconds:
-                    last = time.monotonic()
-                    checkpoints.save({"batches": number + 1, "seconds": before + last - started}, [sums.tensors])
+        state = self.begun(totals, checkpoints)
+        for number, batch in enumerate(self.batches()):
+            if number >= state.batches:
+                self.add(number, batch, state.made, totals.mean, state.half)
+                state.read(number + 1)
+                state.save(self.config.checkpoint_seconds)
             progress(int(batch.mask.sum()))
+        return self.ablated(state)
+
+    def begun(self, totals: Totals, checkpoints: Checkpoints) -> State:
+        """The variants, and what was measured of them before."""
+        wanted = Wanted(self.config.controls, self.config.sets, self.config.seed)
+        made = variants(self.subject.stored, self.subject.sae.decoder.cpu(), totals, wanted)
+        return State(made, self.subject.sae.d_out, checkpoints)
+
+    def ablated(self, state: State) -> Ablated:
+        """What there is at the end of the text.
+
+        Raises:
+            UserError: numbers that are none, or no token whose next one is text.
+        """
+        state.settle()
+        sums = state.whole
         if not sums.finite():
             raise UserError(
                 f"--sae {self.subject.stored.slug}: expected finite changes; found NaN or infinity with the model in"
@@ -114,7 +139,7 @@ class Ablation:
             )
         if not float(sums.tensors["tokens"].sum()):
             raise UserError(f"{self.subject.corpus.path}: expected two counted tokens in a row; found none")
-        return Ablated(made, sums, before + time.monotonic() - started, len(documents))
+        return Ablated(state.made, sums, state.seconds, len(self.documents))
 
     def _check_decoder(self, x: Tensor) -> None:
         """What a latent adds must be its activation times its decoder row.
@@ -137,8 +162,21 @@ class Ablation:
                 f" one that scales its output by the token (normalize_activations: {how}), which ablate cannot do yet"
             )
 
-    def _stream(self) -> ContextStream:
+    def stream(self) -> ContextStream:
+        """The text."""
         return self.subject.stream(self.config.tokens, self.config.contexts)
+
+    def batches(self) -> Iterator[TokenBatch]:
+        """All of it."""
+        return self.stream().batches()
+
+    def _kept(self, number: int, batch: TokenBatch) -> Path:
+        """Where the model's clean run on a batch is; made if it is not there."""
+        path = self.folder / "clean" / f"{number:06d}.safetensors"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._keep(path, batch)
+        return path
 
     def _keep(self, path: Path, batch: TokenBatch) -> None:
         clean = self.tail.clean(batch.ids, batch.attention)
@@ -154,13 +192,14 @@ class Ablation:
         kept = {name: tensor.cpu().contiguous().clone() for name, tensor in parts.items()}
         kept["sum"], kept["ordinary"] = acts.sum(0), torch.stack([known.sum(0), known.square().sum(0)])
         kept["joint"], kept["ordinary_tokens"] = dense.T @ dense, torch.tensor(float(len(known)), dtype=torch.float64)
-        temporary = path.with_suffix(".new")
+        temporary = path.with_suffix(f".{os.getpid()}.new")  # several actors may make the first
         save_file(kept, temporary)
         temporary.rename(path)
 
-    def _batch(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: EffectSums) -> None:
+    def add(self, number: int, batch: TokenBatch, made: list[Variant], mean: Tensor, sums: EffectSums) -> None:
+        """All variants on one batch."""
         device = self.subject.model.device
-        kept = load_file(self.folder / "clean" / f"{number:06d}.safetensors", device=str(device))
+        kept = load_file(self._kept(number, batch), device=str(device))
         clean = Clean(kept["x"], kept["entry"], kept["final"], kept.get("seen"))
         spot = self._spot(batch, clean.x)
         counted = batch.mask.to(device)
@@ -169,25 +208,32 @@ class Ablation:
         if not int(spot.mask.sum()):
             return
         self._add_facts(clean.x[spot.mask], spot, sums)
-        first = True
+        final, clean_known = clean.final[spot.mask], False
+        for together in _in_parts(self._asked(batch, clean, made, acts, spot, sums), self.subject.model.vocab_size):
+            asked = [Asked(changed, made[place].what == OWN) for place, changed in together]
+            outputs, changes = self.readout.compare(final, asked, spot.target)
+            if not clean_known:
+                sums.add_clean(outputs, spot.group)
+                clean_known = True
+            for (place, _changed), found in zip(together, changes, strict=True):
+                sums.add(place, found, spot.group)
+
+    def _asked(
+        self, batch: TokenBatch, clean: Clean, made: list[Variant], acts: Tensor, spot: Spot, sums: EffectSums
+    ) -> Iterator[tuple[int, Tensor | LowRank]]:
+        """(place of the first, what is changed) of neighbours of one kind; their lengths go into the sums."""
+        counted = batch.mask.to(clean.x.device)
         for place, together in self._side_by_side(made, batch.ids.numel()):
             change = _change(acts, together)
-            taken = torch.zeros(len(together), *clean.x.shape, device=device)
+            taken = torch.zeros(len(together), *clean.x.shape, device=clean.x.device)
             taken[:, counted] = change.dense()
             here = taken[:, spot.mask]
             lengths = here[:, spot.ordinary].double().square().sum((1, 2))
             sums.tensors["squares"][place : place + len(together)] += lengths.cpu()
-            changed: Tensor | LowRank
             if self.direct and change.directions.shape[1] <= _RANK:
-                changed = LowRank(change.coefficients[:, spot.mask[counted]], change.directions)
+                yield place, LowRank(change.coefficients[:, spot.mask[counted]], change.directions)
             else:
-                changed = self.tail.run(batch.ids, batch.attention, clean.entry, taken)[:, spot.mask]
-            own = together[0].what == OWN  # controls are not asked what the norm does
-            outputs, changes = self.readout.compare(clean.final[spot.mask], changed, spot.target, direct=own)
-            if first:
-                sums.add_clean(outputs, spot.group)
-                first = False
-            sums.add(place, changes, spot.group)
+                yield place, self.tail.run(batch.ids, batch.attention, clean.entry, taken)[:, spot.mask]
 
     def _spot(self, batch: TokenBatch, x: Tensor) -> Spot:
         mask = batch.mask.clone()
@@ -209,7 +255,8 @@ class Ablation:
     def _middle(self) -> Tensor:
         """[D]: somewhere near the mean of x; a fixed pivot keeps sums mergeable and free of cancellation."""
         if self._pivot is None:
-            flat = load_file(self.folder / "clean" / "000000.safetensors")["x"].flatten(0, 1).double()
+            first = next(self.batches())
+            flat = load_file(self._kept(0, first))["x"].flatten(0, 1).double()
             self._pivot = flat[flat.norm(dim=1) <= MASSIVE * self.subject.stored.median_norm].mean(0)
         return self._pivot
 
@@ -222,6 +269,24 @@ class Ablation:
             for start in range(0, len(rest), room):
                 yield at + start, rest[start : start + room]
             at += len(rest)
+
+
+def _in_parts(
+    found: Iterator[tuple[int, Tensor | LowRank]], vocabulary: int
+) -> Iterator[list[tuple[int, Tensor | LowRank]]]:
+    """As many at once as memory has room for, so that the clean model is read out for few of them alone."""
+    held, size = list[tuple[int, Tensor | LowRank]](), 0
+    for place, changed in found:
+        held.append((place, changed))
+        if isinstance(changed, LowRank):
+            size += changed.directions[..., 0].numel() * vocabulary
+        else:
+            size += changed.numel()
+        if size > _HELD:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _change(acts: Tensor, together: list[Variant]) -> LowRank:

@@ -44,6 +44,11 @@ class EffectSums:
             "off": torch.zeros(d_model, dtype=torch.float64),  # summed distance from it
         }
 
+    def merge(self, other: EffectSums) -> None:
+        """Add what another one has seen of later tokens; it is left as it was."""
+        for name, tensor in self.tensors.items():
+            tensor += other.tensors[name]
+
     def finite(self) -> bool:
         """Whether all sums are, those apart that only subjects have: of controls they are NaN."""
         always = self.tensors["changes"][:, ["direct" not in name for name in _COLUMNS]]

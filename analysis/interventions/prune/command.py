@@ -24,7 +24,7 @@ from analysis.interventions.prune.cut import (
 )
 from analysis.interventions.prune.folder import PRUNING, check_out, new_folder, write_sae
 from analysis.interventions.prune.report import Comparison, Report, table
-from analysis.interventions.subject import Stored, Subject, look_up, refuse_transcoder
+from analysis.interventions.subject import Stored, Subject, look_up
 from analysis.process.progress import progress_bar
 from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, load_sae
@@ -42,7 +42,6 @@ def prune(config: PruneConfig, console: Console) -> Path:
     check_out(config.out)
     console.print(f"loading {stored.slug}, to remove {len(removed):,} of its latents")
     subject = config.open()
-    refuse_transcoder(subject.sae, "prune")
     check_room(subject.sae, removed)
     axes = latent_axes(subject.sae)
     _check_held_out(config, subject)
@@ -57,7 +56,8 @@ def prune(config: PruneConfig, console: Console) -> Path:
         write_sae(folder, subject.sae, left, dtype, origin)
         measured = _measure(config, subject, folder, console)
         whole = origin | {"verdict": config.verdict, "old_index": kept, "notes": notes, "held_out": measured}
-        (folder / PRUNING).write_text(json.dumps(whole | {"versions": versions()}, indent=1) + "\n")
+        whole |= {"model_dtype": subject.model.dtype_name, "versions": versions()}
+        (folder / PRUNING).write_text(json.dumps(whole, indent=1) + "\n")
     _report(config, stored, measured, notes, console)
     return config.out
 

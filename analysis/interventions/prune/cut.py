@@ -1,4 +1,4 @@
-"""The tensors of an SAE without some of its latents, and what those added on average put into b_dec.
+"""The tensors of an SAE or transcoder without some of its latents, and what those added on average put into b_dec.
 
 Which axes belong to latents, sae-lens itself says. Where the mean is folded in, the encoder reads on as if nothing had
 happened."""
@@ -16,6 +16,7 @@ from analysis.errors import UserError
 from analysis.process.library import library_warnings
 from analysis.process.progress import Progress
 from analysis.reading.corpus import ContextStream
+from analysis.reading.described import TRANSCODERS
 from analysis.reading.model import LanguageModel
 from analysis.reading.sae import WEIGHTS, LoadedSae
 
@@ -27,7 +28,7 @@ def tensors_of(sae: LoadedSae) -> tuple[Tensors, str]:
 
     As they lie on disk, bit for bit, where sae-lens takes them as they are; else as it converted them, in float32.
     """
-    state = {name: tensor.detach().float().cpu() for name, tensor in sae.module.state_dict().items()}
+    state = {name: tensor.detach().float().cpu() for name, tensor in sae.core.state_dict().items()}
     file = Path(sae.source) / WEIGHTS
     if file.exists():
         there = load_file(file)
@@ -45,10 +46,8 @@ def latent_axes(sae: LoadedSae) -> dict[str, int | None]:
     Raises:
         UserError: an SAE that cannot be cut latent by latent.
     """
-    if hasattr(sae.module.cfg, "d_out"):
-        raise UserError(f"{sae.source}: expected an SAE, which rebuilds what it reads; found a transcoder")
     narrower = _empty_shapes(sae, sae.n_latents - 1)
-    return {name: _axis(sae, name, tensor.shape, narrower) for name, tensor in sae.module.state_dict().items()}
+    return {name: _axis(sae, name, tensor.shape, narrower) for name, tensor in sae.core.state_dict().items()}
 
 
 def without(tensors: Tensors, axes: dict[str, int | None], removed: list[int], width: int) -> tuple[Tensors, list[int]]:
@@ -74,10 +73,10 @@ def check_room(sae: LoadedSae, removed: list[int]) -> None:
 
 
 def _empty_shapes(sae: LoadedSae, latents: int) -> dict[str, torch.Size]:
-    config = replace(sae.module.cfg, d_sae=latents, device="meta")
+    config = replace(sae.core.cfg, d_sae=latents, device="meta")
     try:
         with library_warnings(f"an empty copy of {sae.source}"):
-            empty = type(sae.module)(config)
+            empty = type(sae.core)(config)
     except Exception as error:  # each architecture has its own rules of what widths it takes
         raise _not_cut(sae, f"{type(error).__name__}: {error}") from error
     return {name: tensor.shape for name, tensor in empty.state_dict().items()}
@@ -100,7 +99,7 @@ def _not_cut(sae: LoadedSae, found: str) -> UserError:
     )
 
 
-FOLDABLE = ("standard", "jumprelu", "topk", "abstopk", "gated")
+FOLDABLE = ("standard", "jumprelu", "topk", "abstopk", "gated", *sorted(TRANSCODERS))
 
 
 def check_foldable(sae: LoadedSae) -> None:
@@ -135,7 +134,7 @@ def mean_activations(
 
 
 def contribution(sae: LoadedSae, latents: list[int], means: Tensor) -> Tensor:
-    """[d_in] float64: what these latents add to the reconstruction at their means, before any denormalisation.
+    """[d_out] float64: what these latents add to the reconstruction at their means, before any denormalisation.
 
     Where an SAE normalises its input token by token, it stretches its output, b_dec included, in the same way.
     """
@@ -146,12 +145,12 @@ def contribution(sae: LoadedSae, latents: list[int], means: Tensor) -> Tensor:
 
 
 def folded(sae: LoadedSae, tensors: Tensors, shift: Tensor) -> Tensors:
-    """The tensors with `shift` [d_in] in b_dec. Biases that change are float32: rounded further, firing would change.
+    """The tensors with `shift` [d_out] in b_dec. Biases that change are float32: rounded further, firing would change.
 
     Where b_dec is taken off the input before encoding, the encoder's biases take it back.
     """
     made = tensors | {"b_dec": (tensors["b_dec"].double() + shift).float()}
-    if not sae.module.cfg.apply_b_dec_to_input:
+    if not sae.core.cfg.apply_b_dec_to_input:
         return made
     real = made["b_dec"].double() - tensors["b_dec"].double()
     seen = real @ tensors["W_enc"].double()

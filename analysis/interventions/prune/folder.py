@@ -19,6 +19,7 @@ from analysis import __version__
 from analysis.errors import UserError
 from analysis.hashing import sha256_file
 from analysis.interventions.prune.cut import Tensors
+from analysis.reading.bottleneck import save_bottleneck
 from analysis.reading.sae import CONFIG, HASH, WEIGHTS, LoadedSae
 
 PRUNING = "pruning_report.json"
@@ -76,5 +77,7 @@ def write_sae(folder: Path, sae: LoadedSae, tensors: Tensors, dtype: str, origin
     metadata = {name: value for name, value in sae.details["metadata"].items() if name != "neuronpedia_id"}
     metadata["pruned_from"] = origin | {"by": f"dense-latents {__version__}"}
     cfg = sae.details | {"d_sae": len(tensors["W_dec"]), "dtype": dtype, "device": "cpu", "metadata": metadata}
+    if sae.bottleneck is not None:
+        metadata["bottleneck"] = save_bottleneck(sae.bottleneck, folder, metadata["bottleneck"]["kind"])
     (folder / CONFIG).write_text(json.dumps(cfg, indent=1, sort_keys=True) + "\n")
     (folder / HASH).write_text(f"{sha256_file(weights)}  {WEIGHTS}\n")

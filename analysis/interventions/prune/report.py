@@ -1,4 +1,4 @@
-"""An SAE before and after, on the same tokens of documents that were held out."""
+"""An SAE before and after, on the same tokens of documents that were held out; a transcoder where it writes."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class Side:
         self.fired = torch.zeros(sae.n_latents, dtype=torch.int64)
         self.error, self.firing, self.loss = (torch.zeros(GROUPS, dtype=torch.float64) for _ in range(3))
 
-    def rebuild(self, x: Tensor, group: Tensor) -> Tensor:
-        """Reconstruction of the tokens [n, d_in]; `group` [n]."""
+    def rebuild(self, x: Tensor, target: Tensor, group: Tensor) -> Tensor:
+        """What it makes of the tokens [n, d_in], to be `target` [n, d_out]; `group` [n]."""
         acts = self.sae.encode(x)
         rebuilt = self.sae.decode(acts)
         on = (acts != 0).cpu()
         self.fired += on.sum(0)
         self.firing += sum_by(group, on.sum(1), GROUPS)
-        self.error += sum_by(group, (x - rebuilt).double().square().sum(1).cpu(), GROUPS)
+        self.error += sum_by(group, (target - rebuilt).double().square().sum(1).cpu(), GROUPS)
         return rebuilt
 
 
 class Comparison:
-    """Both, with what they share: the tokens, the model as it is, the spread of what is read.
+    """Both, with what they share: the tokens, the model as it is, the spread of what is rebuilt or predicted.
 
     Args:
         model: the language model.
-        before, after: of the same hook point.
+        before, after: of the same hook points.
     """
 
     def __init__(self, model: LanguageModel, before: LoadedSae, after: LoadedSae) -> None:
@@ -51,7 +51,7 @@ class Comparison:
         self.tokens, self.targets, self.squares, self.clean = (
             torch.zeros(GROUPS, dtype=torch.float64) for _ in range(4)
         )
-        self.sums = torch.zeros(GROUPS, before.d_in, dtype=torch.float64)
+        self.sums = torch.zeros(GROUPS, before.d_out, dtype=torch.float64)
         self.documents: set[int] = set()
 
     def read(self, stream: ContextStream, progress: Progress) -> None:
@@ -61,13 +61,15 @@ class Comparison:
             progress(int(batch.mask.sum()))
 
     def _add(self, batch: TokenBatch) -> None:
-        hook = self.sides[0].sae.hook_point
-        whole = self.model.read(batch.ids, batch.attention, [hook])[hook]
+        sae = self.sides[0].sae
+        found = self.model.read(batch.ids, batch.attention, sae.hooks)
+        whole = found[sae.hook_out]
         mask = batch.mask.to(whole.device)
-        x, group = whole[mask], batch.group[:, None].expand_as(batch.mask)[batch.mask]
+        x, wanted = found[sae.hook_point][mask], whole[mask]
+        group = batch.group[:, None].expand_as(batch.mask)[batch.mask]
         self.tokens += sum_by(group, torch.ones(len(group)), GROUPS)
-        self.squares += sum_by(group, x.double().square().sum(1).cpu(), GROUPS)
-        self.sums += sum_by(group, x.cpu(), GROUPS)
+        self.squares += sum_by(group, wanted.double().square().sum(1).cpu(), GROUPS)
+        self.sums += sum_by(group, wanted.cpu(), GROUPS)
         self.documents.update(batch.document[batch.mask.any(1)].tolist())
         target = batch.mask[:, 1:]
         owner = batch.group[:, None].expand_as(target)[target]
@@ -75,12 +77,12 @@ class Comparison:
         self.clean += sum_by(owner, self._losses(batch, None)[target], GROUPS)
         for side in self.sides:
             spliced = whole.clone()
-            spliced[mask] = side.rebuild(x, group)
+            spliced[mask] = side.rebuild(x, wanted, group)
             side.loss += sum_by(owner, self._losses(batch, spliced)[target], GROUPS)
 
     def _losses(self, batch: TokenBatch, spliced: Tensor | None) -> Tensor:
-        """[B, T-1]: with the SAE's reconstruction in the place of the counted tokens, or as the model is."""
-        hook = self.sides[0].sae.hook_point
+        """[B, T-1]: with what the SAE gives in the place of the counted tokens, or as the model is."""
+        hook = self.sides[0].sae.hook_out
         replace = None if spliced is None else {hook: lambda _x: spliced}
         return self.model.token_losses(batch.ids, batch.attention, replace).cpu()
 

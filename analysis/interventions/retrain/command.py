@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from analysis.errors import UserError
 from analysis.hashing import hash_of
+from analysis.interventions.activations import SplitText, filled
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, save_experiment
-from analysis.interventions.retrain.held_out import note_groups
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
 from analysis.interventions.retrain.result import Results, differences, results_of, table
 from analysis.interventions.retrain.source import Source, open_sources
-from analysis.interventions.retrain.spans import spread_of
 from analysis.interventions.retrain.write import replace_experiment
 from analysis.interventions.subject import Subject
 from analysis.process.cache import cache_folder
 from analysis.process.checkpoint import held
-from analysis.process.progress import progress_bar, wide
+from analysis.process.progress import wide
 from analysis.reading.sae import slug_part
-from analysis.training.activations import ActivationCache, cache_for, fill_together
+from analysis.training.activations import ActivationCache
+from analysis.training.spread import spread_of
 from migrations.runner import upgrade
 from store.session import make_engine, without_password
-
-_CONTEXTS = 8  # a forward pass
 
 
 class Setting(NamedTuple):
@@ -39,11 +35,6 @@ class Setting(NamedTuple):
     config: RetrainConfig
     subject: Subject
     context: int
-
-    def stream(self, tokens: int, *, only_held_out: bool) -> Any:
-        """The run's text, less the documents that are held out, or those alone."""
-        subject = replace(self.subject, stored=replace(self.subject.stored, context=self.context))
-        return subject.stream(tokens, _CONTEXTS, held_out=self.config.held_out, only_held_out=only_held_out)
 
 
 def retrain(config: RetrainConfig, console: Console) -> list[int]:
@@ -70,7 +61,7 @@ def retrain(config: RetrainConfig, console: Console) -> list[int]:
             [_job(setting, source, plan, base, *caches) for plan in arms]
             for source, arms, *caches in zip(sources, plans, training, testing, strict=True)
         ]
-        reports = run_jobs([job for arms in jobs for job in arms], config.jobs, console)
+        reports = run_jobs([job for arms in jobs for job in arms], config, console)
     ids = []
     for source, arms in zip(sources, jobs, strict=True):
         mine, reports = reports[: len(arms)], reports[len(arms) :]
@@ -84,28 +75,11 @@ def retrain(config: RetrainConfig, console: Console) -> list[int]:
 def _filled(
     setting: Setting, sources: list[Source], tokens: int, console: Console, *, only_held_out: bool
 ) -> list[ActivationCache]:
-    """The activations of every hook point; those that are missing are read in one forward."""
-    model, option = setting.subject.model, "--eval-tokens" if only_held_out else "--tokens"
-    stream = setting.stream(tokens, only_held_out=only_held_out)
-    base = cache_folder() / "activations" / model.dtype_name
-    hooks = list(dict.fromkeys(source.stored.hook_point for source in sources))
-    caches = {hook: cache_for(base, model, stream, [hook], console.print) for hook in hooks}
-    missing: dict[tuple[int, int], list[ActivationCache]] = {}
-    for cache in caches.values():
-        if cache.progress()[0] < tokens:
-            missing.setdefault(cache.progress(), []).append(cache)
-    for (done, _cursor), together in missing.items():
-        what = "held-out activations" if only_held_out else "activations"
-        try:
-            with progress_bar(console, what, tokens, "tokens", done) as progress:
-                progress(done) if done else None
-                fill_together(together, model, stream, progress)
-        except UserError as error:
-            raise UserError(str(error).replace("--tokens", option)) from None
-    if only_held_out:
-        for cache in caches.values():
-            note_groups(cache, stream)
-    return [caches[source.stored.hook_point] for source in sources]
+    """The activations of every SAE's hook point."""
+    text = SplitText(setting.subject, setting.context, setting.config.held_out)
+    hooks = [source.stored.hook_point for source in sources]
+    caches = filled(text, hooks, tokens, console, only_held_out=only_held_out)
+    return [caches[hook] for hook in hooks]
 
 
 def _plans(config: RetrainConfig, source: Source, cache: ActivationCache, console: Console) -> list[ArmPlan]:
@@ -128,9 +102,9 @@ def _job(
     removes = plan.removal.basis.shape[1] > 0
     what = [plan.name, stored.sha256, plan.latents, plan.removal.basis.shape[1], config.energy, config.mean]
     dtype = setting.subject.model.dtype_name
-    key = hash_of([asdict(plan.recipe), dtype, training.folder.name, what if removes else plan.name], sort_keys=True)
+    key = hash_of([plan.recipe.stated(), dtype, training.folder.name, what if removes else plan.name], sort_keys=True)
     folder = base / f"{slug_part(source.sae)}-{plan.name}-seed{plan.seed}-{key[:10]}"
-    prepare(plan, folder)
+    prepare(plan.removal, folder)
     return Job(
         name=plan.name,
         recipe=plan.recipe,

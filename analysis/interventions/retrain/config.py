@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from analysis.errors import UserError
-from analysis.options import Checked, Device, Least, ModelType, Parsed, Within
+from analysis.options import Actors, Checked, Device, Least, Parsed, Ray, Within, chosen
 
 HEADLINE = ("original", "dense", "dimension")
 ARMS = {
@@ -25,15 +25,8 @@ ARMS = {
 
 
 def parse_arms(names: list[str]) -> list[str]:
-    """Those that were named, each once, in the order of `ARMS`; all where none was.
-
-    Raises:
-        UserError: an arm that there is not.
-    """
-    for name in names:
-        if name not in ARMS:
-            raise UserError(f"unknown arm '{name}'; choose one of {', '.join(ARMS)}")
-    return [name for name in ARMS if name in names or not names]
+    """Those that were named; all where none was."""
+    return chosen(names, ARMS, "arm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +68,12 @@ class RetrainConfig(Checked):
         default_factory=list
     )
     corpus: Annotated[str | None, typer.Option(help="Where the texts are now.")] = None
-    dtype: ModelType = "auto"
+    dtype: Annotated[
+        str, typer.Option(help="Of the model: run (as in the run), auto, bfloat16, float16 or float32.")
+    ] = "run"
     device: Device = "auto"
+    ray: Ray = ""
+    actors: Actors = 0
     json: Annotated[Path | None, typer.Option(help="Write the experiments there; SLUG goes in for several.")] = None
 
     def __post_init__(self) -> None:

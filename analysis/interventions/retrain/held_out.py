@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.interventions.retrain.spans import Removal, chunks, massive_cut
+from analysis.interventions.retrain.spans import Removal
 from analysis.reading.corpus import GROUPS, ContextStream
 from analysis.reading.sae import LoadedSae
 from analysis.statistics.geometry import partners
 from analysis.statistics.intervals import percentiles
 from analysis.training.activations import ActivationCache
+from analysis.training.spread import chunks, massive_cut
 
 _GROUPS = "groups.npz"
 DRAWS = 2000  # of the bootstrap over document groups
@@ -74,9 +76,8 @@ class _Sums:
         self.fired = torch.zeros(GROUPS, n, dtype=torch.float64, device=device)
         self.tokens = torch.zeros(GROUPS, dtype=torch.float64, device=device)
         self.above, self.below, self.mass = (torch.zeros(n, dtype=torch.float64, device=device) for _ in range(3))
-        self.sum = torch.zeros(sae.d_in, dtype=torch.float64, device=device)
-        self.error = self.squares = 0.0
-        self.ordinary = 0
+        self.sum = torch.zeros(GROUPS, sae.d_in, dtype=torch.float64, device=device)
+        self.error, self.squares, self.ordinary = (torch.zeros_like(self.tokens) for _ in range(3))
 
     def add(self, x: Tensor, group: Tensor, removal: Removal) -> None:
         ordinary = x.norm(dim=1) <= self.cut
@@ -89,19 +90,19 @@ class _Sums:
         self.tokens += member.sum(0).double()
         self.above += (acts > 0).sum(0)
         self.below += (acts < 0).sum(0)
-        x, rebuilt, acts = x[ordinary], rebuilt[ordinary], acts[ordinary]
+        x, rebuilt, acts, group = x[ordinary].double(), rebuilt[ordinary].double(), acts[ordinary], group[ordinary]
         self.mass += acts.abs().sum(0).double()
-        self.error += float((x - rebuilt).double().square().sum())
-        self.squares += float(x.double().square().sum())
-        self.sum += x.double().sum(0)
-        self.ordinary += len(x)
+        self.error.index_add_(0, group, (x - rebuilt).square().sum(1))
+        self.squares.index_add_(0, group, x.square().sum(1))
+        self.sum.index_add_(0, group, x)
+        self.ordinary += torch.bincount(group, minlength=GROUPS)
 
     def result(self, threshold: float) -> dict[str, Any]:
         tokens = self.tokens.sum()
         density = self.fired.sum(0) / tokens
         dense = density > threshold
         alive = density > 0
-        variance = self.squares - float(self.sum.square().sum()) / self.ordinary
+        fvu, fvu_low, fvu_high = self._fvu()
         low, high = dense_interval(self.fired, self.tokens, threshold)
         mass = float(self.mass.sum())
         both = (self.above > 0) & (self.below > 0)
@@ -113,11 +114,37 @@ class _Sums:
             "dense": torch.nonzero(dense).flatten().tolist(),
             "dense_mass_share": float(self.mass[dense].sum()) / mass if mass > 0 else None,
             "signed_share": float(both.sum() / alive.sum()) if self.sae.signed and alive.any() else None,
-            "fvu": self.error / variance if variance > 0 else None,
+            "fvu": fvu,
+            "fvu_low": fvu_low,
+            "fvu_high": fvu_high,
             "alive_share": float(alive.double().mean()),
             "l0": float(density.sum()),
             "density_curve": [float(f"{value:.6g}") for value in density.sort(descending=True).values.tolist()],
         }
+
+    def _fvu(self) -> tuple[float | None, float | None, float | None]:
+        """With its 95 % interval over documents."""
+
+        def of(weights: Tensor) -> Tensor:
+            squares, tokens = weights @ self.squares, weights @ self.ordinary
+            return (weights @ self.error) / (squares - (weights @ self.sum).square().sum(1) / tokens)
+
+        whole = float(of(torch.ones(1, GROUPS, dtype=torch.float64, device=self.sum.device))[0])
+        if not math.isfinite(whole):
+            return None, None, None
+        used = torch.nonzero(self.ordinary > 0).flatten()
+        if len(used) < 2:
+            return whole, None, None
+        weights = torch.zeros(DRAWS, GROUPS, dtype=torch.float64, device=self.sum.device)
+        weights[:, used] = draws_of(len(used)).to(weights)
+        low, high = percentiles(of(weights))
+        return whole, float(low), float(high)
+
+
+def draws_of(groups: int) -> Tensor:
+    """[draws, groups] float64: how often each group is drawn, with replacement, the same ones at every call."""
+    random = np.random.default_rng(0)
+    return torch.from_numpy(random.multinomial(groups, np.full(groups, 1 / groups), DRAWS)).double()
 
 
 def dense_interval(fired: Tensor, tokens: Tensor, threshold: float) -> tuple[float | None, float | None]:
@@ -133,9 +160,7 @@ def dense_interval(fired: Tensor, tokens: Tensor, threshold: float) -> tuple[flo
     groups = int(used.sum())
     if groups < 2:
         return None, None
-    random = np.random.default_rng(0)
-    draws = torch.from_numpy(random.multinomial(groups, np.full(groups, 1 / groups), DRAWS)).double()
-    draws = draws.to(fired.device)
+    draws = draws_of(groups).to(fired.device)
     densities = (draws @ fired[used]) / (draws @ tokens[used])[:, None]
     counts = (densities > threshold).sum(1).double()
     low, high = percentiles(counts)

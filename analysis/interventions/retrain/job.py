@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
+from analysis.errors import UserError
 from analysis.hashing import sha256_file
-from analysis.interventions.retrain.arms import ArmPlan
 from analysis.interventions.retrain.held_out import HeldOut, measure
 from analysis.interventions.retrain.spans import Removal
 from analysis.process.pool import trained
@@ -60,7 +62,23 @@ class Job(NamedTuple):
         return found if found.get("measured_with") == self.measured_with else None
 
 
-def prepare(plan: ArmPlan, folder: Path) -> None:
+class Workers(Protocol):
+    """Who trains: so many processes here, or the actors of a cluster."""
+
+    @property
+    def jobs(self) -> int:
+        """Processes."""
+
+    @property
+    def ray(self) -> str:
+        """Address of the cluster; empty for none."""
+
+    @property
+    def actors(self) -> int:
+        """Of the cluster; 0 for as many as it has."""
+
+
+def prepare(removal: Removal, folder: Path) -> None:
     """Make the arm's folder. What it removes stays what it began with: worked out on other cores, the same span
     may differ in its last bits.
     """
@@ -68,20 +86,32 @@ def prepare(plan: ArmPlan, folder: Path) -> None:
     path = folder / REMOVAL
     if not path.exists():
         temporary = path.with_suffix(".new")
-        plan.removal.save(temporary)
+        removal.save(temporary)
         os.replace(temporary, path)
 
 
-def run_jobs(jobs: list[Job], at_once: int, console: Console) -> list[dict[str, Any]]:
-    """The reports of all arms, in order."""
+def run_jobs(jobs: list[Job], config: Workers, console: Console) -> list[dict[str, Any]]:
+    """The reports of all arms, in order; trained by so many processes here, or by a cluster."""
     todo = [job for job in jobs if job.report() is None]
     if todo:
         console.print(f"{len(jobs) - len(todo)} of {len(jobs)} arms are there; training {len(todo)}")
-        for job, found in trained(_work, todo, at_once, console, _KEPT):
+        work = _together(todo, config, console) if config.ray else trained(_work, todo, config.jobs, console, _KEPT)
+        for job, found in work:
             console.print(_said(job, found))
     reports = [job.report() for job in jobs]
     assert all(report is not None for report in reports)
     return [report for report in reports if report is not None]
+
+
+def _together(todo: list[Job], config: Workers, console: Console) -> Iterator[tuple[Job, dict[str, Any]]]:
+    from analysis.cluster.session import cluster
+    from analysis.cluster.spread import spread
+
+    with cluster(config.ray, config.actors, torch.get_num_threads(), console) as found:
+        device = "cuda" if found.gpus else "cpu"
+        yield from spread(
+            _work, [job._replace(device=device, threads=found.threads) for job in todo], found, console, _KEPT
+        )
 
 
 def _said(job: Job, found: dict[str, Any]) -> str:
@@ -94,6 +124,11 @@ def _said(job: Job, found: dict[str, Any]) -> str:
 
 def _work(job: Job, progress: Progress) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
+    if not job.folder.exists():
+        raise UserError(
+            f"{job.folder}: expected on {platform.node()}, too: --out and $DENSE_LATENTS_CACHE are to be folders that"
+            " all machines share"
+        )
     return run_job(job, progress)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.subject import Stored, Subject, look_up, open_subject, refuse_transcoder, same_sae
+from analysis.interventions.subject import Stored, Subject, look_up, open_subject, same_sae
 from analysis.reading.sae import LoadedSae, load_sae
 from analysis.training.config import ARCHITECTURES, Recipe
 from store.session import make_engine, session_factory
@@ -40,6 +40,8 @@ def open_sources(config: RetrainConfig) -> tuple[Subject, list[Source]]:
     Raises:
         UserError: something is missing, is not what was analysed, or has no dense latent.
     """
+    for name in config.saes:  # before the model is loaded
+        refuse_transcoder(look_up(config.db, name, config.run))
     places: list[str | None] = [*config.weights] or [None] * len(config.saes)
     subject = open_subject(
         config.db, config.saes[0], run=config.run, model=config.model, weights=places[0],
@@ -54,6 +56,15 @@ def open_sources(config: RetrainConfig) -> tuple[Subject, list[Source]]:
     return subject, found
 
 
+def refuse_transcoder(stored: Stored) -> None:
+    """sae-lens trains none."""
+    if stored.hook_out != stored.hook_point:
+        raise UserError(
+            f"--sae {stored.slug}: expected an SAE, which gives back what it reads; found a transcoder, which"
+            f" predicts {stored.hook_out} from {stored.hook_point}: sae-lens has no trainer for one"
+        )
+
+
 def _loaded(stored: Stored, place: str | None, subject: Subject) -> LoadedSae:
     sae = load_sae(place or stored.source, device=str(subject.model.device))
     same_sae(stored, sae, "--weights, one for each --sae")
@@ -66,7 +77,11 @@ def _loaded(stored: Stored, place: str | None, subject: Subject) -> LoadedSae:
 
 
 def _source(config: RetrainConfig, stored: Stored, sae: LoadedSae) -> Source:
-    refuse_transcoder(sae, "retrain")
+    if sae.bottleneck is not None:
+        raise UserError(
+            f"--sae {stored.slug}: retrain expects an SAE without a bottleneck, whose dense latents are all that is"
+            f" dense; found one of rank {sae.bottleneck.rank}: see compare-designs"
+        )
     if not stored.dense:
         raise UserError(
             f"--sae {stored.slug}: expected dense latents to remove; none is above the run's threshold of"
@@ -79,7 +94,8 @@ def _source(config: RetrainConfig, stored: Stored, sae: LoadedSae) -> Source:
             .where(Latent.analysis_id == stored.analysis_id)
             .order_by(Latent.index)
         ).all()
-    return Source(stored, sae, _recipe(config, row), _sparse(latents, stored.dense_threshold))
+    asked = {name: getattr(config, name) for name in ASKED}
+    return Source(stored, sae, recipe_of(row, config.train_tokens, asked), _sparse(latents, stored.dense_threshold))
 
 
 def _sparse(latents: Sequence[Any], threshold: float) -> list[int]:
@@ -93,17 +109,19 @@ def _sparse(latents: Sequence[Any], threshold: float) -> list[int]:
     ]
 
 
-def _recipe(config: RetrainConfig, row: Sae) -> Recipe:
-    """As the SAE was trained, as far as that is known, with what was asked for in its place."""
+ASKED = ("architecture", "width", "k", "learning_rate", "batch")
+"""Options that stand in the place of the SAE's own recipe."""
+
+
+def recipe_of(row: Sae, train_tokens: int, asked: Mapping[str, Any]) -> Recipe:
+    """As the SAE was trained, as far as that is known, with what was asked for in its place; None is not."""
     known = {**((row.training or {}).get("recipe") or {})}
     known = {each.name: known[each.name] for each in fields(Recipe) if each.name in known}
     known |= {"architecture": row.architecture, "width": row.n_latents, "seed": 0}
-    known["train_tokens"] = config.train_tokens
+    known["train_tokens"] = train_tokens
     known.setdefault("k", _k(row.details))
-    for name in ("architecture", "width", "k", "learning_rate", "batch"):
-        asked = getattr(config, name)
-        known |= {} if asked is None else {name: asked}
-    if config.architecture is None and known["architecture"] not in ARCHITECTURES:
+    known |= {name: value for name, value in asked.items() if value is not None}
+    if asked.get("architecture") is None and known["architecture"] not in ARCHITECTURES:
         known["architecture"] = "batchtopk"
     return Recipe(**{name: value for name, value in known.items() if value is not None})
 

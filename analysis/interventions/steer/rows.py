@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 from sqlalchemy import Engine, Table, delete, select
@@ -13,12 +14,12 @@ from analysis.errors import UserError
 from analysis.interventions.steer.measure import Steered
 from analysis.interventions.steer.outcome import CONTROLS, judged
 from analysis.interventions.steer.signals import Signal
-from analysis.run.evidence import remainder
+from analysis.run.evidence import Total, remainder
 from analysis.run.rows.plain import Row, number, plain
 from analysis.verdict import judge_analysis
 from store.session import make_engine, session_factory, without_password
-from store.tables import Intervention, Score, Steering
-from store.vocabulary import LIKELY, NO, NO_CLASS, STEER, STEERED, UNEXPLAINED, YES
+from store.tables import Analysis, Intervention, Latent, Score, Steering
+from store.vocabulary import LIKELY, NO, NO_CLASS, PARTLY, STEER, STEERED, YES
 
 _PATIENCE_MS = 120_000  # minutes of measuring are worth waiting for
 _TOLD = ("dose", "flips", "flips_low", "flips_high", "random", "sparse", "swapped", "pairs")
@@ -144,14 +145,18 @@ def tell_class(session: Session, analysis_id: int, index: int, steering: Row) ->
 
 
 def _say_the_rest(session: Session, analysis_id: int, index: int) -> None:
-    """Whether the latent is unexplained now."""
+    """Whether the latent is unexplained, or partly followed, now."""
     session.flush()
     rows = {row.name: row for row in _scores(session, analysis_id, index)}
-    rest = rows.get(UNEXPLAINED)
-    if rest is None:
-        return
-    found = remainder({name: Finding(row.label, row.statement) for name, row in rows.items() if name not in NO_CLASS})
-    rest.label, rest.statement = found.label, found.statement
+    classes = {name: Finding(row.label, row.statement) for name, row in rows.items() if name not in NO_CLASS}
+    followed = session.scalar(select(Latent.followed).where(Latent.analysis_id == analysis_id, Latent.index == index))
+    analysis = session.get_one(Analysis, analysis_id)
+    random = analysis.summary.get("follows", {}).get("random", {}).get("total")
+    known = PARTLY in rows  # an older worker knew classes alone
+    total = Total(*(math.nan if one is None or not known else one for one in (followed, random)))
+    for name, found in remainder(classes, total).items():
+        if name in rows:
+            rows[name].label, rows[name].statement = found.label, found.statement
 
 
 def _scores(session: Session, analysis_id: int, index: int) -> list[Score]:

@@ -22,10 +22,11 @@ def score_rows(latents: Tensor, scores: dict[str, list[Finding]]) -> Iterator[Ro
             } | numbers  # fmt: skip
 
 
-def chain_rows(links: list[Link], analyses: list[int]) -> Iterator[Row]:
-    """One row a latent and side; `analyses` are the ids of the run's SAEs, in order."""
+def chain_rows(links: list[Link], analysis: int, side: str, other: int) -> Iterator[Row]:
+    """One row a latent; `analysis` and `other` are the ids of the two SAEs' analyses."""
     for link in links:
         yield {
-            "index": link.latent, "side": link.side, "other_analysis_id": analyses[link.sae], "other": link.other,
-            "correlation": number(link.correlation), "cosine": None if link.cosine is None else number(link.cosine),
+            "analysis_id": analysis, "index": link.latent, "side": side, "other_analysis_id": other,
+            "other": link.other, "correlation": number(link.correlation),
+            "cosine": None if link.cosine is None else number(link.cosine),
         }  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from analysis.reading.documents import Corpus, Document
 from analysis.reading.sections import cut
@@ -14,7 +14,8 @@ from analysis.run.rows.plain import Row, plain
 from analysis.statistics.examples import BEFORE, ExamplesSummary
 from analysis.statistics.plan import Plan
 from store.arrays import pack
-from store.vocabulary import EXAMPLES
+
+_COLUMNS = ("document", "start", "begin", "end", "acts", "partner")
 
 
 def documents_of(corpus: Corpus, summaries: list[ExamplesSummary], more: set[int]) -> dict[int, Document]:
@@ -30,38 +31,57 @@ def documents_of(corpus: Corpus, summaries: list[ExamplesSummary], more: set[int
     return found
 
 
-def example_rows(summary: ExamplesSummary, plan: Plan, documents: dict[int, Document]) -> Iterator[Row]:
-    """One row an example; what is no text at the context's ends is not shown."""
-    kept = torch.nonzero(torch.isfinite(summary.score)).tolist()
-    shown = summary.begin >= 0
-    has_partner = plan.partners != plan.latents
-    for latent, kind, rank in kept:
-        at = (latent, kind, rank)
-        first, last = _between(shown[at])
-        begins, ends = (part[at][first:last].tolist() for part in (summary.begin, summary.end))
-        document = documents[int(summary.document[at])]
-        theirs = summary.partner[at][first:last] if bool(has_partner[latent]) else None
-        yield {
-            "index": int(plan.latents[latent]),
-            "kind": EXAMPLES[kind],
-            "rank": rank,
-            "document": title_of(document.name, document.labels),
-            "labels": plain(document.labels),
-            "context_start": int(summary.start[at]),
-            "focus": BEFORE - first,
-            "tokens": cut(document.text, begins, ends),
-            "activations": pack(summary.acts[at][first:last].cpu(), "f4"),
-            "partner_activations": None if theirs is None else pack(theirs.cpu(), "f4"),
-        }
+def example_rows(
+    summary: ExamplesSummary, plan: Plan, documents: dict[int, Document], kinds: Sequence[str]
+) -> Iterator[Row]:
+    """One row an example, of these kinds; what is no text at the context's ends is not shown."""
+    labels: dict[int, Row] = {}  # by document: many examples are of the same
+    partners = (plan.partners != plan.latents).tolist()
+    for place, index in enumerate(plan.latents.tolist()):
+        for kind, rank, one in _examples(summary, place):
+            document = documents[one.document]
+            if one.document not in labels:
+                labels[one.document] = plain(document.labels)
+            yield {
+                "index": index,
+                "kind": kinds[kind],
+                "rank": rank,
+                "document": title_of(document.name, document.labels),
+                "labels": labels[one.document],
+                "context_start": one.start,
+                "focus": BEFORE - one.before,
+                "tokens": cut(document.text, one.begins, one.ends),
+                "activations": pack(one.acts, "f4"),
+                "partner_activations": pack(one.partner, "f4") if partners[place] else None,
+            }
+
+
+class _Shown(NamedTuple):
+    """An example without what is no text; `before` is how much of that stood before it."""
+
+    document: int
+    start: int
+    before: int
+    begins: list[int]
+    ends: list[int]
+    acts: list[float]
+    partner: list[float]
+
+
+def _examples(summary: ExamplesSummary, place: int) -> Iterator[tuple[int, int, _Shown]]:
+    """(kind, rank, example) of one latent; its numbers leave their tensors all at once."""
+    parts = {name: part[place].tolist() for name, part in summary._asdict().items()}
+    for kind, scores in enumerate(parts["score"]):
+        for rank, score in enumerate(scores):
+            if not math.isfinite(score):
+                continue
+            document, start, begins, *windows = (parts[name][kind][rank] for name in _COLUMNS)
+            text = [number for number, begin in enumerate(begins) if begin >= 0]
+            few = slice(text[0], text[-1] + 1)
+            yield kind, rank, _Shown(document, start, text[0], begins[few], *(window[few] for window in windows))
 
 
 def title_of(name: str, labels: dict[str, Any]) -> str:
     """What people call a document: its title if it has one, else where it stood."""
     title = labels.get("title")
     return title if isinstance(title, str) and title else name
-
-
-def _between(shown: Tensor) -> tuple[int, int]:
-    """The part of a window between what is not shown at its two ends."""
-    places = torch.nonzero(shown).flatten()
-    return int(places[0]), int(places[-1]) + 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor
 
 Row = dict[str, Any]
+_BLOCK = 2**14
 
 
 def number(value: float, digits: int = 7) -> float | None:
@@ -29,3 +31,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
     return value
+
+
+def blocks(latents: int) -> Iterator[slice]:
+    """Some thousand latents at a time: what rows are made of must not be in memory for all of a wide SAE."""
+    for start in range(0, latents, _BLOCK):
+        yield slice(start, min(start + _BLOCK, latents))

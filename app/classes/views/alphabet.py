@@ -30,9 +30,13 @@ class Alphabet(ClassView):
     name, title, letter, order = "alphabet", "alphabet", "A", 40
     fill = Fill(STEPS[3], "-")
     sentences: ClassVar[Sentences] = {
-        "small_vocabulary": "Not measured: the vocabulary is too small.",
         "letter": lambda held: filled(f"{_most(held)}, {BEGIN}.", held),
         "chance": lambda held: filled(f"{_most(held)}, {BEGIN}: short of the cut, or mere chance.", held),
+        "leans": lambda held: filled(
+            f"{_most(held)}, {BEGIN}: fewer than the class asks for, yet more than random directions reach"
+            f"{' ({chance:.0%})' if one(held, 'chance') is not None else ''}. It leans to that letter.",
+            held,
+        ),
         "early": lambda held: filled(f"{_most(held)}, {BEGIN}, but the output is layers away.", held),
         "none": lambda held: filled(
             f"The tokens it {_verb(held)} most share no first letter: {{count}} of {{of}} begin with “{{letter}}”.",

@@ -8,7 +8,7 @@ from app.classes.plots import Numbers, line
 from app.classes.score import ClassView, Fill, ScoreInfo
 from app.shared.figures import DIM, INK, STEPS, Figure, View, as_text, axis, figure
 from app.shared.numbers import fixed, percent, rate, span
-from app.shared.statements import Sentence, Sentences, filled, said
+from app.shared.statements import Sentences, filled
 from app.shared.stored import items, numbers, one, part
 from store.vocabulary import Statement
 
@@ -34,12 +34,6 @@ TAGS = {
 
 
 HIGHER = "Higher on {where} (AUC {auc:.2f}), but"
-UNTAGGED: dict[str, Sentence] = {
-    "no_words": "no words in the sample.",
-    "not_english": (
-        "not English: {share:.1%} of the words are English function words; the tagger needs at least {needed:.0%}."
-    ),
-}
 
 
 def _side(sentence: str, held: Statement) -> str:
@@ -54,9 +48,6 @@ class ContentWord(ClassView):
     fill = Fill(STEPS[1])
     of_text = True
     sentences: ClassVar[Sentences] = {
-        "untagged": lambda held: f"Not measured: {said(part(held, 'reason'), UNTAGGED)}",
-        "few_words": "Not measured: too few tokens lie in a word.",
-        "one_sided": "Not measured: the text has only content words, or none.",
         "told": lambda held: _side(
             "Higher on {where}: they are told from the rest with AUC {auc:.2f}, {types:.2f} over word types.", held
         ),

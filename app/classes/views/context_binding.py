@@ -28,7 +28,6 @@ class ContextBinding(ClassView):
     fill = Fill(STEPS[3], "/")
     of_text = True
     sentences: ClassVar[Sentences] = {
-        "few_stretches": "Not measured: too few documents have several stretches of 32 tokens.",
         "brief": lambda held: filled(
             f"Does not last: half of its memory is gone {_gone(held)}; it stays {RUNS}.", held
         ),

@@ -20,10 +20,14 @@ class NullSpace(ClassView):
     name, title, letter, order = "null_space", "null space", "N", 30
     fill = Fill(STEPS[2])
     sentences: ClassVar[Sentences] = {
-        "narrow": "Not measured: of {width} directions, chance alone puts too much into any {directions}.",
         "quiet": lambda held: filled(
             "Writes to directions the output layer barely reads: {alpha:.0%} of its length, {times:.1f} times chance.",
             {**held, "times": (one(held, "alpha") or 0) / (one(held, "typical") or 1)},
+        ),
+        "common": lambda held: filled(
+            "Lies where the output layer barely reads with {alpha:.0%} of its length, but one in {one_in} of this SAE's"
+            " sparse latents has {sparse:.0%} or more: it is not told apart from them.",
+            {**held, "one_in": whole(1 / (one(held, "share") or 1))},
         ),
         "read": (
             "Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely reads,"
@@ -46,6 +50,7 @@ class NullSpace(ClassView):
         low, high = numbers(score.data, "chance_low"), numbers(score.data, "chance_high")
         if not k or not alpha:
             return []
+        sparse, share = numbers(score.data, "sparse"), one(score.data, "sparse_share")
         at = one(score.data, "at")
         cut = None if at is None or score.cut is None else (at, score.cut)
         gap: list[float | None] = [None] * len(k)
@@ -57,19 +62,26 @@ class NullSpace(ClassView):
             "Share of the decoder direction's length in the k directions that move the output least; the grey band"
             " holds 90 % of random directions, the short line is the cut."
         )
-        drawn = null_figure(k, alpha, low, high, cut)
+        if share and any(value is not None for value in sparse):
+            summary += f" One in {whole(1 / share)} of this SAE's sparse latents lies above the dotted line."
+        drawn = null_figure(k, alpha, low, high, cut, sparse)
         return [View("sweep", "sweep over k", drawn, summary, ("k", "α", "random, 5 to 95 %"), rows)]
 
 
 VIEW = NullSpace()
 
 
-def null_figure(k: list[float], alpha: Numbers, low: Numbers, high: Numbers, cut: tuple[float, float] | None) -> Figure:
+def null_figure(
+    k: list[float], alpha: Numbers, low: Numbers, high: Numbers, cut: tuple[float, float] | None, sparse: Numbers
+) -> Figure:
     """Share of the direction in the k quietest directions of the unembedding; `cut` is (k, height)."""
     lines = [
         band(k, low, high, "90 % of random directions"),
         line(k, alpha, "latent", "k = %{x}: α %{y:.2f}", mode="lines+markers", marker={"color": INK, "size": 5}),
     ]
+    if any(value is not None for value in sparse):
+        dotted = {"color": DIM, "width": 1.4, "dash": "dot"}
+        lines.append(line(k, sparse, "sparse latents", "k = %{x}: sparse latents %{y:.2f}") | {"line": dotted})
     if cut is not None:
         lines.append({
             "type": "scatter", "mode": "markers", "x": [cut[0]], "y": [cut[1]], "name": "cut",

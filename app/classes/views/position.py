@@ -11,6 +11,7 @@ from app.shared.figures import STEPS, Figure, View, axis, band, figure
 from app.shared.numbers import fixed, signed, span, whole
 from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
+from store.unmeasured import why_no_distance
 from store.vocabulary import Statement
 
 
@@ -26,7 +27,6 @@ class Position(ClassView):
             f"{_way(held)} (ρ {{rho:+.2f}}), but no more than random directions or other distances explain.", held
         ),
         "weak": "Hardly follows position: at most with the {kind} (ρ {rho:+.2f}).",
-        "no_distance": lambda held: f"Not measured: {_reasons(part(held, 'reasons'))}.",
     }
     head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
 
@@ -66,7 +66,7 @@ class Position(ClassView):
         for kind, held in part(score.data, "kinds").items():
             values = held if isinstance(held, dict) else {}
             if values.get("reason") or one(values, "rho") is None:
-                why = _why(kind, part(values, "reason")) if values.get("reason") else "not measured"
+                why = why_no_distance(kind, part(values, "reason"), said) if values.get("reason") else "not measured"
                 rows.append((f"{kind}: {why}", "", "", "", "", ""))
                 continue
             rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]
@@ -80,18 +80,6 @@ VIEW = Position()
 def _way(held: Statement) -> str:
     way = "Falls" if (one(held, "rho") or 0) < 0 else "Rises"
     return f"{way} with the distance from the start of the {held.get('kind')}"
-
-
-def _reasons(held: Statement) -> str:
-    return "; ".join(_why(kind, part(held, kind)) for kind in held)
-
-
-def _why(kind: str, reason: Statement) -> str:
-    """Why a distance was not measured."""
-    return said(
-        {**reason, "kind": kind},
-        {"none": "this text has no {kind}s", "few": "only {found} documents have {kind}s; {needed} are needed"},
-    )
 
 
 def kind_of(score: ScoreInfo) -> tuple[str, float | None]:

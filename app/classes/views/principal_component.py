@@ -20,17 +20,6 @@ class PrincipalComponent(ClassView):
     name, title, letter, order = "principal_component", "principal component", "1", 60
     fill = Fill(STEPS[3], "x")
     sentences: ClassVar[Sentences] = {
-        "shared": (
-            "Not measured: the first component has only {ratio:.2f} times the variance of the second ({needed:g} is"
-            " needed), so it is no direction of its own."
-        ),
-        "one_half": (
-            "Not measured: all documents are in one half, so it cannot be seen whether the first component is stable."
-        ),
-        "unstable": (
-            "Not measured: the first component differs between halves of the documents (|cos| {cos:.2f}, {needed:g} is"
-            " needed)."
-        ),
         "along": "Along the line on which the activations vary most (|cos| {cos:.2f}).",
         "apart": lambda held: filled(
             f"Not along the first principal component (|cos| {{cos:.2f}}){NEAREST if held.get('component') else ''}.",

@@ -12,8 +12,9 @@ from analysis.classes import alphabet
 from analysis.classes.base import Finding, Lens
 from tests.planted import text_world
 from tests.planted_classes import D, evidence, labels, plain_lens, said, sample_of
+from tests.seeds import seeds
 
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 SAMPLE = sample_of(text_world(0, 2, 4))
 
 
@@ -59,7 +60,7 @@ def judged(lens: Lens, layer: int = 3, latents: int = 4) -> list[Finding]:
     )
 
 
-@seeds
+@each_seed
 def test_a_letter_latent_is_found_on_either_side(seed: int) -> None:
     found = judged(lens_with_letter(seed, "s"))
     assert labels(found) == ["yes", "yes", "no", "no"]
@@ -70,7 +71,22 @@ def test_a_letter_latent_is_found_on_either_side(seed: int) -> None:
     assert "begin with “s”" in said("alphabet", found[0])
 
 
-@seeds
+@each_seed
+def test_a_share_far_beyond_chance_is_said_and_is_no_label(seed: int) -> None:
+    names = words(seed)
+    lens = lens_with_letter(seed, "s")
+    table = lens.unembedding.clone()
+    mine = torch.nonzero(torch.tensor([alphabet.first_letter(name) == "s" for name in names])).flatten()
+    others = torch.nonzero(torch.tensor([alphabet.first_letter(name) == "" for name in names])).flatten()
+    table[0] = 0
+    table[0, mine[:55]] = 5.0
+    table[0, others[:45]] = 5.0
+    found = judged(lens._replace(unembedding=table))[0]
+    assert (found.label, found.statement["code"], found.score) == ("no", "leans", 0.55)
+    assert "55 begin with “s”: fewer than the class asks for" in said("alphabet", found)
+
+
+@each_seed
 def test_before_the_last_layers_it_is_computed_but_not_labelled(seed: int) -> None:
     found = judged(lens_with_letter(seed, "s"), layer=1)
     assert found[0].score >= 0.9
@@ -98,13 +114,14 @@ def test_first_letters(word: str, letter: str) -> None:
     assert alphabet.first_letter(word) == letter
 
 
-def test_unused_special_and_byte_tokens_are_left_out() -> None:
-    names = [*words(0), "<unused7>", "[unused12]", "<|reserved_special_token_3|>", "\ufffd", "reserved", "<s>"]
-    allowed = alphabet.letters_of(plain_lens(0, names)).allowed
-    assert allowed[-6:].tolist() == [False, False, False, False, True, True]
-    barred = plain_lens(0, names)
-    barred.sayable[-1] = False
-    assert alphabet.letters_of(barred).allowed[-2:].tolist() == [True, False]
+def test_what_stands_for_no_text_is_left_out() -> None:
+    """Which tokens those are, the vocabulary says; a letter that only such tokens have is no letter of it."""
+    lens = plain_lens(0, [*words(0), "\u00feorn", "sea"])
+    lens.sayable[-2] = False
+    found = alphabet.letters_of(lens)
+    assert found.allowed[-2:].tolist() == [False, True]
+    assert float(found.share[found.names.index("\u00fe")]) == 0
+    assert float(found.share.sum()) < 1  # some have no letter
 
 
 def test_the_tail_is_scipys() -> None:

@@ -15,12 +15,12 @@ from analysis.classes.base import Crowd, Evidence, Finding
 from analysis.reading.batches import Sample
 from analysis.reading.taggers import CONTENT, UNIVERSAL
 from analysis.reading.tags import Tags
-from analysis.statistics.signals import Signals
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, said, sample_of, slow_noise
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 FUNCTION = [name for name in UNIVERSAL if name not in CONTENT and name != "X"]
 
 
@@ -54,7 +54,7 @@ def noise(like: Tensor, seed: int) -> Tensor:
     return torch.randn(len(like), generator=torch.Generator().manual_seed(seed))
 
 
-@seeds
+@each_seed
 def test_a_detector_of_content_words_is_found_on_either_side(seed: int) -> None:
     sample, tag = text(seed)
     detector = 2 * is_content(tag) + noise(tag, seed)
@@ -67,7 +67,7 @@ def test_a_detector_of_content_words_is_found_on_either_side(seed: int) -> None:
     assert found[0].q < 1e-4
 
 
-@seeds
+@each_seed
 def test_a_word_list_is_not_grammar(seed: int) -> None:
     """Low on the sixty most frequent words, which are mostly function words: every second token."""
     sample, tag = text(seed)
@@ -79,7 +79,7 @@ def test_a_word_list_is_not_grammar(seed: int) -> None:
     assert "a list of frequent words" in said("content_word", found)
 
 
-@seeds
+@each_seed
 def test_where_every_direction_leans_on_content_none_of_them_is_found(seed: int) -> None:
     """A loud dimension that follows content words: 0.75 does not bind, and the largest of 16 lets many pass."""
     sample, tag = text(seed)
@@ -89,7 +89,9 @@ def test_where_every_direction_leans_on_content_none_of_them_is_found(seed: int)
     directions = torch.nn.functional.normalize(torch.randn(200 + 512, 24, generator=random), dim=1)
     values = x @ directions.T
     crowd = evidence(sample, values[:, 200:]).signals
-    crowd = Signals(sample, crowd.latents[:0], values[:, 200:], crowd.side[:, :0], crowd.ordinary, directions[200:])
+    crowd = crowd._replace(
+        latents=crowd.latents[:0], values=values[:, 200:], side=crowd.side[:, :0], acts=crowd.acts[:, :0]
+    )._replace(directions=directions[200:])
     plain = judged(sample, tag, values[:, :200])
     made = judged(sample, tag, values[:, :200], crowd=Crowd(crowd, Tags(tag, "planted", None)))
     assert labels(plain).count("yes") >= 5
@@ -97,7 +99,7 @@ def test_where_every_direction_leans_on_content_none_of_them_is_found(seed: int)
     assert all(0.75 < each.chance <= 1 for each in made)
 
 
-@seeds
+@each_seed
 def test_noise_is_nothing(seed: int) -> None:
     sample, tag = text(seed)
     found = judged(sample, tag, slow_noise(sample, 20, seed))
@@ -147,7 +149,7 @@ def test_firing_is_the_mean_of_both_rates() -> None:
     assert found.data["firing"] == pytest.approx(float(true), abs=1e-3)
 
 
-@seeds
+@each_seed
 def test_a_latent_with_two_sides_fires_on_content_by_its_sign(seed: int) -> None:
     """AbsTopK: on for content words on one side, for the others on the other, hence on nearly everywhere."""
     sample, tag = text(seed)

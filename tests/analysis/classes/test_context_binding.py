@@ -9,9 +9,10 @@ import torch
 from analysis.classes import context_binding, stretches
 from analysis.classes.base import Evidence
 from tests.planted_classes import evidence, labels, long_world, said, sample_of, slow_noise, subjects
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 def planted(seed: int, fixed: bool = False) -> Evidence:
@@ -24,7 +25,7 @@ def planted(seed: int, fixed: bool = False) -> Evidence:
     return evidence(sample, (side[world.batch.mask] + 0.7 * noise)[:, None])
 
 
-@seeds
+@each_seed
 def test_a_side_that_the_document_decides_is_likely_binding(seed: int) -> None:
     (found,) = context_binding.judge(planted(seed))
     assert found.label == "likely"
@@ -35,7 +36,7 @@ def test_a_side_that_the_document_decides_is_likely_binding(seed: int) -> None:
     assert "Steering is not measured yet" in said("context_binding", found)
 
 
-@seeds
+@each_seed
 def test_a_fixed_concept_is_not(seed: int) -> None:
     (found,) = context_binding.judge(planted(seed, fixed=True))
     assert found.label == "no"
@@ -43,7 +44,7 @@ def test_a_fixed_concept_is_not(seed: int) -> None:
     assert "fixed concept" in said("context_binding", found)
 
 
-@seeds
+@each_seed
 def test_slow_noise_that_knows_nothing_of_the_text_is_not(seed: int) -> None:
     world = long_world(seed)
     ids, _side = subjects(world, seed)
@@ -54,7 +55,7 @@ def test_slow_noise_that_knows_nothing_of_the_text_is_not(seed: int) -> None:
     assert np.mean([each.score for each in found]) < 0.6
 
 
-@seeds
+@each_seed
 def test_a_short_memory_is_not(seed: int) -> None:
     world = long_world(seed)
     sample = sample_of(world)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -11,8 +10,9 @@ from analysis.classes.base import Finding
 from analysis.statistics.mixture import Mixture
 from tests.planted import World, text_world
 from tests.planted_classes import evidence, labels, sample_of
+from tests.seeds import seeds
 
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 POOL, D = 400, 410
 
 
@@ -40,7 +40,7 @@ def judged(world: World, directions: Tensor, latents: Tensor | None = None) -> l
                                   mixture=made.summarise(), pool=pool))  # fmt: skip
 
 
-@seeds
+@each_seed
 def test_sums_are_told_from_aggregates_and_from_signals_of_their_own(seed: int) -> None:
     directions = torch.zeros(3, D)
     directions[0, 10:40] = 1 / 30**0.5

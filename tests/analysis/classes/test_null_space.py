@@ -10,18 +10,26 @@ from analysis.classes.base import Finding
 from analysis.reading.batches import Sample
 from analysis.statistics.geometry import unit_rows
 from tests.planted import text_world
-from tests.planted_classes import D, evidence, labels, plain_lens, sample_of
+from tests.planted_classes import D, evidence, labels, plain_lens, said, sample_of
+from tests.seeds import seeds
 
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 SAMPLE = sample_of(text_world(0, 2, 4))
 
 
-def judged(sample: Sample, directions: torch.Tensor, unembedding: torch.Tensor, seed: int = 0) -> list[Finding]:
+def judged(
+    sample: Sample,
+    directions: torch.Tensor,
+    unembedding: torch.Tensor,
+    seed: int = 0,
+    sparse: torch.Tensor | None = None,
+) -> list[Finding]:
     values = torch.randn(len(sample.token), len(directions), generator=torch.Generator().manual_seed(seed))
     made = evidence(sample, values)
     signals = made.signals._replace(directions=torch.cat([directions, directions[:1]]))
     lens = plain_lens(seed, [f"w{n}" for n in range(unembedding.shape[1])], unembedding)
-    return null_space.judge(evidence(sample, values, signals=signals, lens=lens))
+    others = torch.zeros(0, 0) if sparse is None else sparse
+    return null_space.judge(evidence(sample, values, signals=signals, lens=lens, sparse=others))
 
 
 def unembedding_with_quiet(seed: int, width: int, quiet: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,7 +42,7 @@ def unembedding_with_quiet(seed: int, width: int, quiet: int) -> tuple[torch.Ten
     return basis * scale @ right.T, basis[:, -quiet:].T
 
 
-@seeds
+@each_seed
 def test_planted_quiet_directions_are_found(seed: int) -> None:
     unembedding, quiet = unembedding_with_quiet(seed, 256, 10)
     noise = torch.randn(3, 256, generator=torch.Generator().manual_seed(seed)) / 256**0.5
@@ -45,7 +53,7 @@ def test_planted_quiet_directions_are_found(seed: int) -> None:
     assert found[0].cut == pytest.approx(3 * (10 / 256) ** 0.5)
 
 
-@seeds
+@each_seed
 def test_random_decoders_at_d_768_are_not(seed: int) -> None:
     """By chance they reach 0.2, the cut reported for d = 2304."""
     random = torch.Generator().manual_seed(seed)
@@ -80,3 +88,36 @@ def test_what_layernorm_removes_is_not_null_space() -> None:
 def test_a_stream_too_narrow_to_tell_is_not_measured() -> None:
     found = judged(SAMPLE, torch.eye(D)[:2], torch.randn(D, 300, generator=torch.Generator().manual_seed(0)))
     assert labels(found) == ["unmeasured"] * 2
+
+
+@each_seed
+def test_what_the_sparse_latents_have_too_is_the_layers(seed: int) -> None:
+    """A part that all directions share lies in the quiet space: only who has far more of it is told apart."""
+    random = torch.Generator().manual_seed(seed)
+    unembedding, quiet = unembedding_with_quiet(seed, 256, 10)
+
+    def mixed(count: int, share: float) -> torch.Tensor:
+        return unit_rows(share * quiet[:1] + torch.randn(count, 256, generator=random) / 256**0.5)
+
+    usual, strong, sparse = mixed(40, 1.0), mixed(3, 8.0), mixed(1000, 1.0)
+    directions = torch.cat([usual, strong])
+    alone = judged(SAMPLE, directions, unembedding, seed)
+    assert labels(alone) == ["yes"] * 43  # no sparse latents to compare with
+    found = judged(SAMPLE, directions, unembedding, seed, sparse)
+    assert sum(finding.holds for finding in found[:40]) <= 2
+    assert labels(found[40:]) == ["yes"] * 3
+    common = next(finding for finding in found if not finding.holds)
+    assert common.statement["code"] == "common"
+    assert common.control == pytest.approx(common.statement["sparse"], rel=1e-3)
+    assert "one in 200 of this SAE's sparse latents has" in said("null_space", common)
+
+
+@each_seed
+def test_of_the_sparse_latents_themselves_one_in_two_hundred_passes(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    unembedding, quiet = unembedding_with_quiet(seed, 256, 10)
+    sparse = unit_rows(quiet[:1] + torch.randn(2000, 256, generator=random) / 256**0.5)
+    found = judged(SAMPLE, sparse[::10], unembedding, seed, sparse)
+    assert sum(finding.holds for finding in found) <= 4
+    few = judged(SAMPLE, sparse[:150], unembedding, seed, sparse[:150])
+    assert not any(finding.holds for finding in few)  # of so few none may pass

@@ -16,9 +16,10 @@ from analysis.statistics.positions import KINDS
 from analysis.statistics.ranks import midranks
 from tests.planted import text_world
 from tests.planted_classes import evidence, labels, said, sample_of, slow_noise
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 def text(seed: int, documents: int = 96) -> Sample:
@@ -33,7 +34,7 @@ def ramp(sample: Sample, kind: str, seed: int, noise: float = 0.6) -> Tensor:
     return clean + noise * torch.randn(len(ranks), generator=torch.Generator().manual_seed(seed + 50))
 
 
-@seeds
+@each_seed
 def test_a_ramp_gets_the_label_of_its_own_kind(seed: int) -> None:
     sample = text(seed)
     found = position.judge(evidence(sample, torch.stack([ramp(sample, kind, seed) for kind in KINDS], 1)))
@@ -43,7 +44,7 @@ def test_a_ramp_gets_the_label_of_its_own_kind(seed: int) -> None:
     assert all(f"start of the {kind}" in said("position", each) for kind, each in zip(KINDS, found, strict=True))
 
 
-@seeds
+@each_seed
 def test_a_falling_ramp_is_one_too(seed: int) -> None:
     sample = text(seed)
     (found,) = position.judge(evidence(sample, -ramp(sample, "sentence", seed)[:, None]))
@@ -52,7 +53,7 @@ def test_a_falling_ramp_is_one_too(seed: int) -> None:
     assert found.data["kinds"]["sentence"]["rho"] < -0.7
 
 
-@seeds
+@each_seed
 def test_slow_noise_gets_no_label(seed: int) -> None:
     sample = text(seed)
     found = position.judge(evidence(sample, slow_noise(sample, 40, seed)))
@@ -62,7 +63,7 @@ def test_slow_noise_gets_no_label(seed: int) -> None:
     assert (p < 0.05).mean() < 0.12
 
 
-@seeds
+@each_seed
 def test_what_follows_position_weakly_is_not_labelled_however_sure(seed: int) -> None:
     sample = text(seed, documents=200)
     (found,) = position.judge(evidence(sample, ramp(sample, "context", seed, noise=3.0)[:, None]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -11,8 +10,9 @@ from analysis.classes.base import Finding
 from analysis.statistics.covariance import Covariance
 from tests.planted import World, text_world
 from tests.planted_classes import D, evidence, labels, said, sample_of
+from tests.seeds import seeds
 
-seeds = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 def covariance(seed: int, scale: Tensor, mean: Tensor | None = None) -> Covariance:
@@ -45,7 +45,7 @@ def scales(first: float, second: float) -> Tensor:
     return torch.cat([torch.tensor([first, second]), torch.ones(D - 2)])
 
 
-@seeds
+@each_seed
 def test_the_main_axis_is_found(seed: int) -> None:
     found = judged(covariance(seed, scales(3, 2)))
     assert labels(found) == ["yes", "no", "no", "no"]
@@ -54,14 +54,14 @@ def test_the_main_axis_is_found(seed: int) -> None:
     assert "number 2" in said("principal_component", found[1])
 
 
-@seeds
+@each_seed
 def test_without_a_gap_there_is_no_first_component(seed: int) -> None:
     found = judged(covariance(seed, scales(2.0, 1.98)))
     assert labels(found) == ["unmeasured"] * 4
     assert "times the variance of the second" in said("principal_component", found[0])
 
 
-@seeds
+@each_seed
 def test_a_large_mean_is_no_component(seed: int) -> None:
     """Uncentred it is the first one; that is the control."""
     mean = torch.zeros(D)
@@ -72,7 +72,7 @@ def test_a_large_mean_is_no_component(seed: int) -> None:
     assert found[0].control < 0.2
 
 
-@seeds
+@each_seed
 def test_massive_tokens_are_not_the_component(seed: int) -> None:
     world = text_world(seed, D)
     random = torch.Generator().manual_seed(seed)

@@ -18,12 +18,12 @@ from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.job import Job, prepare
 from analysis.interventions.retrain.source import Source
-from analysis.interventions.retrain.spans import Spread, spread_of
 from analysis.interventions.subject import Stored
 from analysis.reading.corpus import GROUPS
 from analysis.reading.sae import load_sae
 from analysis.training.activations import ActivationCache
 from analysis.training.config import Recipe
+from analysis.training.spread import Spread, spread_of
 from tests.planted import sae_folder
 
 HOOK = "blocks.1.hook_resid_post"
@@ -70,8 +70,9 @@ def planted_source(folder: Path, recipe: Recipe = RECIPE) -> Source:
     sae = load_sae(str(sae_folder(folder, rows, rows, kind="TopK", k=3, hook=HOOK)))
     dense = list(range(SPARSE, len(rows)))
     stored = Stored(
-        run_id=1, analysis_id=1, sae_id=1, slug="planted/l1-resid", hook_point=HOOK, source=str(folder),
-        sha256=sae.sha256, model_source="", model_fingerprint="", corpus_sha256="", settings={}, context=32, seed=0,
+        run_id=1, analysis_id=1, sae_id=1, slug="planted/l1-resid", hook_point=HOOK, hook_out=HOOK,
+        source=str(folder), sha256=sae.sha256,
+        model_source="", model_fingerprint="", corpus_sha256="", settings={}, context=32, seed=0,
         dense_threshold=THRESHOLD, dense=dense, controls=[], pairs=[], densities={}, median_norm=1.0,
     )  # fmt: skip
     return Source(stored, sae, recipe, list(range(SPARSE)))
@@ -96,7 +97,7 @@ class Planted:
         return plan_arms(chosen, self.source, self.spread)
 
     def job(self, plan: ArmPlan, folder: Path, training: ActivationCache | None = None) -> Job:
-        prepare(plan, folder)
+        prepare(plan.removal, folder)
         return Job(
             name=plan.name,
             recipe=plan.recipe,

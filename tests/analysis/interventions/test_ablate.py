@@ -254,7 +254,7 @@ def test_a_second_measurement_takes_the_place_of_the_first(world: World) -> None
 
 def test_stopped_midway_it_goes_on_to_the_same_numbers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()]
-    whole = Ablation._batch
+    whole = Ablation.add
 
     def stop_at_the_ninth(self: Ablation, number: int, *rest: Any) -> None:
         if number == 9:
@@ -262,7 +262,7 @@ def test_stopped_midway_it_goes_on_to_the_same_numbers(world: World, monkeypatch
         whole(self, number, *rest)
 
     often = AblateConfig(**{**world.config.__dict__, "checkpoint_seconds": 0.0})
-    monkeypatch.setattr(Ablation, "_batch", stop_at_the_ninth)
+    monkeypatch.setattr(Ablation, "add", stop_at_the_ninth)
     with pytest.raises(KeyboardInterrupt):
         ablate(often, QUIET)
     done: list[int] = []
@@ -271,9 +271,27 @@ def test_stopped_midway_it_goes_on_to_the_same_numbers(world: World, monkeypatch
         done.append(number)
         whole(self, number, *rest)
 
-    monkeypatch.setattr(Ablation, "_batch", note)
+    monkeypatch.setattr(Ablation, "add", note)
     ablate(often, QUIET)
     assert done[0] == 9
+    assert [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()] == before
+
+
+@pytest.mark.long  # Ray begins anew, or many processes do
+def test_stopped_midway_actors_go_on_to_the_same_numbers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    before = [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()]
+    whole = Ablation.add
+
+    def stop_at_the_ninth(self: Ablation, number: int, *rest: Any) -> None:
+        if number == 9:
+            raise KeyboardInterrupt
+        whole(self, number, *rest)
+
+    monkeypatch.setattr(Ablation, "add", stop_at_the_ninth)
+    with pytest.raises(KeyboardInterrupt):
+        ablate(replace(world.config, checkpoint_seconds=0.0), QUIET)
+    ablate(replace(world.config, ray="here", actors=2), QUIET)
     assert [(e.number, e.loss, e.kl_high, e.norm) for e in world.effects()] == before
 
 

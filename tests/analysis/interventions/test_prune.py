@@ -199,6 +199,45 @@ def test_a_name_elsewhere_that_no_longer_fits_is_left_out(tmp_path: Path) -> Non
     assert (left.hook_point, left.details["metadata"]["pruned_from"]["removed"]) == (source.hook_point, REMOVED)
 
 
+@pytest.mark.parametrize("kind", ["Transcoder", "SkipTranscoder", "JumpReLUTranscoder", "JumpReLUSkipTranscoder"])
+def test_a_transcoder_predicts_as_before_with_those_latents_at_nothing_or_at_their_mean(
+    tmp_path: Path, kind: str
+) -> None:
+    """Another width out than in; what skips the latents stays."""
+    source = load_sae(str(coder(tmp_path / "source", kind)))
+    x = some_tokens()
+    acts = source.encode(x)
+    means = acts[:, REMOVED].double().mean(0)
+    for name, held in (("nothing", None), ("mean", means)):
+        left = pruned(source, tmp_path / name, means=held)
+        assert (left.d_in, left.d_out, left.n_latents, left.transcodes) == (D, D + 2, len(KEPT), True)
+        assert (left.hook_point, left.hook_out) == (source.hook_point, source.hook_out)
+        assert torch.equal(left.encode(x) > 0, acts[:, KEPT] > 0)
+        torch.testing.assert_close(left.encode(x), acts[:, KEPT], rtol=1e-5, atol=1e-5)
+        changed = acts.clone()
+        changed[:, REMOVED] = 0.0 if held is None else held.float()
+        source.encode(x)  # what skips is of the tokens that were encoded last
+        expected = source.decode(changed)
+        torch.testing.assert_close(left.decode(left.encode(x)), expected, rtol=1e-5, atol=1e-5)
+
+
+def coder(folder: Path, kind: str) -> Path:
+    """A transcoder of that kind, in sae-lens' own format."""
+    module: Any = getattr(sae_lens.saes.transcoder, kind)
+    config = getattr(sae_lens.saes.transcoder, f"{kind}Config")(
+        d_in=D, d_sae=N, d_out=D + 2, apply_b_dec_to_input=False
+    )
+    config.metadata.hook_name, config.metadata.hook_name_out = "blocks.1.mlp.hook_in", "blocks.1.hook_mlp_out"
+    made = module(config)
+    random = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, tensor in sorted(made.state_dict().items()):
+            noise = torch.randn(tensor.shape, generator=random)
+            tensor.copy_(0.2 * noise.abs() if name == "threshold" else 0.5 * noise)
+    made.save_model(str(folder))
+    return folder
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -213,15 +252,6 @@ def test_fewer_latents_than_are_on_per_token_are_refused(tmp_path: Path) -> None
     check_room(source, list(range(N - K)))
     message = refused("4 latents are on per token", lambda: check_room(source, list(range(N - K + 1))))
     assert "would leave 3" in message
-
-
-def test_what_is_no_sae_of_single_latents_is_refused(tmp_path: Path) -> None:
-    folder = made(tmp_path / "sae", "Transcoder", d_out=D, apply_b_dec_to_input=False)
-    config = json.loads((folder / "cfg.json").read_text())
-    config["metadata"] |= {"hook_name": "blocks.1.hook_mlp_in", "hook_name_out": "blocks.1.hook_mlp_out"}
-    (folder / "cfg.json").write_text(json.dumps(config))
-    source = load_sae(str(folder))
-    refused("found a transcoder", lambda: latent_axes(source))
 
 
 def test_matching_pursuit_is_cut_but_not_folded(tmp_path: Path) -> None:

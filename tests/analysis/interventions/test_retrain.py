@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from analysis.hashing import sha256_file
 from analysis.interventions.retrain.command import retrain
 from analysis.interventions.retrain.config import ARMS, RetrainConfig
 from analysis.interventions.retrain.exchange import export_experiment, import_experiment, import_folder, save_experiment
-from analysis.reading.sae import load_sae
+from analysis.reading.sae import WEIGHTS, load_sae
 from analysis.run.analyze import analyze
 from store.session import make_engine
 from store.tables import Analysis, Arm, Experiment, Latent, Sae, Stability
@@ -242,3 +245,21 @@ def test_an_sae_without_dense_latents_is_told(parts: Parts, base: Path, config: 
         UserError, match=r"expected dense latents to remove; none is above the run's threshold of 0\.99"
     ):
         retrain(replace(config, db=str(base / "none.db")), Console(quiet=True))
+
+
+@pytest.mark.long  # Ray begins anew, or many processes do
+def test_arms_that_actors_train_are_those_that_are_trained_here(
+    config: RetrainConfig, db: Path, printed: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray")
+    copy = tmp_path / "run.db"
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    few = replace(config, db=str(copy), arms=["original", "dense"], seeds=1)
+    trained = []
+    for name, further in (("here", {"jobs": os.cpu_count()}), ("there", {"ray": "here", "actors": 2})):
+        retrain(replace(few, out=tmp_path / name, **further), Console(quiet=True))  # a process has one thread in both
+        folders = sorted((tmp_path / name).glob("*/"))
+        trained.append([(folder.name, sha256_file(folder / WEIGHTS)) for folder in folders])
+    assert len(trained[0]) == 2
+    assert trained[0] == trained[1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,12 +15,13 @@ from analysis.interventions.retrain.result import Results, results_of
 from analysis.reading.sae import load_sae
 from analysis.statistics.geometry import partners, unit_rows
 from tests.analysis.interventions.retrain_world import SIGNED, D, Planted, config, signed
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
 
 ARMS = ("original", "dense", "dimension", "abstopk")
-SEEDS = 3
-each_seed = pytest.mark.parametrize("seed", range(SEEDS))
+each_seed = seeds(3)
+Trained = Callable[[str, int], tuple[Job, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +30,29 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 
 
 @pytest.fixture(scope="module")
-def trained(planted: Planted) -> list[tuple[Job, dict[str, Any]]]:
-    """Every arm with three seeds, half the width with one."""
-    plans = [*planted.plans(ARMS, SEEDS), *planted.plans(["abstopk_half"], 1)]
-    jobs = [planted.job(plan, planted.folder / f"{plan.name}-{plan.seed}") for plan in plans]
-    return [(job, run_job(job)) for job in jobs]
+def trained(planted: Planted) -> Trained:
+    """An arm with a seed, trained when it is first asked for."""
+    plans = {(plan.name, plan.seed): plan for plan in planted.plans([*ARMS, "abstopk_half"], 3)}
+
+    @cache
+    def train(name: str, seed: int) -> tuple[Job, dict[str, Any]]:
+        job = planted.job(plans[name, seed], planted.folder / f"{name}-{seed}")
+        return job, run_job(job)
+
+    return train
 
 
-@pytest.fixture(scope="module")
-def results(planted: Planted, trained: list[tuple[Job, dict[str, Any]]]) -> Results:
-    jobs, reports = [job for job, _report in trained], [report for _job, report in trained]
-    return results_of(config(seeds=SEEDS), planted.source, jobs, reports)
-
-
-def one(trained: list[tuple[Job, dict[str, Any]]], name: str, seed: int) -> tuple[Job, dict[str, Any]]:
-    return next(each for each in trained if each[0].name == name and each[0].recipe.seed == seed)
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.long)])
+def results(planted: Planted, trained: Trained, request: pytest.FixtureRequest) -> Results:
+    """Every arm with so many seeds, half the width with one."""
+    made = [*((name, seed) for name in ARMS for seed in range(request.param)), ("abstopk_half", 0)]
+    jobs, reports = zip(*(trained(*each) for each in made), strict=True)
+    return results_of(config(seeds=request.param), planted.source, list(jobs), list(reports))
 
 
 @each_seed
-def test_topk_makes_a_pair_of_a_signed_direction(trained: list[tuple[Job, dict[str, Any]]], seed: int) -> None:
-    job, report = one(trained, "original", seed)
+def test_topk_makes_a_pair_of_a_signed_direction(trained: Trained, seed: int) -> None:
+    job, report = trained("original", seed)
     sae = load_sae(str(job.folder))
     assert sae.encoder is not None
     found = partners(sae.encoder, sae.decoder)
@@ -62,9 +69,12 @@ def test_topk_makes_a_pair_of_a_signed_direction(trained: list[tuple[Job, dict[s
     assert report["signed_share"] is None
 
 
-@pytest.mark.parametrize(("arm", "seed"), [("abstopk", 0), ("abstopk", 1), ("abstopk", 2), ("abstopk_half", 0)])
-def test_abstopk_makes_one_latent_of_it(trained: list[tuple[Job, dict[str, Any]]], arm: str, seed: int) -> None:
-    job, report = one(trained, arm, seed)
+@pytest.mark.parametrize(
+    ("arm", "seed"),
+    [("abstopk", 0), ("abstopk", 1), pytest.param("abstopk", 2, marks=pytest.mark.long), ("abstopk_half", 0)],
+)
+def test_abstopk_makes_one_latent_of_it(trained: Trained, arm: str, seed: int) -> None:
+    job, report = trained(arm, seed)
     sae = load_sae(str(job.folder))
     along = (unit_rows(sae.decoder[report["dense"]]) @ signed().T).abs()
     assert report["n_dense"] == SIGNED
@@ -75,10 +85,8 @@ def test_abstopk_makes_one_latent_of_it(trained: list[tuple[Job, dict[str, Any]]
 
 
 @each_seed
-def test_dense_latents_stay_away_only_where_their_own_span_is_removed(
-    trained: list[tuple[Job, dict[str, Any]]], seed: int
-) -> None:
-    dense, dimension = (one(trained, name, seed)[1] for name in ("dense", "dimension"))
+def test_dense_latents_stay_away_only_where_their_own_span_is_removed(trained: Trained, seed: int) -> None:
+    dense, dimension = (trained(name, seed)[1] for name in ("dense", "dimension"))
     assert dense["removed_dimensions"] == dimension["removed_dimensions"] == SIGNED
     assert dense["n_dense"] == 0
     assert dense["density_curve"][0] < 0.1  # nothing near the threshold either
@@ -95,10 +103,11 @@ def test_the_summary_says_so(results: Results) -> None:
 
 
 def test_seeds_agree_on_the_planted_span(results: Results) -> None:
-    """Three pairs of seeds with the same dimension; random ones share 1 / 48."""
+    """Every pair of seeds with the same dimension; random ones share 1 / 48."""
+    of = range(len(results.reports["original"]))
     for name in ("original", "dimension", "abstopk"):
         pairs = results.summary["angles"][name]
-        assert [pair["seeds"] for pair in pairs] == [[0, 1], [0, 2], [1, 2]]
+        assert [pair["seeds"] for pair in pairs] == [list(two) for two in itertools.combinations(of, 2)]
         for pair in pairs:
             assert pair["shared"] > 0.95
             assert pair["chance"] == pytest.approx(SIGNED / D, rel=0.5)
@@ -109,18 +118,16 @@ def test_seeds_agree_on_the_planted_span(results: Results) -> None:
 def test_planted_latents_are_found_under_other_seeds(results: Results) -> None:
     assert results.found is not None
     assert results.found.stable.all()
-    assert (results.found.found == SEEDS).all()
+    assert (results.found.found == len(results.reports["original"])).all()
     assert max(results.found.chance) < 0.7
     assert any("2 of 2 dense latents are found again" in line for line in results.lines())
 
 
-def test_what_is_measured_agrees_with_a_plain_reading(
-    planted: Planted, trained: list[tuple[Job, dict[str, Any]]]
-) -> None:
+def test_what_is_measured_agrees_with_a_plain_reading(planted: Planted, trained: Trained) -> None:
     """One arm's numbers, all held-out tokens at once, in float64."""
-    job, report = one(trained, "dimension", 1)
+    job, report = trained("dimension", 1)
     sae = load_sae(str(job.folder))
-    plan = next(plan for plan in planted.plans(ARMS, SEEDS) if (plan.name, plan.seed) == ("dimension", 1))
+    plan = next(plan for plan in planted.plans(ARMS, 2) if (plan.name, plan.seed) == ("dimension", 1))
     x = plan.removal(torch.from_numpy(planted.testing.rows(job.hook).astype("float32")))
     acts = sae.encode(x)
     density = (acts != 0).double().mean(0)

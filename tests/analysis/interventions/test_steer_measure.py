@@ -19,10 +19,11 @@ from analysis.interventions.steer.score import Scorer
 from analysis.interventions.steer.signals import Controls, Signal
 from app.interventions.sentences import steering_said
 from tests.analysis.interventions.steer_world import CASE, HOOK, KIND, D, planted_language_model, planted_pool
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
 CONFIG = SteerConfig(sae="x", length=12, examples=0)
-seeds = pytest.mark.parametrize("seed", range(3))
+each_seed = seeds(3)
 
 
 def measured(seed: int, number: int = 0, pool: Pool | None = None, config: SteerConfig = CONFIG) -> Steered:
@@ -34,7 +35,7 @@ def measured(seed: int, number: int = 0, pool: Pool | None = None, config: Steer
     return steering.measure(number, signal, (KIND, CASE)[number], controls)
 
 
-@seeds
+@each_seed
 def test_a_direction_that_makes_a_kind_of_text_likelier_is_found(seed: int) -> None:
     found = measured(seed)
     assert found.rate is not None
@@ -50,7 +51,7 @@ def test_a_direction_that_makes_a_kind_of_text_likelier_is_found(seed: int) -> N
     assert f"in {round(found.rate.value * 12)} of 12 pairs" in words
 
 
-@seeds
+@each_seed
 def test_a_direction_the_output_does_not_know_is_not(seed: int) -> None:
     found = measured(seed, 1)
     assert found.rate is not None
@@ -59,7 +60,7 @@ def test_a_direction_the_output_does_not_know_is_not(seed: int) -> None:
     assert judged(found)[1]["code"] == "rare"
 
 
-@seeds
+@each_seed
 def test_a_dose_that_breaks_the_model_is_refused(seed: int) -> None:
     doses = measured(seed).doses
     assert [dose.dose for dose in doses] == list(DOSES)

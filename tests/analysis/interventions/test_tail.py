@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from analysis.interventions.readout import Changes, LowRank, Outputs, Readout
+from analysis.interventions.readout import Asked, Changes, LowRank, Outputs, Readout
 from analysis.interventions.tail import Tail
 from analysis.reading import hook_points
 from analysis.reading.model import LanguageModel
-from tests.analysis.tiny_models import FAMILIES, N_LAYERS, PAD, PLACES, VOCAB, hooks_of, tiny, tiny_tokenizer
+from tests.analysis.tiny_models import D_MODEL, FAMILIES, N_LAYERS, PAD, PLACES, VOCAB, hooks_of, tiny, tiny_tokenizer
 
 torch.set_num_threads(1)
 
-VERSIONS = 3
+VERSIONS = 2
 
 
+@cache
 def exact(family: str) -> LanguageModel:
     """A tiny model in float64; the norms of most families compute in float32 all the same."""
     module: Any = tiny(family).double()
@@ -143,7 +145,8 @@ def test_every_number_is_that_of_the_whole_model(family: str, place: str) -> Non
         change = changes_like(clean.x)
         after = tail.run(ids, attention, clean.entry, change)
         targets = ids[:, 1:][measured]
-        outputs, found = readout.compare(clean.final[:, :-1][measured], after[:, :, :-1][:, measured], targets)
+        asked = [Asked(after[:, :, :-1][:, measured])]
+        outputs, (found,) = readout.compare(clean.final[:, :-1][measured], asked, targets)
         for version in range(VERSIONS):
             plain = plain_changes(model, hook, ids, attention, change[version])
             for name in Changes._fields:
@@ -166,11 +169,26 @@ def test_after_the_last_block_few_directions_give_the_same(family: str) -> None:
         torch.randn(4, 2, final.shape[1], dtype=torch.float64, generator=random),
     )
     targets = ids.flatten()
-    both = [readout.compare(final, changed, targets) for changed in (low, final + low.dense())]
-    for name in Outputs._fields:
-        torch.testing.assert_close(getattr(both[0][0], name), getattr(both[1][0], name))
+    _, (few, whole) = readout.compare(final, [Asked(low), Asked(final + low.dense())], targets)
     for name in Changes._fields:
-        torch.testing.assert_close(getattr(both[0][1], name), getattr(both[1][1], name), rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(getattr(few, name), getattr(whole, name), rtol=1e-9, atol=1e-11)
+
+
+def test_what_is_measured_together_is_what_is_measured_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clean model is read out once for all, in a memory that each few tokens take over."""
+    monkeypatch.setattr("analysis.interventions.readout._TOKENS", 5)
+    model = exact("gpt2")
+    readout = Readout(model)
+    final = torch.randn(12, D_MODEL, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    targets = torch.arange(12)
+    asked = [Asked(changes_like(final) + final, direct=False), Asked(changes_like(final)[:1] + 2 * final)]
+    outputs, found = readout.compare(final, asked, targets)
+    for one, together in zip(asked, found, strict=True):
+        clean, (alone,) = readout.compare(final, [one], targets)
+        for name in Changes._fields:
+            torch.testing.assert_close(getattr(together, name), getattr(alone, name), equal_nan=True)
+        for name in Outputs._fields:
+            torch.testing.assert_close(getattr(outputs, name), getattr(clean, name))
 
 
 def test_no_change_changes_nothing() -> None:
@@ -179,7 +197,7 @@ def test_no_change_changes_nothing() -> None:
     tail = Tail(model, "blocks.1.hook_resid_post")
     clean = tail.clean(ids, attention)
     after = tail.run(ids, attention, clean.entry, torch.zeros(1, *clean.entry.shape))
-    _, found = Readout(model).compare(clean.final[0], after[:, 0], ids[0])
+    _, (found,) = Readout(model).compare(clean.final[0], [Asked(after[:, 0])], ids[0])
     for name in Changes._fields:
         assert float(getattr(found, name).abs().max()) < 1e-12, name
 
@@ -201,6 +219,6 @@ def test_a_change_of_the_scale_alone_is_all_mediated() -> None:
     tail = Tail(model, f"blocks.{N_LAYERS - 1}.hook_resid_post")
     clean = tail.clean(ids, attention)
     longer = tail.run(ids, attention, clean.entry, clean.entry[None].clone())
-    _, found = Readout(model).compare(clean.final[0], longer[:, 0], ids[0])
+    _, (found,) = Readout(model).compare(clean.final[0], [Asked(longer[:, 0])], ids[0])
     assert float(found.entropy.abs().max()) < 1e-4  # the norm's epsilon
     assert float(found.direct_entropy.abs().min()) > 1e-2

@@ -21,10 +21,10 @@ from tests.planted_labels import (
     VOCAB,
     Labels,
     corpus,
+    each_seed,
     in_order,
     rows,
     sample_of,
-    seeds,
     slow_auc,
     slow_noise,
     three_labels,
@@ -35,7 +35,7 @@ from tests.planted_labels import (
 torch.set_num_threads(1)
 
 
-@seeds
+@each_seed
 def test_a_planted_label_is_found_and_only_by_its_own_signal(seed: int) -> None:
     random = np.random.default_rng(seed)
     columns, effects = three_labels(random)
@@ -56,7 +56,7 @@ def test_a_planted_label_is_found_and_only_by_its_own_signal(seed: int) -> None:
     assert found["party"][1].held_out > 0.2
 
 
-@seeds
+@each_seed
 def test_the_other_way_round_reads_as_itself(seed: int) -> None:
     random = np.random.default_rng(seed)
     columns, effects = three_labels(random)
@@ -103,7 +103,7 @@ def test_shuffled_labels_are_not_found_at_the_stated_rate() -> None:
     assert small / tests <= 0.05 + 0.015, said
 
 
-@seeds
+@each_seed
 def test_a_word_list_has_a_raw_effect_and_no_conditional_one(seed: int) -> None:
     """Documents of one party use other words; the first signal fires on those words alone, the second has noise too."""
     random = np.random.default_rng(seed)
@@ -124,7 +124,7 @@ def test_a_word_list_has_a_raw_effect_and_no_conditional_one(seed: int) -> None:
     assert (exact.conditional, exact.p, exact.verdict) == (0.5, 1.0, "no"), "nothing is left, and no rounding errors"
 
 
-@seeds
+@each_seed
 def test_a_word_of_one_document_does_not_explain_it_away(seed: int) -> None:
     """Every second token of each document of the label is a type that no other document has."""
     random = np.random.default_rng(seed)
@@ -144,7 +144,7 @@ def test_a_word_of_one_document_does_not_explain_it_away(seed: int) -> None:
     assert gap[1] > 0.9 * gap[0]
 
 
-@seeds
+@each_seed
 def test_position_is_taken_out(seed: int) -> None:
     """Documents of the label have short sentences, and the signal is the place in the sentence."""
     random = np.random.default_rng(seed)
@@ -159,7 +159,7 @@ def test_position_is_taken_out(seed: int) -> None:
     assert one.verdict == "no"
 
 
-@seeds
+@each_seed
 def test_a_confounded_label_is_said_so_and_the_driver_is_told_from_it(seed: int) -> None:
     random = np.random.default_rng([3, seed])
     documents = 120
@@ -226,7 +226,7 @@ def span_world(random: np.random.Generator) -> tuple[Labels, Tensor]:
     return labels, marked
 
 
-@seeds
+@each_seed
 def test_marked_text_is_found_and_documents_levels_are_not_evidence(seed: int) -> None:
     random = np.random.default_rng(seed)
     labels, marked = span_world(random)

@@ -21,10 +21,10 @@ from tests.planted_labels import (
     DOCUMENTS,
     VOCAB,
     corpus,
+    each_seed,
     in_order,
     rows,
     sample_of,
-    seeds,
     slow_auc,
     slow_noise,
     three_labels,
@@ -56,7 +56,7 @@ SLOW = {
 }
 
 
-@seeds
+@each_seed
 @pytest.mark.parametrize("name", SLOW)
 def test_measures_are_the_slow_ones(seed: int, name: str) -> None:
     x, labels = tied(seed)
@@ -74,7 +74,7 @@ def test_near_one_an_interval_is_near_one() -> None:
     assert all(0.99 < bound <= 1 for bound in map(float, measures.interval(measures.OF["spearman"], x, x[0])))
 
 
-@seeds
+@each_seed
 @pytest.mark.parametrize("name", SLOW)
 def test_values_without_a_document_are_those_of_the_others(seed: int, name: str) -> None:
     x, labels = tied(seed)

@@ -50,6 +50,7 @@ def test_the_tagger_agrees_with_humans(folder: Path) -> None:
     assert found.kappa > 0.90
 
 
+@pytest.mark.long
 def test_real_latents_have_the_same_areas_by_humans_tags(folder: Path, tmp_path: Path) -> None:
     """Layer 22 of the demo's model reads Brown; who tagged it hardly matters for content words, more for rare tags."""
     text = BrownText(folder, documents=80)

@@ -12,7 +12,7 @@ from analysis.errors import BadFile, UserError
 from analysis.reading.chat import Chat
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
-from analysis.reading.model import load_tokenizer
+from analysis.reading.model_loading import load_tokenizer
 from tests.analysis.tiny_models import save_tiny
 
 TEMPLATE = (

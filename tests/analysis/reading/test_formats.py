@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import json
@@ -85,7 +86,7 @@ def test_packed_files_are_read(tmp_path: Path, name: str, suffix: str, pack: Cal
 
 
 def test_a_saved_data_set_is_read(tmp_path: Path) -> None:
-    import datasets  # type: ignore[import-untyped]
+    import datasets
 
     datasets.Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "set"))
     corpus = Corpus(tmp_path / "set")
@@ -114,6 +115,34 @@ def test_other_encodings_are_told_by_their_bytes(tmp_path: Path, encoding: str) 
     assert document.text == text * 4
     assert corpus.report.invalid_utf8 == 0
     assert encoding == "utf-8-sig" or "utf-8" not in corpus.report.encodings
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("cp1252", ".txt"), ("CP850", ".csv"), ("utf-16-le", ".jsonl"), ("utf8", ".md")]
+)
+def test_an_encoding_that_is_asked_for_is_taken(tmp_path: Path, name: str, suffix: str) -> None:
+    """Where too few bytes tell, or tell wrongly."""
+    text = "Señor Müller"
+    whole = {".csv": f"text,n\n{text},1\n", ".jsonl": json.dumps({"text": text}, ensure_ascii=False)}.get(suffix, text)
+    (tmp_path / f"a{suffix}").write_bytes(whole.encode(name))
+    corpus = Corpus(tmp_path / f"a{suffix}", encoding=name)
+    assert [document.text for document in corpus.documents()] == [text]
+    assert dict(corpus.report.encodings) == {codecs.lookup(name).name: 1}
+    assert corpus.report.invalid_utf8 == 0
+
+
+def test_bytes_that_the_asked_encoding_does_not_have_are_replaced_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Señor".encode("cp1252"))
+    corpus = Corpus(tmp_path / "a.txt", encoding="ascii")
+    assert [document.text for document in corpus.documents()] == ["Se\ufffdor"]
+    assert corpus.report.invalid_utf8 == 1
+
+
+@pytest.mark.parametrize("name", ["klingon", "rot13", "base64", "a b"])
+def test_what_is_no_encoding_of_text_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("One")
+    with pytest.raises(UserError, match=rf"^--encoding {name}: expected an encoding of text, such as utf-8"):
+        Corpus(tmp_path / "a.txt", encoding=name)
 
 
 def test_rows_without_a_text_are_skipped_and_counted(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM, OPTConfig, PreTrainedModel
 
 from analysis.errors import UserError
 from analysis.reading import families, hook_names, hook_points
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from tests.analysis import tiny_models
 from tests.analysis.tiny_models import FAMILIES, N_LAYERS, PLACES, hooks_of, save_tiny, tiny, tiny_tokenizer
 
@@ -382,8 +383,9 @@ def test_what_the_mlp_takes_in_stands_for_the_stream_without_the_gain() -> None:
 def test_a_place_that_a_model_does_not_have_is_refused_with_what_there_is() -> None:
     with pytest.raises(UserError, match="adds attention and MLP to the stream at once"):
         hook_points.resolve(tiny("gpt_neox"), "blocks.1.hook_resid_mid")
-    with pytest.raises(UserError, match=r"'blocks\.0\.attn\.hook_z'.*'self_attn'.*linear_attn"):
-        hook_points.resolve(tiny("qwen3_5_text"), "blocks.0.attn.hook_z")
+    for place in ("attn.hook_z", "hook_attn_out"):
+        with pytest.raises(UserError, match=rf"'blocks\.2\.{place}': block 2 has linear attention.* of heads: 1$"):
+            hook_points.resolve(tiny("qwen3_5_text"), f"blocks.2.{place}")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from store.session import make_engine
-from store.tables import Annotation, Model, Run, Sae
+from store.tables import Annotation, Corpus, Model, Run, Sae
 from store.tables.team import ALONE
 from tests.analysis.hub_world import (
     CODE,
@@ -36,7 +36,7 @@ from tests.analysis.hub_world import (
 )
 from tests.analysis.tiny_models import tiny
 from tests.forked import Ended, Forked, forking
-from tests.hub import BROKEN, CUT, MISSING, OTHER_BYTES, TOO_LONG, Hub
+from tests.hub import BROKEN, CUT, MISSING, OTHER_BYTES, REVISION, TOO_LONG, Hub
 
 MIRROR = "someone/gemma-scope-2b-pt-res"
 WEIGHTS = "layer0/sae_weights.safetensors"
@@ -127,6 +127,22 @@ def test_saes_are_trained_on_a_model_of_the_hub(world: World, tmp_path: Path) ->
     )
     assert found.status == 0, found.err
     assert list((tmp_path / "out").glob("*/sae_weights.safetensors"))
+
+
+def test_a_data_set_of_the_hub_is_analysed_and_ablated_with_its_revision(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    shutil.copy(world.corpus, folder / "train.jsonl")
+    world.hub.repositories["someone/texts"] = folder
+    db = tmp_path / "set.db"
+    found = world.analyze(MODEL, f"{SAES}:layer0", db, "--corpus", "someone/texts", "--no-classes")
+    assert (found.status, found.err) == (0, "")
+    with Session(make_engine(db, read_only=True)) as session:
+        run = session.scalars(select(Run)).one()
+        assert run.settings["corpus"] == f"someone/texts@{REVISION}"
+        assert session.scalars(select(Corpus)).one().name == f"someone/texts@{REVISION[:12]}"
+    found = world.forked.run("ablate", "--sae", "0", "--db", db, "--tokens", "300", "--controls", "0", "--sets", "0")
+    assert found.status == 0, found.err
 
 
 def test_the_same_from_a_folder_is_the_same_and_keeps_its_annotations(
@@ -227,7 +243,9 @@ def test_a_model_without_safetensors_is_refused_before_anything_large_is_fetched
 def test_old_configurations(world: World, tmp_path: Path, model: str) -> None:
     found = world.analyze(model, f"{SAES}:layer2", tmp_path / "old.db")
     assert found.status == 0, found.err
-    assert found.err == ""
+    # what transformers says of them is said once each, and nothing else
+    assert all(f"{model}: transformers warns: " in line for line in found.err.splitlines()), found.err
+    assert len(set(found.err.splitlines())) == len(found.err.splitlines())
 
 
 def test_a_models_own_code_is_never_asked_about_never_fetched_never_run(world: World, tmp_path: Path) -> None:
@@ -307,7 +325,7 @@ def test_without_a_hub_what_was_fetched_is_used_and_the_rest_is_one_line(
         ):
             line = world.analyze(model, sae, tmp_path / "new.db").line
             assert words in line
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60  # the client would try for 23 s, each of the three times
     assert (again.status, again.err) == (0, "")
     assert not (tmp_path / "new.db").exists()
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from analysis.reading.model import load_model
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import load_sae
 from analysis.run.entities import model_row, sae_row
 from store.identity import current

@@ -12,7 +12,7 @@ import pytest
 import sae_lens
 import torch
 from sae_lens.loading import pretrained_sae_loaders as loaders
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from analysis.errors import UserError
@@ -180,6 +180,24 @@ def test_a_folder_of_sparsify_reads_as_sae_lens_reads_it(tmp_path: Path) -> None
         assert torch.equal(found.decode(found.encode(x)), expected.decode(expected.encode(x)))
     assert (found.hook_point, found.architecture, found.n_latents) == ("blocks.3.hook_resid_post", "topk", N)
     assert int((found.encode(x) != 0).sum(1).max()) == 4
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_sparsify_takes_the_decoders_bias_off_whatever_its_configuration_says(tmp_path: Path, normalised: bool) -> None:
+    """As `SparseCoder.encode` of sparsify 1.3.3 does: x less b_dec, times the encoder, plus its bias; ReLU; top k."""
+    folder = sparsify(tmp_path / "layers.3", normalize_decoder=normalised)
+    weights = load_file(folder / "sae.safetensors")
+    found, x = load_sae(str(folder)), tokens()
+    before = (x - weights["b_dec"]) @ weights["encoder.weight"].T + weights["encoder.bias"]
+    top = before.relu().topk(4, dim=1)
+    torch.testing.assert_close(found.encode(x), torch.zeros_like(before).scatter(1, top.indices, top.values))
+
+
+def test_a_folder_of_sparsify_names_no_model_but_the_one_of_its_training(tmp_path: Path) -> None:
+    assert describe_sae(str(sparsify(tmp_path / "saved" / "layers.3"))).model in ("", None)
+    folder = sparsify(tmp_path / "named" / "layers.3")
+    (folder.parent / "config.json").write_text(json.dumps({"model": "EleutherAI/pythia-160m"}))
+    assert describe_sae(str(folder)).model == "EleutherAI/pythia-160m"
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers.models.qwen3_5 import Qwen3_5Config, Qwen3_5ForConditionalGeneration
 
 from analysis.errors import BadFile, UserError
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from tests.analysis.reading.test_sae_files import Canary
 from tests.analysis.tiny_models import BOS, D_MODEL, N_LAYERS, PAD, VOCAB, save_tiny, tiny, tiny_tokenizer
 
@@ -22,6 +24,9 @@ torch.set_num_threads(1)
 
 HOOK = "blocks.1.hook_resid_post"
 LAYER_NORM = ("gpt2", "gpt_neox", "gpt_neox_sequential")
+EYES = {
+    "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": D_MODEL, "patch_size": 4,
+}  # fmt: skip
 RMS_NORM = ("gemma2", "gemma3_text", "llama", "mistral", "qwen2", "qwen3")
 
 
@@ -257,3 +262,19 @@ def test_losses_in_pieces_are_the_same(saved: Path, monkeypatch: pytest.MonkeyPa
     whole = model.token_losses(ids, attention)
     monkeypatch.setattr("analysis.reading.model._LOGITS", 1)
     assert torch.equal(model.token_losses(ids, attention), whole)
+
+
+def test_the_language_part_of_a_model_with_eyes_is_read_as_it_is(tmp_path: Path) -> None:
+    """Qwen 3.5 is published so; blocks of linear attention are read at every place but those of its heads."""
+    config: Any = Qwen3_5Config(text_config=tiny("qwen3_5_text").config.to_dict(), vision_config=EYES)
+    Qwen3_5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    model = load_model(str(tmp_path), dtype="float32", device="cpu")
+    assert (model.family, model.n_layers) == ("qwen3_5_text", N_LAYERS)
+    ids, attention = batch()
+    whole: Any = Qwen3_5ForConditionalGeneration.from_pretrained(tmp_path)
+    with torch.no_grad():
+        states = whole(input_ids=ids, attention_mask=attention, output_hidden_states=True).hidden_states
+    found = model.read(ids, attention, ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"])
+    for layer in (0, 1):
+        torch.testing.assert_close(found[f"blocks.{layer}.hook_resid_post"][attention], states[layer + 1][attention])

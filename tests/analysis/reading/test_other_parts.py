@@ -27,9 +27,9 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_analysed(parts: Parts, tmp_path: Path, family: str) -> None:
     model = save_tiny(family, tmp_path / family)
-    analyze(parts.config(tmp_path / "run.db", model=str(model), tokens=1500), Console(quiet=True))
+    analyze(parts.config(tmp_path / "run.db", model=str(model), tokens=700, pilot_tokens=300), Console(quiet=True))
     with Session(make_engine(tmp_path / "run.db")) as session:
-        assert session.scalars(select(Run)).one().tokens == 1500
+        assert session.scalars(select(Run)).one().tokens == 700
         assert all(0 < found.l0 <= 6 for found in session.scalars(select(Analysis)))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from analysis.config import AnalyzeConfig
 from analysis.errors import UserError
 from analysis.reading.demo_parts import demo_corpus, demo_model_file, demo_saes
-from analysis.reading.model import load_model
+from analysis.reading.model_loading import load_model
 from analysis.run.analyze import analyze
 from analysis.run.pipeline import prepare
 from store.arrays import unpack

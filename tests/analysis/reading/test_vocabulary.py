@@ -63,13 +63,14 @@ def test_only_what_stands_for_text_can_be_said() -> None:
     """Special tokens, parts of characters, places kept for later and holes are not; markup that is text is."""
     vocabulary = {
         "<unk>": 0, "▁the": 1, "<0xE2>": 2, "<0x0A>": 3, "<unused12>": 4, "<|reserved_special_token_3|>": 5,
-        "[unused7]": 6, "<table>": 7, "reserved": 8, "日本": 9, "<turn>": 11,
+        "[unused7]": 6, "<table>": 7, "reserved": 8, "日本": 9, "<turn>": 11, "[_unused 3]": 12,
+        "▁<|end|of|>": 13, "\ufffd": 14, "<br>": 15, "▁": 16,
     }  # fmt: skip
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer = _FAST(tokenizer_object=made, unk_token="<unk>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<turn>"]})
-    said = [number for number, yes in enumerate(sayable(tokenizer, 13)) if yes]
-    assert said == [1, 3, 7, 8, 9]
+    said = [number for number, yes in enumerate(sayable(tokenizer, 18)) if yes]
+    assert said == [1, 3, 7, 8, 9, 15, 16]
     assert special_ids(tokenizer) == {0, 11}
 
 

@@ -128,7 +128,8 @@ def test_detail_is_kept_for_dense_latents_their_partners_controls_and_who_was_as
     names = {profile.name for profile in rows(store, Profile, 0) if profile.index == 0}
     assert names == {
         "histogram", "top_tokens", "top_tokens_mass", "promoted", "suppressed", "strip",
-        "position_context", "position_paragraph", "position_sentence",
+        "position_context", "position_paragraph", "position_sentence", "follows", "follows_with_1", "logits",
+        "together", "apart",
     }  # fmt: skip
 
 

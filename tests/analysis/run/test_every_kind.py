@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ from analysis.interventions.ablate.command import ablate
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.prune.command import prune
 from analysis.interventions.prune.config import PruneConfig
+from analysis.interventions.prune.folder import PRUNING
+from analysis.interventions.retrain.command import retrain
+from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.subject import open_subject
 from analysis.reading.described import SKIP, TRANSCODERS
 from analysis.reading.hook_names import parse
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import LoadedSae, load_sae
 from analysis.run.analyze import analyze
 from analysis.run.pipeline import prepare
@@ -209,5 +214,43 @@ def test_a_transcoder_is_ablated_where_it_writes(parts: Parts, saes: list[Path],
     with Session(make_engine(db)) as session:
         effects = session.scalars(select(Effect)).all()
     assert effects
-    with pytest.raises(UserError, match=r"prune: expected an SAE.*predicts blocks\.1\.hook_mlp_out from"):
-        prune(PruneConfig(db=str(db), sae=slug, latents="0", out=db.parent / "pruned"), QUIET)
+
+
+def test_a_transcoder_is_pruned_and_measured_where_it_writes(parts: Parts, db: Path, tmp_path: Path) -> None:
+    with Session(make_engine(db)) as session:
+        rows = session.scalars(select(Sae).order_by(Sae.id)).all()
+        slugs = [sae.slug for sae in rows if sae.architecture == "skip_transcoder"]
+    prune(PruneConfig(db=str(db), sae=slugs[0], latents="0,3", tokens=400, out=tmp_path / "pruned"), QUIET)
+    report = json.loads((tmp_path / "pruned" / PRUNING).read_text())["held_out"]
+    subject = open_subject(str(db), slugs[0])
+    for side, sae in (("before", subject.sae), ("after", load_sae(str(tmp_path / "pruned")))):
+        assert sae.transcodes
+        read, wanted, losses = [], [], []
+        for batch in subject.stream(400, 8, held_out=0.1, only_held_out=True).batches():
+            found = subject.model.read(batch.ids, batch.attention, sae.hooks)
+            read.append(found[sae.hook_point][batch.mask])
+            wanted.append(found[OUT][batch.mask])
+            with torch.no_grad():
+                made = sae.core(read[-1])  # sae-lens' own forward
+
+            def put(x: Tensor, made: Tensor = made, mask: Tensor = batch.mask) -> Tensor:
+                return x.masked_scatter(mask[..., None], made)
+
+            told = subject.model.token_losses(batch.ids, batch.attention, {OUT: put})
+            losses.append(told[batch.mask[:, 1:]])
+        x, target = torch.cat(read), torch.cat(wanted).double()
+        with torch.no_grad():
+            missed = (target - sae.core(x).double()).square().sum()
+        fvu = float(missed / (target - target.mean(0)).square().sum())
+        assert report[side]["fvu"] == pytest.approx(fvu, rel=1e-5)
+        assert report[side]["loss"] == pytest.approx(float(torch.cat(losses).double().mean()), rel=1e-6)
+    assert report["after"]["latents"] == report["before"]["latents"] - 2
+
+
+def test_a_transcoder_is_not_trained_anew_and_that_is_said_before_a_model_is_loaded(db: Path) -> None:
+    with Session(make_engine(db)) as session:
+        slug = next(sae.slug for sae in session.scalars(select(Sae)) if sae.architecture in TRANSCODERS)
+    with pytest.raises(UserError, match=r"found a transcoder, which predicts blocks\.1\.hook_mlp_out from") as told:
+        retrain(RetrainConfig(db=str(db), saes=[slug], model="nowhere/at-all"), QUIET)
+    assert str(told.value).startswith(f"--sae {slug}: expected an SAE, which gives back what it reads")
+    assert "\n" not in str(told.value)

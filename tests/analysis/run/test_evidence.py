@@ -15,18 +15,20 @@ from sqlalchemy.orm import Session
 
 from analysis.calibration.calibrate import rates
 from analysis.classes import CLASSES
-from analysis.config import parse_cuts
+from analysis.config import AnalyzeConfig, parse_cuts
+from analysis.decomposition.decompose import OWN
 from analysis.errors import UserError
 from analysis.process.checkpoint import Checkpoints
 from analysis.reading.tags import Tags
 from analysis.run import pipeline
 from analysis.run.analyze import analyze
-from analysis.run.evidence import Lenses, evidence_of, remainder, sampled
+from analysis.run.evidence import Lenses, Total, evidence_of, remainder, sampled
 from analysis.statistics import contexts
 from app.classes.sentences import score_said
 from store.digest import digest
 from store.session import make_engine
-from store.tables import Analysis, Association, Chain, Label, Latent, Run, Sae, Score, Statistic
+from store.tables import Analysis, Association, Chain, Label, Latent, Pair, Profile, Run, Sae, Score, Statistic
+from store.vocabulary import NO_CLASS
 from tests.analysis.conftest import Parts
 from tests.stored_words import is_sentence, sentences
 
@@ -69,7 +71,7 @@ def everything(store: Engine, table: type) -> list[Any]:
 def test_every_latent_with_detail_has_every_class_and_the_mixture(store: Engine) -> None:
     with Session(store) as session:
         detailed = set(session.execute(select(Latent.analysis_id, Latent.index).where(Latent.detail.is_not(None))))
-    for name in (*NAMES, "unexplained", "mixture"):
+    for name in (*NAMES, *NO_CLASS):
         rows = [row for row in everything(store, Score) if row.name == name]
         assert {(row.analysis_id, row.index) for row in rows} == {tuple(key) for key in detailed}
 
@@ -85,30 +87,44 @@ def test_every_row_has_a_label_a_sentence_and_finite_numbers(store: Engine) -> N
         assert score_said(row.name, row.statement).endswith(".")
         assert "unknown" not in score_said(row.name, row.statement)
         json.dumps(row.data, allow_nan=False)
-        if row.label not in ("unmeasured",) and row.name not in ("unexplained", "mixture"):
+        if row.label not in ("unmeasured",) and row.name not in NO_CLASS:
             assert row.score is not None
             assert row.cut is not None
             assert math.isfinite(row.score)
 
 
-def test_unexplained_is_where_no_class_holds(store: Engine) -> None:
+def test_unexplained_is_where_no_class_holds_and_little_is_followed(store: Engine) -> None:
     rows = everything(store, Score)
     holding = {(row.analysis_id, row.index) for row in rows if row.name in NAMES and row.label in ("yes", "likely")}
+    with Session(store) as session:
+        divided = session.execute(select(Latent.analysis_id, Latent.index, Latent.followed)).all()
+    followed = {(analysis_id, index): share or 0 for analysis_id, index, share in divided}
     for row in rows:
+        key = row.analysis_id, row.index
         if row.name == "unexplained":
-            assert (row.label == "no") == ((row.analysis_id, row.index) in holding)
+            assert (row.label == "no") == (key in holding or followed[key] >= 0.2)
+        if row.name == "partly_followed":
+            assert (row.label == "yes") == (key not in holding and followed[key] >= 0.2)
 
 
-def test_the_remainder_names_what_was_not_measured() -> None:
+def test_what_is_left_without_a_class() -> None:
     from analysis.classes.base import Finding
+
+    def left(findings: dict[str, Finding], followed: float) -> list[str]:
+        found = remainder(findings, Total(followed, 0.25))
+        return [found["unexplained"].label, found["partly_followed"].label]
 
     some = {name: Finding("no", {}) for name in NAMES}
     some["position"] = Finding("unmeasured", {})
-    assert remainder(some).label == "yes"
-    assert remainder(some).statement == {"code": "none", "classes": len(NAMES), "missing": ["position"]}
-    assert remainder(some | {name: Finding("unmeasured", {}) for name in NAMES[:3]}).label == "unmeasured"
+    assert left(some, 0.1) == ["yes", "no"]
+    assert left(some, 0.3) == ["no", "yes"]
+    assert left(some, math.nan) == ["yes", "unmeasured"]
+    held = {"classes": len(NAMES), "missing": ["position"], "share": None, "random": 0.25}
+    assert remainder(some, Total(math.nan, 0.25))["unexplained"].statement == {"code": "none", **held}
+    few = some | {name: Finding("unmeasured", {}) for name in NAMES[: len(NAMES) // 2]}
+    assert left(few, 0.3) == ["unmeasured", "unmeasured"]
     some["null_space"] = Finding("likely", {})
-    assert remainder(some).label == "no"
+    assert left(some, 0.3) == ["no", "no"]
 
 
 def test_chains_lead_to_latents_with_detail_of_the_other_layer(store: Engine) -> None:
@@ -139,7 +155,7 @@ def test_columns_of_the_corpus_are_labels(store: Engine) -> None:
 
 def test_everything_that_is_said_is_declared(store: Engine) -> None:
     declared = {row.name: row for row in everything(store, Statistic)}
-    for name in (*NAMES, "unexplained", "mixture"):
+    for name in (*NAMES, *NO_CLASS):
         assert declared[name].kind == "class"
         assert declared[name].of == "class"
     assert declared["chain"].of == "latent"
@@ -185,7 +201,7 @@ def test_further_random_directions_see_a_part_of_the_sample_with_its_tags(
     panel = run.panels[0]
     signals = sampled(panel)
     tags = Tags(torch.arange(len(signals.values)), "numbers")
-    found = evidence_of(reading.model, panel, signals, tags, Lenses(reading.model).of(panel), reading.config.cuts)
+    found = evidence_of(reading.model, panel, signals, tags, Lenses(reading.model).of(panel), reading.config.cuts, None)
     crowd = found.chance
     assert crowd is found.crowd
     assert crowd.signals.values.shape[1] == 80
@@ -207,3 +223,35 @@ def test_calibration_counts_random_directions_and_sparse_latents(parts: Parts, t
         assert groups["control"]["tried"] + groups["control"]["unmeasured"] <= 12
     assert found["classes"]["position"]["random"]["labelled"] == 0
     assert not (tmp_path / "none.db").exists()
+
+
+def test_pairs_are_divided_as_one_signal(store: Engine) -> None:
+    with Session(store) as session:
+        found = session.scalars(select(Profile).where(Profile.name.like("follows_with_%"))).all()
+        pairs = session.execute(select(Pair.analysis_id, Pair.positive, Pair.negative)).all()
+    named = {(row.analysis_id, frozenset((row.index, int(row.name.split("_")[-1])))) for row in found}
+    assert named
+    assert named <= {(analysis, frozenset((one, other))) for analysis, one, other in pairs}
+    for row in found:
+        assert set(row.data) == {"z", "axis"}
+        for part in row.data.values():
+            assert part["total"][0] <= 1
+            assert sum(one["added"][0] for one in part["sources"]) == pytest.approx(part["total"][0], abs=1e-3)
+
+
+def test_what_latents_follow_is_stored_with_their_shares(store: Engine) -> None:
+    with Session(store) as session:
+        rows = session.scalars(select(Profile).where(Profile.name == "follows")).all()
+        assert rows
+        for row in rows:
+            latent = session.get_one(Latent, (row.analysis_id, row.index))
+            added = {one["name"]: one["added"][0] for one in row.data["sources"]}
+            assert latent.word_share == pytest.approx(added["word"], abs=1e-3)
+            assert latent.past_share == pytest.approx(sum(added[name] for name in OWN), abs=1e-3)
+            assert latent.followed == pytest.approx(row.data["total"][0], abs=1e-3)
+            assert sum(added.values()) == pytest.approx(row.data["total"][0], abs=1e-3)
+            assert latent.detail is not None
+        for analysis in session.scalars(select(Analysis)):
+            held = analysis.summary["follows"]
+            assert set(held) == {"dense", "control", "random"}
+            assert held["random"]["latents"] == AnalyzeConfig(saes=["any"]).random_directions

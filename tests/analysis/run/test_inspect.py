@@ -49,7 +49,7 @@ def test_an_sae_that_fits_is_told_with_what_it_costs(parts: Parts) -> None:
     assert (code, found["fits"], found["refused"]) == (0, True, None)
     assert (found["sae"]["hook_point"], found["sae"]["n_latents"], found["sae"]["l0"]) == (
         "blocks.0.hook_resid_post", 24, 6)  # fmt: skip
-    assert found["bytes_sae"] == 4 * 24 * (3 * D_MODEL + 2)
+    assert found["bytes_sae"] == 4 * 24 * (2 * D_MODEL + 2)
     weights = sum(tensor.numel() for tensor in load_file(parts.model / "model.safetensors").values())
     assert found["bytes_model"] in (2 * weights, 4 * weights)
     assert 0 < found["seconds"] < 60

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,44 +18,10 @@ from store.digest import digest
 from store.session import make_engine
 from store.tables import Run
 from tests.analysis.conftest import Parts
-from tests.root import ROOT
+from tests.analysis.run.jobs import Worker
 
-EVERY_BATCH = ("--checkpoint-seconds", "0", "--tokens", "16000")
+EVERY_BATCH = ("--checkpoint-seconds", "0", "--tokens", "6000")
 FEW_BATCHES = 800  # tokens: a batch has 376
-
-
-class Worker:
-    """`dense-latents` as a process of its own, with a cache folder of its own."""
-
-    def __init__(self, cache: Path, arguments: list[str]) -> None:
-        environment = os.environ | {"DENSE_LATENTS_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-        self.cache = cache
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dense_latents", *arguments],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-
-    def tokens(self) -> int:
-        """How far its last checkpoint is."""
-        for note in self.cache.glob("checkpoints/*/now/state.json"):
-            try:
-                return int(json.loads(note.read_text())["counts"]["tokens"])
-            except (OSError, ValueError):
-                continue
-        return 0
-
-    def wait_beyond(self, tokens: int) -> bool:
-        """Until its checkpoint is beyond `tokens`; False if it ended first."""
-        while self.process.poll() is None:
-            if self.tokens() > tokens:
-                return True
-            time.sleep(0.01)
-        return False
-
-    def ends(self) -> tuple[int, str]:
-        """Its exit status and all it said."""
-        said, _ = self.process.communicate(timeout=240)
-        return self.process.returncode, said
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +56,8 @@ def kill_and_resume(parts: Parts, folder: Path, kills: int, seed: int) -> tuple[
         worker = Worker(folder / "cache", parts.arguments(db, *EVERY_BATCH, "--resume"))
         if killed < kills and worker.wait_beyond(done + draw.randrange(FEW_BATCHES)):
             time.sleep(draw.uniform(0, 0.02))
-            if worker.process.poll() is None:
-                worker.process.send_signal(signal.SIGKILL)
-            worker.process.communicate()
-            killed += worker.process.returncode == -signal.SIGKILL
+            worker.process.kill()
+            killed += worker.ends()[0] == -signal.SIGKILL
             done = worker.tokens()
             continue
         status, said = worker.ends()
@@ -104,8 +66,8 @@ def kill_and_resume(parts: Parts, folder: Path, kills: int, seed: int) -> tuple[
 
 
 def test_a_killed_run_resumes_to_the_same_rows(parts: Parts, whole: str, tmp_path: Path) -> None:
-    found, killed = kill_and_resume(parts, tmp_path, 10, seed=0)
-    assert killed >= 3
+    found, killed = kill_and_resume(parts, tmp_path, 3, seed=0)
+    assert killed >= 2
     assert found == whole
     assert not list((tmp_path / "cache" / "checkpoints").glob("*/now"))
 
@@ -116,14 +78,14 @@ def test_a_hundred_kills_change_nothing(parts: Parts, whole: str, tmp_path: Path
     assert kill_and_resume(parts, tmp_path, 10, seed)[0] == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_ctrl_c_ends_with_130_and_can_be_resumed(
     parts: Parts, whole: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     db = tmp_path / "run.db"
     worker = Worker(tmp_path / "cache", parts.arguments(db, *EVERY_BATCH))
     assert worker.wait_beyond(0)
-    worker.process.send_signal(number)
+    os.kill(worker.pid, number)
     status, said = worker.ends()
     assert status == 130, said
     assert "--resume" in said
@@ -137,13 +99,13 @@ def test_ctrl_c_ends_with_130_and_can_be_resumed(
 def test_a_second_run_of_the_same_key_is_refused_by_name_of_the_first(parts: Parts, tmp_path: Path) -> None:
     first = Worker(tmp_path / "cache", parts.arguments(tmp_path / "a.db", *EVERY_BATCH))
     assert first.wait_beyond(0)
-    first.process.send_signal(signal.SIGSTOP)
+    os.kill(first.pid, signal.SIGSTOP)
     try:
         status, said = Worker(tmp_path / "cache", parts.arguments(tmp_path / "b.db", *EVERY_BATCH)).ends()
     finally:
-        first.process.send_signal(signal.SIGCONT)
+        os.kill(first.pid, signal.SIGCONT)
     assert status == 2
-    assert f"process {first.process.pid}" in said
+    assert f"process {first.pid}" in said
     assert first.ends()[0] == 0
 
 
@@ -169,7 +131,7 @@ def test_a_full_disk_is_said_plainly_and_the_run_resumes(
     engine = make_engine(small_disk / "run.db", read_only=True)
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-        assert connection.execute(text("SELECT count(*) FROM run")).scalar() == 0
+        assert connection.execute(text("SELECT count(*) FROM run WHERE status = 'complete'")).scalar() == 0
     engine.dispose()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     status, said = Worker(tmp_path / "cache", [*arguments, "--resume"]).ends()

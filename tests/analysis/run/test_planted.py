@@ -22,15 +22,15 @@ from analysis.statistics.positions import Positions
 from analysis.statistics.reconstruction import Reconstruction
 from store.vocabulary import DETAILS
 from tests.planted import Measured, World, flat, measure, sae_folder, text_world
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
 
-SEEDS = range(5)
 D = 24
 FEATURES = 6  # sparse directions
 EYE = torch.eye(D)
 SIGNED, TWIN, FIRST_SPARSE = EYE[0], EYE[1], 2
-seeds = pytest.mark.parametrize("seed", SEEDS)
+each_seed = seeds(5)
 
 
 def signal_world(seed: int) -> World:
@@ -60,7 +60,7 @@ def is_joint_1d(joint: JointSummary, pair: int) -> bool:
     return is_one_axis(float(joint.r2[pair]), single, float(joint.both[pair]) / chance)
 
 
-@seeds
+@each_seed
 def test_a_signed_direction_is_a_pair_and_one_axis(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
     geometry = found.geometry
@@ -122,7 +122,7 @@ def test_half_an_axis_is_none(lopsided: tuple[Tensor, JointSummary]) -> None:
     assert not is_joint_1d(joint, int(places[-1]))
 
 
-@seeds
+@each_seed
 def test_each_pole_of_a_pair_has_its_side_of_the_axis(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
     joint, pair = found.panel[Joint].summarise(), found.pair(0, 1)
@@ -134,7 +134,7 @@ def test_each_pole_of_a_pair_has_its_side_of_the_axis(seed: int, tmp_path: Path)
     assert neither.sum() == joint.tokens - first.sum() - second.sum()
 
 
-@seeds
+@each_seed
 def test_duplicates_are_reported_apart_from_pairs(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
     geometry = found.geometry
@@ -146,7 +146,7 @@ def test_duplicates_are_reported_apart_from_pairs(seed: int, tmp_path: Path) -> 
     assert joint.both[pair] > 0.9 * joint.first[pair]
 
 
-@seeds
+@each_seed
 def test_one_latent_of_abstopk_holds_the_signed_direction(seed: int, tmp_path: Path) -> None:
     rows = torch.cat([SIGNED[None], EYE[FIRST_SPARSE : FIRST_SPARSE + FEATURES]])
     sae = load_sae(str(sae_folder(tmp_path, rows, rows, kind="AbsTopK", k=1)))
@@ -167,7 +167,7 @@ def test_one_latent_of_abstopk_holds_the_signed_direction(seed: int, tmp_path: P
     assert abs(float(above - below)) < 0.1
 
 
-@seeds
+@each_seed
 def test_a_shift_at_bos_alone_changes_nothing(seed: int, tmp_path: Path) -> None:
     sae = pair_sae(tmp_path)
     world = signal_world(seed)
@@ -180,7 +180,7 @@ def test_a_shift_at_bos_alone_changes_nothing(seed: int, tmp_path: Path) -> None
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-@seeds
+@each_seed
 def test_massive_tokens_count_but_do_not_rule(seed: int, tmp_path: Path) -> None:
     sae = pair_sae(tmp_path)
     world = signal_world(seed)
@@ -260,7 +260,7 @@ def ramp_world(seed: int) -> tuple[World, Callable[[str], int]]:
     return world, list(ramps).index
 
 
-@seeds
+@each_seed
 @pytest.mark.parametrize("kind", KINDS_OF_POSITION)
 def test_a_ramp_shows_in_the_profile_of_its_own_kind(seed: int, kind: str, tmp_path: Path) -> None:
     world, latent_of = ramp_world(seed)
@@ -285,7 +285,7 @@ def _weighted_spread(mean: Tensor, tokens: Tensor) -> float:
     return float((weight * (mean - (weight * mean).sum()) ** 2).sum())
 
 
-@seeds
+@each_seed
 def test_noise_has_a_flat_profile(seed: int, tmp_path: Path) -> None:
     """At most the usual one in twenty of the intervals misses the mean of all."""
     world = signal_world(seed)
@@ -297,7 +297,7 @@ def test_noise_has_a_flat_profile(seed: int, tmp_path: Path) -> None:
     assert inside.double().mean() > 0.8
 
 
-@seeds
+@each_seed
 def test_the_plan_picks_dense_latents_partners_and_sparse_controls(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed), asked=[9])
     kinds = dict(zip(found.plan.latents.tolist(), (DETAILS[kind] for kind in found.plan.kind.tolist()), strict=True))
@@ -309,7 +309,7 @@ def test_the_plan_picks_dense_latents_partners_and_sparse_controls(seed: int, tm
     assert sorted(kinds) == found.plan.latents.tolist()
 
 
-@seeds
+@each_seed
 def test_the_levels_of_examples_are_quarters_of_the_firing_activations(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path), signal_world(seed))
     examples = found.panel[Examples].summarise()
@@ -325,7 +325,7 @@ def test_the_levels_of_examples_are_quarters_of_the_firing_activations(seed: int
     assert (focus[6] == 0).all()
 
 
-@seeds
+@each_seed
 def test_l0_is_the_sum_of_densities(seed: int, tmp_path: Path) -> None:
     found = measure(pair_sae(tmp_path, k=3), signal_world(seed))
     summary: Any = found.panel[Reconstruction].summarise()

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from analysis.reading.batches import Firing
+from analysis.reading.firing import listed
 from analysis.reading.sae import load_sae
 from analysis.run.pilot import Pilot, make_plan
 from analysis.run.rows.latents import latent_rows
@@ -85,14 +87,14 @@ def planned(dense: list[float], sparse: list[float]) -> Any:
     n, d = len(dense) + len(sparse), 64
     rows = torch.eye(n, d)
 
-    def encode(piece: Tensor) -> Tensor:
+    def fire(piece: Tensor) -> Firing:
         acts = torch.zeros(len(piece), n)
         token = piece[:, 0].long()
         for latent, level in enumerate(dense):
             acts[token % 3 == 0, latent] = level
         for latent, level in enumerate(sparse, start=len(dense)):
             acts[token % 100 == latent % 100, latent] = level
-        return acts
+        return listed(acts, acts != 0)
 
     class Weights:
         decoder = rows
@@ -101,7 +103,7 @@ def planned(dense: list[float], sparse: list[float]) -> Any:
     geometry = Partners(torch.zeros(n), nothing, nothing, nothing, nothing > 0, nothing > 0, *[nothing] * 4)
     x = torch.ones(2000, d)
     x[:, 0] = torch.arange(2000)
-    return Weights(), geometry, Pilot(x, encode), 0.1, torch.zeros(0, dtype=torch.int64)
+    return Weights(), geometry, Pilot(x, fire), 0.1, torch.zeros(0, dtype=torch.int64)
 
 
 def test_controls_are_the_sparse_latents_that_fire_as_strongly_as_the_dense_ones() -> None:

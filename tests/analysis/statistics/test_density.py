@@ -12,7 +12,8 @@ from torch import Tensor
 
 from analysis.reading.batches import TokenBatch
 from analysis.reading.corpus import GROUPS, group_of
-from analysis.statistics.base import Step, counted_tokens, firing_list
+from analysis.reading.firing import listed
+from analysis.statistics.base import Step, counted_tokens
 from analysis.statistics.density import Density, DensitySummary
 
 torch.set_num_threads(1)
@@ -45,7 +46,7 @@ def one_document(document: int, acts: Tensor) -> Step:
         cursor=document + 1,
     )
     x = torch.ones(len(acts), 1)
-    return Step(batch, counted_tokens(batch, x, torch.tensor(1.0)), x, acts, firing_list(acts))
+    return Step(batch, counted_tokens(batch, x.device), torch.ones(len(x)).bool(), x, listed(acts, acts != 0))
 
 
 def covers(low: Tensor, high: Tensor, truth: float) -> float:

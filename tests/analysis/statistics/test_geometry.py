@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analysis.statistics import geometry
+from analysis.statistics import partner_search
 from analysis.statistics.geometry import (
     PAIR_CUT,
     PARTNER_CUT,
@@ -56,7 +56,7 @@ def all_pairs(encoder: Tensor, decoder: Tensor) -> dict[str, list[float]]:
 @pytest.mark.parametrize("seed", range(5))
 def test_partners_are_those_of_all_pairs(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With mirror images and duplicates across the borders of the blocks."""
-    monkeypatch.setattr(geometry, "_BLOCK", 16)
+    monkeypatch.setattr(partner_search, "TILE", 16)
     encoder, decoder = random_rows(seed, 70, 12)
     for one, other, sign in ((3, 40, -1.0), (15, 16, -1.0), (5, 66, 1.0)):
         encoder[other] = 2 * sign * encoder[one] + 0.01 * torch.randn(12)  # exactly parallel ones would tie
@@ -76,7 +76,7 @@ def test_blocks_of_any_size_find_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     encoder, decoder = random_rows(9, 50, 8)
     found = []
     for block in (1, 7, 49, 50, 51):
-        monkeypatch.setattr(geometry, "_BLOCK", block)
+        monkeypatch.setattr(partner_search, "TILE", block)
         found.append(partners(encoder, decoder))
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from analysis.errors import UserError
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import WEIGHTS
 from analysis.training.activations import ActivationCache, cache_for
 from analysis.training.command import train_saes

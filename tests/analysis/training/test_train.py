@@ -18,7 +18,8 @@ from analysis.errors import UserError
 from analysis.hashing import sha256_file
 from analysis.reading.corpus import ContextStream
 from analysis.reading.documents import Corpus
-from analysis.reading.model import LanguageModel, load_model
+from analysis.reading.model import LanguageModel
+from analysis.reading.model_loading import load_model
 from analysis.reading.sae import HASH, REPORT, WEIGHTS, load_sae
 from analysis.training.activations import ActivationCache, cache_for, shuffled_batches
 from analysis.training.command import train_saes

@@ -69,6 +69,7 @@ def labels(*verdicts: str) -> tuple[LabelFound, ...]:
 UNSTABLE, STABLE = Found((0.31, 0.28, 0.3), 0, False, 0.22, 0.34), Found((0.9, 0.8, 0.95), 3, True, 0.22, 0.34)
 NOTHING = {  # of which everything is known, and nothing speaks for it
     "classes": classes(), "labels": labels("no", "no"), "latent": change("equivalent"), "stability": UNSTABLE,
+    "followed": 0.05,
 }  # fmt: skip
 
 
@@ -127,10 +128,37 @@ def test_equivalent_unexplained_and_unstable_is_a_prune_candidate() -> None:
     decision = judged()
     assert decision.verdict == "prune"
     assert decision.missing == []
-    assert speaks(decision) == dict.fromkeys(("rule", "classes", "labels", "effect", "stability"), "prune")
+    assert speaks(decision) == dict.fromkeys(("rule", "classes", "followed", "labels", "effect", "stability"), "prune")
     assert "−0.0006 to +0.0014" in words(decision, "effect")
     assert "0.0011" in words(decision, "effect"), "the controls stand beside it"
     assert "34.0\u202f%" in words(decision, "stability"), "so do the sparse latents"
+
+
+def test_a_latent_that_follows_something_is_no_prune_candidate() -> None:
+    decision = judged(followed=0.4)
+    assert decision.verdict == "investigate"
+    assert speaks(decision)["followed"] == "neither"
+    assert "40\u202f% of its variance" in words(decision, "followed")
+    assert missing(judged(followed=None)) == {"followed"}
+    assert judged(followed=None).verdict == "investigate"
+
+
+def test_to_follow_something_is_no_function() -> None:
+    decision = judged(followed=0.4, latent=change("needed"))
+    assert decision.verdict == "investigate"
+    assert "of its variance is followed, yet no class and no label" in words(decision, "rule")
+
+
+def test_an_effect_without_controls_keeps_nothing() -> None:
+    needed = change("needed")
+    assert needed
+    bare = replace(needed, control={})
+    decision = judged(classes=classes("yes"), latent=bare)
+    assert decision.verdict == "investigate"
+    assert "nothing to hold it against" in words(decision, "effect")
+    assert "has no matched controls: `dense-latents ablate" in words(decision, "effect")
+    beside = replace(bare, control={"kl": {"n": 20, "beats": 1.0, "high": 0.001}})
+    assert judged(classes=classes("yes"), latent=beside).verdict == "keep"  # the KL has its controls
 
 
 def test_a_corpus_without_labels_does_not_stand_in_the_way() -> None:
@@ -278,8 +306,6 @@ def test_one_more_than_half_of_the_controls_is_an_effect() -> None:
     for beats, verdict in ((0.55, "keep"), (0.5, "investigate"), (0.0, "investigate")):
         found = replace(needed, kl_low=0.0, control={"loss": band | {"beats": beats}})
         assert judged(classes=classes("yes"), latent=found).verdict == verdict
-    none = replace(needed, control={})
-    assert judged(classes=classes("yes"), latent=none).verdict == "keep"
 
 
 def test_nothing_is_pruned_whose_kl_is_not_shown_to_be_small() -> None:

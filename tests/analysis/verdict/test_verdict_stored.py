@@ -83,8 +83,9 @@ def _add_parts(session: Session) -> None:
         )  # fmt: skip
         session.add(
             Run(
-                id=number, key=f"{number}" * 64, status="complete" if number == 1 else "writing", model_id=1,
-                corpus_id=1, tokens=9, masked_tokens=0, documents=9, context=64, dense_threshold=0.1, seed=0,
+                id=number, key=f"{number}" * 64, suite="5" * 64, model_id=1, corpus_id=1,
+                status="complete" if number == 1 else "writing",
+                tokens=9, masked_tokens=0, documents=9, context=64, dense_threshold=0.1, seed=0,
                 settings={"classes": True}, versions={}, strip=None, seconds=1.0, finished=NOW,
             )
         )  # fmt: skip
@@ -110,7 +111,7 @@ def _add_latent(session: Session, index: int, analysis: int = ANALYSIS) -> None:
         Latent(
             analysis_id=analysis, index=index, density=0.3 if dense else 0.01, is_dense=dense, borderline=False,
             detail=detail, partner={PRUNED: PARTNER, PARTNER: PRUNED}.get(index), mutual=pair, is_pair=pair, spark=[],
-            top_tokens=[], reasons={}, **none,
+            top_tokens=[], reasons={}, followed=0.05 if detail else None, **none,
         )
     )  # fmt: skip
     if index == PARTNER:
@@ -170,7 +171,7 @@ def _add_ablation(session: Session, effects: dict[tuple[int, ...], str], epsilon
                     subject="pair" if len(latents) > 1 else "latent", index=latents[0], latents=[], variance=None,
                     other=latents[1] if len(latents) > 1 else None, loss=9 if control else loss,
                     loss_low=9 if control else low, loss_high=9 if control else high, entropy=0, kl=kl, kl_low=kl_low,
-                    kl_high=kl_high, top1=0, rank=0, control={},
+                    kl_high=kl_high, top1=0, rank=0, control={name: {"n": 20, "beats": 1.0} for name in ("loss", "kl")},
                     equivalent=not control and -epsilon < low and high < epsilon,
                 )
             )  # fmt: skip
@@ -255,7 +256,7 @@ def test_all_measurements_come_together(engine: Engine) -> None:
     }  # fmt: skip
     assert found[PRUNED].missing == []
     assert {ground["of"] for ground in found[PRUNED].grounds} == {
-        "rule", "classes", "labels", "effect", "pair_effect", "stability",
+        "rule", "classes", "followed", "labels", "effect", "pair_effect", "stability",
     }  # fmt: skip
     assert {"of": "effect", "code": "wide_loss", "epsilon": EPSILON, "tokens": 20_000} in found[BOUND].missing
 

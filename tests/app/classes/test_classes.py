@@ -17,8 +17,11 @@ from app.classes.groups import view_of
 from app.classes.page import class_rows, mixture_of, sentence
 from app.classes.queries import find_scores
 from app.classes.score import ScoreInfo
+from app.classes.sentences import score_said
 from app.classes.views import CLASSES
 from app.runs import queries as runs
+from app.shared.links import Pin
+from app.shared.numbers import percent, span
 from store.vocabulary import NO_CLASS
 from tests.app.test_pages import page, whole, words
 from tests.app.world import CONTROL, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS
@@ -184,7 +187,7 @@ def statements(application: FastAPI) -> Iterator[list[str]]:
 
 
 def test_each_dense_latent_is_counted_once_and_in_all_its_classes(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     assert classes.profile(session, run) == {
         10: {"position": 1, "content_word": 1, "unmeasured": 3},
@@ -198,7 +201,25 @@ def test_each_dense_latent_is_counted_once_and_in_all_its_classes(session: Sessi
 
 def test_scores_come_in_the_order_of_the_classes(session: Session) -> None:
     found = find_scores(session, 11, [POSITIVE])[POSITIVE]
-    assert list(found) == [*CLASSES, "unexplained", "mixture"]
+    assert list(found) == [*(name for name in CLASSES if name in found), "unexplained", "mixture"]
+    assert len(found) > 7
+
+
+def test_a_share_is_shown_with_its_sources() -> None:
+    row = class_rows({"word": score("word", score=0.71, cut=0.6, chance=0.5, data=EVIDENCE["word"])}, {})[0]
+    assert (row.value, row.against[:2]) == (percent(0.71), (f"cut {percent(0.6)}", f"chance {percent(0.5)}"))
+    assert row.rows == [("the word itself", percent(0.71), span(0.69, 0.73, percent))]
+
+
+def test_what_is_partly_followed_is_said_where_no_class_holds() -> None:
+    """It is no class: neither a chip nor a row among them, but the sentence at the head."""
+    held = {"code": "followed", "classes": 10, "missing": [], "share": 0.34, "random": 0.28}
+    words = score_said("partly_followed", held)
+    scores = {"unexplained": score("unexplained", "no"), "partly_followed": score("partly_followed", "yes")}
+    scores["partly_followed"] = scores["partly_followed"].model_copy(update={"words": words})
+    assert sentence(scores) == words
+    assert "34\u202f% of its variance, of random directions 28\u202f%" in words
+    assert [row.name for row in class_rows(scores, {})] == ["partly_followed"]
 
 
 @pytest.mark.parametrize("name", [*EVIDENCE, "unexplained", "of_tomorrow"])

@@ -24,6 +24,7 @@ from app.latents.profiles import Histogram
 from app.main import create_app
 from app.settings import Settings
 from app.shared.colours import Stroke
+from app.shared.links import UNPINNED
 from store.tables import Latent
 from tests.app.test_pages import page, spaced, words
 from tests.app.world import CONTROL, DEAD, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN
@@ -42,7 +43,7 @@ def figure(html: str, name: str) -> Any:
 
 def made(session: Session, *references: str) -> ComparePage:
     """The page before it is HTML."""
-    return compare_page(session, [reference_of(one) for one in references], "", None)
+    return compare_page(session, [reference_of(one) for one in references], UNPINNED)
 
 
 def test_two_latents_stand_in_two_columns_with_their_intervals(client: TestClient) -> None:

@@ -81,10 +81,10 @@ def test_no_batch_is_larger_than_asked(db: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(latent_table, "BATCH", 7)
     sessions = session_factory(make_engine(db, read_only=True))
     with sessions() as session:
-        run = runs.find_run(session, None)
+        run = runs.find_run(session)
         assert run
         held = saes.list_saes(session, run)
-    batches = latent_table.latent_batches(sessions, run, held, LatentFilters(), Order("density", True))
+    batches = latent_table.latent_batches(sessions, held, LatentFilters(), Order("density", True))
     assert [len(rows) for rows in batches] == [7] * 17 + [1]
 
 

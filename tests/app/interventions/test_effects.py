@@ -61,7 +61,7 @@ def test_the_latent_page_shows_each_measure_beside_its_controls(client: TestClie
         "Δ entropy nats per token −0.0085 −0.0094 to −0.0077",
         "likeliest token changes share of tokens 8.5 % 7.7–9.4 %",
         "Δ rank, right token doublings +0.064 0.058 to 0.070",
-        "19,763 next tokens of 118 documents",
+        "19,763 next tokens of 118 documents, the model in float32;",
         "0.21 median norms",
     ):
         assert part in shown, part

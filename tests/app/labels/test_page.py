@@ -12,6 +12,7 @@ from app.labels.page import context_said
 from app.main import create_app
 from app.runs import queries as runs
 from app.settings import Settings
+from app.shared.links import Pin
 from store.session import make_engine
 from tests.app.test_pages import page, whole, words
 from tests.app.world import HOSTILE, NEGATIVE, POSITIVE, SLUGS, build
@@ -21,7 +22,7 @@ LATENT = f"/saes/{SLUGS[1]}/latents/{POSITIVE}"
 
 def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: TestClient) -> None:
     html = page(client, "/labels")
-    section = html.split('id="label-1"')[1].split("</section>")[0]
+    section = html.split('id="label-party"')[1].split("</section>")[0]
     text_of = words(section)
     assert "category of each document, measured by η², 233 documents" in text_of
     assert "party goes with" in text_of
@@ -32,10 +33,10 @@ def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: Te
 
 
 def test_each_label_stands_beside_its_controls_and_what_was_read(client: TestClient, session: Session) -> None:
-    section = words(page(client, "/labels").split('id="label-1"')[1].split("</section>")[0])
-    run = runs.find_run(session, 2)
+    section = words(page(client, "/labels").split('id="label-party"')[1].split("</section>")[0])
+    run = runs.find_run(session, Pin(2))
     assert run
-    held, whole = labels.tested(session, run)[1], labels.corpus_documents(session, run)
+    held, whole = labels.tested(session, run)["party"], labels.corpus_documents(session, run)
     assert held == (3, 7, 0, 3)
     assert "3 of 7 (42.9" in section
     assert "0 of 3 (0" in section
@@ -47,7 +48,7 @@ def test_each_label_stands_beside_its_controls_and_what_was_read(client: TestCli
 
 
 def test_texts_that_name_the_value_are_said(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     label = labels.list_labels(session, run)[0].model_copy(update={"literal": 40})
     said = context_said(label, labels.Tested(204, 488, 104, 224), 240)
@@ -65,13 +66,13 @@ def test_the_matrix_counts_dense_latents_and_leads_to_them(client: TestClient) -
 
 
 def test_the_strongest_are_sorted_by_what_is_left_of_the_effect(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     for found in labels.strongest(session, run).values():
         sizes = [labels.strength(one) for one in found]
         assert sizes == sorted(sizes, reverse=True)
         assert all(one.index in {0, 1, 3} for one in found)
-    assert len(labels.strongest(session, run, limit=2)[1]) == 2
+    assert len(labels.strongest(session, run, limit=2)["party"]) == 2
 
 
 def test_the_latent_page_says_effect_interval_and_confounds(client: TestClient) -> None:

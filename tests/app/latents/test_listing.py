@@ -137,7 +137,7 @@ def session(db: str) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def held(session: Session) -> list[SaeInfo]:
     """The SAEs of its newest run."""
-    run = runs.find_run(session, None)
+    run = runs.find_run(session)
     assert run
     return saes.list_saes(session, run)
 
@@ -197,7 +197,8 @@ def test_a_list_is_what_reading_every_row_gives(
     wanted, passes = FILTERS[given]
     plan = listing.plan_of(session, held, LatentFilters.model_validate(wanted))
     orders = [Order(sort, descending) for sort in SORTS for descending in (True, False)]
-    for by in orders if given < 4 else orders[given % 5 :: 5]:
+    all_orders = given < 4 and session.get_bind().dialect.name == "sqlite"
+    for by in orders if all_orders else orders[given % 5 :: 5]:
         right = expected(read, passes, by)
         assert paged(session, plan, by, 7) == right, by
         joined = [key for batch in listing.batches(lambda: nullcontext(session), plan, by, 11) for key in batch]

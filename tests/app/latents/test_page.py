@@ -115,3 +115,44 @@ def test_a_latent_is_named_by_its_layer_and_index(client: TestClient) -> None:
     assert f"<title>L1/0 · {SLUGS[1]} · Dense Latents</title>" in html
     assert re.search(r"<h1>L1/0\s", html)
     assert f"<title>L1/0 ⇄ L1/1 · {SLUGS[1]} · Dense Latents</title>" in page(client, PAIR)
+
+
+def test_it_says_what_fires_with_it_beside_chance(client: TestClient) -> None:
+    said = spaced(element(whole(client, LATENT), "company-table").split("</section>")[0])
+    assert f"It fires together most with {TWIN}: correlation 0.62, where chance reaches 0.05." in said
+    assert "both do on 31.0 %; 12.0 % if they were independent" in said
+    rows = re.findall(r"<tr( class=.faint.)?><th", element(whole(client, LATENT), "company-table").split("tbody>")[1])
+    assert rows == ["", ' class="faint"', ""]  # what chance reaches is pale
+    api = client.get(f"/api/v1{LATENT}").json()["company"]
+    assert [each["index"] for each in api["together"]] == [TWIN, CONTROL]
+    assert api["apart"][0]["correlation"] == -0.41
+
+
+def test_of_a_latent_that_nothing_fires_with_no_more_is_said(client: TestClient) -> None:
+    said = spaced(element(whole(client, f"{SAE}/latents/{NEGATIVE}"), "company-table"))
+    assert "Nothing fires with it more than chance would have it: no correlation is above 0.05." in said
+    assert "company" not in {given.get("id") for _tag, given in Tags(whole(client, f"{SAE}/latents/{CONTROL}")).found}
+    assert client.get(f"/api/v1{SAE}/latents/{CONTROL}").json()["company"] is None
+
+
+def test_logit_weights_are_said_beside_random_directions(client: TestClient) -> None:
+    html = page(client, LATENT)
+    assert (
+        "It acts on a few tokens more than a random direction does: over 100 tokens kurtosis 6.50"
+        " (random 0.00 to 0.40), skewness +1.25 (random −0.10 to 0.10)." in spaced(html)
+    )
+    bars = re.search(r'<svg class="logits".*?</svg>', html, re.DOTALL)
+    assert bars
+    assert bars[0].count("<rect") == 4  # three bins that are not empty, and 0, a quarter of the way
+    assert 'class="zero" x="4.0"' in bars[0]
+    assert client.get(f"/api/v1{LATENT}").json()["logits"]["counts"] == [10, 80, 0, 10]
+    assert "Logit weights" not in spaced(page(client, f"{SAE}/latents/{TWIN}")).split("Tokens", 1)[1]
+
+
+def test_examples_of_intervals_stand_in_their_order(client: TestClient) -> None:
+    html = page(client, f"{SAE}/latents/{CONTROL}")
+    labels = [given["data-label"] for _tag, given in Tags(html).found if given.get("id", "").startswith("examples-")]
+    intervals = [f"Interval {level} of 3" for level in (3, 2, 1)]
+    assert labels == ["Strongest", *intervals, "Random, on", "Random, off"]
+    part = page(client, f"{SAE}/latents/{CONTROL}/parts/examples-2of3")
+    assert "Interval 2 of 3 equal ones, from 0 to the largest activation." in spaced(part)

@@ -33,7 +33,7 @@ CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
 
 def views_of(session: Session, index: int) -> list[View]:
     """All plots of a latent's page, with nothing left for later."""
-    run = runs.run_of_sae(session, SLUGS[1], None)
+    run = runs.run_of_sae(session, SLUGS[1])
     made = latent_page(run, read_latent(session, saes.find_sae(session, run, SLUGS[1]), index), "", whole=True).sections
     rows = [view for row in made.functions or [] for view in row.views or []]
     return [*(made.histograms or []), *(made.positions or []), *rows]
@@ -47,7 +47,7 @@ def plot(view: View) -> Figure:
 
 def figures(session: Session) -> list[Figure]:
     """Every kind of figure the pages draw."""
-    run = runs.find_run(session, None)
+    run = runs.find_run(session)
     assert run
     found = saes.list_saes(session, run)
     info = saes.density_curve(session, run)

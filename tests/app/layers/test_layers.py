@@ -16,6 +16,7 @@ from app.layers import flow
 from app.layers.page import layers_page
 from app.runs import queries as runs
 from app.saes import queries as saes
+from app.shared.links import Pin
 from tests.app.test_pages import page, words
 
 
@@ -53,14 +54,14 @@ def test_bars_of_density_lead_to_their_latents(client: TestClient) -> None:
 
 
 def test_the_share_in_pairs_is_of_dense_latents(client: TestClient, session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     assert saes.dense_in_pairs(session, run) == {10: 2, 11: 2, 12: 2}
     assert "40.0 %2 of 5" in words(page(client, "/layers"))
 
 
 def test_a_level_line_keeps_its_function(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     found = saes.list_saes(session, run)
     groups = classes.groups_of(session, run)
@@ -80,7 +81,7 @@ def test_a_level_line_keeps_its_function(session: Session) -> None:
 
 
 def test_weak_steps_are_not_drawn(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     found = saes.list_saes(session, run)
     weak = [Step(10, 0, 11, 0, 0.39), Step(10, 0, 11, 0, -0.4), Step(10, 0, 11, 39, 0.9)]
@@ -89,7 +90,7 @@ def test_weak_steps_are_not_drawn(session: Session) -> None:
 
 
 def test_an_old_run_has_neither_stack_nor_flow(session: Session) -> None:
-    run = runs.find_run(session, 1)
+    run = runs.find_run(session, Pin(1))
     assert run
     made = layers_page(session, run, "")
     assert (made.stack, made.flow, made.class_table, made.stack_words) == (None, None, [], "")

@@ -22,7 +22,8 @@ from app.report import queries as report
 from app.report.page import report_page
 from app.runs import queries as runs
 from app.settings import Settings
-from app.static_site.command import site
+from app.shared.links import Pin
+from app.static_site.cli import site
 from store.session import make_engine, session_factory
 from tests.app.test_pages import page, spaced, words
 from tests.app.world import HOSTILE, NEGATIVE, POSITIVE, TWIN, build
@@ -60,7 +61,7 @@ def test_every_layer_has_its_line_and_its_bar(client: TestClient) -> None:
 
 
 def test_it_names_the_latents_whose_loss_changes_most(client: TestClient, session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     keys = report.strongest_effects(session, run, 3)
     assert keys[0] == (12, POSITIVE)  # 0.5 without an interval
@@ -72,7 +73,7 @@ def test_it_names_the_latents_whose_loss_changes_most(client: TestClient, sessio
 
 
 def test_one_of_each_class_that_is_there(session: Session) -> None:
-    run = runs.find_run(session, 2)
+    run = runs.find_run(session, Pin(2))
     assert run
     found = report.one_of_each(session, run)
     names = [one.name for one in found]
@@ -127,7 +128,7 @@ def test_a_longer_run_takes_no_more_queries(application: FastAPI) -> None:
     counts = []
     with application.state.sessions() as session:
         for number in (1, 2):  # one SAE without anything; three with all
-            run = runs.find_run(session, number)
+            run = runs.find_run(session, Pin(number))
             assert run
             seen.clear()
             report_page(session, run)
@@ -145,7 +146,7 @@ def test_it_is_linked_from_home_and_layers(client: TestClient) -> None:
 def test_times_are_utc(session: Session, talked: str) -> None:
     engine = make_engine(talked, read_only=True)
     with session_factory(engine)() as other:
-        run = runs.find_run(other, 2)
+        run = runs.find_run(other, Pin(2))
         assert run
         said = report.latest_said(other, run, 9)
         assert len(said) == 3
@@ -155,7 +156,7 @@ def test_times_are_utc(session: Session, talked: str) -> None:
 
 
 def test_it_prints_on_few_pages(talked: str, browser: Browser, tmp_path: Path) -> None:
-    site(talked, tmp_path / "out")
+    site(tmp_path / "out", talked)
     window = browser.new_page()
     window.goto((tmp_path / "out" / "report.html").as_uri())
     printed = window.pdf(prefer_css_page_size=True)

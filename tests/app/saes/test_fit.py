@@ -36,6 +36,8 @@ def misfit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         stranger = update(Sae).where(Sae.slug == STRANGER)
         session.execute(stranger.values(details=DETAILS, training={"held_out": {"fvu": 0.16}}))
         session.execute(update(Analysis).where(Analysis.sae_id == 2).values(l0=4.7 * 32, fvu=0.55))
+        searched = {"partner_recall": {"sampled": 1024, "mirror": [[0.8, 9, 10]], "same": []}}
+        session.execute(update(Analysis).where(Analysis.sae_id == 1).values(summary=searched))
         session.commit()
     application = create_app(Settings(db=path))
     yield TestClient(application, base_url="http://127.0.0.1")
@@ -128,3 +130,12 @@ def test_the_foot_says_that_the_text_ended_early(tmp_path: Path) -> None:
     application.state.engine.dispose()
     for text in (shown, report):
         assert "60,000 tokens (the text ended; 100,000 were asked for) from 233 of the 240 documents" in text
+
+
+def test_an_approximate_search_is_said_where_the_partner_is_shown(misfit: TestClient) -> None:
+    sentence = (
+        "Of 1,024 latents drawn, 10 have a mirror image with a product of at least 0.8; the index found 9 of them."
+    )
+    for path in (f"/saes/{FITTING}", f"/saes/{FITTING}/latents/{POSITIVE}"):
+        assert sentence in words(misfit.get(path).text)
+    assert "by an index" not in words(misfit.get(f"/saes/{STRANGER}").text)

@@ -44,3 +44,18 @@ def test_an_older_store_says_nothing_of_it(client: TestClient) -> None:
     html = client.get(f"/saes/{SLUGS[1]}").text
     assert "transcoder" not in html
     assert "of the activations it reads" in html
+
+
+def test_a_bottleneck_is_said(tmp_path: Path) -> None:
+    store = build(tmp_path / "beside.db")
+    with Session(make_engine(store)) as session:
+        beside = {"metadata": {"bottleneck": {"rank": 24, "kind": "learned"}}}
+        session.execute(update(Sae).where(Sae.slug == SLUGS[1]).values(details=beside))
+        session.commit()
+    application = create_app(Settings(db=store))
+    client = TestClient(application, base_url="http://127.0.0.1")
+    pages = [client.get(f"/saes/{slug}").text for slug in SLUGS[:2]]
+    answers = [client.get(f"/api/v1/saes/{slug}").json()["bottleneck"] for slug in SLUGS[:2]]
+    application.state.engine.dispose()
+    assert ["a linear bottleneck of rank 24" in page for page in pages] == [False, True]
+    assert answers == [None, 24]

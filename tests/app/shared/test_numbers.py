@@ -13,8 +13,8 @@ from app.shared.tokens import one_sided, two_sided
     [
         (0.381, "38.1 %"),
         (1.0, "100 %"),
-        (0.9999, "99.99 %"),
-        (0.9999667, "99.997 %"),
+        (0.9999, "> 99.9 %"),
+        (0.9999667, "> 99.9 %"),
         (0.996, "99.6 %"),
         (0.0, "0 %"),
         (0.00012, "0.012 %"),
@@ -27,6 +27,21 @@ from app.shared.tokens import one_sided, two_sided
 )
 def test_percent(share: float | None, shown: str) -> None:
     assert formats.percent(share).replace(formats.THIN, " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.369, 0.393, "36.9–39.3 %"),
+        (0.9999, 0.999996, "> 99.9 %"),
+        (0.9999, 1.0, "> 99.9 %"),
+        (0.998, 0.9999, "99.8–100 %"),
+        (1.0, 1.0, "100 %"),
+        (None, 0.5, ""),
+    ],
+)
+def test_interval(low: float | None, high: float | None, shown: str) -> None:
+    assert formats.interval(low, high).replace(formats.THIN, " ") == shown
 
 
 @pytest.mark.parametrize(

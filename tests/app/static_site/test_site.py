@@ -6,7 +6,7 @@ import json
 import re
 import zlib
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,9 +21,10 @@ from app.annotations.write import Draft, save
 from app.http.errors import ServeError
 from app.main import create_app
 from app.settings import Settings
+from app.shared.links import UNPINNED
 from app.static_site import folder
 from app.static_site.build import build as make
-from app.static_site.command import site
+from app.static_site.cli import site
 from app.static_site.errors import SiteError
 from app.static_site.links import FILTERS
 from app.static_site.plan import plan_of
@@ -53,7 +54,7 @@ def store_with_note(tmp_path_factory: pytest.TempPathFactory) -> str:
 def out(store_with_note: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the world."""
     made = tmp_path_factory.mktemp("site") / "a folder with spaces"
-    site(store_with_note, made)
+    site(made, store_with_note)
     return made
 
 
@@ -157,13 +158,13 @@ def test_a_page_says_what_the_servers_says(out: Path, store_with_note: str) -> N
 
 
 def test_some_saes_of_an_older_run(store: str, tmp_path: Path) -> None:
-    site(store, tmp_path / "one", run=1, every=True)
+    site(tmp_path / "one", store, run=1, every=True)
     assert len(list((tmp_path / "one" / "saes").rglob("latent-*.html"))) == 40
 
 
 def test_a_site_of_some_saes_speaks_of_no_others(store_with_note: str, tmp_path: Path) -> None:
     """Not in its tables, nor in its sums, sentences, plots and data."""
-    site(store_with_note, tmp_path / "out", saes=[SLUGS[2]])
+    site(tmp_path / "out", store_with_note, saes=[SLUGS[2]])
     home = read(tmp_path / "out", "index.html")
     assert [path.name for path in (tmp_path / "out" / "saes").iterdir()] == ["tiny-l2-resid"]
     assert "of 40 latents in 1 SAE " in words(home)
@@ -172,12 +173,25 @@ def test_a_site_of_some_saes_speaks_of_no_others(store_with_note: str, tmp_path:
         assert [name for name in others if name in text_of(path)] == [], path
 
 
-def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From when it is called, each site is made by two, however few its pages and this machine's cores."""
+
+    def from_now() -> None:
+        monkeypatch.setattr("app.static_site.build.WORTH", 1)
+        monkeypatch.setattr("app.static_site.build._cores", lambda: 2)
+
+    return from_now
+
+
+def test_several_processes_make_the_same_pages(
+    store_with_note: str, out: Path, tmp_path: Path, two_processes: Callable[[], None]
+) -> None:
+    site(tmp_path / "alone1", store_with_note, saes=[SLUGS[1]])
+    two_processes()
     for saes in ([], [SLUGS[1]]):
-        alone = tmp_path / f"alone{len(saes)}" if saes else out
-        if saes:
-            site(store_with_note, alone, saes=saes)
-        site(store_with_note, tmp_path / f"many{len(saes)}", saes=saes, processes=2)
+        alone = tmp_path / "alone1" if saes else out
+        site(tmp_path / f"many{len(saes)}", store_with_note, saes=saes)
         made = {path.relative_to(alone): path.read_bytes() for path in alone.rglob("*") if path.is_file()}
         many = tmp_path / f"many{len(saes)}"
         assert {path.relative_to(many): path.read_bytes() for path in many.rglob("*") if path.is_file()} == made
@@ -186,7 +200,7 @@ def test_several_processes_make_the_same_pages(store_with_note: str, out: Path, 
 def test_pages_are_packed_below_their_head_unless_asked_otherwise(
     store_with_note: str, out: Path, tmp_path: Path
 ) -> None:
-    site(store_with_note, tmp_path / "plain", saes=[SLUGS[1]], unpacked=True)
+    site(tmp_path / "plain", store_with_note, saes=[SLUGS[1]], unpacked=True)
     packed, plain = ((folder / LATENT).read_text(encoding="utf-8") for folder in (out, tmp_path / "plain"))
     assert len(packed) < len(plain) / 2
     assert "Fires on" in packed
@@ -196,29 +210,35 @@ def test_pages_are_packed_below_their_head_unless_asked_otherwise(
     assert inside[start:end] == plain[plain.index("Weights and source") : plain.index("none in this SAE")]
 
 
-def test_a_site_of_a_part_is_the_same_from_postgresql(postgres_db: str, store: str, tmp_path: Path) -> None:
-    site(build(postgres_db), tmp_path / "postgresql", saes=[SLUGS[2]], processes=2)
-    site(store, tmp_path / "sqlite", saes=[SLUGS[2]])
+def test_a_site_of_a_part_is_the_same_from_postgresql(
+    postgres_db: str, store: str, tmp_path: Path, two_processes: Callable[[], None]
+) -> None:
+    two_processes()
+    site(tmp_path / "postgresql", build(postgres_db), saes=[SLUGS[2]])
+    site(tmp_path / "sqlite", store, saes=[SLUGS[2]])
     for file in ("index.html", "layers.html", "report.html", "experiments.html", "data/search.js"):
         assert read(tmp_path / "postgresql", file) == read(tmp_path / "sqlite", file)
 
 
 def test_what_is_written_while_a_site_begins_is_not_mixed_in(store: str, tmp_path: Path) -> None:
     with snapshot(store) as session:
-        plan = replace(plan_of(session, store, None, [], every=False), state="of a moment ago")
+        plan = replace(plan_of(session, store, UNPINNED, [], every=False), state="of a moment ago")
         with pytest.raises(SiteError, match="written to while the site was begun"):
             make(session, plan, tmp_path, lambda _pages: None, processes=2)
 
 
 @pytest.mark.parametrize(
     ("given", "words_of_it"),
-    [({"run": 9}, "There is no complete run 9"), ({"saes": ["tiny/l9"]}, "run 2 holds tiny/l0-resid, tiny/l1-resid")],
+    [
+        ({"run": 9}, "There is no complete run 9"),
+        ({"saes": ["tiny/l9"]}, "run 2 holds tiny/l0-resid, tiny/l1-resid"),
+    ],
 )
 def test_what_is_not_there_is_said_and_nothing_written(
     store: str, tmp_path: Path, given: dict[str, object], words_of_it: str
 ) -> None:
     with pytest.raises(SiteError, match=words_of_it):
-        site(store, tmp_path / "out", **given)  # type: ignore[arg-type]
+        site(tmp_path / "out", store, **given)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -226,31 +246,31 @@ def test_a_folder_of_somebody_elses_is_left_alone(store: str, tmp_path: Path) ->
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
     with pytest.raises(SiteError, match="is no site of ours"):
-        site(store, tmp_path / "thesis")
-    site(store, tmp_path / "thesis", force=True)
+        site(tmp_path / "thesis", store)
+    site(tmp_path / "thesis", store, force=True)
     assert folder.is_site(tmp_path / "thesis")
     assert (tmp_path / "thesis.before-site" / "chapter1.tex").read_text() == "years of work"
     (tmp_path / "thesis" / "stale.html").write_text("of an older site")
-    site(store, tmp_path / "thesis")  # our own is replaced
+    site(tmp_path / "thesis", store)  # our own is replaced
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis", "thesis.before-site"]
     assert not (tmp_path / "thesis" / "stale.html").exists()
 
 
 def test_a_failure_leaves_the_old_site(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site(store, tmp_path / "out", saes=[SLUGS[0]])
+    site(tmp_path / "out", store, saes=[SLUGS[0]])
     before = read(tmp_path / "out", folder.MARKER)
     monkeypatch.setattr(
         "app.static_site.build.search_data", lambda *_given: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
     with pytest.raises(SiteError, match="cannot be written: No space left"):
-        site(store, tmp_path / "out")
+        site(tmp_path / "out", store)
     assert read(tmp_path / "out", folder.MARKER) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_no_database_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match="does not exist"):
-        site(str(tmp_path / "none.db"), tmp_path / "out")
+        site(tmp_path / "out", str(tmp_path / "none.db"))
 
 
 def test_the_command_prints_pages_size_and_time(store: str, tmp_path: Path) -> None:

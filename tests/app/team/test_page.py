@@ -87,7 +87,7 @@ def test_progress_counts_what_is_said_now(own: TestClient) -> None:
 
 
 def test_those_who_wrote_are_counted_by_versions_and_last_words(rows: Session) -> None:
-    run = runs.find_run(rows, None)
+    run = runs.find_run(rows)
     assert run
     found = {one.name: (one.versions, one.latents) for one in team.authors(rows, run, team.review(rows, run))}
     assert found == {"Ada": (4, 3), "Bob": (4, 3), "Cleo": (1, 1), "Dora": (2, 0)}

@@ -1,0 +1,33 @@
+"""Word: how much of the activation the present word predicts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from app.classes.score import Fill
+from app.classes.shares import ShareView, sentences_of
+from app.shared.figures import STEPS
+from app.shared.statements import Sentences
+
+CHANCE = "random directions reach {chance:.0%}"
+
+
+class Word(ShareView):
+    """How it is shown."""
+
+    name, title, letter, order = "word", "word", "W", 70
+    followed = "the present word"
+    fill = Fill(STEPS[3])
+    sentences: ClassVar[Sentences] = {
+        **sentences_of("The word", "predicts"),
+        "vocabulary": (
+            "The word predicts {share:.0%} of it, as a direction of the vocabulary ({embedding:.0%} by the embedding);"
+            f" {CHANCE}."
+        ),
+        "list": (
+            f"The word predicts {{share:.0%}} of it, as a list of words ({{embedding:.0%}} by the embedding); {CHANCE}."
+        ),
+    }
+
+
+VIEW = Word()

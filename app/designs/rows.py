@@ -1,0 +1,247 @@
+"""Designs in words and numbers: over seeds where there are several, else over documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from app.designs.queries import ComparisonDetail, DesignInfo
+from app.shared.numbers import count, fixed, minus, percent
+from app.shared.stored import Data, items, known, one, part
+
+PLAIN, BOTTLENECK = "plain", "bottleneck"
+
+
+class _Measure(NamedTuple):
+    """How a value and a difference of it are said."""
+
+    field: str
+    write: Callable[[float], str]
+    off: Callable[[float], str]
+    """Of a difference."""
+    more: str
+    """In a sentence: what is larger ..."""
+    less: str
+    """... or smaller than the plain design's."""
+    plainly: str
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f} points"
+
+
+def _latents(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
+_DENSE = _Measure(
+    "n_dense", _latents, _latents, "{} more dense latents", "{} fewer dense latents", "count of dense latents"
+)
+_FVU = _Measure("fvu", _share, _share, "{} more FVU", "{} less FVU", "FVU")
+_LOSS = _Measure(
+    "loss_recovered", percent, _points, "{} more of the loss recovered", "{} less of the loss recovered",
+    "recovered loss",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """A mean with its interval, and its difference from the plain design's."""
+
+    value: str
+    span: str
+    gap: str
+    """Empty for the plain design, and where it cannot be told."""
+    gap_span: str
+
+
+@dataclass(frozen=True)
+class DesignRow:
+    """One design, over its seeds."""
+
+    title: str
+    control: bool
+    seeds: str
+    training: str
+    dense: Value
+    fvu: Value
+    loss: Value
+    pairs: str
+    alive: str
+    l0: str
+    both: str
+    """L0 with the numbers that go past the latents."""
+    signed: str
+    shared: str
+    """Of the dense spans of two seeds, mean; empty below two."""
+    chance: str
+
+
+@dataclass(frozen=True)
+class BesideRow:
+    """What stands beside an SAE: what it holds, and what the model loses without it."""
+
+    title: str
+    control: bool
+    loss: str
+    loss_gap: str
+    """Of that, what is more than the loss of the model as it is."""
+    dense: str
+    components: str
+    seeds: str
+    chance: str
+
+
+def title_of(design: DesignInfo) -> str:
+    """A design as people read it."""
+    if design.kind == BOTTLENECK:
+        return f"bottleneck of rank {design.rank}, {'counted' if design.counted else 'not counted'}"
+    return {
+        PLAIN: "plain SAE",
+        "raised": f"plain SAE, k raised by {design.rank}",
+        "principal": f"top {design.rank} principal components",
+        "random": f"{design.rank} random directions",
+        "frequency": "frequency penalty",
+        "abstopk": "AbsTopK",
+    }.get(design.kind, design.name.replace("_", " "))
+
+
+CONTROLS = {"raised", "principal", "random"}
+
+
+def by_name(comparison: ComparisonDetail) -> dict[str, list[DesignInfo]]:
+    """The SAEs of each design, in order."""
+    names = dict.fromkeys(design.name for design in comparison.designs)
+    return {name: [design for design in comparison.designs if design.name == name] for name in names}
+
+
+def design_rows(comparison: ComparisonDetail) -> list[DesignRow]:
+    """A row a design."""
+    return [_row(comparison, name, found) for name, found in by_name(comparison).items()]
+
+
+def _row(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]) -> DesignRow:
+    first, summary = found[0], comparison.summary
+    l0, beside = _mean(found, "l0"), first.rank if first.kind not in (PLAIN, "raised") else 0
+    pairs = items(part(summary, "angles"), name)
+    shared = [value for pair in pairs if (value := one(pair, "shared")) is not None]
+    chance = [value for pair in pairs if (value := one(pair, "chance")) is not None]
+    signed = _mean(found, "signed_share")
+    alive = _mean(found, "alive_share")
+    return DesignRow(
+        title=title_of(first),
+        control=first.kind in CONTROLS,
+        seeds=f"{count(len(found))} seed{'s' if len(found) != 1 else ''}",
+        training=f"{first.architecture}, {count(first.width)} latents, k = {first.k:g}",
+        dense=_value(summary, name, _DENSE),
+        fvu=_value(summary, name, _FVU),
+        loss=_value(summary, name, _LOSS),
+        pairs=f"{fmean(design.n_pairs for design in found):.1f}",
+        alive="" if alive is None else percent(alive),
+        l0="" if l0 is None else fixed(l0, 1),
+        both="" if l0 is None else fixed(l0 + beside, 1),
+        signed="" if signed is None else percent(signed),
+        shared=fixed(fmean(shared), 2) if shared else "",
+        chance=fixed(fmean(chance), 2) if chance else "",
+    )
+
+
+def _mean(found: Sequence[DesignInfo], name: str) -> float | None:
+    there = [value for design in found if (value := getattr(design, name)) is not None]
+    return fmean(there) if there else None
+
+
+def _value(summary: Data, name: str, measure: _Measure) -> Value:
+    held = part(part(part(summary, "designs"), name), measure.field)
+    mean, low, high = (one(held, field) for field in ("mean", "low", "high"))
+    gap = part(part(part(summary, "less_plain"), name), measure.field)
+    off = one(gap, "mean")
+    return Value(
+        value="" if mean is None else measure.write(mean),
+        span=_span(low, high, measure),
+        gap="" if off is None else _signed(off, measure),
+        gap_span=_span(one(gap, "low"), one(gap, "high"), measure, signed=True),
+    )
+
+
+def _signed(value: float, measure: _Measure) -> str:
+    return minus(f"{'+' if value > 0 else '-' if value < 0 else ''}{measure.off(abs(value))}")
+
+
+def _span(low: float | None, high: float | None, measure: _Measure, signed: bool = False) -> str:
+    if low is None or high is None:
+        return ""
+    ends = (_signed(end, measure) if signed else minus(measure.write(end)) for end in (low, high))
+    return " to ".join(ends)
+
+
+def gains(comparison: ComparisonDetail) -> list[str]:
+    """A sentence each bottleneck: what it gains and loses against the plain SAE; then what its controls do."""
+    found = by_name(comparison)
+    learned = [name for name, own in found.items() if own[0].kind == BOTTLENECK]
+    chosen = [name for name in learned if found[name][0].counted] or learned
+    said = [sentence for name in chosen for sentence in _against(comparison, name, title_of(found[name][0]))]
+    ranks = {found[name][0].rank for name in chosen}
+    controls = [name for name, own in found.items() if own[0].kind in CONTROLS and own[0].rank in ranks]
+    counts = [f"{title_of(found[name][0])} {_value(comparison.summary, name, _DENSE).value}" for name in controls]
+    return said + ([f"Dense latents of the controls: {'; '.join(counts)}."] if counts and said else [])
+
+
+def _against(comparison: ComparisonDetail, name: str, title: str) -> list[str]:
+    """What is more or less than the plain design's, and what the interval leaves open."""
+    told, untold = list[str](), list[str]()
+    for measure in (_DENSE, _FVU, _LOSS):
+        gap = part(part(part(comparison.summary, "less_plain"), name), measure.field)
+        mean, low, high = (one(gap, field) for field in ("mean", "low", "high"))
+        if mean is None:
+            continue
+        words = (measure.more if mean > 0 else measure.less).format(measure.off(abs(mean)))
+        if low is None or high is None:
+            told.append(f"{words} (one seed: no interval)")
+        elif low > 0 or high < 0:
+            told.append(f"{words} (95 % interval {_span(low, high, measure, signed=True)})")
+        else:
+            untold.append(measure.plainly)
+    said = [f"Beside a {title} into L0, an SAE has {_listed(told)} than the plain one."] if told else []
+    whose = "Its" if told else f"Beside a {title} into L0, an SAE's"
+    return said + ([f"{whose} {_listed(untold)} cannot be told from the plain one's."] if untold else [])
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def beside_rows(comparison: ComparisonDetail) -> list[BesideRow]:
+    """What stands beside SAEs, the learned with its controls."""
+    return [
+        _beside(comparison, name, found)
+        for name, found in by_name(comparison).items()
+        if any(design.loss_without is not None for design in found) or name in part(comparison.summary, "bottlenecks")
+    ]
+
+
+def _beside(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]) -> BesideRow:
+    held = part(part(comparison.summary, "bottlenecks"), name)
+    loss, clean = _mean(found, "loss_without"), _mean(found, "loss_clean")
+
+    def share(field: str) -> str:
+        values = known(held, field)
+        return percent(fmean(values)) if values else ""
+
+    chance = one(held, "chance")
+    return BesideRow(
+        title=title_of(found[0]),
+        control=found[0].kind in CONTROLS,
+        loss="" if loss is None else fixed(loss, 2),
+        loss_gap="" if loss is None or clean is None else f"+{fixed(loss - clean, 2)}",
+        dense=share("dense"),
+        components=share("components"),
+        seeds=share("seeds"),
+        chance="" if chance is None else percent(chance),
+    )
