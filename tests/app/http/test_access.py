@@ -209,7 +209,7 @@ def test_where_no_token_is_set_nothing_opens() -> None:
 
 
 def test_wrong_tokens_wait_a_peers_many_are_refused_and_the_right_one_never(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "WAIT_S", 0.3)
+    monkeypatch.setattr(auth, "WAIT_S", 1.5)
     monkeypatch.setattr(auth, "MOST_WAITING", 10)
 
     async def tries() -> tuple[list[object], bool, list[bool], float]:
@@ -219,7 +219,7 @@ def test_wrong_tokens_wait_a_peers_many_are_refused_and_the_right_one_never(monk
         guessing = asyncio.gather(*guesses, return_exceptions=True)
         await asyncio.sleep(0.05)
         right = [await known.accepts(TOKEN, peer) for peer in ("bad", "good")]
-        at_once = time.monotonic() - begun < 0.3
+        at_once = time.monotonic() - begun < 1.5
         other = await known.accepts("a-slip-of-the-pen", "good")  # waits, and is no try too many
         return list(await guessing), other, [*right, at_once], time.monotonic() - begun
 
@@ -228,7 +228,7 @@ def test_wrong_tokens_wait_a_peers_many_are_refused_and_the_right_one_never(monk
     assert sum(isinstance(one, TooManyTries) for one in found) == 20
     assert right == [True, True, True]
     assert not other
-    assert seconds >= 0.3
+    assert seconds >= 1.5
 
 
 def test_an_open_server_asks_nobody(client: TestClient) -> None:
