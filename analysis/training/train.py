@@ -20,6 +20,7 @@ from analysis.training.batchtopk import ExactBatchTopK
 from analysis.training.bottleneck import attach, first_bottleneck
 from analysis.training.config import Recipe
 from analysis.training.frequency import penalise
+from analysis.training.sparse import fuse, knows, train_sparsely
 
 _ROUNDING = 1e-3  # relative error that float16 weights may have; its own of normal numbers is a third of that
 NORM_BATCHES = 50  # read by a fresh trainer to estimate the norm
@@ -55,12 +56,16 @@ def train(
     checkpoints = out / "checkpoints"
     with library_warnings(str(out)):
         sae = _training_sae(recipe, cache.d_model, metadata, device)
+        if sparse := not recipe.frequency_penalty and knows(sae):
+            train_sparsely(sae)
         bottleneck = first_bottleneck(recipe, cache.rows(hook)).to(device) if recipe.bottleneck else None
         if bottleneck is not None:
             attach(sae, bottleneck)
         trainer, resumed = _trainer(recipe, sae, cache, hook, checkpoints, device, change)
         if bottleneck is not None and not resumed:
             _scale(trainer, bottleneck)
+        if sparse:
+            fuse(trainer.optimizer)
         started = time.monotonic()
         trainer.fit()
         if bottleneck is not None:
@@ -74,6 +79,7 @@ def train(
         "steps": trainer.n_training_steps,
         "unique_tokens": cache.tokens,
         "resumed_at_step": resumed,
+        "step": "sparse" if sparse else "sae-lens",
         "seconds": round(time.monotonic() - started, 1),
         "dead_in_training": float(trainer.dead_neurons.float().mean()),
     }
