@@ -9,11 +9,12 @@ the oracle (`tests/analysis/training/test_sparse.py`), and trains whatever this 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from analysis.training.batchtopk import ExactBatchTopK
 
@@ -62,7 +63,7 @@ def _firsts(sorted_or_not: Tensor, size: int) -> Tensor:
 
 
 def _bags(indices: Tensor, table: Tensor, first: Tensor, weights: Tensor) -> Tensor:
-    return F.embedding_bag(indices, table, first, mode="sum", per_sample_weights=weights)
+    return embedding_bag(indices, table, first, mode="sum", per_sample_weights=weights)
 
 
 class _Rebuild(torch.autograd.Function):
@@ -115,7 +116,8 @@ class Step:
             chosen, sizes = Chosen.of(flat, (given.shape[0], given.shape[1])), given.flatten()[flat].float()
         with torch.autocast(x.device.type, enabled=False):
             values = sizes / norm[chosen.columns]
-            rebuilt = _Rebuild.apply(x, self._bias(), sae.W_enc, sae.b_enc, sae.W_dec, values, chosen) + sae.b_dec
+            rebuild: Callable[..., Tensor] = _Rebuild.apply
+            rebuilt = rebuild(x, self._bias(), sae.W_enc, sae.b_enc, sae.W_dec, values, chosen) + sae.b_dec
             error = (rebuilt - x).square().sum(dim=-1).mean()
         losses = {"mse_loss": error, "auxiliary_reconstruction_loss": self._of_dead(step_input, x, rebuilt, norm)}
         metrics = {}
@@ -159,12 +161,13 @@ class Step:
         acts = torch.zeros_like(pre).scatter(-1, best, pre.gather(-1, best))
         missed = (x - rebuilt).detach()
         loss: Tensor = (acts @ sae.W_dec[dead] - missed).square().sum(dim=-1).mean()
-        return sae.cfg.aux_loss_coefficient * min(len(dead) / most, 1.0) * loss
+        coefficient: float = sae.cfg.aux_loss_coefficient
+        return coefficient * min(len(dead) / most, 1.0) * loss
 
 
 def knows(sae: Any) -> bool:
     """Whether this step is the SAE's own, only faster."""
-    kind = sae.cfg.architecture() in KINDS and sae.cfg.rescale_acts_by_decoder_norm
+    kind = bool(sae.cfg.architecture() in KINDS and sae.cfg.rescale_acts_by_decoder_norm)
     return kind and sae.W_dec.device.type == "cpu" and sae.W_dec.dtype == torch.float32
 
 
