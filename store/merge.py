@@ -1,5 +1,5 @@
 """What workers wrote in another store, taken into this one: runs with all that belongs to them, interventions,
-experiments. What is known by its identity is found again, so the same store twice is once.
+experiments, comparisons of designs. What is known by its identity is found again, so the same store twice is once.
 
 Each run is written as a worker writes one (`store.writing`): nobody sees it before it is whole. A merge that was
 interrupted has left whole runs, or none; the same merge again goes on.
@@ -25,6 +25,8 @@ from store.tables import (
     Base,
     Chain,
     Corpus,
+    Design,
+    DesignComparison,
     Effect,
     Example,
     Experiment,
@@ -63,6 +65,7 @@ class Merged:
     saes: int = 0
     interventions: int = 0
     experiments: int = 0
+    comparisons: int = 0
     touched: set[int] = field(default_factory=set)
     """Analyses of which something was measured that the rule has not judged with."""
 
@@ -108,6 +111,8 @@ class Merge:
             self._intervention(intervention)
         for experiment in self.other.scalars(select(Experiment).order_by(Experiment.id)).all():
             self._experiment(experiment)
+        for comparison in self.other.scalars(select(DesignComparison).order_by(DesignComparison.id)).all():
+            self._comparison(comparison)
         return self.merged
 
     def _identities(self, session: Session) -> None:
@@ -213,6 +218,18 @@ class Merge:
         if touched is not None:
             self.merged.experiments += 1
             self.merged.touched.update(set(touched) - self._fresh)
+
+    def _comparison(self, found: DesignComparison) -> None:
+        parts = {Design: _parts(self.other, Design, Design.comparison_id, found.id)}
+
+        def put(session: Session) -> bool:
+            if session.scalar(select(DesignComparison.id).where(DesignComparison.key == found.key)) is not None:
+                return False
+            number = _added(session, _copy(found, sae_id=self.places.saes[found.sae_id]))
+            _insert(session, parts, {"comparison_id": number})
+            return True
+
+        self.merged.comparisons += self.writer.transaction(put)
 
 
 def _former(other: Session) -> dict[str, list[str]]:

@@ -11,17 +11,20 @@ from typing import Annotated
 import typer
 
 from analysis.interventions import exchange
+from analysis.interventions.designs import exchange as designs
+from analysis.interventions.exported import take_folder
 from analysis.interventions.retrain import exchange as experiments
 from store.session import make_engine
 
+FORMATS = {experiments.FORMAT: experiments.import_experiment, designs.FORMAT: designs.import_comparison}
 DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 def take_in(db: str) -> int:
-    """Experiments and interventions of the shipped SAEs into a store that has them; how many were new. No torch."""
+    """What was measured of the shipped SAEs into a store that has them; how many were new. No torch."""
     engine = make_engine(db)
     try:
-        new = experiments.import_folder(engine, DATA / "experiments", known=True)
+        new = take_folder(engine, DATA / "experiments", FORMATS, known=True)
         return new + exchange.import_folder(engine, DATA / "interventions")
     finally:
         engine.dispose()

@@ -154,12 +154,20 @@ def _load_gguf(path: Path, dtype: torch.dtype, sha256: str) -> tuple[Any, Any]:
     try:
         with _quiet(str(path)):
             tokenizer = AutoTokenizer.from_pretrained(**arguments)
-            module = AutoModelForCausalLM.from_pretrained(**arguments, dtype=dtype)
+            module = AutoModelForCausalLM.from_pretrained(**arguments, **_unpacked(), dtype=dtype)
     except Exception as error:  # gguf and transformers raise many kinds
         raise BadFile(path, "a readable GGUF causal language model", _first_line(error)) from error
     if kept is not None:
         gguf_cache.keep(kept, module, tokenizer, again)
     return module, tokenizer
+
+
+def _unpacked() -> dict[str, Any]:
+    """What has newer versions of transformers give weights as numbers, not as blocks for kernels of another package."""
+    import transformers
+
+    config = getattr(transformers, "GgufConfig", None)
+    return {} if config is None else {"quantization_config": config(dequantize=True)}
 
 
 def _fetched(source: str) -> Path:

@@ -112,6 +112,7 @@ def _say(session: Session, other: str, into: str, merged: Merged, taken: Taken) 
         _count(merged.saes, "SAE"),
         _count(merged.interventions, "intervention"),
         _count(merged.experiments, "experiment"),
+        _count(merged.comparisons, "comparison"),
         _count(taken.versions, "version of annotations", "versions of annotations"),
         _count(taken.categories, "category", "categories"),
         _count(taken.views, "saved view"),

@@ -14,10 +14,12 @@ from analysis.errors import UserError
 from analysis.hashing import hash_of
 from analysis.interventions.activations import SplitText, filled
 from analysis.interventions.designs.config import DesignsConfig
+from analysis.interventions.designs.exchange import export_comparison
 from analysis.interventions.designs.loss import Losses, Meter, loss_numbers
 from analysis.interventions.designs.plans import DesignPlan, plan_designs
 from analysis.interventions.designs.result import Trained, compared, table
 from analysis.interventions.designs.write import replace_comparison
+from analysis.interventions.exported import save
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
 from analysis.interventions.retrain.source import ASKED, recipe_of, refuse_transcoder
 from analysis.interventions.retrain.spans import Removal
@@ -84,6 +86,9 @@ def compare_designs(config: DesignsConfig, console: Console) -> int:
         ]
         found = compared(trained, components, config.energy)
     number = replace_comparison(config, text, found)
+    if config.json is not None:
+        config.json.parent.mkdir(parents=True, exist_ok=True)
+        save(config.json, export_comparison(make_engine(config.db, read_only=True), number))
     wide(console).print(table(subject.stored.slug, found))
     console.print(f"comparison {number} stored in {without_password(config.db)}; SAEs in {base}")
     return number

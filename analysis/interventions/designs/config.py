@@ -78,6 +78,7 @@ class DesignsConfig(Checked):
     device: Device = "auto"
     ray: Ray = ""
     actors: Actors = 0
+    json: Annotated[Path | None, typer.Option(help="Write the comparison there, for another store.")] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

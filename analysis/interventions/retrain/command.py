@@ -11,9 +11,10 @@ from rich.console import Console
 
 from analysis.hashing import hash_of
 from analysis.interventions.activations import SplitText, filled
+from analysis.interventions.exported import save
 from analysis.interventions.retrain.arms import ArmPlan, plan_arms
 from analysis.interventions.retrain.config import RetrainConfig
-from analysis.interventions.retrain.exchange import export_experiment, save_experiment
+from analysis.interventions.retrain.exchange import export_experiment
 from analysis.interventions.retrain.job import Job, prepare, run_jobs
 from analysis.interventions.retrain.result import Results, differences, results_of, table
 from analysis.interventions.retrain.source import Source, open_sources
@@ -163,4 +164,4 @@ def _export(db: str, experiment: int, path: Path | None, source: Source | None) 
         path = path.with_name(f"{name}-{slug_part(source.sae)}{dot}{end}")
     path.parent.mkdir(parents=True, exist_ok=True)
     found = export_experiment(make_engine(db, read_only=True), experiment)
-    save_experiment(path, found)
+    save(path, found)

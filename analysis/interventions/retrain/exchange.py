@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Select, insert, select
 from sqlalchemy.orm import Session
 
-from analysis.errors import BadFile, UserError
+from analysis.errors import UserError
+from analysis.interventions.exported import sae_of, values_of
 from analysis.interventions.retrain.finding import KEYED, NORMALISATION, finding
-from store.identity import current
 from store.session import session_factory
 from store.tables import Analysis, Arm, Experiment, Run, Sae, Stability
 from store.vocabulary import TEXT
@@ -37,7 +33,7 @@ def export_experiment(engine: Engine, experiment_id: int) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "sae_sha256": session.get_one(Sae, experiment.sae_id).sha256,
-            "experiment": _values(experiment, _OWN) | {"finished": experiment.finished.isoformat()},
+            "experiment": values_of(experiment, _OWN) | {"finished": experiment.finished.isoformat()},
             "arms": _children(session, Arm, experiment_id),
             "stability": _children(session, Stability, experiment_id),
         }
@@ -55,16 +51,11 @@ def import_experiment(engine: Engine, found: dict[str, Any]) -> bool:
     if found.get("format") != FORMAT:
         raise UserError(f"expected an experiment with format '{FORMAT}'; found {str(found.get('format'))[:80]!r}")
     with session_factory(engine)() as session, session.begin():
-        sae = session.scalar(select(Sae).where(Sae.sha256 == current(session, found["sae_sha256"])))
-        if sae is None:
-            raise UserError(
-                f"experiment {found['experiment']['key'][:12]}: expected a store with the SAE of SHA-256"
-                f" {found['sae_sha256'][:16]}...; found none: analyse that SAE first"
-            )
+        sae = sae_of(session, found["sae_sha256"], f"experiment {found['experiment']['key'][:12]}")
         if session.scalar(select(Experiment.id).where(Experiment.key == found["experiment"]["key"])) is not None:
             return False
         values = _current(found["experiment"]) | {"finished": datetime.fromisoformat(found["experiment"]["finished"])}
-        row = Experiment(sae_id=sae.id, analysis_id=newest_analysis(session, sae.id), **values)
+        row = Experiment(sae_id=sae, analysis_id=newest_analysis(session, sae), **values)
         add(session, row, found["arms"], found["stability"])
     return True
 
@@ -78,44 +69,6 @@ def _current(values: dict[str, Any]) -> dict[str, Any]:
     if settings.get("normalisation") == KEYED:
         settings["normalisation"] = NORMALISATION
     return values | {"summary": summary, "settings": settings}
-
-
-def save_experiment(path: Path, exported: dict[str, Any]) -> None:
-    """Write it, gzipped where the name ends in `.gz`; the same content gives the same bytes."""
-    if path.suffix == ".gz":
-        text = json.dumps(exported, sort_keys=True, separators=(",", ":"))
-        path.write_bytes(gzip.compress(text.encode(), mtime=0))
-    else:
-        path.write_text(json.dumps(exported, indent=1) + "\n", encoding="utf-8")
-
-
-def import_folder(engine: Engine, folder: Path, *, known: bool = False) -> int:
-    """Every `*.json` and `*.json.gz` of a folder; how many were new.
-
-    Args:
-        known: pass over those whose SAE the store does not have.
-
-    Raises:
-        BadFile: no JSON, or no experiment.
-        UserError: the store has no SAE of that experiment.
-    """
-    new = 0
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")]):
-        try:
-            raw = path.read_bytes()
-            found = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
-            if not known or _has(engine, found["sae_sha256"]):
-                new += import_experiment(engine, found)
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise BadFile(path, f"a '{FORMAT}'", f"{type(error).__name__}: {error}") from error
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-    return new
-
-
-def _has(engine: Engine, sha256: str) -> bool:
-    with session_factory(engine)() as session:
-        return session.scalar(select(Sae.id).where(Sae.sha256 == current(session, sha256))) is not None
 
 
 def newest_analysis(session: Session, sae_id: int) -> int | None:
@@ -146,8 +99,4 @@ def add(session: Session, row: Experiment, arms: list[dict[str, Any]], stability
 def _children(session: Session, table: type[Arm] | type[Stability], experiment_id: int) -> list[dict[str, Any]]:
     order = (Arm.name, Arm.seed) if table is Arm else (Stability.index,)
     rows: Iterable[Any] = session.scalars(select(table).where(table.experiment_id == experiment_id).order_by(*order))
-    return [_values(row, {"experiment_id"}) for row in rows]
-
-
-def _values(row: Experiment | Arm | Stability, without: set[str]) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name not in without}
+    return [values_of(row, {"experiment_id"}) for row in rows]

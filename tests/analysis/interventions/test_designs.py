@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
@@ -20,11 +22,14 @@ from analysis.errors import UserError
 from analysis.interventions.designs import command
 from analysis.interventions.designs.command import compare_designs
 from analysis.interventions.designs.config import DESIGNS, DesignsConfig
+from analysis.interventions.designs.exchange import export_comparison, import_comparison
 from analysis.interventions.designs.loss import Meter, loss_numbers
 from analysis.interventions.designs.plans import plan_designs
 from analysis.interventions.designs.result import Comparison, Trained, compared
+from analysis.interventions.exported import save, take_folder
 from analysis.interventions.retrain.job import Job, run_job
 from analysis.interventions.retrain.spans import principal_cosines
+from analysis.interventions.shipped import FORMATS
 from analysis.reading.sae import load_sae
 from analysis.run.analyze import analyze
 from analysis.training.config import Recipe
@@ -66,7 +71,7 @@ def _here(jobs: list[Job], _config: DesignsConfig, _console: Console) -> list[di
 def config(base: Path, parts: Parts) -> DesignsConfig:
     """Of one analysed run."""
     analyze(parts.config(base / "run.db", dense_threshold=0.5, classes=False), Console(quiet=True))
-    return DesignsConfig(db=str(base / "run.db"), out=base / "out", **SETTINGS)
+    return DesignsConfig(db=str(base / "run.db"), out=base / "out", json=base / "json" / "l2.json", **SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,30 @@ def test_every_design_has_a_row_a_seed(store: Engine, config: DesignsConfig) -> 
     assert config.out is not None
     folders = {load_sae(str(folder)).sha256 for folder in config.out.iterdir() if folder.is_dir()}
     assert folders == {row["sha256"] for row in found}
+
+
+def test_a_comparison_goes_out_and_comes_in_unchanged(store: Engine, config: DesignsConfig, tmp_path: Path) -> None:
+    found = export_comparison(store, 1)
+    assert config.json is not None
+    assert json.loads(config.json.read_text()) == json.loads(json.dumps(found))
+    assert not import_comparison(store, found)  # it is there
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(config.db)) as source, closing(sqlite3.connect(other)) as target:
+        source.backup(target)
+    engine = make_engine(other)
+    with Session(engine) as session, session.begin():
+        session.execute(delete(DesignComparison))
+        assert session.scalars(select(Design)).all() == []
+    save(tmp_path / "l2.json.gz", found)
+    assert take_folder(engine, tmp_path, FORMATS) == 1
+    assert take_folder(engine, tmp_path, FORMATS) == 0
+    with Session(engine) as session:
+        number = session.scalars(select(DesignComparison.id)).one()
+    assert export_comparison(engine, number) == found
+    with pytest.raises(UserError, match=r"comparison .* expected a store with the SAE of SHA-256 abababab"):
+        import_comparison(engine, found | {"sae_sha256": "ab" * 32})
+    with pytest.raises(UserError, match=r"comparison 99: expected one of the store; found none"):
+        export_comparison(engine, 99)
 
 
 def test_no_sentence_is_stored(store: Engine) -> None:

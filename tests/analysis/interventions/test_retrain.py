@@ -20,9 +20,11 @@ from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile, UserError
 from analysis.hashing import sha256_file
+from analysis.interventions.exported import save, take_folder
 from analysis.interventions.retrain.command import retrain
 from analysis.interventions.retrain.config import ARMS, RetrainConfig
-from analysis.interventions.retrain.exchange import export_experiment, import_experiment, import_folder, save_experiment
+from analysis.interventions.retrain.exchange import export_experiment, import_experiment
+from analysis.interventions.shipped import FORMATS
 from analysis.reading.sae import WEIGHTS, load_sae
 from analysis.run.analyze import analyze
 from store.session import make_engine
@@ -167,10 +169,10 @@ def test_an_experiment_goes_out_and_comes_in_unchanged(store: Engine, base: Path
         assert session.scalars(select(Arm)).all() == []
     folder = base / "experiments"
     folder.mkdir()
-    save_experiment(folder / "l2.json.gz", found)
-    assert import_folder(store, folder) == 1
-    save_experiment(folder / "l2.json", found)
-    assert import_folder(store, folder) == 0
+    save(folder / "l2.json.gz", found)
+    assert take_folder(store, folder, FORMATS) == 1
+    save(folder / "l2.json", found)
+    assert take_folder(store, folder, FORMATS) == 0
     with Session(store) as session:
         again = session.scalars(select(Experiment.id)).one()
     assert json.loads(json.dumps(export_experiment(store, again))) == json.loads(text)
@@ -182,17 +184,17 @@ def test_an_experiment_of_another_sae_is_refused(store: Engine, base: Path, tmp_
         import_experiment(store, found)
     (tmp_path / "strange.json").write_text(json.dumps(found))
     with pytest.raises(UserError, match=r"strange\.json: experiment .* expected a store with the SAE"):
-        import_folder(store, tmp_path)
+        take_folder(store, tmp_path, FORMATS)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": "dense-latents experiment 1"}'])
 def test_a_file_that_is_no_experiment_is_named(store: Engine, tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises((BadFile, UserError), match=r"bad\.json"):
-        import_folder(store, tmp_path)
+        take_folder(store, tmp_path, FORMATS)
     (tmp_path / "bad.json").rename(tmp_path / "bad.json.gz")  # not gzipped
     with pytest.raises(BadFile, match=r"bad\.json\.gz"):
-        import_folder(store, tmp_path)
+        take_folder(store, tmp_path, FORMATS)
 
 
 def test_an_experiment_that_is_not_there_is_told(store: Engine) -> None:

@@ -97,7 +97,10 @@ def test_an_empty_store_becomes_the_same_as_the_other(other: Path, tmp_path: Pat
     found = [client_of(db).get("/api/v1/search?q=whale").json()["groups"] for db in (other, into)]
     assert found[0] == found[1]
     again = done("db", "merge", other, "--into", into).decode()
-    assert "0 runs, 0 SAEs, 0 interventions, 0 experiments, 0 versions of annotations, 0 categories" in again
+    assert (
+        "0 runs, 0 SAEs, 0 interventions, 0 experiments, 0 comparisons, 0 versions of annotations, 0 categories"
+        in again
+    )
     assert rows(here) == held
     there.dispose()
     here.dispose()
