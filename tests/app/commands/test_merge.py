@@ -92,7 +92,18 @@ def test_an_empty_store_becomes_the_same_as_the_other(other: Path, tmp_path: Pat
     there, here = make_engine(other), make_engine(into)
     assert [digest(here, run) for run in (1, 2)] == [digest(there, run) for run in (1, 2)]
     held, had = rows(here), rows(there)
-    for name in ("effect", "steering", "arm", "stability", "verdict", "annotation", "category", "saved_view"):
+    for name in (
+        "effect",
+        "steering",
+        "arm",
+        "stability",
+        "design_comparison",
+        "design",
+        "verdict",
+        "annotation",
+        "category",
+        "saved_view",
+    ):
         assert len(held[name]) == len(had[name]) > 0, name
     found = [client_of(db).get("/api/v1/search?q=whale").json()["groups"] for db in (other, into)]
     assert found[0] == found[1]
