@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.designs import queries as designs
 from app.designs.queries import ComparisonDetail, DesignInfo
-from app.designs.rows import BesideRow, DesignRow, beside_rows, design_rows, gains, title_of
+from app.designs.rows import BesideRow, DesignFollows, DesignRow, beside_rows, design_rows, follow_rows, gains, title_of
 from app.shared.commands import command
+from app.shared.followed import PARTS, Part
 from app.shared.page import Page
 from app.shared.stored import flat
 
@@ -27,6 +28,10 @@ class ComparisonPage(Page):
     """A row a design, over its seeds."""
     beside: list[BesideRow]
     """What stands beside SAEs."""
+    follows: list[DesignFollows]
+    """What latents follow, and what goes past them."""
+    parts: list[Part]
+    """Of the bars."""
     saes: list[tuple[str, DesignInfo]]
     """All SAEs with the names of their designs."""
     recipe: list[tuple[str, str]]
@@ -47,6 +52,8 @@ def comparison_page(session: Session, number: int) -> ComparisonPage:
         words=gains(found),
         rows=design_rows(found),
         beside=beside_rows(found),
+        follows=follow_rows(found),
+        parts=list(PARTS),
         saes=[(title_of(design), design) for design in found.designs],
         recipe=flat(found.recipe),
         settings=flat(found.settings),

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from app.designs.queries import ComparisonDetail, DesignInfo
+from app.shared.followed import PARTS, SOURCES, Segment, segments, share_of
 from app.shared.numbers import count, fixed, minus, percent
 from app.shared.stored import Data, items, known, one, part
 
@@ -110,6 +111,19 @@ def title_of(design: DesignInfo) -> str:
         "frequency": "frequency penalty",
         "abstopk": "AbsTopK",
     }.get(design.kind, design.name.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class DesignFollows:
+    """What the latents of one design follow, or what goes past them: medians or means of shares of variance."""
+
+    title: str
+    control: bool
+    group: str
+    signals: str
+    bar: list[Segment]
+    cells: list[str]
+    total: str
 
 
 CONTROLS = {"raised", "principal", "random"}
@@ -244,4 +258,31 @@ def _beside(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]
         components=share("components"),
         seeds=share("seeds"),
         chance="" if chance is None else percent(chance),
+    )
+
+
+_GROUPS = {"dense": "dense latents", "sparse": "sparse latents", "beside": "what goes past them"}
+
+
+def follow_rows(comparison: ComparisonDetail) -> list[DesignFollows]:
+    """Up to three rows a design."""
+    return [
+        _follows(found[0], group, held)
+        for name, found in by_name(comparison).items()
+        for group in _GROUPS
+        if (held := part(part(part(comparison.summary, "follows"), name), group))
+    ]
+
+
+def _follows(design: DesignInfo, group: str, held: Data) -> DesignFollows:
+    added = {name: one(part(held, "added"), name) for name in SOURCES}
+    signals, total = one(held, "signals"), one(held, "total")
+    return DesignFollows(
+        title=title_of(design),
+        control=design.kind in CONTROLS,
+        group=_GROUPS[group],
+        signals="" if signals is None else fixed(signals, 0),
+        bar=segments(added),
+        cells=[percent(share_of(added, one_part)) for one_part in PARTS],
+        total="" if total is None else percent(max(0.0, total)),
     )

@@ -83,8 +83,16 @@ def _summary() -> dict[str, Any]:
         "less_plain": less,
         "angles": {"plain": [{"seeds": [0, 1], "dimensions": [20, 21], "shared": 0.55, "chance": 0.05}]},
         "bottlenecks": {"bottleneck_24": held, "bottleneck_24_counted": {}},
+        "follows": {
+            "plain": {"dense": _followed(40, 0.5, 0.2), "sparse": _followed(96, 0.3, None)},
+            "bottleneck_24": {"sparse": _followed(96, 0.3, 0.05), "beside": _followed(24, 0.4, 0.25)},
+        },
     }
 
 
 def _value(mean: float, half: float) -> dict[str, Any]:
     return {"mean": mean, "low": mean - half, "high": mean + half, "of": "seeds"}
+
+
+def _followed(signals: int, word: float, past: float | None) -> dict[str, Any]:
+    return {"signals": signals, "added": {"word": word, "past": past, "norm": -0.01}, "total": word + (past or 0.0)}

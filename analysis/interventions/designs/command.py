@@ -15,6 +15,7 @@ from analysis.hashing import hash_of
 from analysis.interventions.activations import SplitText, filled
 from analysis.interventions.designs.config import DesignsConfig
 from analysis.interventions.designs.exchange import export_comparison
+from analysis.interventions.designs.following import followable, follows
 from analysis.interventions.designs.loss import Losses, Meter, loss_numbers
 from analysis.interventions.designs.plans import DesignPlan, plan_designs
 from analysis.interventions.designs.result import Trained, compared, table
@@ -79,10 +80,11 @@ def compare_designs(config: DesignsConfig, console: Console) -> int:
         jobs = [_job(config, text, plan, base, caches) for plan in plans]
         reports = run_jobs(jobs, config, console)
         losses = _losses(config, text, jobs, base, console)
+        followed = _followed(text, caches, jobs, reports, console)
         components = spread_of(caches.training.rows(hook)).components(max(config.ranks))
         trained = [
-            Trained(plan, report | loss, job.folder)
-            for plan, report, loss, job in zip(plans, reports, losses, jobs, strict=True)
+            Trained(plan, report | loss | {"follows": found}, job.folder)
+            for plan, report, loss, found, job in zip(plans, reports, losses, followed, jobs, strict=True)
         ]
         found = compared(trained, components, config.energy)
     number = replace_comparison(config, text, found)
@@ -160,3 +162,20 @@ def _losses(
             load = partial(load_sae, str(job.folder), device=device)
             found.append(meter.of_sae(job.folder / _LOSS, load, progress))
     return [loss_numbers(whole, each) for each in found]
+
+
+def _followed(
+    text: SplitText, caches: Caches, jobs: list[Job], reports: list[dict[str, Any]], console: Console
+) -> list[dict[str, Any]]:
+    """Of every SAE; nothing where too few documents are held out."""
+    hook, device = text.subject.stored.hook_point, str(text.subject.model.device)
+    given = followable(text, caches.testing.rows(hook))
+    if given is None:
+        console.print("what the latents follow is not compared: too few documents are held out")
+        return [{} for _job in jobs]
+    found = []
+    with progress_bar(console, "what they follow", len(jobs), "SAEs") as progress:
+        for job, report in zip(jobs, reports, strict=True):
+            found.append(follows(given, load_sae(str(job.folder), device=device), report["dense"]))
+            progress(1)
+    return found

@@ -52,6 +52,9 @@ class DesignsConfig(Checked):
         list[int], typer.Option("--rank", help="Of the bottleneck and its controls; repeat for more; 24 without it.")
     ] = field(default_factory=lambda: [24])
     seeds: Annotated[int, typer.Option(help="SAEs of each design."), Least(1)] = 3
+    control_seeds: Annotated[
+        int | None, typer.Option(help="SAEs of each design but the plain one and those with a bottleneck; as --seeds.")
+    ] = None
     architecture: Annotated[str | None, typer.Option(help="batchtopk or topk; as the SAE.")] = None
     width: Annotated[int | None, typer.Option(help="Number of latents; as the SAE.")] = None
     k: Annotated[float | None, typer.Option(help="Latents on per token; as the SAE.")] = None
@@ -86,5 +89,7 @@ class DesignsConfig(Checked):
         object.__setattr__(self, "ranks", sorted(set(self.ranks)))
         if not self.ranks or self.ranks[0] < 1:
             raise UserError(f"--rank {', '.join(map(str, self.ranks)) or 'none'}: expected whole numbers from 1")
+        if self.control_seeds is not None and not 1 <= self.control_seeds <= self.seeds:
+            raise UserError(f"--control-seeds {self.control_seeds}: expected 1 to --seeds, {self.seeds}")
         if not 0 < self.energy <= 1:
             raise UserError(f"--energy {self.energy}: expected a share above 0, at most 1")

@@ -12,6 +12,7 @@ from analysis.interventions.designs.config import (
     BOTTLENECK,
     FREQUENCY,
     KINDS,
+    PLAIN,
     PRINCIPAL,
     RAISED,
     RANDOM,
@@ -54,8 +55,12 @@ def plan_designs(config: DesignsConfig, recipe: Recipe, threshold: float) -> tup
     plain = replace(recipe, bottleneck=0, bottleneck_kind=LEARNED, frequency_penalty=0.0)
     made = [plan for kind in config.designs for plan in _of_kind(config, kind, plain, threshold)]
     left_out = [_counted(rank) for rank in config.ranks if BOTTLENECK in config.designs and rank >= plain.k]
+    few = config.seeds if config.control_seeds is None else config.control_seeds
     return [
-        plan._replace(recipe=replace(plan.recipe, seed=seed)) for seed in range(config.seeds) for plan in made
+        plan._replace(recipe=replace(plan.recipe, seed=seed))
+        for seed in range(config.seeds)
+        for plan in made
+        if seed < few or plan.kind in (PLAIN, BOTTLENECK)
     ], left_out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -51,6 +52,7 @@ def compared(trained: list[Trained], components: Tensor, energy: float) -> Compa
         "less_plain": {name: _differences(own, reports[PLAIN]) for name, own in reports.items() if name != PLAIN},
         "angles": _angles(trained, saes, names, energy),
         "bottlenecks": _bottlenecks(trained, saes, components, energy),
+        "follows": {name: _follows([report.get("follows", {}) for report in own]) for name, own in reports.items()},
     }
     return Comparison(trained, summary, [sae.sha256 for sae in saes])
 
@@ -124,6 +126,24 @@ def _bottleneck(own: dict[int, Tensor], plain: dict[int, Tensor], components: Te
         "components": [_held(own[seed], top[seed]) for seed in seeds],
         "seeds": [_held(a, b) for a, b in pairs],
         "chance": own[seeds[0]].shape[1] / own[seeds[0]].shape[0],
+    }
+
+
+def _follows(found: Sequence[Report]) -> Report:
+    """Means over seeds, of those that have such signals."""
+    parts = dict.fromkeys(name for one in found for name in one)
+    return {part: _mean_shares([one[part] for one in found if part in one]) for part in parts}
+
+
+def _mean_shares(found: Sequence[Report]) -> Report:
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return round(fmean(known), 4) if known else None
+
+    return {
+        "signals": fmean(one["signals"] for one in found),
+        "added": {name: mean([one["added"][name] for one in found]) for name in found[0]["added"]},
+        "total": mean([one["total"] for one in found]),
     }
 
 

@@ -44,4 +44,12 @@ STATISTICS = (
         " the training activations; of two seeds' bottlenecks. Random spans share R / d_model.",
         "O", "our own; principal angles: common usage",
     ),
+    Statistic(
+        "design_follows", "What its latents follow", "share of variance", "series", "sae",
+        "How much of the variance of the activations of dense latents (medians over them, means over seeds) each source"
+        " predicts in held-out documents that were not fitted, added in order as on a latent's page; beside them up to"
+        " 96 sparse latents of the same SAE. Of what goes past the latents: along the principal axes of its part of the"
+        " reconstruction, each of which counts by its share of the part's variance.",
+        "O", "our own",
+    ),
 )  # fmt: skip

@@ -89,6 +89,7 @@ def _settings(config: DesignsConfig, text: SplitText, found: Comparison) -> dict
         "dense_threshold": subject.stored.dense_threshold,
         "designs": sorted({each.plan.name for each in found.trained}),
         "seeds": config.seeds,
+        **({} if config.control_seeds is None else {"control_seeds": config.control_seeds}),
         "frequency_penalty": config.frequency_penalty,
         "held_out": config.held_out,
         "energy": config.energy,

@@ -18,8 +18,9 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
+from analysis.decomposition.decompose import SOURCES
 from analysis.errors import UserError
-from analysis.interventions.designs import command
+from analysis.interventions.designs import command, following
 from analysis.interventions.designs.command import compare_designs
 from analysis.interventions.designs.config import DESIGNS, DesignsConfig
 from analysis.interventions.designs.exchange import export_comparison, import_comparison
@@ -135,6 +136,40 @@ def test_a_comparison_goes_out_and_comes_in_unchanged(store: Engine, config: Des
         export_comparison(engine, 99)
 
 
+def test_what_latents_follow_is_that_of_the_held_out_tokens(
+    store: Engine, config: DesignsConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens that signals are divided on are those whose activations are cached; a word's own signal is the word's,
+    and what nothing says is nobody's.
+    """
+    from analysis.interventions.activations import SplitText, filled
+    from analysis.interventions.subject import open_subject
+
+    monkeypatch.setattr(following, "DOCUMENTS", 2)
+    subject = open_subject(config.db, "2", dtype="float32", device="cpu")
+    text = SplitText(subject, subject.stored.context, 0.2)
+    cache = filled(text, [HOOK_2], 300, Console(quiet=True), only_held_out=True)[HOOK_2]
+    sample = following._sample(text, 300)
+    x = torch.from_numpy(cache.rows(HOOK_2).astype("float32"))
+    start = 0
+    for batch in text.stream(300, only_held_out=True).batches():
+        read = subject.model.read(batch.ids, batch.attention, [HOOK_2])[HOOK_2][batch.mask][: 300 - start]
+        assert torch.equal(sample.token[start : start + len(read)], batch.ids[batch.mask][: len(read)])
+        torch.testing.assert_close(x[start : start + len(read)], read, rtol=2e-3, atol=2e-3)
+        start += len(read)
+    assert start == 300 == len(sample.token)
+    assert sample.context.max() + 1 == len(sample.document) == len(sample.group)
+    given = following.followable(text, cache.rows(HOOK_2))
+    assert given is not None
+    assert torch.equal(given.x, x[given.design.rows])
+    sae = load_sae(str(next(config.out.glob("*-bottleneck_2-seed1-*"))))  # type: ignore[union-attr]
+    found = following.follows(given, sae, [0, 1, 2, 3])
+    assert found["beside"]["signals"] == 2
+    for held in found.values():
+        assert set(held["added"]) == set(SOURCES)
+        assert -1 < held["total"] < 1
+
+
 def test_no_sentence_is_stored(store: Engine) -> None:
     assert sentences(store) == []
 
@@ -230,11 +265,28 @@ def test_plans_are_at_equal_l0() -> None:
     assert {plan.recipe.frequency_penalty for plan in plans} == {0.0}
 
 
+def test_controls_may_have_fewer_seeds() -> None:
+    config = DesignsConfig(sae="1", ranks=[8], seeds=3, control_seeds=1)
+    plans, _left_out = plan_designs(config, Recipe("batchtopk", 80, 32), 0.1)
+    seeds: dict[str, list[int]] = {}
+    for plan in plans:
+        seeds.setdefault(plan.name, []).append(plan.seed)
+    assert {name for name, own in seeds.items() if own == [0, 1, 2]} == {
+        "plain",
+        "bottleneck_8",
+        "bottleneck_8_counted",
+    }
+    assert {name for name, own in seeds.items() if own == [0]} == {
+        "raised_8", "principal_8", "random_8", "frequency", "abstopk",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"architecture": "jumprelu"}, "--architecture jumprelu: expected one of batchtopk, topk, whose L0 is set"),
         ({"ranks": [32]}, "--rank 32: expected less than the 32 numbers of an activation"),
+        ({"control_seeds": 3}, "--control-seeds 3: expected 1 to --seeds, 2"),
         ({"ranks": [0]}, "--rank 0: expected whole numbers from 1"),
         ({"designs": ["best"]}, "unknown design 'best'; choose one of plain, raised"),
     ],

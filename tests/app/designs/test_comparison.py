@@ -41,6 +41,17 @@ def test_designs_stand_beside_each_other_with_intervals(client: TestClient) -> N
         assert part in text, part
 
 
+def test_what_latents_follow_stands_beside_what_goes_past_them(client: TestClient) -> None:
+    text = unescape(spaced(page(client, ONE)))
+    for part in (
+        "plain SAE 40 dense latents 50.0 % 0 % 0 % 0 % 20.0 % 70.0 %",
+        "plain SAE 96 sparse latents 30.0 %",
+        "bottleneck of rank 24, not counted 24 what goes past them 40.0 % 0 % 0 % 0 % 25.0 % 65.0 %",
+    ):
+        assert part in text, part
+    assert "What their latents follow" not in page(client, "/experiments/designs/2")
+
+
 def test_the_list_leads_there(client: TestClient) -> None:
     html = page(client, "/experiments")
     assert 'href="/experiments/designs/1"' in html
