@@ -16,6 +16,7 @@ _FRACTIONS = (
     (0.08, "a tenth"), (0.0, "a twentieth"),
 )  # fmt: skip
 NOTHING: Mapping[str, Follows] = {}
+ORDERS = "averaged over orders"
 GROUPS = {"control": "sparse latents, median", "random": "random directions, median"}
 
 
@@ -68,6 +69,7 @@ def follows_card(
     medians = {name: layer[name] for name in GROUPS if layer.get(name, {}).get("latents")}
     held = {title: found, **beside}
     lines = [Line(name, share(one.total[0]), segments(one.added)) for name, one in held.items()]
+    lines[1:1] = _over_orders(found)
     lines += [Line(GROUPS[name], share(one["total"]), segments(one["added"])) for name, one in medians.items()]
     return FollowsCard(
         words=follows_words(found),
@@ -94,6 +96,13 @@ def follows_card(
         tokens=count(found.tokens),
         documents=count(found.documents),
     )
+
+
+def _over_orders(found: Follows) -> list[Line]:
+    """The same with what each part adds averaged over all orders, so that none has it for coming first."""
+    shares = {one.sources[0]: one.share for one in found.orders}
+    known = [value for value in shares.values() if value is not None]
+    return [Line(ORDERS, share(sum(known)), segments(shares))] if known else []
 
 
 def follows_words(found: Follows) -> str:

@@ -57,7 +57,8 @@ def test_a_page_shows_it_beside_controls(client: TestClient) -> None:
     assert "A third of it is the word itself, a third a slow state that lasts about 45 tokens" in said
     assert "sparse latents, median" in said
     assert "random directions, median" in said
-    assert len(re.findall(r'<svg class="followed"', card)) == 3
+    assert "averaged over orders" in said
+    assert len(re.findall(r'<svg class="followed"', card)) == 4
     assert "16,384 tokens of 91 documents" in said
     assert "cannot be separated" not in said
     assert "The two cannot be separated: the word itself and norm of the residual vector" in words(
