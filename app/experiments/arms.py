@@ -19,6 +19,8 @@ ARMS = {
     "count": ("equal count", "as many sparse latents"),
     "variance": ("equal variance", "sparse latents that hold as much variance"),
     "components": ("top components", "as many top principal components"),
+    "fewer": ("dense removed, fewer on", "span of the dense latents; k is less by the places they took"),
+    "pairs": ("pairs removed", "span of the dense latents in pairs"),
     "abstopk": ("AbsTopK", "nothing; activations of both signs"),
     "abstopk_half": ("AbsTopK, half width", "nothing; activations of both signs"),
 }

@@ -24,7 +24,7 @@ class ArmInfo(Record):
 
     experiment_id: int = Hidden
     name: str
-    """original, dense, dimension, count, variance, components, abstopk, abstopk_half"""
+    """original, dense, dimension, count, variance, components, fewer, pairs, abstopk, abstopk_half"""
     seed: int
     architecture: str
     width: int

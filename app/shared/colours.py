@@ -26,10 +26,12 @@ ARMS = {
     "count": Stroke("--n", "dot", 1.4),
     "variance": Stroke("--n", "dash", 1.4),
     "components": Stroke("--step1", "dashdot", 1.6),
+    "fewer": Stroke("--p", "dash", 1.4),
+    "pairs": Stroke("--p", "dot", 1.4),
     "abstopk": Stroke("--step2", "dash", 1.4),
     "abstopk_half": Stroke("--step2", "dot", 1.4),
 }
-"""The controls that take away sparse latents share a hue, the other arms are grey."""
+"""What takes away dense latents has one hue, what takes away sparse ones another; the other arms are grey."""
 OTHER_ARM = Stroke("--step0", "longdash", 1.4)
 
 

@@ -56,7 +56,7 @@ def _plan(config: RetrainConfig, source: Source, spread: Spread, dense: _Part, n
     mean = spread.mean if config.mean else torch.zeros_like(spread.mean)
     return ArmPlan(
         name,
-        replace(_recipe(name, source.recipe), seed=seed),
+        replace(_recipe(name, source), seed=seed),
         Removal(part.basis.float(), mean.float()),
         part.latents,
         spread.share(part.basis) if part.basis.shape[1] else 0.0,
@@ -64,10 +64,30 @@ def _plan(config: RetrainConfig, source: Source, spread: Spread, dense: _Part, n
     )
 
 
-def _recipe(name: str, recipe: Recipe) -> Recipe:
+def _recipe(name: str, source: Source) -> Recipe:
+    recipe = source.recipe
     if name == "abstopk":
         return abstopk(recipe)
+    if name == "fewer":
+        return replace(recipe, k=_fewer(source))
     return half(recipe) if name == "abstopk_half" else recipe
+
+
+def _fewer(source: Source) -> float:
+    """k less the mean number of dense latents that are on: without them the others have as many places as before."""
+    recipe, took = source.recipe, sum(source.stored.densities[latent] for latent in source.stored.dense)
+    left = recipe.k - took
+    if recipe.architecture == "jumprelu":
+        raise UserError(
+            f"--sae {source.stored.slug}: the arm 'fewer' expects an SAE whose L0 is set by k; found jumprelu: leave it"
+            " out with --arms"
+        )
+    if left < 1:
+        raise UserError(
+            f"--sae {source.stored.slug}: the arm 'fewer' expects a k of more than the {took:.1f} dense latents that"
+            f" are on at a token; found {recipe.k:g}: leave it out with --arms"
+        )
+    return round(left, 2) if recipe.architecture == "batchtopk" else float(round(left))
 
 
 def _rows(source: Source, latents: list[int]) -> Tensor:
@@ -80,6 +100,17 @@ def _nothing(_config: RetrainConfig, source: Source, *_rest: object) -> _Part:
 
 def _dense(_config: RetrainConfig, _source: Source, _spread: Spread, dense: _Part, _seed: int) -> _Part:
     return dense
+
+
+def _pairs(config: RetrainConfig, source: Source, _spread: Spread, dense: _Part, _seed: int) -> _Part:
+    """Both of a pair are dense: a mirror image that fires rarely is none of them."""
+    both = sorted({one for pair in source.stored.pairs if {*pair} <= {*dense.latents} for one in pair})
+    if not both:
+        raise UserError(
+            f"--sae {source.stored.slug}: the arm 'pairs' expects two dense latents that are an antipodal pair; found"
+            " none: leave it out with --arms"
+        )
+    return _Part(span(_rows(source, both), config.energy), both)
 
 
 def _dimension(config: RetrainConfig, source: Source, _spread: Spread, dense: _Part, seed: int) -> _Part:
@@ -135,6 +166,8 @@ _PARTS: dict[str, Callable[[RetrainConfig, Source, Spread, _Part, int], _Part]] 
     "count": _count,
     "variance": _variance,
     "components": _components,
+    "fewer": _dense,
+    "pairs": _pairs,
     "abstopk": _nothing,
     "abstopk_half": _nothing,
 }

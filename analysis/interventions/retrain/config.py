@@ -19,14 +19,19 @@ ARMS = {
     "count": "the span of as many sparse latents as there are dense ones removed",
     "variance": "the span of sparse latents that hold as much variance removed",
     "components": "as many top principal components removed",
+    "fewer": "the dense latents' span removed, k less the places that they took",
+    "pairs": "the span of the dense latents in antipodal pairs removed",
     "abstopk": "nothing removed, AbsTopK",
     "abstopk_half": "nothing removed, AbsTopK at half the width",
 }
 
+ASKED_FOR = ("fewer", "pairs")
+"""Not every SAE has what they need."""
+
 
 def parse_arms(names: list[str]) -> list[str]:
-    """Those that were named; all where none was."""
-    return chosen(names, ARMS, "arm")
+    """Those that were named; all that need not be asked for where none was."""
+    return chosen(names or [arm for arm in ARMS if arm not in ASKED_FOR], ARMS, "arm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +47,10 @@ class RetrainConfig(Checked):
     )
     run: Annotated[int | None, typer.Option(help="Id of the run; the newest complete one without it.")] = None
     arms: Annotated[
-        list[str], typer.Option(help=f"Repeat for more: {', '.join(ARMS)}; all without it."), Parsed(parse_arms)
-    ] = field(default_factory=lambda: list(ARMS))
+        list[str],
+        typer.Option(help=f"Repeat for more: {', '.join(ARMS)}; all but {' and '.join(ASKED_FOR)} without it."),
+        Parsed(parse_arms),
+    ] = field(default_factory=lambda: parse_arms([]))
     seeds: Annotated[int, typer.Option(help="SAEs of each headline arm: original, dense, dimension."), Least(1)] = 3
     other_seeds: Annotated[int, typer.Option(help="SAEs of each other arm."), Least(1)] = 1
     architecture: Annotated[str | None, typer.Option(help="batchtopk, topk, jumprelu or abstopk; as the SAE.")] = None

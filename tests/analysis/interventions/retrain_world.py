@@ -73,7 +73,8 @@ def planted_source(folder: Path, recipe: Recipe = RECIPE) -> Source:
         run_id=1, analysis_id=1, sae_id=1, slug="planted/l1-resid", hook_point=HOOK, hook_out=HOOK,
         source=str(folder), sha256=sae.sha256,
         model_source="", model_fingerprint="", corpus_sha256="", settings={}, context=32, seed=0,
-        dense_threshold=THRESHOLD, dense=dense, controls=[], pairs=[], densities={}, median_norm=1.0,
+        dense_threshold=THRESHOLD, dense=dense, controls=[],
+        pairs=[(dense[0], dense[SIGNED])], densities=dict.fromkeys(dense, 0.25), median_norm=1.0,
     )  # fmt: skip
     return Source(stored, sae, recipe, list(range(SPARSE)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from analysis.reading.sae import WEIGHTS
 from analysis.training.activations import ActivationCache
 from analysis.training.config import Recipe
 from analysis.training.train import NORM_BATCHES
-from tests.analysis.interventions.retrain_world import SIGNED, Planted, config
+from tests.analysis.interventions.retrain_world import SIGNED, SPARSE, Planted, config
 
 torch.set_num_threads(1)
 
@@ -75,6 +76,26 @@ def test_every_arm_removes_what_it_says(planted: Planted) -> None:
     assert plans["components"].variance >= plans["dense"].variance > plans["dimension"].variance
     assert (plans["abstopk"].recipe.architecture, plans["abstopk"].recipe.width) == ("abstopk", 80)
     assert plans["abstopk_half"].recipe.width == 40
+    assert (plans["fewer"].latents, plans["fewer"].recipe.k) == (source.stored.dense, 2)  # 3 less twice a quarter
+    assert torch.equal(plans["fewer"].removal.basis, plans["dense"].removal.basis)
+    assert plans["pairs"].latents == [SPARSE, SPARSE + SIGNED]
+    assert plans["pairs"].removal.basis.shape[1] == 1
+
+
+def test_an_arm_that_the_sae_has_no_room_for_is_told(planted: Planted) -> None:
+    world = Planted.__new__(Planted)
+    world.spread = planted.spread
+    for changed, arm, words in (
+        ({"densities": dict.fromkeys(planted.source.stored.dense, 1.5)}, "fewer", "k of more than the 3.0 dense lat"),
+        ({"pairs": []}, "pairs", "two dense latents that are an antipodal pair; found none"),
+        ({"pairs": [(0, SPARSE)]}, "pairs", "two dense latents that are an antipodal pair; found none"),
+    ):
+        world.source = planted.source._replace(stored=replace(planted.source.stored, **changed))
+        with pytest.raises(UserError, match=words):
+            world.plans([arm], 1)
+    assert config().arms == [arm for arm in ARMS if arm not in ("fewer", "pairs")]  # not every SAE has room for them
+    world.source = planted.source._replace(recipe=replace(planted.source.recipe, architecture="batchtopk", k=3.2))
+    assert world.plans(["fewer"], 1)[0].recipe.k == 2.7
 
 
 def test_equal_variance_takes_as_few_latents_as_hold_it(planted: Planted) -> None:
