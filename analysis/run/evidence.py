@@ -14,6 +14,7 @@ from torch import Tensor
 
 from analysis.classes import CLASSES, MIXTURE, PARTLY, UNEXPLAINED
 from analysis.classes.base import Crowd, Evidence, Finding, Lens, Thresholds, rounded
+from analysis.decomposition.beside import Past, what_goes_past
 from analysis.decomposition.design import Design, design_of
 from analysis.decomposition.follow import Followed, follow
 from analysis.labels import Association, LabelColumn, associate, label_columns
@@ -44,6 +45,7 @@ class Decided(NamedTuple):
     traces: bytes  # what chains to other SAEs are made of: see `statistics.traces`
     associations: list[list[Association]]  # of each of the run's columns: one for each latent; none if refused
     followed: Followed | None  # what their activations follow; None where the sample has too few documents
+    past: Past | None  # what goes past the latents; None where nothing does, or nothing was divided
 
 
 class Decisions(NamedTuple):
@@ -83,9 +85,19 @@ def decide(
         evidence = evidence_of(model, panel, signals, tags, lenses.of(panel), thresholds, followed)
         mine = evidence.signals.values[:, : evidence.count]
         labels = associate(columns, evidence.signals.sample, mine, seed)
-        decided.append(Decided(judge_all(evidence), packed(traces_of(signals, seed)), labels, followed))
+        past = None if followed is None else _past(panel, design, signals, evidence.covariance)
+        decided.append(Decided(judge_all(evidence), packed(traces_of(signals, seed)), labels, followed, past))
         progress(1)
     return Decisions(columns, decided)
+
+
+def _past(panel: Panel, design: Design, signals: Signals, covariance: Covariance) -> Past | None:
+    sae = panel.sae
+    if sae.bottleneck is None:
+        return None
+    dense = sae.decoder.cpu()[panel[Density].columns()["is_dense"].cpu()]
+    _tokens, _mean, whole = covariance.both()
+    return what_goes_past(design, signals, sae.bottleneck.span().cpu(), dense, whole)
 
 
 def what_to_follow(model: LanguageModel, sample: Sample, tags: Tags, seed: int) -> Design:

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
-from analysis.decomposition.follow import Followed
 from analysis.errors import UserError
 from analysis.reading.documents import Document
 from analysis.reading.model import LanguageModel
@@ -25,7 +24,7 @@ from analysis.run.panel import Panel
 from analysis.run.pipeline import Result
 from analysis.run.rows.classes import score_rows
 from analysis.run.rows.examples import example_rows
-from analysis.run.rows.follows import follows_columns, follows_rows, follows_summary
+from analysis.run.rows.follows import follows_columns, follows_rows, follows_summary, past_summary
 from analysis.run.rows.labels import association_row, label_row
 from analysis.run.rows.latents import latent_rows
 from analysis.run.rows.pairs import pair_rows
@@ -125,7 +124,7 @@ def write(
         for place, sae in enumerate(begun.saes):
             # made one SAE at a time: the rows of all of them might not fit in memory
             decided = None if decisions is None else decisions.saes[place]
-            rows = _SaeRows(result, place, words, documents, console, decided and decided.followed)
+            rows = _SaeRows(result, place, words, documents, console, decided)
             analysis = rows.insert(writer, begun.run, sae)
             if decided is not None:
                 _insert_decisions(writer, analysis, result.panels[place], decided, begun.labels)
@@ -174,8 +173,9 @@ class _SaeRows:
         words: list[str],
         documents: dict[int, Document],
         console: Console,
-        followed: Followed | None,
+        decided: Decided | None,
     ) -> None:
+        followed = decided and decided.followed
         self.panel = panel = result.panels[place]
         geometry = result.geometry[place]
         self.recall = recall_of(panel.sae, result.reading.config.approximate_partners)
@@ -186,7 +186,8 @@ class _SaeRows:
         histogram = with_gap(*panel[Histogram].summarise(), sae.signed)
         self.columns = panel.columns() | weight_columns(geometry, sae.decoder, sae.bias)
         self.columns |= follows_columns(followed, plan, sae.n_latents)
-        self.followed = follows_summary(followed, plan, self.columns["is_dense"])
+        self.summary = follows_summary(followed, plan, self.columns["is_dense"])
+        self.summary |= past_summary(decided and decided.past)
         self.latents = latent_rows(self.columns, histogram, tokens, plan, words)
         positions = (
             position_rows(each.kind, plan.latents, each.summarise(), sae.signed) for each in panel.all(Positions)
@@ -213,7 +214,7 @@ class _SaeRows:
     def insert(self, writer: Writer, run_id: int, sae_id: int) -> int:
         """Insert all, foreign keys filled in; the analysis' id."""
         facts = _layer_facts(self.panel, self.columns, self.recall)
-        facts["summary"] |= self.followed
+        facts["summary"] |= self.summary
         analysis_id = writer.transaction(
             lambda session: added(session, Analysis(run_id=run_id, sae_id=sae_id, **facts)).id
         )

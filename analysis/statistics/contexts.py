@@ -25,7 +25,7 @@ _FREE = torch.iinfo(torch.int64).max
 _LEAST, _MOST = 2.0**-24, 65504.0  # of float16
 _PLACES = ("token", "column", "paragraph", "sentence", "begin")
 _FACTS = ("document", "start", "group", "length")
-_ROWS = (*_PLACES, "ordinary", "norm", "acts", "values")
+_ROWS = (*_PLACES, "ordinary", "norm", "acts", "values", "beside")
 
 STATISTICS = (
     Statistic("class_sample", "Sample of the classes", "tokens", "scalar", "sae",
@@ -44,13 +44,23 @@ class Contexts(Accumulator):
         pivot: [D]: the mean of x over ordinary tokens of the pilot.
         tokens: how many fit; at least those of one context.
         seed: of the hash.
+        beside: [R', D]: what gives what goes past the latents; none where it is None.
     """
 
     exact = True
 
-    def __init__(self, latents: Tensor, directions: Tensor, pivot: Tensor, tokens: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        latents: Tensor,
+        directions: Tensor,
+        pivot: Tensor,
+        tokens: int,
+        seed: int = 0,
+        beside: Tensor | None = None,
+    ) -> None:
         device = directions.device
         self.latents, self.directions, self.pivot = latents.to(device), directions, pivot
+        self.beside = directions[:0] if beside is None else beside
         self.room, self.seed = tokens, seed
         whole = {"dtype": torch.int64, "device": device}
         self.tensors = {
@@ -64,6 +74,7 @@ class Contexts(Accumulator):
             "norm": torch.full((tokens,), 0.0, device=device),
             "acts": torch.full((tokens, len(latents)), 0, dtype=torch.float16, device=device),
             "values": torch.full((tokens, len(directions)), 0.0, device=device),
+            "beside": torch.full((tokens, len(self.beside)), 0.0, device=device),
         }
 
     @classmethod
@@ -73,7 +84,7 @@ class Contexts(Accumulator):
         if not settings.class_tokens:
             return {}
         tokens = max(settings.class_tokens, settings.context)  # room for one context at least
-        made = {"sample": cls(plan.latents, setup.directions, plan.pivot, tokens, settings.seed)}
+        made = {"sample": cls(plan.latents, setup.directions, plan.pivot, tokens, settings.seed, setup.beside)}
         if settings.crowd:  # the same keys: its contexts are among the sample's
             few = min(tokens, max(CROWD_TOKENS, settings.context))
             made["crowd"] = cls(plan.latents[:0], setup.crowd, plan.pivot, few, settings.seed)
@@ -97,7 +108,8 @@ class Contexts(Accumulator):
         rows |= {
             "norm": step.x[mine].norm(dim=1),
             "acts": _halved(step.columns(self.latents)[mine]),
-            "values": self._projected(step.x[mine] - self.pivot, counted.row[mine]),
+            "values": _projected(step.x[mine] - self.pivot, counted.row[mine], self.directions),
+            "beside": _projected(step.x[mine] - self.pivot, counted.row[mine], self.beside),
         }
         self._put(rows)
 
@@ -143,6 +155,7 @@ class Contexts(Accumulator):
             directions=self.directions,
             acts=acts,
             norm=t["norm"][rows],
+            beside=t["beside"][rows],
         )
 
     def documents(self) -> Tensor:
@@ -164,13 +177,6 @@ class Contexts(Accumulator):
         self.tensors["slot"].fill_(-1)
         for name, tensor in self.tensors.items():
             tensor[: len(state[name])] = state[name].to(tensor.device)
-
-    def _projected(self, x: Tensor, row: Tensor) -> Tensor:
-        """Signals of some tokens, context by context: a product's last bits may depend on how many rows it has and
-        where in memory they begin, and which other contexts of a batch are taken depends on what was read before.
-        """
-        sizes = torch.unique_consecutive(row, return_counts=True)[1].tolist()
-        return torch.cat([part.clone() @ self.directions.T for part in x.split(sizes)])  # type: ignore[no-untyped-call]
 
     def _rows(self, held: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the tokens of some contexts, context by context in reading order, and each one's place in `held`."""
@@ -217,6 +223,16 @@ class Contexts(Accumulator):
         free = torch.nonzero(self.tensors["slot"] < 0).flatten()[: len(rows["slot"])]
         for name, values in rows.items():
             self.tensors[name][free] = values
+
+
+def _projected(x: Tensor, row: Tensor, directions: Tensor) -> Tensor:
+    """Signals of some tokens, context by context: a product's last bits may depend on how many rows it has and
+    where in memory they begin, and which other contexts of a batch are taken depends on what was read before.
+    """
+    if not len(directions):
+        return x[:, :0]
+    sizes = torch.unique_consecutive(row, return_counts=True)[1].tolist()
+    return torch.cat([part.clone() @ directions.T for part in x.split(sizes)])  # type: ignore[no-untyped-call]
 
 
 def _halved(acts: Tensor) -> Tensor:

@@ -239,3 +239,25 @@ def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     chosen = groups.gather(1, best[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
     found = chosen.topk(k)
     return found.values, best.gather(1, found.indices // _GROUP) * _GROUP + found.indices % _GROUP
+
+
+def span(rows: Tensor, energy: float) -> Tensor:
+    """Orthonormal basis [d, r] of what the rows [n, d] span: the first right singular vectors of the rows at unit
+    length that hold a share `energy` of their squared singular values.
+    """
+    _left, values, right = torch.linalg.svd(unit_rows(rows).double(), full_matrices=False)
+    kept = values.square().cumsum(0) / values.square().sum()
+    r = int((kept < energy - 1e-12).sum()) + 1
+    basis: Tensor = right[:r].T.contiguous()
+    return basis
+
+
+def principal_cosines(one: Tensor, other: Tensor) -> Tensor:
+    """Cosines of the principal angles between the spans of two orthonormal bases [d, r], [d, s], largest first."""
+    found: Tensor = torch.linalg.svdvals(one.double().T @ other.double()).clamp(max=1.0)
+    return found
+
+
+def held(basis: Tensor, other: Tensor) -> float:
+    """The mean share of a direction of the first span [d, r] that lies in the other one [d, s]; s / d by chance."""
+    return float(principal_cosines(basis, other).square().sum()) / basis.shape[1]

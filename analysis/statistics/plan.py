@@ -67,6 +67,17 @@ class Setup:
         return torch.cat([unit_rows(self.sae.decoder[self.plan.latents]), self.plan.random])
 
     @cached_property
+    def beside(self) -> Tensor:
+        """[R', D]: what goes past the latents is `beside` @ x along an orthonormal basis of what it writes to, but for
+        a constant; no rows where nothing stands beside the SAE.
+        """
+        part = self.sae.bottleneck
+        if part is None:
+            return self.sae.decoder[:0]
+        onto = part.span().float().to(self.sae.decoder)
+        return (onto.T @ part.w_out @ part.w_in).contiguous()
+
+    @cached_property
     def crowd(self) -> Tensor:
         """[crowd, D] unit vectors, uniform on the sphere, none of them the plan's."""
         generator = torch.Generator().manual_seed((self.settings.seed << 8) + 0xC0)

@@ -27,6 +27,7 @@ class Signals(NamedTuple):
     directions: Tensor  # [q, D] float32: unit vectors
     acts: Tensor  # [n, m] float16: the activations, 0 where the latent is off
     norm: Tensor  # [n] float32: length of what the SAE reads
+    beside: Tensor = torch.zeros(0, 0)  # [n, R'] float32: what goes past the latents, along its basis, about its mean
 
     @property
     def on(self) -> Tensor:
@@ -63,6 +64,7 @@ class Signals(NamedTuple):
             ordinary=self.ordinary[keep],
             acts=self.acts[keep],
             norm=self.norm[keep],
+            beside=self.beside[keep] if len(self.beside) else self.beside,
         )
 
 

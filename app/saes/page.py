@@ -16,6 +16,7 @@ from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
 from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
+from app.saes.beside import BesideCard, beside_card
 from app.saes.queries import SaeInfo, training_report
 from app.shared.links import link
 from app.shared.page import RunPage
@@ -41,6 +42,8 @@ class SaePage(RunPage):
     """Its densest latents."""
     classes: dict[Key, list[ScoreInfo]]
     """By (analysis, index): the classes they have."""
+    beside: BesideCard | None
+    """What goes past its latents; None where nothing does, or the run did not look."""
     dense_set: DenseSet
     """What breaks without all its dense latents."""
     verdicts: list[tuple[str, str, int, str]]
@@ -70,6 +73,7 @@ def sae_page(session: Session, run: RunInfo, sae: SaeInfo, pin: str) -> SaePage:
         pairs=list_pairs(session, sae.analysis_id),
         densest=densest,
         classes=classes.classes_of(session, [(one.analysis_id, one.index) for one in densest]),
+        beside=beside_card(sae),
         dense_set=dense_set(ablation, whole, sae.slug),
         verdicts=[(name, words, ruled[name], _ruled(sae.slug, name, pin)) for name, words in choices],
         unmeasured=_unmeasured(session, run, sae),

@@ -73,6 +73,9 @@ class SaeInfo(_Row):
     followed: dict[str, Any] = Hidden
     """What its dense latents, sparse controls and random directions follow: medians; empty where nothing was divided"""
 
+    beside: dict[str, Any] = Hidden
+    """What goes past the latents through a bottleneck, by its principal axes; empty without one"""
+
     @property
     def misfits(self) -> str:
         """What of it does not, in a phrase; empty where all does."""
@@ -110,11 +113,13 @@ def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     )
     rows = session.execute(statement.order_by(Sae.layer, Sae.slug)).mappings()
     bos = None if run.masks is None else run.masks.get(BOS, 0) > 0
-    return [SaeInfo(**row, fit=_fit(row, bos), followed=_followed(row)) for row in rows]
+    return [
+        SaeInfo(**row, fit=_fit(row, bos), followed=_held(row, "follows"), beside=_held(row, "beside")) for row in rows
+    ]
 
 
-def _followed(row: RowMapping) -> dict[str, Any]:
-    return dict(mapping(mapping(row["fit_summary"]).get("follows")))
+def _held(row: RowMapping, name: str) -> dict[str, Any]:
+    return dict(mapping(mapping(row["fit_summary"]).get(name)))
 
 
 def _fit(row: RowMapping, bos: bool | None) -> list[FitInfo]:

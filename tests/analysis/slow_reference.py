@@ -377,6 +377,7 @@ def contexts(world: World, latents: list[int], directions: Array, pivot: Array, 
         "directions": directions,
         "acts": data.acts[rows][:, latents],
         "norm": np.linalg.norm(data.x[rows], axis=1),
+        "beside": (data.x[rows] - pivot) @ directions[:2].astype(np.float64).T,
     }
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from analysis.interventions.designs.config import BOTTLENECK, PLAIN
 from analysis.interventions.designs.plans import DesignPlan
 from analysis.interventions.retrain.result import interval
-from analysis.interventions.retrain.spans import Dictionary, angles, principal_cosines, span
+from analysis.interventions.retrain.spans import Dictionary, angles
 from analysis.reading.sae import LoadedSae, load_sae
+from analysis.statistics.geometry import held, span
 
 Report = dict[str, Any]
 MEASURES = ("n_dense", "fvu", "loss_recovered", "loss_without", "n_pairs", "alive_share", "l0", "dense_mass_share")
@@ -148,8 +149,7 @@ def _mean_shares(found: Sequence[Report]) -> Report:
 
 
 def _held(basis: Tensor, other: Tensor) -> float:
-    """The mean share of a direction of the first span that lies in the other one."""
-    return round(float(principal_cosines(basis.cpu(), other.cpu()).square().sum()) / basis.shape[1], 5)
+    return round(held(basis.cpu(), other.cpu()), 5)
 
 
 def table(slug: str, comparison: Comparison) -> Table:

@@ -12,7 +12,8 @@ from torch import Tensor
 from analysis.errors import UserError
 from analysis.interventions.retrain.config import RetrainConfig
 from analysis.interventions.retrain.source import Source, abstopk, half
-from analysis.interventions.retrain.spans import Removal, span
+from analysis.interventions.retrain.spans import Removal
+from analysis.statistics.geometry import span
 from analysis.training.config import Recipe
 from analysis.training.spread import Spread
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from analysis.statistics.geometry import unit_rows
+from analysis.statistics.geometry import principal_cosines, span, unit_rows
 
 
 class Removal(NamedTuple):
@@ -38,17 +38,6 @@ class Removal(NamedTuple):
         return cls(**load_file(path))
 
 
-def span(rows: Tensor, energy: float) -> Tensor:
-    """Orthonormal basis [d, r] of what the rows [n, d] span: the first right singular vectors of the rows at unit
-    length that hold a share `energy` of their squared singular values.
-    """
-    _left, values, right = torch.linalg.svd(unit_rows(rows).double(), full_matrices=False)
-    kept = values.square().cumsum(0) / values.square().sum()
-    r = int((kept < energy - 1e-12).sum()) + 1
-    basis: Tensor = right[:r].T.contiguous()
-    return basis
-
-
 RANDOM = 100  # random spans, or thousands of random directions, of the chance level
 _DIRECTIONS = 2000
 
@@ -58,12 +47,6 @@ class Dictionary(NamedTuple):
 
     decoder: Tensor
     dense: list[int]
-
-
-def principal_cosines(one: Tensor, other: Tensor) -> Tensor:
-    """Cosines of the principal angles between the spans of two orthonormal bases [d, r], [d, s], largest first."""
-    found: Tensor = torch.linalg.svdvals(one.double().T @ other.double()).clamp(max=1.0)
-    return found
 
 
 def angles(seeds: Sequence[tuple[int, Dictionary]], energy: float) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from analysis.decomposition.beside import Past
 from analysis.decomposition.decompose import OWN, SOURCES, Decomposition
 from analysis.decomposition.follow import Followed
 from analysis.decomposition.shared import GROUPS
@@ -78,6 +79,23 @@ def follows_summary(followed: Followed | None, plan: Plan, is_dense: Tensor) -> 
         "random": (followed.random, of_random),
     }
     return {"follows": {name: _medians(*group) for name, group in groups.items()}}
+
+
+def past_summary(past: Past | None) -> Row:
+    """What goes past the latents, for the layer; nothing where nothing does."""
+    if past is None:
+        return {}
+    found = past.axes
+    axes = [
+        {
+            "share": number(float(share), 5),
+            "added": dict(zip(SOURCES, numbers(found.added.share[:, place]), strict=True)),
+            "total": [number(float(part[place]), 4) for part in found.total],
+        }
+        for place, share in enumerate(past.share)
+    ]
+    where = {name: number(getattr(past, name), 4) for name in ("variance", "dense", "components", "chance")}
+    return {"beside": {**where, "dense_dimensions": past.dense_dimensions, "axes": axes}}
 
 
 def _medians(found: Any, some: Tensor) -> Row:

@@ -29,10 +29,10 @@ from analysis.interventions.designs.plans import plan_designs
 from analysis.interventions.designs.result import Comparison, Trained, compared
 from analysis.interventions.exported import save, take_folder
 from analysis.interventions.retrain.job import Job, run_job
-from analysis.interventions.retrain.spans import principal_cosines
 from analysis.interventions.shipped import FORMATS
 from analysis.reading.sae import load_sae
 from analysis.run.analyze import analyze
+from analysis.statistics.geometry import principal_cosines
 from analysis.training.config import Recipe
 from analysis.training.spread import spread_of
 from store.session import make_engine

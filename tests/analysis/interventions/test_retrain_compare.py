@@ -12,7 +12,8 @@ from scipy.linalg import subspace_angles
 
 from analysis.interventions.retrain.held_out import dense_interval
 from analysis.interventions.retrain.result import difference, interval, summarise
-from analysis.interventions.retrain.spans import Dictionary, angles, find_again, principal_cosines
+from analysis.interventions.retrain.spans import Dictionary, angles, find_again
+from analysis.statistics.geometry import principal_cosines
 from app.experiments.sentences import summary_said
 
 torch.set_num_threads(1)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.interventions.retrain.spans import Removal, span
+from analysis.interventions.retrain.spans import Removal
+from analysis.statistics.geometry import span
 from analysis.training.spread import spread_of
 
 torch.set_num_threads(1)

@@ -101,13 +101,16 @@ def _position_case(kind: str) -> Case:
     )
 
 
+DRAWN = torch.from_numpy(DIRECTIONS)
+
+
 def _contexts_case(tokens: int) -> Case:
     """Less room than the world has tokens, or more."""
     return Case(
-        lambda: Contexts(torch.tensor(DETAIL), torch.from_numpy(DIRECTIONS), PLAN.pivot, tokens, 3),
+        lambda: Contexts(torch.tensor(DETAIL), DRAWN, PLAN.pivot, tokens, 3, DRAWN[:2]),
         lambda world: slow.contexts(world, DETAIL, DIRECTIONS, PLAN.pivot.numpy(), tokens, 3),
         signed=True,
-        loose={"values": 1e-4, "norm": 1e-6, "acts": 2**-10},  # activations are kept in float16
+        loose={"values": 1e-4, "beside": 1e-4, "norm": 1e-6, "acts": 2**-10},  # activations are kept in float16
     )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.main import create_app
 from app.settings import Settings
 from store.session import make_engine
-from store.tables import Sae
+from store.tables import Analysis, Sae
+from tests.app.test_pages import spaced
 from tests.app.world import SLUGS, build
 
 READ, WRITTEN = "blocks.1.mlp.hook_in", "blocks.1.hook_mlp_out"
@@ -46,11 +47,23 @@ def test_an_older_store_says_nothing_of_it(client: TestClient) -> None:
     assert "of the activations it reads" in html
 
 
+PAST = {
+    "variance": 0.42, "dense": 0.55, "dense_dimensions": 20, "components": 0.7, "chance": 0.0417,
+    "axes": [
+        {"share": 0.9, "added": {"word": 0.5, "past": 0.1, "norm": -0.01}, "total": [0.6, 0.5, 0.7]},
+        *[{"share": 0.0125, "added": {"word": 0.4, "past": None}, "total": [None, None, None]}] * 8,
+    ],
+}  # fmt: skip
+
+
 def test_a_bottleneck_is_said(tmp_path: Path) -> None:
     store = build(tmp_path / "beside.db")
     with Session(make_engine(store)) as session:
         beside = {"metadata": {"bottleneck": {"rank": 24, "kind": "learned"}}}
         session.execute(update(Sae).where(Sae.slug == SLUGS[1]).values(details=beside))
+        own = select(Analysis).join(Sae).where(Sae.slug == SLUGS[1])
+        for analysis in session.scalars(own):
+            analysis.summary = {**analysis.summary, "beside": PAST}
         session.commit()
     application = create_app(Settings(db=store))
     client = TestClient(application, base_url="http://127.0.0.1")
@@ -59,3 +72,10 @@ def test_a_bottleneck_is_said(tmp_path: Path) -> None:
     application.state.engine.dispose()
     assert ["a linear bottleneck of rank 24" in page for page in pages] == [False, True]
     assert answers == [None, 24]
+    assert ["What goes past the latents" in page for page in pages] == [False, True]
+    said = spaced(pages[1])
+    assert "42.0 % of the variance of the activations goes past the latents." in said
+    assert "Most of what is predicted of it is the word itself: 49.0 % of its variance." in said
+    assert "1 90.0 % 50.0 % 0 % 0 % 0 % 10.0 % 60.0 %" in said
+    assert "lie 55.0 % of the span of the dense latents, 70.0 % of as many top principal components, 4.2 % of a" in said
+    assert said.count("All 9 axes") == 1
