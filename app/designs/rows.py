@@ -106,6 +106,7 @@ def title_of(design: DesignInfo) -> str:
     return {
         PLAIN: "plain SAE",
         "raised": f"plain SAE, k raised by {design.rank}",
+        "lowered": f"plain SAE, k lowered by {design.rank}",
         "principal": f"top {design.rank} principal components",
         "random": f"{design.rank} random directions",
         "frequency": "frequency penalty",
@@ -126,7 +127,7 @@ class DesignFollows:
     total: str
 
 
-CONTROLS = {"raised", "principal", "random"}
+CONTROLS = {"raised", "lowered", "principal", "random"}
 
 
 def by_name(comparison: ComparisonDetail) -> dict[str, list[DesignInfo]]:
@@ -142,7 +143,7 @@ def design_rows(comparison: ComparisonDetail) -> list[DesignRow]:
 
 def _row(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]) -> DesignRow:
     first, summary = found[0], comparison.summary
-    l0, beside = _mean(found, "l0"), first.rank if first.kind not in (PLAIN, "raised") else 0
+    l0, beside = _mean(found, "l0"), first.rank if first.kind not in (PLAIN, "raised", "lowered") else 0
     pairs = items(part(summary, "angles"), name)
     shared = [value for pair in pairs if (value := one(pair, "shared")) is not None]
     chance = [value for pair in pairs if (value := one(pair, "chance")) is not None]

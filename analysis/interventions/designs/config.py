@@ -11,19 +11,20 @@ import typer
 from analysis.errors import UserError
 from analysis.options import Actors, Checked, Device, Least, Parsed, Ray, Within, chosen
 
-PLAIN, RAISED, BOTTLENECK, PRINCIPAL, RANDOM, FREQUENCY, ABSTOPK = (
-    "plain", "raised", "bottleneck", "principal", "random", "frequency", "abstopk",
+PLAIN, RAISED, LOWERED, BOTTLENECK, PRINCIPAL, RANDOM, FREQUENCY, ABSTOPK = (
+    "plain", "raised", "lowered", "bottleneck", "principal", "random", "frequency", "abstopk",
 )  # fmt: skip
 DESIGNS = {
     PLAIN: "the SAE as it is",
     RAISED: "the SAE with k raised by the rank",
+    LOWERED: "the SAE with k lowered by the rank and nothing in its place",
     BOTTLENECK: "beside a bottleneck, its rank counted into L0 and not counted",
     PRINCIPAL: "beside the top principal components, which stay as they are",
     RANDOM: "beside random directions, which stay as they are",
     FREQUENCY: "with a penalty on frequent latents",
     ABSTOPK: "AbsTopK",
 }
-RANKED = (RAISED, BOTTLENECK, PRINCIPAL, RANDOM)
+RANKED = (RAISED, LOWERED, BOTTLENECK, PRINCIPAL, RANDOM)
 """Designs that there is one of for each rank."""
 KINDS = ("batchtopk", "topk")
 """Whose L0 is set, so that it can be equal."""

@@ -12,6 +12,7 @@ from analysis.interventions.designs.config import (
     BOTTLENECK,
     FREQUENCY,
     KINDS,
+    LOWERED,
     PLAIN,
     PRINCIPAL,
     RAISED,
@@ -54,7 +55,9 @@ def plan_designs(config: DesignsConfig, recipe: Recipe, threshold: float) -> tup
         )
     plain = replace(recipe, bottleneck=0, bottleneck_kind=LEARNED, frequency_penalty=0.0)
     made = [plan for kind in config.designs for plan in _of_kind(config, kind, plain, threshold)]
-    left_out = [_counted(rank) for rank in config.ranks if BOTTLENECK in config.designs and rank >= plain.k]
+    gone = [rank for rank in config.ranks if rank >= plain.k]
+    left_out = [_counted(rank) for rank in gone if BOTTLENECK in config.designs]
+    left_out += [f"{LOWERED}_{rank}" for rank in gone if LOWERED in config.designs]
     few = config.seeds if config.control_seeds is None else config.control_seeds
     return [
         plan._replace(recipe=replace(plan.recipe, seed=seed))
@@ -69,8 +72,10 @@ def _of_kind(config: DesignsConfig, kind: str, plain: Recipe, threshold: float) 
         yield DesignPlan(kind, kind, 0, False, _recipe(config, kind, plain, threshold))
         return
     for rank in config.ranks:
-        if kind == RAISED:
-            yield DesignPlan(f"{kind}_{rank}", kind, rank, False, replace(plain, k=plain.k + rank))
+        if kind in (RAISED, LOWERED):
+            k = plain.k + (rank if kind == RAISED else -rank)
+            if k > 0:
+                yield DesignPlan(f"{kind}_{rank}", kind, rank, False, replace(plain, k=k))
             continue
         beside = replace(plain, bottleneck=rank, bottleneck_kind=_BESIDE[kind])
         yield DesignPlan(f"{kind}_{rank}", kind, rank, False, beside)

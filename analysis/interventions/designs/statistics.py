@@ -11,7 +11,8 @@ STATISTICS = (
         " of the SAE the comparison is of. Bottleneck: a linear part of rank R beside it, trained with it; the SAE"
         " reads and rebuilds what that leaves. R is counted into L0 (k less R) and not counted (k), both. Controls: the"
         " top R principal components and R random directions in its place, which stay as they are; the plain SAE with k"
-        " raised by R. Frequency: a penalty on latents above the dense threshold, quadratic in what is above. AbsTopK:"
+        " raised by R, and with k lowered by R and nothing in its place. Frequency: a penalty on latents above the"
+        " dense threshold, quadratic in what is above. AbsTopK:"
         " the k largest activations of either sign.",
         "R", "Deng et al. 2026 (arXiv 2606.14040); Google DeepMind, SAE progress update 2 (2025) and Gemma Scope 2;"
         " AbsTopK: arXiv 2510.00404; R counted, and that the SAE reads what is left: our own",

@@ -48,7 +48,17 @@ SETTINGS: dict[str, Any] = {
     "loss_tokens": 200, "held_out": 0.2, "dtype": "float32", "device": "cpu",
 }  # fmt: skip
 HOOK_2 = "blocks.2.hook_resid_post"
-NAMES = ["plain", "raised_2", "bottleneck_2", "bottleneck_2_counted", "principal_2", "random_2", "frequency", "abstopk"]
+NAMES = [
+    "plain",
+    "raised_2",
+    "lowered_2",
+    "bottleneck_2",
+    "bottleneck_2_counted",
+    "principal_2",
+    "random_2",
+    "frequency",
+    "abstopk",
+]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +111,8 @@ def test_every_design_has_a_row_a_seed(store: Engine, config: DesignsConfig) -> 
     found = rows(store)
     assert [(row["name"], row["seed"]) for row in found] == [(name, seed) for seed in (0, 1) for name in NAMES]
     k = {row["name"]: row["k"] for row in found}
-    assert (k["plain"], k["raised_2"], k["bottleneck_2"], k["bottleneck_2_counted"]) == (6, 8, 6, 4)
+    assert (k["plain"], k["raised_2"], k["bottleneck_2"]) == (6, 8, 6)
+    assert k["lowered_2"] == k["bottleneck_2_counted"] == 4
     for row in found:
         assert row["l0"] == pytest.approx(row["k"], abs=0.01)  # TopK
         assert row["n_dense"] == sum(value > 0.5 for value in row["density_curve"])
@@ -255,13 +266,13 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_plans_are_at_equal_l0() -> None:
-    config = DesignsConfig(sae="1", ranks=[40, 8], seeds=1, designs=["bottleneck", "raised"])
+    config = DesignsConfig(sae="1", ranks=[40, 8], seeds=1, designs=["bottleneck", "raised", "lowered"])
     plans, left_out = plan_designs(config, Recipe("batchtopk", 80, 32, bottleneck=3, frequency_penalty=1.0), 0.1)
     assert {plan.name: (plan.recipe.k, plan.recipe.bottleneck) for plan in plans} == {
-        "plain": (32, 0), "raised_8": (40, 0), "raised_40": (72, 0), "bottleneck_8": (32, 8),
+        "plain": (32, 0), "lowered_8": (24, 0), "raised_8": (40, 0), "raised_40": (72, 0), "bottleneck_8": (32, 8),
         "bottleneck_8_counted": (24, 8), "bottleneck_40": (32, 40),
     }  # fmt: skip
-    assert left_out == ["bottleneck_40_counted"]
+    assert left_out == ["bottleneck_40_counted", "lowered_40"]
     assert {plan.recipe.frequency_penalty for plan in plans} == {0.0}
 
 
@@ -277,7 +288,7 @@ def test_controls_may_have_fewer_seeds() -> None:
         "bottleneck_8_counted",
     }
     assert {name for name, own in seeds.items() if own == [0]} == {
-        "raised_8", "principal_8", "random_8", "frequency", "abstopk",
+        "raised_8", "lowered_8", "principal_8", "random_8", "frequency", "abstopk",
     }  # fmt: skip
 
 
@@ -346,4 +357,4 @@ def test_the_bottleneck_holds_what_was_the_dense_span(planted: Comparison) -> No
 
 
 def test_every_design_has_its_words() -> None:
-    assert set(DESIGNS) == {"plain", "raised", "bottleneck", "principal", "random", "frequency", "abstopk"}
+    assert set(DESIGNS) == {"plain", "raised", "lowered", "bottleneck", "principal", "random", "frequency", "abstopk"}
