@@ -262,7 +262,7 @@ def _beside(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]
     )
 
 
-_GROUPS = {"dense": "dense latents", "sparse": "sparse latents", "beside": "what goes past them"}
+_GROUPS = {"dense": "dense latents", "sparse": "sparse latents", "beside": "axes past them"}
 
 
 def follow_rows(comparison: ComparisonDetail) -> list[DesignFollows]:

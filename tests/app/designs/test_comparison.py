@@ -46,7 +46,7 @@ def test_what_latents_follow_stands_beside_what_goes_past_them(client: TestClien
     for part in (
         "plain SAE 40 dense latents 50.0 % 0 % 0 % 0 % 20.0 % 70.0 %",
         "plain SAE 96 sparse latents 30.0 %",
-        "bottleneck of rank 24, not counted 24 what goes past them 40.0 % 0 % 0 % 0 % 25.0 % 65.0 %",
+        "bottleneck of rank 24, not counted 24 axes past them 40.0 % 0 % 0 % 0 % 25.0 % 65.0 %",
     ):
         assert part in text, part
     assert "What their latents follow" not in page(client, "/experiments/designs/2")
