@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from analysis.process.heap import give_back
 from analysis.training.batchtopk import ExactBatchTopK
 
 KINDS = ("batchtopk", "topk", "abstopk")
+_OFTEN = 16  # steps after which freed memory goes back: how much is chosen, and dead, is another number in each
 
 
 class Chosen(NamedTuple):
@@ -101,12 +103,15 @@ class Step:
     """
 
     def __init__(self, sae: Any) -> None:
-        self.sae, self.kind = sae, sae.cfg.architecture()
+        self.sae, self.kind, self.steps = sae, sae.cfg.architecture(), 0
 
     def __call__(self, step_input: Any) -> Any:
         """One step's losses and what the trainer counts; activations are a sparse tensor."""
         from sae_lens.saes.sae import TrainStepOutput
 
+        self.steps += 1
+        if self.steps % _OFTEN == 0:
+            give_back()
         sae, x = self.sae, step_input.sae_in.to(self.sae.dtype)
         norm = sae.W_dec.detach().norm(dim=-1)
         with torch.no_grad():
