@@ -293,7 +293,7 @@ def _fold_lengths(module: Any) -> None:
 
     A latent then adds its activation times its decoder row; its activation stays as it is.
     """
-    lengths = module.W_dec.norm(dim=-1)
+    lengths = module.W_dec.detach().norm(dim=-1)
     if getattr(module.cfg, "rescale_acts_by_decoder_norm", False) and float((lengths - 1).abs().max()) > 1e-4:
         module.fold_W_dec_norm()
 
