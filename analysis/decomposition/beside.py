@@ -9,6 +9,7 @@ from torch import Tensor
 
 from analysis.decomposition.decompose import Decomposition, decompose
 from analysis.decomposition.design import Design
+from analysis.reading.bottleneck import Bottleneck
 from analysis.statistics.declaration import Statistic
 from analysis.statistics.geometry import held, span
 from analysis.statistics.signals import Signals
@@ -37,23 +38,25 @@ class Past(NamedTuple):
     chance: float
 
 
-def what_goes_past(design: Design, signals: Signals, basis: Tensor, dense: Tensor, covariance: Tensor) -> Past | None:
-    """Of one SAE; None where nothing stands beside it.
+def what_goes_past(
+    design: Design, signals: Signals, bottleneck: Bottleneck, dense: Tensor, covariance: Tensor
+) -> Past | None:
+    """Of one SAE beside a bottleneck; None where that does nothing.
 
     Args:
         signals: on the sample that the design is of, massive tokens still in.
-        basis: [D, R'] orthonormal: what `signals.beside` is along.
         dense: [n, D]: decoder directions of the dense latents.
         covariance: [D, D] float64, of what the SAE reads, ordinary tokens alone.
     """
+    basis = bottleneck.span().cpu()
     if not basis.shape[1]:
         return None
     rows, ordinary = design.rows, signals.ordinary[design.rows]
-    part = signals.beside[rows].double()
+    part = signals.beside[rows].double() @ (basis.T @ bottleneck.w_out.detach().cpu().double()).T
     part -= part[ordinary].mean(0)
     _left, sizes, axes = torch.linalg.svd(part[ordinary], full_matrices=False)
-    found = decompose(design, signals.norm[rows], ordinary, (part @ axes.T).float())
     power = sizes.square()
+    found = decompose(design, signals.norm[rows], ordinary, (part @ axes.T).float())
     values, vectors = torch.linalg.eigh(covariance)
     spanned = span(dense, ENERGY) if len(dense) else basis[:, :0]
     return Past(

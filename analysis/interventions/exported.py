@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from analysis.errors import BadFile, UserError
@@ -19,6 +20,11 @@ from store.tables import Sae
 
 Take = Callable[[Engine, dict[str, Any]], bool]
 """Puts one into a store that has its SAE; whether it was new. Raises UserError."""
+_BAD = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error, IntegrityError,
+    StatementError,
+)  # fmt: skip
+"""What a file without what it should have ends in; a row that lacks a column is found by the database."""
 
 
 def save(path: Path, exported: dict[str, Any]) -> None:
@@ -50,8 +56,9 @@ def take_folder(engine: Engine, folder: Path, formats: Mapping[str, Take], *, kn
                 raise UserError(f"expected a file of format {wanted}; found {str(found['format'])[:80]!r}")
             if not known or _has(engine, found["sae_sha256"]):
                 new += take(engine, found)
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise BadFile(path, f"a file of format {wanted}", f"{type(error).__name__}: {error}") from error
+        except _BAD as error:
+            said = str(error.orig) if isinstance(error, StatementError) else f"{type(error).__name__}: {error}"
+            raise BadFile(path, f"a file of format {wanted}", said) from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
     return new

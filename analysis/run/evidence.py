@@ -97,7 +97,7 @@ def _past(panel: Panel, design: Design, signals: Signals, covariance: Covariance
         return None
     dense = sae.decoder.cpu()[panel[Density].columns()["is_dense"].cpu()]
     _tokens, _mean, whole = covariance.both()
-    return what_goes_past(design, signals, sae.bottleneck.span().cpu(), dense, whole)
+    return what_goes_past(design, signals, sae.bottleneck, dense, whole)
 
 
 def what_to_follow(model: LanguageModel, sample: Sample, tags: Tags, seed: int) -> Design:

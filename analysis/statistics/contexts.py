@@ -44,7 +44,7 @@ class Contexts(Accumulator):
         pivot: [D]: the mean of x over ordinary tokens of the pilot.
         tokens: how many fit; at least those of one context.
         seed: of the hash.
-        beside: [R', D]: what gives what goes past the latents; none where it is None.
+        beside: [R, D]: what gives a bottleneck's codes; none where it is None.
     """
 
     exact = True

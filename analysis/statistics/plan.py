@@ -68,14 +68,9 @@ class Setup:
 
     @cached_property
     def beside(self) -> Tensor:
-        """[R', D]: what goes past the latents is `beside` @ x along an orthonormal basis of what it writes to, but for
-        a constant; no rows where nothing stands beside the SAE.
-        """
+        """[R, D]: what gives a bottleneck's codes; no rows where nothing stands beside the SAE."""
         part = self.sae.bottleneck
-        if part is None:
-            return self.sae.decoder[:0]
-        onto = part.span().float().to(self.sae.decoder)
-        return (onto.T @ part.w_out @ part.w_in).contiguous()
+        return self.sae.decoder[:0] if part is None else part.w_in
 
     @cached_property
     def crowd(self) -> Tensor:

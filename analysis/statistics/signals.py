@@ -27,7 +27,7 @@ class Signals(NamedTuple):
     directions: Tensor  # [q, D] float32: unit vectors
     acts: Tensor  # [n, m] float16: the activations, 0 where the latent is off
     norm: Tensor  # [n] float32: length of what the SAE reads
-    beside: Tensor = torch.zeros(0, 0)  # [n, R'] float32: what goes past the latents, along its basis, about its mean
+    beside: Tensor = torch.zeros(0, 0)  # [n, R] float32: a bottleneck's codes of x - mean of x
 
     @property
     def on(self) -> Tensor:

@@ -20,9 +20,9 @@ class DesignInfo(Record):
     name: str
     """Its kind, with the rank, and `counted` where that was taken off k"""
     kind: str
-    """plain, raised, bottleneck, principal, random, frequency, abstopk"""
+    """plain, raised, lowered, bottleneck, principal, random, frequency, abstopk"""
     rank: int
-    """Of what stands beside it, or of what k is raised by; 0 for neither"""
+    """Of what stands beside it, or of what k is raised or lowered by; 0 for neither"""
     counted: bool
     """Whether the rank was taken off k"""
     seed: int
@@ -76,7 +76,7 @@ class ComparisonInfo(Record):
     """Of those, how many the model's loss is measured on"""
     dense_threshold: float
     summary: Evidence
-    """Means with intervals, differences from the plain design, subspaces over seeds"""
+    """Means with intervals, differences from the plain design, subspaces over seeds, what latents follow"""
     seconds: float
     finished: Moment
 

@@ -9,6 +9,8 @@ from app.shared.followed import PARTS, SOURCES, Part, Segment, segments, share_o
 from app.shared.numbers import percent
 from app.shared.stored import Data, items, one, part
 
+LEAST = 0.05  # share of variance from which on a part leads
+
 
 @dataclass(frozen=True)
 class AxisRow:
@@ -49,14 +51,16 @@ def beside_card(sae: SaeInfo) -> BesideCard | None:
 
 
 def _words(beside: Data, axes: list[Data]) -> str:
-    """How much goes past, and what leads in it."""
+    """How much it varies, and what leads in it."""
     variance = one(beside, "variance")
-    whole = (
-        "" if variance is None else f"{percent(variance)} of the variance of the activations goes past the latents. "
+    size = (
+        "" if variance is None else f"What goes past the latents has {percent(variance)} of the activations' variance. "
     )
     shares = {key.key: sum((one(axis, "share") or 0.0) * share_of(_added(axis), key) for axis in axes) for key in PARTS}
     key = max(PARTS, key=lambda one_part: shares[one_part.key])
-    return f"{whole}Most of what is predicted of it is {key.title}: {percent(shares[key.key])} of its variance."
+    if shares[key.key] < LEAST:
+        return f"{size}Less than a twentieth of it is predicted by anything that was measured."
+    return f"{size}It follows {key.title} most: {percent(shares[key.key])} of its variance."
 
 
 def _added(axis: Data) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from app.shared.densities import BAR_CUTS, Bar, CurveInfo, bars, counts_above, t
 from app.shared.fit import FitInfo, fit_info, line_of
 from app.shared.links import UNPINNED, Pin
 from app.shared.memory import remembered
-from app.shared.record import Hidden, Record, columns, mapping
+from app.shared.record import Evidence, Hidden, Record, columns, mapping
 from store.fit import Read, Seen, fit
 from store.tables import DENSE, Analysis, Latent, Model, Run, Sae
 from store.vocabulary import BOS
@@ -70,10 +70,10 @@ class SaeInfo(_Row):
 
     fit: list[FitInfo]
     """Whether it fits the model and the texts it was read on"""
-    followed: dict[str, Any] = Hidden
+    followed: Evidence
     """What its dense latents, sparse controls and random directions follow: medians; empty where nothing was divided"""
 
-    beside: dict[str, Any] = Hidden
+    beside: Evidence
     """What goes past the latents through a bottleneck, by its principal axes; empty without one"""
 
     @property

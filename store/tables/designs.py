@@ -38,8 +38,10 @@ class Design(Base):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)  # kind, with rank and whether it is counted
     seed: Mapped[int] = mapped_column(primary_key=True)
     place: Mapped[int]  # in the order they were asked for
-    kind: Mapped[str] = mapped_column(String(16))  # plain, raised, bottleneck, principal, random, frequency, abstopk
-    rank: Mapped[int]  # of what stands beside it, or of what k is raised by; 0 for neither
+    kind: Mapped[str] = mapped_column(
+        String(16)
+    )  # plain, raised, lowered, bottleneck, principal, random, frequency, abstopk
+    rank: Mapped[int]  # of what stands beside it, or k is raised or lowered by; else 0
     counted: Mapped[bool]  # whether the rank was taken off k
     architecture: Mapped[str] = mapped_column(String(24))
     width: Mapped[int]

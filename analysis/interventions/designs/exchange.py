@@ -53,5 +53,7 @@ def import_comparison(engine: Engine, found: dict[str, Any]) -> bool:
         row = DesignComparison(**values | {"sae_id": sae, "finished": datetime.fromisoformat(values["finished"])})
         session.add(row)
         session.flush()
+        if not found["designs"]:
+            raise UserError(f"comparison {key[:12]}: expected designs; found none")
         session.execute(insert(Design), [design | {"comparison_id": row.id} for design in found["designs"]])
     return True

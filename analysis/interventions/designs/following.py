@@ -72,8 +72,8 @@ def _sample(text: SplitText, tokens: int) -> Sample:
 
 
 def follows(given: Followable, sae: LoadedSae, dense: list[int]) -> Report:
-    """Shares of variance by source: medians over the dense latents and over as many sparse ones as `SPARSE`, drawn by
-    the comparison's seed, and those of what goes past the latents.
+    """Shares of variance by source: medians over the dense latents and over as many sparse ones as `SPARSE`, drawn at
+    random, and those of what goes past the latents.
 
     What stands beside is looked at along the principal axes of its part of the reconstruction, each of which counts
     by its share of the part's variance.
@@ -94,6 +94,8 @@ def follows(given: Followable, sae: LoadedSae, dense: list[int]) -> Report:
         part = part - part[given.ordinary].mean(0)
         _left, sizes, axes = torch.linalg.svd(part[given.ordinary].double(), full_matrices=False)
         rank = min(sae.bottleneck.rank, int((sizes > 1e-6 * sizes[0]).sum()))
+        if not rank:
+            return found
         weights = sizes[:rank].square() / sizes[:rank].square().sum()
         found["beside"] = _summed(given, part @ axes[:rank].T.float(), weights)
     return found
@@ -114,7 +116,7 @@ def _summed(given: Followable, signals: Tensor, weights: Tensor | None) -> Repor
     def middle(shares: Tensor) -> float | None:
         known = ~shares.isnan()
         if weights is None:
-            return number(float(shares[known].median()), 4) if bool(known.any()) else None
+            return number(float(shares[known].quantile(0.5)), 4) if bool(known.any()) else None
         return number(float((shares * weights)[known].sum() / weights[known].sum()), 4)
 
     return {

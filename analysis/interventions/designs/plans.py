@@ -28,7 +28,7 @@ class DesignPlan(NamedTuple):
 
     name: str
     kind: str
-    rank: int  # of what stands beside it, or of what k is raised by; 0 for neither
+    rank: int  # of what stands beside it, or of what k is raised or lowered by; 0 for neither
     counted: bool  # whether the rank is taken off k, so that both parts together are L0
     recipe: Recipe
 

@@ -19,7 +19,7 @@ ARMS = {
     "count": "the span of as many sparse latents as there are dense ones removed",
     "variance": "the span of sparse latents that hold as much variance removed",
     "components": "as many top principal components removed",
-    "fewer": "the dense latents' span removed, k less the places that they took",
+    "fewer": "the dense latents' span removed, k less the places that they took in the analysed SAE",
     "pairs": "the span of the dense latents in antipodal pairs removed",
     "abstopk": "nothing removed, AbsTopK",
     "abstopk_half": "nothing removed, AbsTopK at half the width",

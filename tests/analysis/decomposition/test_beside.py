@@ -7,6 +7,7 @@ import torch
 
 from analysis.decomposition.beside import what_goes_past
 from analysis.decomposition.decompose import SOURCES
+from analysis.reading.bottleneck import Bottleneck
 from analysis.statistics.signals import Signals
 from tests.planted_sources import text, unit
 
@@ -24,7 +25,10 @@ def test_planted_parts_come_back_by_axis(seed: int) -> None:
     basis = torch.linalg.qr(torch.randn(d, 2, generator=random, dtype=torch.float64)).Q
     ordinary = torch.ones(n, dtype=torch.bool)
     ordinary[7] = False
-    beside = parts @ turned + 5
+    mixed = torch.randn(2, 2, generator=random)  # codes are any coordinates; what the part writes is theirs to undo
+    w_out = (basis.float() @ turned.T @ torch.linalg.inv(mixed)).contiguous()
+    bottleneck = Bottleneck(torch.randn(2, d, generator=random), w_out, torch.zeros(d))
+    beside = parts @ mixed.T + 5
     beside[7] = 1e4  # a massive token rules no axis
     signals = Signals(
         sample=world.sample, latents=torch.zeros(0, dtype=torch.int64), values=torch.zeros(n, 0),
@@ -35,7 +39,7 @@ def test_planted_parts_come_back_by_axis(seed: int) -> None:
     covariance += 1.0 * torch.eye(d, dtype=torch.float64)
     inside = (basis.T[:1] + 0.0).float()  # a dense latent within the span, and one across it
     outside = torch.linalg.svd(basis.T, full_matrices=True).Vh[-1:].float()
-    found = what_goes_past(world.design(), signals, basis, torch.cat([inside, outside]), covariance)
+    found = what_goes_past(world.design(), signals, bottleneck, torch.cat([inside, outside]), covariance)
     assert found is not None
     assert found.share.tolist() == pytest.approx([0.9, 0.1], abs=0.02)
     added = found.axes.added.share
@@ -48,8 +52,9 @@ def test_planted_parts_come_back_by_axis(seed: int) -> None:
     assert found.components == pytest.approx(1.0, abs=1e-6)
     assert found.chance == 2 / d
     none = torch.zeros(0, d)
-    without = what_goes_past(world.design(), signals, basis, none, covariance)
+    without = what_goes_past(world.design(), signals, bottleneck, none, covariance)
     assert without is not None
     assert without.dense != without.dense
     assert without.dense_dimensions == 0
-    assert what_goes_past(world.design(), signals, basis[:, :0], none, covariance) is None
+    nothing = Bottleneck(bottleneck.w_in, torch.zeros(d, 2), torch.zeros(d))
+    assert what_goes_past(world.design(), signals, nothing, none, covariance) is None

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from analysis.decomposition.decompose import SOURCES
-from analysis.errors import UserError
+from analysis.errors import BadFile, UserError
 from analysis.interventions.designs import command, following
 from analysis.interventions.designs.command import compare_designs
 from analysis.interventions.designs.config import DESIGNS, DesignsConfig
@@ -143,6 +143,15 @@ def test_a_comparison_goes_out_and_comes_in_unchanged(store: Engine, config: Des
     assert export_comparison(engine, number) == found
     with pytest.raises(UserError, match=r"comparison .* expected a store with the SAE of SHA-256 abababab"):
         import_comparison(engine, found | {"sae_sha256": "ab" * 32})
+    broken = json.loads(json.dumps(found).replace('"l0":', '"L0":'))
+    for changed in (broken, found | {"designs": []}, found | {"comparison": {"key": "k"}}):
+        with Session(engine) as session, session.begin():
+            session.execute(delete(DesignComparison))
+        save(tmp_path / "l2.json.gz", changed)
+        with pytest.raises((BadFile, UserError), match=r"l2\.json\.gz"):
+            take_folder(engine, tmp_path, FORMATS)
+        with Session(engine) as session:
+            assert session.scalars(select(DesignComparison)).all() == []
     with pytest.raises(UserError, match=r"comparison 99: expected one of the store; found none"):
         export_comparison(engine, 99)
 

@@ -69,6 +69,17 @@ def test_losses_and_gradients_are_sae_lens_own(kind: str, dead: int) -> None:
         torch.testing.assert_close(ours.topk_threshold, plain.topk_threshold, rtol=1e-5, atol=0)
 
 
+def test_in_bfloat16_no_more_than_k_are_kept() -> None:
+    """Many activations tie at the threshold there."""
+    made = sae("batchtopk")
+    train_sparsely(made)
+    for seed in range(4):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = made.training_forward_pass(given(batch(seed), 0))
+        assert output.hidden_pre.dtype == torch.bfloat16
+        assert output.feature_acts.values().numel() == 6 * B
+
+
 @pytest.mark.parametrize("kind", ["batchtopk", "topk", "abstopk"])
 def test_what_stands_before_it_gets_its_gradient(kind: str) -> None:
     """A bottleneck learns through what the SAE reads and through what it is to rebuild."""

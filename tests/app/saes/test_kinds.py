@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,15 @@ def test_a_bottleneck_is_said(tmp_path: Path) -> None:
     client = TestClient(application, base_url="http://127.0.0.1")
     pages = [client.get(f"/saes/{slug}").text for slug in SLUGS[:2]]
     answers = [client.get(f"/api/v1/saes/{slug}").json()["bottleneck"] for slug in SLUGS[:2]]
+    api = client.get(f"/api/v1/saes/{SLUGS[1]}").json()
     application.state.engine.dispose()
     assert ["a linear bottleneck of rank 24" in page for page in pages] == [False, True]
     assert answers == [None, 24]
     assert ["What goes past the latents" in page for page in pages] == [False, True]
     said = spaced(pages[1])
-    assert "42.0 % of the variance of the activations goes past the latents." in said
-    assert "Most of what is predicted of it is the word itself: 49.0 % of its variance." in said
+    assert "What goes past the latents has 42.0 % of the activations' variance." in unescape(said)
+    assert "It follows the word itself most: 49.0 % of its variance." in said
     assert "1 90.0 % 50.0 % 0 % 0 % 0 % 10.0 % 60.0 %" in said
     assert "lie 55.0 % of the span of the dense latents, 70.0 % of as many top principal components, 4.2 % of a" in said
     assert said.count("All 9 axes") == 1
+    assert api["beside"]["dense_dimensions"] == 20
