@@ -197,10 +197,10 @@ def _span(low: float | None, high: float | None, measure: _Measure, signed: bool
 
 
 def gains(comparison: ComparisonDetail) -> list[str]:
-    """A sentence each bottleneck: what it gains and loses against the plain SAE; then what its controls do."""
+    """A sentence each bottleneck, counted ones first: what it gains and loses against the plain SAE; then controls."""
     found = by_name(comparison)
     learned = [name for name, own in found.items() if own[0].kind == BOTTLENECK]
-    chosen = [name for name in learned if found[name][0].counted] or learned
+    chosen = sorted(learned, key=lambda name: not found[name][0].counted)
     said = [sentence for name in chosen for sentence in _against(comparison, name, title_of(found[name][0]))]
     ranks = {found[name][0].rank for name in chosen}
     controls = [name for name, own in found.items() if own[0].kind in CONTROLS and own[0].rank in ranks]
