@@ -20,7 +20,7 @@ from rich.table import Table
 from analysis.classes import CLASSES
 from analysis.classes.base import Finding
 from analysis.config import AnalyzeConfig, CalibrateConfig
-from analysis.decomposition.follow import follow
+from analysis.decomposition.follow import dense_rates, follow
 from analysis.process.checkpoint import Checkpoints
 from analysis.process.progress import progress_bar
 from analysis.reading.tags import tag_sample
@@ -96,12 +96,16 @@ def _groups(panel: Panel, threshold: float) -> list[str]:
 
 
 def as_latents(signals: Signals, count: int) -> Signals:
-    """The last `count` random directions put behind the latents, as if they were some; they "fire" on 30 %."""
+    """The last `count` random directions put behind the latents, as if they were some: each "fires" where it is
+    largest, as often as one of the dense latents, in turn.
+    """
     m, q = len(signals.latents), signals.values.shape[1]
     order = torch.tensor([*range(m), *range(q - count, q), *range(m, q - count)])
     values = signals.values[:, order]
     tried = values[:, m : m + count]
-    fires = tried > tried.kthvalue(max(1, int(0.7 * len(tried))), dim=0).values
+    often = dense_rates(signals.acts[:, signals.latents >= 0])
+    places = (((1 - often) * len(tried)).round().long().clamp(1, len(tried)) - 1)[torch.arange(count) % len(often)]
+    fires = tried > tried.sort(dim=0).values.gather(0, places[None])
     return signals._replace(
         latents=torch.cat([signals.latents, torch.arange(-count, 0)]),
         values=values,

@@ -105,11 +105,16 @@ def as_dense(values: Tensor, acts: Tensor) -> Tensor:
     Args:
         values: [n, r]. acts: [n, m] of latents.
     """
-    often = (acts != 0).float().mean(0)
-    dense = often[often > OFTEN]
-    on = float(dense.median()) if len(dense) else OFTEN
+    on = float(dense_rates(acts).median())
     level = values.kthvalue(max(1, round((1 - on) * len(values))), dim=0).values
     return values * (values > level)
+
+
+def dense_rates(acts: Tensor) -> Tensor:
+    """Shares of tokens on which the dense ones of latents [n, m] are on; one of `OFTEN` where none is dense."""
+    often = (acts != 0).float().mean(0)
+    dense = often[often > OFTEN]
+    return dense if len(dense) else torch.tensor([OFTEN])
 
 
 def _only(found: Decomposition, some: slice, without: Tensor | None = None) -> Decomposition:

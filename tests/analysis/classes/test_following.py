@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from analysis.calibration.calibrate import as_latents
 from analysis.classes import constant, norm, slow_state, word
 from analysis.classes.base import Evidence, Finding
 from analysis.decomposition.follow import follow
+from analysis.reading.batches import Sample
+from analysis.statistics.signals import Signals
 from tests.planted_classes import evidence, labels, said
 from tests.planted_sources import Text, text, unit
 from tests.seeds import seeds
@@ -130,3 +133,21 @@ def test_every_sentence_has_its_numbers() -> None:
     found = made(world, [mixed(0.8, world.of_type(False), world.noise()), mixed(0.5, world.slow(40), world.noise())])
     assert "predicts 7" in said("word", word.judge(found)[0]) or "predicts 8" in said("word", word.judge(found)[0])
     assert "is left after about" in said("slow_state", slow_state.judge(found)[1])
+
+
+def test_directions_that_calibration_tries_are_on_as_often_as_dense_latents_are() -> None:
+    random = torch.Generator().manual_seed(0)
+    n, rates = 1000, (0.5, 0.2, 0.02)
+    acts = torch.stack([(torch.arange(n) < rate * n).float() for rate in rates], 1)
+    values = torch.randn(n, 3 + 6, generator=random)
+    flat = torch.zeros(n, dtype=torch.int64)
+    sample = Sample(flat, flat, flat, flat, flat, flat, flat[:1], flat[:1])
+    signals = Signals(
+        sample, torch.arange(3), values, acts.sign().to(torch.int8), torch.ones(n, dtype=torch.bool),
+        torch.randn(9, 4, generator=random), acts.half(), torch.ones(n),
+    )  # fmt: skip
+    tried = as_latents(signals, 5)
+    assert (tried.side[:, 3:] != 0).float().mean(0).tolist() == pytest.approx([0.5, 0.2, 0.5, 0.2, 0.5])
+    assert torch.equal(tried.acts[:, 3:] != 0, tried.side[:, 3:] != 0)
+    fires = tried.side[:, 3] != 0
+    assert tried.values[fires, 3].min() > tried.values[~fires, 3].max()
