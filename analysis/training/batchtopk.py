@@ -42,10 +42,13 @@ class ExactBatchTopK(nn.Module):
         if not wanted or len(at) <= wanted:
             self._guess = 0.0
             return at[:wanted]
-        # in bfloat16 many tie at the threshold: so many and no more
-        kept = flat[at].topk(wanted, sorted=False)
-        self._guess = float(kept.values.min()) * _SLACK
-        return at[kept.indices.sort().values]
+        values = flat[at]
+        threshold = values.topk(wanted, sorted=False).values.min()
+        self._guess = float(threshold) * _SLACK
+        # in bfloat16 many tie at the threshold: the first of them, whatever the guess was, and no more than so many
+        kept, tied = values > threshold, torch.nonzero(values == threshold).flatten()
+        kept[tied[: wanted - int(kept.sum())]] = True
+        return at[kept]
 
     def _threshold(self, acts: Tensor, wanted: int) -> Tensor:
         candidates = acts[acts > self._guess] if self._guess > 0 else acts.flatten()

@@ -109,7 +109,7 @@ def test_seeds_agree_on_the_planted_span(results: Results) -> None:
         pairs = results.summary["angles"][name]
         assert [pair["seeds"] for pair in pairs] == [list(two) for two in itertools.combinations(of, 2)]
         for pair in pairs:
-            assert pair["shared"] > 0.95
+            assert pair["shared"] > 0.9  # in bfloat16 a little less than in float32
             assert pair["chance"] == pytest.approx(SIGNED / D, rel=0.5)
     assert "dense" not in results.summary["angles"]  # it has no dense latent to span anything
     assert all(pair["shared"] > 0.95 for pair in results.summary["angles_to_source"])

@@ -134,7 +134,7 @@ def test_twice_is_once(apart: list[Path], tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
     merged(db, *apart)
     said = capsys.readouterr().out
-    assert said.count("new are 0 runs, 0 SAEs, 0 interventions, 0 experiments, 0 versions of annotations") == 3
+    assert said.count("new are 0 runs, 0 SAEs, 0 interventions, 0 experiments, 0 comparisons, 0 versions") == 3
     assert said.count("1 run of") == 3
     assert only_suite(db) == before[1]
 
