@@ -111,7 +111,7 @@ def compare(
     latents: Annotated[int, typer.Option(help="Latents the plain way is timed on; each takes it as long.")] = 4,
 ) -> None:
     """Time both ways on the same batches, taking turns, and compare their numbers."""
-    subject = open_subject(db, sae)
+    subject = open_subject(db, sae, dtype="float32")
     with tempfile.TemporaryDirectory() as folder:
         typer.echo(
             json.dumps(_compare(subject, AblateConfig(sae=sae, db=db, tokens=tokens), Path(folder), latents), indent=1)

@@ -25,14 +25,13 @@ class SubjectConfig(Checked):
     model: Annotated[str | None, typer.Option(help="Where the model is now, should it have moved.")] = None
     weights: Annotated[str | None, typer.Option(help="Where the SAE is now, should it have moved.")] = None
     corpus: Annotated[str | None, typer.Option(help="Where the text is now, should it have moved.")] = None
-    # not the run's: in bfloat16 rounding alone gives a KL of 0.0004 nats, which no amount of text takes away
     dtype: Annotated[
         str,
         typer.Option(
-            help="Of the model: float32, bfloat16, float16, auto, or run (as in the run). bfloat16 is faster, and its"
-            " rounding adds some 0.0004 nats to every KL."
+            help="Of the model: run (as in the run), auto, float32, bfloat16 or float16. Rounding in bfloat16 adds some"
+            " 0.0004 nats to every KL, which no amount of text takes away; float32 does not."
         ),
-    ] = "float32"
+    ] = "run"
     device: Device = "auto"
 
     def open(self) -> Subject:

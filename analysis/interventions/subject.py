@@ -87,7 +87,7 @@ def open_subject(
     model: str | None = None,
     weights: str | None = None,
     corpus: str | None = None,
-    dtype: str = "float32",
+    dtype: str = RUN,
     device: str = "auto",
 ) -> Subject:
     """Look up an analysed SAE and load all that belongs to it.

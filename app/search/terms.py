@@ -76,7 +76,9 @@ def parse(text: str) -> list[Term]:
 
 def _term(written: str) -> Term:
     bare = " ".join(written.rstrip('*"').split())
-    return Term(bare, tuple(word.text for word in words(bare)), written.endswith("*"))
+    found = tuple(word.text for word in words(bare))
+    # a Korean particle is written to its word: who asks for 서울 means 서울의 and 서울에서, too
+    return Term(bare, found, written.endswith("*") or bool(found and "가" <= found[-1][-1] <= "힣"))
 
 
 def _sign(part: str) -> Term:

@@ -96,7 +96,7 @@ class World:
             classes=False,
         )
         analyze(config, QUIET)
-        self.config = AblateConfig(sae=str(layer), db=self.db, tokens=3000, controls=24, sets=1)
+        self.config = AblateConfig(sae=str(layer), db=self.db, tokens=3000, controls=24, sets=1, dtype="float32")
         ablate(self.config, QUIET)
 
     def effects(self) -> list[Effect]:
@@ -202,7 +202,7 @@ def test_the_store_says_on_how_much_text(world: World) -> None:
 
 
 def _subject(world: World) -> Subject:
-    return open_subject(world.db, str(world.layer))
+    return open_subject(world.db, str(world.layer), dtype="float32")
 
 
 @pytest.mark.parametrize("which", ["world", "early"])

@@ -56,12 +56,11 @@ def test_a_run_of_any_dtype_is_ablated_in_any(run: tuple[str, str], dtype: str) 
     assert stored_dtype(run[0], "ablate") == dtype
 
 
-def test_run_means_the_dtype_of_the_run_and_without_it_float32_is_taken(run: tuple[str, str]) -> None:
+@pytest.mark.parametrize("asked", [{}, {"dtype": "run"}])
+def test_without_a_word_the_model_has_the_dtype_of_the_run(run: tuple[str, str], asked: dict[str, str]) -> None:
     db, dtype = run
-    ablate(AblateConfig(sae="0", db=db, tokens=200, controls=0, sets=0, dtype="run"), QUIET)
+    ablate(AblateConfig(sae="0", db=db, tokens=200, controls=0, sets=0, **asked), QUIET)
     assert stored_dtype(db, "ablate") == dtype
-    ablate(AblateConfig(sae="0", db=db, tokens=200, controls=0, sets=0), QUIET)
-    assert stored_dtype(db, "ablate") == "float32"
 
 
 def test_pruning_and_steering_say_their_dtype_too(run: tuple[str, str], tmp_path: Path) -> None:
