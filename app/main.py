@@ -24,6 +24,7 @@ from app.compare import routes as compare
 from app.designs import routes as designs
 from app.experiments import routes as experiments
 from app.export import routes as take_away
+from app.field import pages as field
 from app.home import routes as home
 from app.http import assets, errors, login, static
 from app.http import cache as caching
@@ -98,6 +99,7 @@ PAGES = (
 def create_app(settings: Settings) -> FastAPI:
     """The application over one database."""
     auth, proxies = TokenAuth(settings.token), Proxies.of(settings)
+    field.declare()
     app = FastAPI(
         title="Dense Latents",
         version="1",

@@ -13,6 +13,9 @@ BOS, SPECIAL, TEMPLATE = "bos", "special", "template"
 """What is read and not counted: what stands before each context, special tokens within the text, and what the template
 of a conversation puts between what was said."""
 
+FIELD = "activations"
+"""The family of a network of which only activations are there: rows in place of tokens, groups in place of documents."""
+
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""
 LITTLE = 0.2

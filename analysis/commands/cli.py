@@ -9,8 +9,10 @@ import typer
 from rich.console import Console
 
 from analysis.cluster.session import HERE
+from analysis.commands.analyze import AnalyzeOptions
 from analysis.commands.options import Given, command
 from analysis.config import AnalyzeConfig, BenchConfig, CalibrateConfig
+from analysis.field.config import FieldConfig
 from analysis.interventions.ablate.config import AblateConfig
 from analysis.interventions.designs.config import DesignsConfig
 from analysis.interventions.prune.config import PruneConfig
@@ -22,10 +24,28 @@ from analysis.training.config import TrainConfig
 console = Console(highlight=False, soft_wrap=True)
 
 
-def analyze(config: AnalyzeConfig) -> None:
-    """Read text through a model and its SAEs once, and store what every latent does."""
+def analyze(options: AnalyzeOptions) -> None:
+    """Read text through a model and its SAEs once, or rows of activations of your own, and store what every latent or
+    unit does."""
+    config = options.chosen
+    if isinstance(config, FieldConfig):
+        analyze_field(config)
+    else:
+        analyze_texts(config)
+
+
+def analyze_texts(config: AnalyzeConfig) -> None:
+    """Through a model and its SAEs."""
     with loading():
         from analysis.run.analyze import analyze as run
+
+    run(config, console)
+
+
+def analyze_field(config: FieldConfig) -> None:
+    """Rows of activations, without a model."""
+    with loading():
+        from analysis.field.command import analyze as run
 
     run(config, console)
 
@@ -109,6 +129,12 @@ def with_demo_parts(given: Given) -> Given:
     return given | {"corpus": corpus} | ({} if named else {"saes": [str(folder) for folder in demo_saes()]})
 
 
+def with_demo_corpus(given: Given) -> Given:
+    """The shipped texts where `demo` is asked for; SAEs are always named."""
+    named = given.get("saes") and not given.get("activations")
+    return with_demo_parts(given) if named else given
+
+
 def with_addresses(arguments: list[str]) -> list[str]:
     """The command line, with an address after each `--ray` that has none: typer has no option whose value may lack."""
     following = [*arguments, "-"][1:]
@@ -119,7 +145,7 @@ def with_addresses(arguments: list[str]) -> list[str]:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "analyze": command(AnalyzeConfig, analyze, adapt=with_demo_parts),
+    "analyze": command(AnalyzeOptions, analyze, adapt=with_demo_corpus),
     "ablate": command(AblateConfig, ablate, each="sae"),
     "retrain": command(RetrainConfig, retrain),
     "compare-designs": command(DesignsConfig, compare_designs),
@@ -136,6 +162,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "analyze": (
         "analyze --model demo --sae my-sae/ --corpus texts.jsonl",
         "analyze --model gpt2 --sae my-saes/ --corpus books/",
+        "analyze --activations hidden.npy --table parts.csv --group machine --order time",
     ),
     "ablate": ("ablate --db my.db --sae 15 --tokens 20000",),
     "retrain": ("retrain --db my.db --sae 15 --jobs 2",),
@@ -161,7 +188,7 @@ def analyze_demo(tokens: int, db: str) -> None:
     tag = demo_tag(tokens)
     if not has_run(db, tag):
         parts = with_demo_parts({"corpus": "demo"})
-        analyze(AnalyzeConfig(**parts, tokens=tokens, db=db, tag=tag, resume=True))
+        analyze_texts(AnalyzeConfig(**parts, tokens=tokens, db=db, tag=tag, resume=True))
     from analysis.interventions.shipped import take_in
 
     if new := take_in(db):

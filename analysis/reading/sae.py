@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,15 +216,18 @@ def expanded(sources: list[str]) -> list[str]:
     return found
 
 
-def load_sae(source: str, *, device: str = "cpu") -> LoadedSae:
+def load_sae(source: str, *, device: str = "cpu", place: str | None = None) -> LoadedSae:
     """Load an SAE folder, or `release:sae_id` from sae-lens' registry or the hub.
+
+    Args:
+        place: where it reads in somebody's own network, whatever it says itself; only of a folder.
 
     Raises:
         UserError: nothing there, metadata missing, or an SAE that is not read here; before anything is fetched.
         BadFile: pickles, truncated or over-long files, non-finite weights, another hash than recorded.
     """
     if Path(source).exists():
-        return _load_folder(Path(source), source, device)
+        return _load_folder(Path(source), source, device, place)
     found = check(describe_sae(source))
     release, sae_id = source.split(":", 1)
     if described_entry(release, sae_id) is not None:
@@ -264,11 +267,11 @@ def slugify(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "model"
 
 
-def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
+def _load_folder(path: Path, source: str, device: str, place: str | None = None) -> LoadedSae:
     from sae_lens import SAE
 
     layout = layout_of(path)
-    check(describe(source, layout.name, layout.config))
+    _checked(describe(source, layout.name, layout.config), place)
     digest = checked_hash(layout.weights)
     stated = (layout.config.get("metadata") or {}).get("bottleneck")
     bottleneck = load_bottleneck(layout.folder, stated, layout.config["d_in"], device)
@@ -285,7 +288,15 @@ def _load_folder(path: Path, source: str, device: str) -> LoadedSae:
     report = layout.folder / REPORT
     training = read_json(report) if report.exists() else None
     former = [] if bottleneck is not None else [digest]  # without it, the same file is another SAE
-    return _loaded(module, source, former, layout.config.get("dtype"), training, bottleneck)
+    return _loaded(module, source, former, layout.config.get("dtype"), training, bottleneck, place)
+
+
+def _checked(found: Described, place: str | None) -> Described:
+    """The same where it can be read; one of somebody's own network reads that `place`, of which we know no more."""
+    if place is None:
+        return check(found)
+    check(replace(found, hook_point=hook_names.EMBED, hook_out=hook_names.EMBED))
+    return replace(found, hook_point=place, hook_out=place)
 
 
 def _fold_lengths(module: Any) -> None:
@@ -328,12 +339,13 @@ def _loaded(
     dtype: str | None,
     training: dict[str, Any] | None,
     bottleneck: Bottleneck | None = None,
+    place: str | None = None,
 ) -> LoadedSae:
     module = module.eval()
     module.turn_off_forward_pass_hook_z_reshaping()  # all heads are read side by side
     details = module.cfg.to_dict()
     details.pop("device", None)
-    found = check(describe(source, "", details))
+    found = _checked(describe(source, "", details), place)
     unfollowed(source, details["metadata"].get("model_from_pretrained_kwargs") or {})
     check_finite(module.state_dict().items(), source)
     bias = getattr(module, "b_dec", None)
@@ -345,7 +357,7 @@ def _loaded(
         former=former,
         hook_point=str(found.hook_point),
         hook_out=str(found.hook_out),
-        layer=hook_names.parse(str(found.hook_point))[0],
+        layer=0 if place is not None else hook_names.parse(str(found.hook_point))[0],
         architecture=details["architecture"],
         dtype=dtype or "float32",
         encoder=_encoder(module, bottleneck),

@@ -17,7 +17,7 @@ from analysis.reading.documents import Document
 from analysis.run.budget import groups
 from analysis.run.evidence import Decisions, decide, sampled_documents
 from analysis.run.fit import misfits, strangers, unmeasured
-from analysis.run.pipeline import Reading, Result, check_database, prepare
+from analysis.run.pipeline import Reading, Result, check_place, prepare
 from analysis.run.read import analyse
 from analysis.run.rows.examples import documents_of
 from analysis.run.write import check_known, find_complete, write
@@ -47,7 +47,7 @@ def analyze(config: AnalyzeConfig, console: Console) -> int:
 
 def _analyze(config: AnalyzeConfig, console: Console) -> int:
     console.print(f"loading {config.model} and {len(config.saes)} SAE{'s' * (len(config.saes) > 1)}")
-    check_database(config)
+    check_place(config.db)
     reading = prepare(config)
     _migrate(config.db)
     engine = make_engine(config.db, wait_ms=_PATIENCE_MS)

@@ -278,13 +278,13 @@ class Run:
         self.counts.update(batch)
 
 
-def check_database(config: AnalyzeConfig) -> None:
+def check_place(db: str) -> None:
     """Refuse a database file that cannot be, before anything is loaded.
 
     Raises:
         UserError: a folder, or a folder that is not there.
     """
-    path = sqlite_path(database_url(config.db))
+    path = sqlite_path(database_url(db))
     if path is None:
         return
     if path.is_dir():

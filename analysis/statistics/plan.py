@@ -45,7 +45,7 @@ class Settings(NamedTuple):
 
     context: int
     contexts: int  # per batch
-    vocab: int
+    vocab: int  # 0: what is read is no text
     seed: int
     class_tokens: int = 0  # size of the sample the classes look at; 0: no classes
     threshold: float = 0.1  # density above which a latent is dense

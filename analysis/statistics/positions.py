@@ -73,8 +73,10 @@ class Positions(Sums):
 
     @classmethod
     def planned(cls, setup: Setup) -> dict[str, Self]:
-        """Three kinds of distance."""
+        """Three kinds of distance, in text."""
         plan, context = setup.plan, setup.settings.context
+        if not setup.settings.vocab:
+            return {}
         return {f"position_{kind}": cls(kind, plan.latents, context, plan.pivot.device) for kind in KINDS}
 
     def update(self, step: Step) -> None:

@@ -89,8 +89,10 @@ class TokenTable(Accumulator):
 
     @classmethod
     def planned(cls, setup: Setup) -> dict[str, Self]:
-        """Of all latents, exact where there is detail."""
+        """Of all latents, exact where there is detail; none where what is read is no text."""
         plan, sae = setup.plan, setup.sae
+        if not setup.settings.vocab:
+            return {}
         exact = plan.latents[plan.kind != DETAILS.index(CONTROL)]  # controls are sparse: the pruned table is enough
         device = plan.pivot.device
         return {"tokens": cls(sae.n_latents, setup.settings.vocab, exact, signed=sae.signed, device=device)}

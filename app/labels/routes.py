@@ -11,6 +11,7 @@ from app.labels import queries as labels
 from app.labels.page import labels_page
 from app.labels.queries import LabelInfo
 from app.runs import queries as runs
+from app.shared.instead import maker_of
 from app.shared.record import Record
 
 api = APIRouter(dependencies=[FreshMeasured])
@@ -20,7 +21,7 @@ router = APIRouter(dependencies=[FreshMeasured])
 @router.get("/labels")
 def labels_of(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
     """Label by latent."""
-    return render(labels_page(session, run))
+    return render(maker_of(run.family, "labels", labels_page)(session, run))
 
 
 class TestedInfo(Record):

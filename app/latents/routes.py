@@ -15,6 +15,7 @@ from app.latents.filters import RunList
 from app.latents.page import PARTS, latent_page
 from app.latents.record import read_latent
 from app.runs import queries as runs
+from app.shared.instead import maker_of
 from app.shared.links import WHOLE
 
 router = APIRouter(dependencies=[Fresh])
@@ -32,7 +33,8 @@ def browse(session: SessionDep, render: RendererDep, asked: Annotated[RunList, Q
 @router.get("/saes/{slug:path}/latents/{index}")
 def latent(session: SessionDep, render: RendererDep, found: SaeDep, index: Index) -> HTMLResponse:
     """One latent."""
-    return render(latent_page(found.run, read_latent(session, found.sae, index), render.pin))
+    make = maker_of(found.run.family, "latent", latent_page)
+    return render(make(found.run, read_latent(session, found.sae, index), render.pin))
 
 
 @router.get("/saes/{slug:path}/latents/{index}/parts/{part}")
@@ -40,5 +42,6 @@ def one_part(session: SessionDep, render: RendererDep, found: SaeDep, index: Ind
     """What of a latent's page comes when it is asked for, or all of it on one page."""
     record = read_latent(session, found.sae, index)
     if part == WHOLE:
-        return render(latent_page(found.run, record, render.pin, whole=True))
+        make = maker_of(found.run.family, "latent", latent_page)
+        return render(make(found.run, record, render.pin, whole=True))
     return render(PARTS.part(found.run, record, render.pin, part))

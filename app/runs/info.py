@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from app.shared.numbers import count, ranges
 from app.shared.record import Hidden, Moment, Record
 from app.shared.statements import listed
-from store.vocabulary import BOS, SPECIAL, TEMPLATE
+from store.vocabulary import BOS, FIELD, SPECIAL, TEMPLATE
 
 _MASKS = {BOS: "BOS", SPECIAL: "special", TEMPLATE: "template"}
 
@@ -36,6 +36,8 @@ class RunInfo(Record):
     model: str
     model_name: str = Hidden
     model_layers: int = Hidden
+    family: str = Hidden
+    """Of the model; `activations` where only these are there"""
     corpus: str
     corpus_sha256: str
     tokens: int
@@ -64,6 +66,11 @@ class RunInfo(Record):
     n_dense: int
     n_latents: int
     held: tuple[Held, ...] = Hidden
+
+    @property
+    def of_rows(self) -> bool:
+        """Rows of activations were read, not text: tokens are rows, documents groups, latents may be units."""
+        return self.family == FIELD
 
     @property
     def analyses(self) -> tuple[int, ...]:

@@ -153,6 +153,7 @@ def _complete() -> Select[Any]:
         "model": Model.slug,
         "model_name": Model.name,
         "model_layers": Model.n_layers,
+        "family": Model.family,
         "corpus": Corpus.name,
         "corpus_sha256": Corpus.sha256,
         "corpus_documents": Corpus.documents,

@@ -19,6 +19,7 @@ from app.categories.queries import list_categories
 from app.classes.groups import title_of
 from app.designs.page import comparison_page
 from app.experiments.page import experiment_page, experiments_page
+from app.field import pages as field
 from app.home.page import home_page
 from app.http.assets import load
 from app.labels.page import labels_page
@@ -36,6 +37,7 @@ from app.runs.queries import RunInfo
 from app.saes.page import sae_page
 from app.saes.queries import find_sae
 from app.settings import Settings
+from app.shared.instead import maker_of
 from app.shared.page import Page
 from app.static_site.bundle import bundle
 from app.static_site.errors import SiteError
@@ -69,6 +71,7 @@ class PageMaker:
     """Makes pages with the site's links, and writes them."""
 
     def __init__(self, session: Session, plan: Plan, folder: Path) -> None:
+        field.declare()
         self.session, self.plan, self.folder = session, plan, folder
         self.settings = Settings(db=plan.db, read_only=True)
         self.assets = load(self.settings.static)
@@ -90,7 +93,8 @@ class PageMaker:
 
 
 def _latent(session: Session, run: RunInfo, slug: str, index: int) -> Page:
-    return latent_page(run, read_latent(session, find_sae(session, run, slug), index), "", whole=True)
+    make = maker_of(run.family, "latent", latent_page)
+    return make(run, read_latent(session, find_sae(session, run, slug), index), "", whole=True)
 
 
 def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) -> Page:
@@ -98,9 +102,9 @@ def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) ->
 
 
 PAGES: dict[str, Callable[..., Page]] = {
-    "home": lambda session, run: home_page(session, run, ""),
+    "home": lambda session, run: maker_of(run.family, "home", home_page)(session, run, ""),
     "layers": lambda session, run: layers_page(session, run, ""),
-    "labels": labels_page,
+    "labels": lambda session, run: maker_of(run.family, "labels", labels_page)(session, run),
     "report": report_page,
     "methods": methods_page,
     "experiments": lambda session, _run: experiments_page(session),

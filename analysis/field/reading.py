@@ -1,0 +1,157 @@
+"""Matrices, table and SAEs: loaded, checked and brought together before a row is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from analysis import __version__
+from analysis.errors import UserError
+from analysis.field.checks import check, lines
+from analysis.field.config import FieldConfig
+from analysis.field.matrix import Matrix, open_matrices
+from analysis.field.stream import Places
+from analysis.field.table import Column, Table, read_table
+from analysis.field.units import Units, units
+from analysis.hashing import hash_of
+from analysis.reading.sae import LoadedSae, load_sae
+from store.vocabulary import Statement
+
+LABEL, GROUP, ORDER = "label", "group", "order"
+
+
+@dataclass
+class Field:
+    """All that was loaded of one command."""
+
+    config: FieldConfig
+    matrices: list[Matrix]
+    table: Table | None
+    saes: list[LoadedSae]
+    """One for each matrix: its SAE, or its columns as units."""
+    found: list[Statement]
+    """What the checks say."""
+
+    @property
+    def name(self) -> str:
+        """Of the network."""
+        return self.config.name or self.matrices[0].path.resolve().stem
+
+    @property
+    def rows(self) -> int:
+        """Of each matrix."""
+        return self.matrices[0].rows
+
+    @cached_property
+    def places(self) -> Places:
+        """Group and order of every row."""
+        group = self.codes(GROUP)
+        codes = np.arange(self.rows) if group is None else group
+        return Places(torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)), self.of(ORDER) is not None)
+
+    @cached_property
+    def order(self) -> np.ndarray | None:
+        """[R] float64; None where none is given."""
+        column = self.of(ORDER)
+        return None if column is None else np.asarray(column.values, dtype=np.float64)
+
+    def of(self, role: str) -> Column | None:
+        """The column that has this part."""
+        columns = self.table.columns if self.table is not None else []
+        return next((column for column in columns if column.role == role), None)
+
+    def codes(self, role: str) -> np.ndarray | None:
+        """[R] int64: which value of that column each row has, numbered as they first occur."""
+        column = self.of(role)
+        if column is None:
+            return None
+        values = np.asarray(column.values)
+        _levels, first, code = np.unique(values, return_index=True, return_inverse=True)
+        place = np.empty(len(first), dtype=np.int64)
+        place[np.argsort(first)] = np.arange(len(first))
+        return place[code.reshape(-1)]
+
+    @property
+    def labels(self) -> list[Column]:
+        """Columns that are held against the units."""
+        columns = self.table.columns if self.table is not None else []
+        return [column for column in columns if column.role == LABEL]
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Of the data: matrices and table."""
+        return hash_of([[matrix.sha256 for matrix in self.matrices], "" if self.table is None else self.table.sha256])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the network, as far as data tell: its name and its layers, so that notes outlive a new day's rows."""
+        return hash_of(["network", self.name, [[m.name, m.layer, m.width] for m in self.matrices]])
+
+    @cached_property
+    def key(self) -> str:
+        """Names the run."""
+        saes = [sae.sha256 for sae in self.saes]
+        return self.config.run_key(__version__, [self.fingerprint], self.data_sha256, saes)
+
+
+def load(config: FieldConfig, console: Console) -> Field:
+    """Open, read and check everything; the cheap checks first.
+
+    Raises:
+        UserError: whatever is wrong with the input, named.
+    """
+    matrices = open_matrices(config.activations)
+    rows = matrices[0].rows
+    table = None
+    if config.table is not None:
+        table = read_table(
+            config.table, roles=config.roles, kinds=config.columns, encoding=config.encoding, rows=rows,
+            row_ids=matrices[0].row_ids,
+        )  # fmt: skip
+    name = config.name or matrices[0].path.resolve().stem
+    found = check(matrices, table)
+    for line in lines(found):
+        console.print(line)
+    field = Field(config, matrices, table, [] if config.train else _saes(config, name, matrices), found)
+    if config.train:
+        from analysis.field.train import trained  # with sae-lens' trainers, which nobody else waits for
+
+        field.saes = [
+            replace(
+                trained(matrix, field.places, config.train, console, bottleneck=config.bottleneck, seed=config.seed),
+                layer=matrix.layer,
+            )
+            for matrix in matrices
+        ]
+    if field.places.scattered:
+        console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
+    return field
+
+
+def _saes(config: FieldConfig, name: str, matrices: list[Matrix]) -> list[LoadedSae]:
+    """An SAE for each matrix, in their order, or its columns."""
+    if not config.saes:
+        return [_units(config, name, matrix) for matrix in matrices]
+    if len(config.saes) != len(matrices):
+        raise UserError(
+            f"analyze: expected one --sae for each of the {len(matrices)} matrices, in their order; found"
+            f" {len(config.saes)}"
+        )
+    pairs = zip(config.saes, matrices, strict=True)
+    found = [replace(load_sae(source, place=matrix.name), layer=matrix.layer) for source, matrix in pairs]
+    for sae, matrix in zip(found, matrices, strict=True):
+        if sae.transcodes or sae.d_in != matrix.width:
+            what = "a transcoder" if sae.transcodes else f"one of {sae.d_in}"
+            raise UserError(
+                f"--sae {sae.source}: expected an SAE of activations {matrix.width} wide, as {matrix.path}; found {what}"
+            )
+    return found
+
+
+def _units(config: FieldConfig, name: str, matrix: Matrix) -> Units:
+    sha256 = hash_of(["units", name, matrix.name, matrix.layer, matrix.width])
+    return units(str(matrix.path), sha256, matrix.name, matrix.layer, matrix.width, config.on_above)

@@ -1,0 +1,163 @@
+"""What was measured of all matrices -> the store, in the worker's short transactions. The last one shows the run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from analysis.field.follow import Found
+from analysis.field.measure import Measured
+from analysis.field.reading import Field
+from analysis.field.rows import MatrixRows
+from analysis.process.versions import versions
+from analysis.reading.sae import LoadedSae, slugify
+from analysis.run.declare import declare
+from analysis.run.entities import added
+from analysis.run.rows.plain import Row, plain
+from store.alive import Process, this_process
+from store.identity import adopt, find_sae, free_slug
+from store.leftovers import remove_leftovers
+from store.search import write_index
+from store.session import reading_engine
+from store.suites import suite_key
+from store.tables import Analysis, Association, Corpus, Example, Label, Latent, Model, Pair, Profile, Run, Sae
+from store.vocabulary import FIELD
+from store.writing import COMPLETE, WRITING, Writer
+
+
+class Opened:
+    """A run that is there, and that nobody sees yet."""
+
+    def __init__(self, engine: Engine, field: Field, seconds: float) -> None:
+        self.engine, self.field, self.seconds = engine, field, seconds
+
+    def write(self, measured: list[tuple[Measured, Found]]) -> int:
+        """Store all, and show it; the run's id."""
+        with reading_engine(self.engine) as readers, this_process() as process:
+            writer = Writer(self.engine, process)
+            remove_leftovers(writer)
+            run, labels = writer.transaction(lambda session: self._begin(session, measured[0][1], process))
+            writer.run = run
+            for one, found in measured:
+                rows = MatrixRows(self.field, one)
+                analysis = writer.transaction(lambda session, rows=rows: self._analysis(session, run, rows))  # type: ignore[misc]
+                for table, made in (
+                    (Latent, rows.latents),
+                    (Profile, rows.profiles),
+                    (Profile, found.profiles),
+                    (Example, rows.examples),
+                    (Pair, rows.pairs),
+                    (Association, found.rows(labels)),
+                ):
+                    writer.insert(table, ({**row, "analysis_id": analysis} for row in made))
+                write_index(writer, readers, analysis)
+            writer.run = None
+            writer.transaction(lambda session: _complete(session, run))
+        return run
+
+    def _begin(self, session: Session, found: Found, process: Process) -> tuple[int, list[int]]:
+        declare(session)
+        field = self.field
+        model = _model(session, field)
+        corpus = _corpus(session, field)
+        settings: Row = plain(field.config.settings()) | {
+            "activations": [str(matrix.path) for matrix in field.matrices],
+            "table": field.config.table,
+            "tokens": field.rows,
+            "classes": False,
+            "checks": field.found,
+            FIELD: True,
+        }
+        made_by = versions()
+        run = Run(
+            key=field.key,
+            suite=suite_key(model.fingerprint, corpus.sha256, settings, made_by),
+            status=WRITING,
+            model_id=model.id,
+            corpus_id=corpus.id,
+            tokens=field.rows,
+            masked_tokens=0,
+            masks={},
+            documents=field.places.groups,
+            context=1,
+            dense_threshold=field.config.dense_threshold,
+            seed=field.config.seed,
+            settings=settings,
+            versions=made_by,
+            strip=None,
+            seconds=self.seconds,
+            finished=datetime.now(UTC).replace(tzinfo=None),
+            writer=process.stamp(),
+        )
+        added(session, run)
+        labels = [added(session, Label(run_id=run.id, **row)).id for row in found.labels]
+        return run.id, labels
+
+    def _analysis(self, session: Session, run: int, rows: MatrixRows) -> int:
+        model = session.get_one(Model, session.get_one(Run, run).model_id)
+        sae = _sae(session, model, rows.measured.sae)
+        return added(session, Analysis(run_id=run, sae_id=sae, **rows.facts())).id
+
+
+def _complete(session: Session, run: int) -> None:
+    session.execute(update(Run).where(Run.id == run).values(status=COMPLETE, writer=None))
+
+
+def _model(session: Session, field: Field) -> Model:
+    """The network, by its name and its layers: another day's rows are of the same one."""
+    known = session.scalar(select(Model).where(Model.fingerprint == field.fingerprint))
+    return known or added(
+        session,
+        Model(
+            slug=free_slug(session, Model.slug, slugify(field.name), field.fingerprint),
+            name=field.name,
+            fingerprint=field.fingerprint,
+            source=str(field.matrices[0].path),
+            licence=None,
+            family=FIELD,
+            n_layers=len(field.matrices),
+            d_model=max(matrix.width for matrix in field.matrices),
+            vocab_size=0,
+        ),
+    )
+
+
+def _corpus(session: Session, field: Field) -> Corpus:
+    """The rows: matrices and table by the hash of their files."""
+    known = session.scalar(select(Corpus).where(Corpus.sha256 == field.data_sha256))
+    name = field.config.table or str(field.matrices[0].path)
+    report: dict[str, Any] = {"rows": field.rows, "checks": field.found}
+    columns = [] if field.table is None else [{"name": c.name, "kind": c.kind} for c in field.labels]
+    return known or added(
+        session,
+        Corpus(
+            name=name.rsplit("/", 1)[-1], sha256=field.data_sha256, documents=field.places.groups,
+            characters=field.rows, licence=None, report=report, label_columns=columns,
+        ),
+    )  # fmt: skip
+
+
+def _sae(session: Session, model: Model, sae: LoadedSae) -> int:
+    adopt(session, sae.sha256, sae.former)
+    known = find_sae(session, sae.sha256, sae.former)
+    if known is not None:
+        return known.id
+    row = Sae(
+        slug=free_slug(session, Sae.slug, f"{model.slug}/{slugify(sae.hook_point)}", sae.sha256),
+        sha256=sae.sha256,
+        model_id=model.id,
+        hook_point=sae.hook_point,
+        layer=sae.layer,
+        architecture=sae.details.get("metadata", {}).get("training_architecture") or sae.architecture,
+        d_in=sae.d_in,
+        n_latents=sae.n_latents,
+        dtype=sae.dtype,
+        source=sae.source,
+        neuronpedia_id=None,
+        details=plain(sae.details) | {"settings_sha256": sae.settings, "hook_out": sae.hook_out},
+        training=plain(sae.training),
+    )
+    return added(session, row).id

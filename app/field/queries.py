@@ -1,0 +1,165 @@
+"""What the store has of a run of rows beyond what every run has."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.runs.queries import RunInfo
+from app.shared.memory import remembered
+from app.shared.record import finite
+from app.shared.stored import items, one
+from store.arrays import unpack
+from store.tables import Analysis, Corpus, Example, Profile, Run
+from store.vocabulary import level_of
+
+
+class Power(NamedTuple):
+    """How well a label is predicted in groups that were kept out, from one set of columns."""
+
+    of: str
+    """best, dense, sparse or raw"""
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    chance: float | None
+    columns: int
+    unit: int | None
+    """The best one, where that is the set."""
+
+
+class Spread(NamedTuple):
+    """A column of numbers of the table, over all rows."""
+
+    name: str
+    mean: float
+    sd: float
+
+
+class GroupDensity(NamedTuple):
+    """How often a unit is on in one group."""
+
+    value: str
+    density: float
+    rows: int
+
+
+class Course(NamedTuple):
+    """Mean activation over the order of the rows, or over a label's bins."""
+
+    edges: list[float]
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    facts: dict[str, Any]
+
+
+class Map(NamedTuple):
+    """Mean activation over two coordinates, row by row from the least y on."""
+
+    x: list[float]
+    y: list[float]
+    mean: list[list[float | None]]
+    facts: dict[str, Any]
+
+
+class RowExample(NamedTuple):
+    """One row, its activation, what the table says of it, and its neighbours."""
+
+    kind: str
+    title: str
+    row: str
+    activation: float
+    values: dict[str, Any]
+    neighbours: list[float]
+    focus: int
+
+
+def powers(session: Session, run: RunInfo) -> dict[tuple[str, str], list[Power]]:
+    """By SAE and label: what each set of columns predicts."""
+    return remembered(session, ("powers", run.analyses), lambda: _powers(session, run))
+
+
+def _powers(session: Session, run: RunInfo) -> dict[tuple[str, str], list[Power]]:
+    slugs = {held.id: held.slug for held in run.held}
+    statement = select(Analysis.id, Analysis.summary).where(Analysis.id.in_(run.analyses))
+    found = {}
+    for analysis, summary in session.execute(statement):
+        for label, sets in ((summary or {}).get("power") or {}).items():
+            found[slugs[analysis], label] = [_power(item) for item in sets]
+    return found
+
+
+def _power(item: dict[str, Any]) -> Power:
+    value, low, high, chance = (one(item, name) for name in ("value", "low", "high", "chance"))
+    unit = item.get("unit")
+    return Power(str(item.get("set")), str(item.get("measure")), value, low, high, chance, item.get("columns", 0), unit)
+
+
+def checks(session: Session, run: RunInfo) -> list[dict[str, Any]]:
+    """What was said of the data before the work, as codes."""
+    return list((_report(session, run)).get("checks") or [])
+
+
+def spreads(session: Session, run: RunInfo) -> list[Spread]:
+    """The table's columns of numbers."""
+    held = items(_report(session, run), "columns")
+    return [Spread(str(item["name"]), item["mean"], item["sd"]) for item in held if item.get("sd")]
+
+
+def _report(session: Session, run: RunInfo) -> dict[str, Any]:
+    statement = select(Corpus.report).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id)
+    return remembered(session, ("field_report", run.id), lambda: session.scalar(statement)) or {}
+
+
+def profile_rows(session: Session, analysis_id: int, index: int) -> dict[str, tuple[Any, bytes | None]]:
+    """All profiles of a unit by name, as they are stored."""
+    wanted = select(Profile.name, Profile.data, Profile.values)
+    found = session.execute(wanted.where(Profile.analysis_id == analysis_id, Profile.index == index))
+    return {name: (data, values) for name, data, values in found}
+
+
+def group_densities(rows: dict[str, tuple[Any, bytes | None]]) -> tuple[dict[str, Any], list[GroupDensity]]:
+    """What is said of the groups as a whole, and of each that is told of."""
+    data = rows["groups"][0] if "groups" in rows else {}
+    told = [GroupDensity(str(item["value"]), float(item["density"]), int(item["rows"])) for item in items(data, "items")]
+    return data, told
+
+
+def course(rows: dict[str, tuple[Any, bytes | None]], name: str) -> Course | None:
+    """A series with its interval."""
+    if name not in rows or rows[name][1] is None:
+        return None
+    data, values = rows[name]
+    mean, low, high = ([finite(value) for value in line] for line in unpack(values)[:3])
+    return Course(list(data["edges"]), mean, low, high, data)
+
+
+def heat_map(rows: dict[str, tuple[Any, bytes | None]]) -> Map | None:
+    """Over x and y."""
+    if "map" not in rows or rows["map"][1] is None:
+        return None
+    data, values = rows["map"]
+    return Map(data["x"], data["y"], [[finite(value) for value in line] for line in unpack(values)], data)
+
+
+def examples(session: Session, analysis_id: int, index: int) -> list[RowExample]:
+    """Rows of each kind: the strongest, then by level from high to low, on at random, off."""
+    statement = select(Example).where(Example.analysis_id == analysis_id, Example.index == index)
+    found = session.scalars(statement.order_by(Example.kind, Example.rank)).all()
+    made = []
+    for each in found:
+        acts = unpack(each.activations)
+        made.append(
+            RowExample(
+                each.kind, each.document, str(each.tokens[each.focus]), float(acts[each.focus]), dict(each.labels),
+                [float(value) for value in acts], each.focus,
+            )
+        )  # fmt: skip
+    return sorted(made, key=lambda example: (_ORDER.get(example.kind, 1), -level_of(example.kind)[0]))
+
+
+_ORDER = {"top": 0, "random": 2, "off": 3}

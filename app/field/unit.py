@@ -1,0 +1,276 @@
+"""The page of one unit: how often it is on, where, what it follows, and the rows on which it is strongest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.annotations.panel import AnnotationPanel, annotation_panel
+from app.field import queries
+from app.field.plots import activation_figure, course_figure, map_figure
+from app.field.queries import GroupDensity, RowExample, Spread
+from app.field.sentences import effect_words, outcome
+from app.labels.associations import AssociationRow, association_row
+from app.latents.facts import Fact
+from app.latents.profiles import Company, Companion
+from app.latents.record import LatentRecord
+from app.runs.queries import RunInfo
+from app.saes.queries import SaeInfo
+from app.shared.figures import Figure
+from app.shared.links import latent_at
+from app.shared.numbers import count, fixed, interval, number, percent
+from app.shared.page import RunPage
+from store.vocabulary import YES, level_of
+
+MOST_VALUES = 12
+"""Columns of a row that are drawn."""
+WIDEST = 3.0
+"""Standard deviations at the end of a bar."""
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A group and how often the unit is on in it."""
+
+    value: str
+    density: str
+    length: float
+    rows: str
+
+
+@dataclass(frozen=True)
+class ValueBar:
+    """A number of a row beside the table's mean, as a bar from the middle."""
+
+    name: str
+    value: str
+    left: float
+    width: float
+    above: bool
+
+
+@dataclass(frozen=True)
+class RowCard:
+    """One row."""
+
+    row: str
+    title: str
+    activation: str
+    words: list[tuple[str, str]]
+    """Columns that are no numbers, and their values."""
+    bars: list[ValueBar]
+    heights: list[int]
+    """Its neighbours' activations, 0 to 9; empty where rows have no order."""
+    focus: int
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows of one kind."""
+
+    key: str
+    title: str
+    note: str
+    rows: list[RowCard]
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """A label and this unit."""
+
+    row: AssociationRow
+    effect: str
+    outcome: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another unit whose activations go with this one's."""
+
+    index: int
+    density: str
+    correlation: str
+    left: float
+    width: float
+    side: str
+
+
+@dataclass(frozen=True)
+class UnitPage(RunPage):
+    """One unit of a run of rows."""
+
+    template = "field/unit.html"
+    sae: SaeInfo
+    record: LatentRecord
+    called: str
+    """What the pages call it: unit, or latent of an SAE."""
+    facts: list[Fact]
+    answer: str
+    """Which labels it follows, in a sentence."""
+    histogram: Figure | None
+    """Rows by activation, where it is on."""
+    histogram_words: str
+    groups: list[GroupRow]
+    groups_words: str
+    course: Figure | None
+    course_words: str
+    places: Figure | None
+    places_words: str
+    labels: list[LabelRow]
+    beside: list[Beside]
+    beside_words: str
+    examples: list[RowGroup]
+    annotation: AnnotationPanel
+    summary: str
+    """The page in a sentence, for previews."""
+
+
+def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) -> UnitPage:  # noqa: ARG001 - called as the latent's page is
+    """The page of one unit; all of it at once."""
+    session, latent, sae = record.session, record.latent, record.sae
+    rows = queries.profile_rows(session, sae.analysis_id, latent.index)
+    facts_of_groups, groups = queries.group_densities(rows)
+    course, places = queries.course(rows, "order"), queries.heat_map(rows)
+    found = record.associations
+    called = "unit" if sae.architecture == "units" else "latent"
+    held = [one for one in found if one.verdict == YES]
+    answer = _answer(called, [one.label.name for one in held], bool(found))
+    spreads = {spread.name: spread for spread in queries.spreads(session, run)}
+    return UnitPage(
+        title=f"{called} {latent.index} · {sae.slug}",
+        nav="latents",
+        run=run,
+        sae=sae,
+        record=record,
+        called=called,
+        facts=_facts(record),
+        answer=answer,
+        histogram=activation_figure(record.profiles.histogram) if record.profiles.histogram else None,
+        histogram_words=_histogram_words(latent.density, latent.max, run.tokens),
+        groups=[_group(group) for group in groups],
+        groups_words=_groups_words(facts_of_groups, groups),
+        course=None if course is None else course_figure(course, str(course.facts.get("column") or "order")),
+        course_words=_course_words(course),
+        places=None if places is None else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
+        places_words="" if places is None else _places_words(places.facts),
+        labels=[LabelRow(association_row(one), effect_words(one), outcome(one), one.verdict == YES) for one in found],
+        beside=_beside(record.profiles.company),
+        beside_words=_beside_words(record.profiles.company),
+        examples=_examples(queries.examples(session, sae.analysis_id, latent.index), spreads),
+        annotation=annotation_panel(session, run, sae, record.subject, pin, latest=record.said),
+        summary=f"On in {percent(latent.density)} of {count(run.tokens)} rows. {answer}",
+    )
+
+
+def _answer(called: str, names: Sequence[str], held: bool) -> str:
+    if names:
+        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"It follows {listed}."
+    return f"No label goes with this {called}." if held else ""
+
+
+def _facts(record: LatentRecord) -> list[Fact]:
+    latent = record.latent
+    sd = "" if latent.std is None else f"sd {number(latent.std)}"
+    made = [
+        Fact("density", "density", percent(latent.density), interval(latent.density_low, latent.density_high)),
+        Fact("mean where on", "mean", number(latent.mean), sd),
+        Fact("largest activation", "max", number(latent.max), ""),
+        Fact("share of all activation", "mass_share", percent(latent.mass_share), ""),
+    ]
+    if latent.antipodality is not None:
+        made.append(Fact("antipodality", "antipodality", fixed(latent.antipodality), "1: a mirror image is there"))
+    return made
+
+
+def _histogram_words(density: float, most: float | None, rows: int) -> str:
+    if density == 0:
+        return "It is never on."
+    return f"{count(round(density * rows))} rows on which it is on, largest activation {number(most)}."
+
+
+def _group(group: GroupDensity) -> GroupRow:
+    return GroupRow(group.value, percent(group.density), round(100 * group.density, 1), count(group.rows))
+
+
+def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
+    if not groups:
+        return ""
+    name, number_of = facts.get("group"), facts.get("groups", len(groups))
+    top, least = groups[0], groups[-1]
+    if len(groups) == 1:
+        return f"On in {percent(top.density)} of the rows of {name} {top.value}."
+    return (
+        f"On in {percent(least.density)} ({least.value}) to {percent(top.density)} ({top.value}) of a {name}'s rows,"
+        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}."
+    )
+
+
+def _course_words(course: queries.Course | None) -> str:
+    if course is None:
+        return ""
+    rho, within = course.facts.get("spearman"), course.facts.get("within")
+    made = "" if rho is None else f"Rank correlation with it {fixed(rho)}"
+    return made + ("" if within is None else f"; within groups {fixed(within)}") + ("." if made else "")
+
+
+def _places_words(facts: dict[str, Any]) -> str:
+    share = facts.get("held_out", facts.get("share"))
+    return "" if share is None else f"The place predicts {percent(max(0.0, share))} of its variance in groups kept out."
+
+
+def _beside(company: Company | None) -> list[Beside]:
+    if company is None:
+        return []
+    return [_other(one, "p") for one in company.together[:5]] + [_other(one, "n") for one in company.apart[:3]]
+
+
+def _other(one: Companion, side: str) -> Beside:
+    wide = round(50 * min(1.0, abs(one.correlation)), 1)
+    sign = "+" if one.correlation > 0 else ""
+    left = 50.0 if one.correlation > 0 else 50 - wide
+    return Beside(one.index, percent(one.density), f"{sign}{fixed(one.correlation)}", left, wide, side)
+
+
+def _beside_words(company: Company | None) -> str:
+    if company is None:
+        return ""
+    return f"Correlation of activations over all rows; chance reaches {fixed(company.chance)}."
+
+
+def _examples(found: list[RowExample], spreads: dict[str, Spread]) -> list[RowGroup]:
+    made: dict[str, list[RowCard]] = {}
+    for example in found:
+        made.setdefault(example.kind, []).append(_card(example, spreads))
+    return [RowGroup(kind, *_kind_words(kind), cards) for kind, cards in made.items()]
+
+
+def _kind_words(kind: str) -> tuple[str, str]:
+    level, of = level_of(kind)
+    if level:
+        return f"level {level} of {of}", "Drawn at random from this part of the activations where it is on."
+    return {
+        "top": ("strongest", "The rows with the largest activation, one of each stretch."),
+        "random": ("on, at random", "Rows on which it is on, drawn at random: what is typical."),
+    }.get(kind, ("off", "Rows on which it is off, drawn at random."))
+
+
+def _card(example: RowExample, spreads: dict[str, Spread]) -> RowCard:
+    numbers = {name: value for name, value in example.values.items() if name in spreads}
+    others = [(name, str(value)) for name, value in example.values.items() if name not in spreads]
+    bars = [_bar(spreads[name], float(value)) for name, value in list(numbers.items())[:MOST_VALUES]]
+    top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
+    heights = [round(9 * abs(value) / top) for value in example.neighbours] if len(example.neighbours) > 1 else []
+    return RowCard(
+        example.row, example.title, number(example.activation), others[:MOST_VALUES], bars, heights, example.focus
+    )
+
+
+def _bar(spread: Spread, value: float) -> ValueBar:
+    z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
+    wide = round(50 * abs(z) / WIDEST, 1)
+    return ValueBar(spread.name, number(value), 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
+
+
