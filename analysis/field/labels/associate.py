@@ -28,7 +28,7 @@ from store.vocabulary import Statement
 UNITS = 128  # at once: ranks of more cost memory and save nothing
 MOST_HELD = 3  # other columns, the strongest
 ORDER_BINS = 20
-_ROWS_A_BIN = 5  # of a group, in the median
+_ROWS_A_BIN = 10  # of a group, in the median
 _SURE = 3.9  # standard errors over rows alone at which a label seems to go with a unit (p = 0.0001)
 _CACHED = 6  # strata whose places are kept
 
@@ -161,18 +161,19 @@ class _World:
     def found(self, x: Tensor, start: int) -> list[_Found]:
         """Every column against units [m, n]; `start` is the first one's number."""
         views: dict[bytes, _View] = {}
-        made = []
-        for column, use, label in zip(self.columns, self.usable, self.labels, strict=True):
+        keys = [use.rows.numpy().tobytes() for use in self.usable]
+        made: dict[int, _Found] = {}
+        for place in sorted(range(len(keys)), key=keys.__getitem__):  # columns with the same rows one after the other
+            column, use, label, key = self.columns[place], self.usable[place], self.labels[place], keys[place]
             if label is None:
-                made.append(_nothing(len(x), use.reason))
+                made[place] = _nothing(len(x), use.reason)
                 continue
-            key = use.rows.numpy().tobytes()
             if key not in views:
                 views = {key: _View(x[:, use.rows], self.units(use.rows))}  # one at a time: each is as large as x
             draw = [self.seed % 2**32, int(unit_hash("field label", column.name) * 2**32), start]
             order = None if self.order is None else self.order[use.rows]
-            made.append(_against(label, views[key], order, use, np.random.default_rng(draw), self.draws))
-        return made
+            made[place] = _against(label, views[key], order, use, np.random.default_rng(draw), self.draws)
+        return [made[place] for place in range(len(keys))]
 
     def _label(self, column: FieldColumn, use: Usable) -> _Label:
         units, y = self.units(use.rows), column.values[use.rows].double()
@@ -210,14 +211,18 @@ class _World:
     def _placed(self, use: Usable, units: Grouping) -> Fixed:
         """Parts of each group by its order."""
         assert self.order is not None
-        bins = min(ORDER_BINS, max(2, int(units.sizes.median()) // _ROWS_A_BIN))
-        part = order_bins(self.order[use.rows], units.group, bins)
-        return Fixed(self.order_name, "order", dense(units.group * bins + part))
+        bins = min(ORDER_BINS, max(1, int(units.sizes.median()) // _ROWS_A_BIN))
+        order = self.order[use.rows]
+        part = order_bins(order, units.group, bins)
+        along = within_ranks(midranks(order[None]), units.group)[0]
+        return Fixed(self.order_name, "order", dense(units.group * bins + part), along)
 
     def _fixed(
         self, name: str, part: tuple[str, str, Tensor, Tensor], use: Usable, units: Grouping, inside: FieldColumn | None
     ) -> Fixed:
-        """Levels or quintiles of a column, rows without a value as one more; crossed with the group if that leaves some."""
+        """Levels or quintiles of a column, rows without a value as one more; crossed with the group where that leaves
+        something of the label.
+        """
         code = torch.full((len(use.rows),), -1, dtype=torch.int64)
         code[part[2]] = strata(part[1], part[3])
         alone = dense(code[use.rows])
@@ -349,24 +354,23 @@ def _one(column: FieldColumn, found: _Found, unit: int, q: float) -> FieldAssoci
         return unmeasured(found.reason)
     if math.isnan(q):
         return unmeasured({"code": "constant"})
-    effect = [float(of[unit]) for of in (*found.effect, found.chance)]
     base, held = found.base[unit], found.held[unit]
     weakest = min([base, *held], key=lambda one: _margin(column.measure, one))
-    numbers = Numbers(
-        *effect, weakest.value, weakest.low, weakest.high, weakest.chance, float(found.held_out[unit]),
-        float(found.p[unit]), q,
+    n = Numbers(
+        float(found.effect.value[unit]), float(found.effect.low[unit]), float(found.effect.high[unit]),
+        float(found.chance[unit]), weakest.value, weakest.low, weakest.high, weakest.chance,
+        float(found.held_out[unit]), float(found.p[unit]), q,
     )  # fmt: skip
-    verdict, code, by = verdict_of(column.measure, numbers, bool(found.apparent[unit]), base, held)
+    verdict, code, by = verdict_of(column.measure, n, bool(found.apparent[unit]), base, held)
     data = found.facts | {
-        "chance": numbers.chance,
-        "conditional_interval": [numbers.conditional_low, numbers.conditional_high],
-        "conditional_chance": numbers.conditional_chance,
+        "chance": n.chance,
+        "conditional_interval": [n.conditional_low, n.conditional_high],
+        "conditional_chance": n.conditional_chance,
         "conditional_on": weakest.name or None,
         "held": [one._asdict() for one in held],
         "inseparable": found.inseparable,
         "means": found.means[unit],
     }
-    n = numbers
     said = statement_of(column.name, column.kind, column.measure, n, code, by, data)
     return FieldAssociation(verdict, n.effect, n.low, n.high, n.conditional, n.held_out, n.p, n.q, said, data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ class FieldColumn(NamedTuple):
     name: str
     kind: str  # number, boolean, category
     values: Tensor  # [n] float64: the number; 1 true, 0 false; the place in `levels`; NaN missing
-    levels: list[str] = []
+    levels: Sequence[str] = ()
 
     @property
     def measure(self) -> str:

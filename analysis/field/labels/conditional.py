@@ -1,7 +1,8 @@
 """What is left of a label once something else is held fixed: its group, the place in its order, another column.
 
-Both sides lose what they share with it: pairs of rows are compared only within the same stratum. Cost: within a quintile
-of a number there is still a little of it, and a stratum in which the label does not vary says nothing and is left out.
+Both sides lose what they share with it: rows are compared only within the same stratum, and where the strata are parts
+of an order both sides lose their slope in each part as well. Cost: within a quintile of a number there is still a little
+of it, and a stratum in which the label does not vary says nothing and is left out.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from analysis.statistics.ranks import midranks
 
 
 class Fixed(NamedTuple):
-    """What is held fixed: its name, what it is (group, order, column), and the strata [n], 0 to S - 1."""
+    """What is held fixed: its name, what it is (group, order, column), and how."""
 
     name: str
     kind: str
-    strata: Tensor
+    strata: Tensor  # [n] int64, 0 to S - 1
+    along: Tensor | None = None  # [n] float64: whose slope within each stratum is taken out, too
 
 
 class Left(NamedTuple):
@@ -75,12 +77,23 @@ def conditional(
         y: [n]. fixed, left: the strata, and in which the label varies.
     """
     if measure != "eta2":
-        inside = within(measure, y, fixed.strata)
+        inside = level(within(measure, y, fixed.strata)[None], fixed)[0]
         of = measures.within_spearman if measure == "spearman" else measures.within_auc
-        found = of(u * left.rows, inside * left.rows, units.block, units.blocks)
+        found = of(level(u, fixed) * left.rows, inside * left.rows, units.block, units.blocks)
         return found, torch.full_like(found.value, 0.0 if measure == "spearman" else 0.5)
-    centred = centred_within(x, fixed.strata) * left.rows
-    dummies = (centred_within(coded(measure, y), fixed.strata) * left.rows).T.float()
+    centred = level(centred_within(x, fixed.strata), fixed) * left.rows
+    dummies = (level(centred_within(coded(measure, y), fixed.strata), fixed) * left.rows).T.float()
     found = measures.partial_eta2(centred, dummies, units.block, units.blocks)
-    free = max(int(left.rows.sum()) - left.strata, 1)
+    free = max(int(left.rows.sum()) - left.strata * (1 if fixed.along is None else 2), 1)
     return found, torch.full_like(found.value, min(1.0, (dummies.shape[1] - 1) / free))
+
+
+def level(x: Tensor, fixed: Fixed) -> Tensor:
+    """x [k, n], of mean 0 in every stratum, less its slope along the order in each; as it is where there is none."""
+    if fixed.along is None:
+        return x
+    along = centred_within(fixed.along[None].double(), fixed.strata)[0].to(x.dtype)
+    strata = int(fixed.strata.max()) + 1
+    length = torch.zeros(strata, dtype=x.dtype).index_add_(0, fixed.strata, along.square())
+    shared = torch.zeros(len(x), strata, dtype=x.dtype).index_add_(1, fixed.strata, x * along)
+    return x - (shared / length.clamp(min=1e-30))[:, fixed.strata] * along

@@ -32,13 +32,14 @@ def spearman(ranks: Tensor, y: Tensor, block: Tensor, blocks: int) -> Estimate:
     a = ranks / n - (n + 1) / (2 * n)
     b = midranks(y) / n - (n + 1) / (2 * n)
     sums = [sums_over(block, rows, blocks) for rows in (a, (b[None] * a), a.square(), b[None], b.square()[None])]
-    count = torch.bincount(block, minlength=blocks).double()[:, None]
-    value = _pearson(*(one.sum(0) for one in sums), count.sum(0))
-    without = _pearson(*(one.sum(0) - one for one in sums), count.sum(0) - count)
+    sums.append(torch.bincount(block, minlength=blocks).double()[:, None])
+    value = _pearson([one.sum(0) for one in sums])
+    without = _pearson([one.sum(0) - one for one in sums])
     return Estimate(value, *correlation_bounds(value, half_width(without.T)))
 
 
-def _pearson(a: Tensor, ab: Tensor, aa: Tensor, b: Tensor, bb: Tensor, n: Tensor) -> Tensor:
+def _pearson(sums: list[Tensor]) -> Tensor:
+    a, ab, aa, b, bb, n = sums
     n = n.clamp(min=1)
     spread = (aa - a * a / n).clamp(min=0) * (bb - b * b / n).clamp(min=0)
     return torch.where(spread > 0, (ab - a * b / n) / spread.clamp(min=_SMALL).sqrt(), 0.0)
@@ -121,7 +122,7 @@ def partial_eta2(x: Tensor, dummies: Tensor, block: Tensor, blocks: int) -> Esti
 
     def value(dd: Tensor, dx: Tensor, xx: Tensor) -> Tensor:
         inverse = torch.linalg.pinv(dd, hermitian=True, rtol=1e-6)
-        return ((inverse @ dx) * dx).sum(-2) / xx.clamp(min=_SMALL)
+        return torch.as_tensor(((inverse @ dx) * dx).sum(-2) / xx.clamp(min=_SMALL))
 
     found = value(dd.sum(0), dx.sum(0), xx.sum(0)).clamp(0, 1)
     without = value(dd.sum(0) - dd, dx.sum(0) - dx, xx.sum(0) - xx)

@@ -1,14 +1,14 @@
 """p-values of labels of rows: groups change their labels, or labels move within their groups.
 
-A label that is one value a group is dealt out anew to whole groups, each by its mean rank (`analysis.labels.permutation`).
-A label that varies within groups stays in its group, so that what differs between groups is no evidence: it is moved
-round in the order of the rows where there is one (rows near in time are alike), dealt out anew where there is none. That
-is done 64 times a block of groups; a draw takes one of those from each block. Categories are tested on ranks as well
-(Kruskal and Wallis), so that one outlier is no level.
+A label that is one value a group is dealt out anew to whole groups, each with its mean rank
+(`analysis.labels.permutation`). A label that varies within groups stays in its group, so that what differs between
+groups is no evidence: it is moved round in the order of the rows where there is one (rows near in time are alike), dealt
+out anew where there is none. That is done 64 times a block of groups; a draw takes one of those from each block.
+Categories are tested on ranks as well (Kruskal and Wallis), so that one outlier is no level.
 
 Cost of bounded draws: a p that no draw reaches is that of the fitted tail, sigma of the draws for ranks, a gamma with
-their mean and variance for categories, and none with fewer than 30 groups. Above 2,000 groups whole groups need no draws:
-the permutation's own mean and variance are known, and it is normal.
+their mean and variance for categories, and none with fewer than 30 groups. Above 2,000 groups whole groups need no
+draws: the permutation's own mean and variance are known, and it is normal.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Test(NamedTuple):
     inflation: Tensor
 
 
-def between_groups(measure: str, ranks: Tensor, y: Tensor, units: Grouping, random: np.random.Generator, draws: int) -> Test:
+def between_groups(
+    measure: str, ranks: Tensor, y: Tensor, units: Grouping, random: np.random.Generator, draws: int
+) -> Test:
     """Labels of whole groups.
 
     Args:
@@ -80,7 +82,7 @@ def _known(measure: str, means: Tensor, label: Tensor) -> Tensor:
     counts = torch.bincount(level).double()
     sums = torch.zeros(len(z), len(counts), dtype=torch.float64).index_add_(1, level, z)
     h = (groups - 1) * (sums.square() / counts).sum(1) / length
-    return torch.special.gammaincc(torch.full_like(h, (len(counts) - 1) / 2), h / 2)
+    return _gamma_tail(torch.full_like(h, (len(counts) - 1) / 2), h / 2)
 
 
 def within_groups(
@@ -138,7 +140,7 @@ def moves(group: Tensor, in_order: bool, random: np.random.Generator, count: int
         by = torch.from_numpy(random.random((count, len(sizes))) * sizes.numpy()).long()
         return start + (torch.arange(n) - start + by[:, place]) % sizes[place]
     key = place + torch.from_numpy(random.random((count, n)))
-    return key.argsort(dim=1)
+    return torch.as_tensor(key.argsort(dim=1))
 
 
 def _table(u: Tensor, labels: Tensor, where: Tensor, sizes: list[int]) -> Tensor:
@@ -164,7 +166,7 @@ def _p(
         more = _drawn(null, random, draws - FIRST, small) if draws > FIRST else first[:0, small]
         every_draw = torch.cat([first[:, small], more])
         reached = (every_draw >= least[small]).sum(0)
-        p[small] = (1.0 + reached) / (1.0 + draws)
+        p[small] = (1 + reached.double()) / (1 + draws)
         if units.groups >= FEWEST_FOR_TAIL:
             beyond = _tail(measure, observed[small].double(), every_draw.double())
             p[small] = torch.where(reached == 0, torch.minimum(p[small], beyond), p[small])
@@ -181,4 +183,8 @@ def _tail(measure: str, observed: Tensor, draws: Tensor) -> Tensor:
     if measure != "eta2":
         return normal_tail(observed / draws.square().mean(0).sqrt().clamp(min=1e-30))
     mean, variance = draws.mean(0).clamp(min=1e-30), draws.var(0).clamp(min=1e-30)
-    return torch.special.gammaincc(mean.square() / variance, observed * mean / variance)
+    return _gamma_tail(mean.square() / variance, observed * mean / variance)
+
+
+def _gamma_tail(shape: Tensor, x: Tensor) -> Tensor:
+    return torch.as_tensor(torch.special.gammaincc(shape, x))

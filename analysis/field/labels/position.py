@@ -28,7 +28,9 @@ class OrderProfile(NamedTuple):
     spearman: float  # within groups, over rows; NaN where `reason` says why
     low: float  # 95 % over groups
     high: float
-    bins: list[dict[str, Any]]  # from, to (shares of the group's rows), mean, low, high (sd less the group's mean), rows
+    bins: list[
+        dict[str, Any]
+    ]  # from, to (shares of the group's rows), mean, low, high (sd less the group's mean), rows
     reason: Statement | None
 
 
@@ -94,7 +96,7 @@ def _along(x: Tensor, part: Tensor, along: Tensor, units: Grouping) -> list[Orde
         if still:
             made.append(OrderProfile(math.nan, math.nan, math.nan, [], {"code": "constant"}))
         else:
-            made.append(OrderProfile(*one, bins, None))
+            made.append(OrderProfile(one[0], one[1], one[2], bins, None))
     return made
 
 
@@ -144,16 +146,18 @@ def _on_map(
     sums = torch.zeros(len(z), SIDE * SIDE, dtype=torch.float64).index_add_(1, cell, z.double())
     means = torch.where(counts > 0, sums / counts.clamp(min=1), torch.nan)
     none = torch.full((len(z),), torch.nan, dtype=torch.float64)
-    share = measures.eta2(z, cell, units.block, units.blocks) if units.blocks > 1 else measures.Estimate(none, none, none)
+    nothing = measures.Estimate(none, none, none)
+    share = measures.eta2(z, cell, units.block, units.blocks) if units.blocks > 1 else nothing
     held_out = measures.held_out_means(z, cell, units.fold) if reason is None else none
     filled = int((counts > 0).sum())
     chance = _chance(z, cell, units, filled / max(n - 1, 1), filled)
     made = []
     for k, rows in enumerate(means.view(len(z), SIDE, SIDE)):
         still = float(z[k].abs().amax()) == 0
-        numbers = [math.nan if still else float(of[k]) for of in (*share, chance, held_out)]
+        n = [math.nan if still else float(of[k]) for of in (*share, chance, held_out)]
+        grid = counts.view(SIDE, SIDE).tolist()
         why: Statement | None = {"code": "constant"} if still else reason
-        made.append(MapProfile(rounded(rows), *numbers, edges, counts.view(SIDE, SIDE).tolist(), why))
+        made.append(MapProfile(rounded(rows), n[0], n[1], n[2], n[3], n[4], edges, grid, why))
     return made
 
 

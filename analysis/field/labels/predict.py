@@ -1,4 +1,4 @@
-"""How well sets of columns predict a label in groups that were not seen: one unit, all dense ones, sparse ones, the data.
+"""How well sets of columns predict a label in groups that were not seen: one unit, dense ones, sparse ones, the data.
 
 Ridge regression of the number, of 0 and 1, or of one column a level (`analysis.field.labels.ridge`): it needs no step
 size, its permuted labels cost next to nothing, and it is the same for all sets. Cost: a logistic regression can be a
@@ -62,9 +62,7 @@ class Power(NamedTuple):
     reason: Statement | None
 
 
-def predict(
-    sets: Sequence[ColumnSet], column: FieldColumn, group: Tensor | NDArray[Any], seed: int = 0
-) -> list[Power]:
+def predict(sets: Sequence[ColumnSet], column: FieldColumn, group: Tensor | NDArray[Any], seed: int = 0) -> list[Power]:
     """One result per set, in their order. Source: ours; docs/methods.md §18.
 
     At most 20,000 rows (drawn by a hash of their place) and 2,048 columns a set (of the largest variance) are used.
@@ -105,7 +103,8 @@ class _Task(NamedTuple):
 
 
 def _none(one: ColumnSet, measure: str, given: int, reason: Statement) -> Power:
-    return Power(one.name, measure, *[math.nan] * 7, 0, given, 0, one.values.shape[1], 0, [], reason)
+    n = math.nan
+    return Power(one.name, measure, n, n, n, n, n, n, n, 0, given, 0, one.values.shape[1], 0, [], reason)
 
 
 def _subsample(rows: Tensor) -> Tensor:

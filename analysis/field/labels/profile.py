@@ -1,4 +1,4 @@
-"""Means of units by the levels of a label, for the plot: in standard deviations over rows, with intervals over groups."""
+"""Means of units by the levels of a label, for the plot: in standard deviations, with intervals over groups."""
 
 from __future__ import annotations
 
@@ -37,13 +37,11 @@ def level_means(column: FieldColumn, z: Tensor, y: Tensor, units: Grouping) -> l
     rows = torch.bincount(part, minlength=parts)
     groups = torch.bincount(torch.unique(part * units.groups + units.group) // units.groups, minlength=parts)
     kept = rows.argsort(descending=True, stable=True)[:MOST_MEANS].sort().values.tolist()
+    sizes = [{"rows": int(rows[k]), "groups": int(groups[k])} for k in range(parts)]
     return [
-        [
-            {"value": names[k], "mean": mean_[k], "low": low_[k], "high": high_[k], "rows": int(rows[k]), "groups": int(groups[k])}
-            for k in kept
-        ]
-        for mean_, low_, high_ in zip(*(rounded(of) for of in (mean, low, high)), strict=True)
-    ]  # fmt: skip
+        [{"value": names[k], "mean": of[0][k], "low": of[1][k], "high": of[2][k]} | sizes[k] for k in kept]
+        for of in zip(rounded(mean), rounded(low), rounded(high), strict=True)
+    ]
 
 
 def part_means(z: Tensor, part: Tensor, units: Grouping) -> tuple[Tensor, Tensor, Tensor]:

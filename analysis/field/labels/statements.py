@@ -75,7 +75,8 @@ def verdict_of(measure: str, n: Numbers, apparent: bool, base: Held, held: list[
         held: everything that was held fixed, the group first.
     """
     one_sided = measure == "eta2"
-    lost = next((one for one in held if one.margin(one_sided) <= 0 and one.size() < GONE * abs(n.effect - n.chance)), None)
+    size = abs(n.effect - n.chance)
+    lost = next((one for one in held if one.margin(one_sided) <= 0 and one.size() < GONE * size), None)
     if not n.q < SIGNIFICANT:
         return (NO, CONFOUNDED, lost) if apparent and lost else (NO, SHUFFLED, None)
     if base.margin(one_sided) <= 0:
