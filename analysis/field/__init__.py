@@ -1,1 +1,1 @@
-"""Activations that no language model gave: arrays of rows and columns, the table beside them, what is wrong with both."""
+"""Activations without a language model: arrays of rows and columns, the table beside them, what is wrong with both."""

@@ -36,7 +36,8 @@ class ParquetArray:
             raise BadFile(path, "a Parquet file", str(error).splitlines()[0]) from error
         self._begins = [0, *accumulate(groups)]
         self.rows, self.width = check_shape(path, (self._begins[-1], width))
-        self._at, self._blocks, self._rest = -1, iter(()), np.empty((0, self.width))
+        self._at, self._rest = -1, np.empty((0, self.width))
+        self._blocks: Iterator[NDArray[Any]] = iter(())
 
     def _list_width(self, table: Any) -> int:
         """Of the first list; that all have it is seen as they are read."""
