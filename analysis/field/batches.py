@@ -147,7 +147,7 @@ def _values(column: Any, wants_text: bool, as_time: bool) -> list[Cell] | NDArra
     from pyarrow import types
 
     kind = column.type
-    if as_time and types.is_temporal(kind):
+    if as_time and not wants_text and types.is_temporal(kind):
         return _seconds(column)
     if (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)) and not wants_text:
         found: NDArray[np.float64] = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)

@@ -127,7 +127,8 @@ class Builder:
 
     def _numeric(self) -> bool:
         """Whether all different values so far are numbers, or times where these are meant; `_read` then reads them."""
-        for self._read in (cells.number, cells.seconds) if self.role == "order" else (cells.number,):
+        for read in (cells.number, cells.seconds) if self.role == "order" else (cells.number,):
+            self._read = read
             try:
                 cells.parsed(self._codes.levels, self._read)
                 self._check_form(self._codes.levels)

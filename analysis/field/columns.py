@@ -25,7 +25,8 @@ class Column:
     """A column of a table over its rows.
 
     `values`: number: float64, NaN where missing; boolean: int8, 1, 0, or -1 where missing; category: int32, the place
-    in `levels`, or -1 where missing; text: NumPy's variable strings, empty where missing; list: nothing, it is not read.
+    in `levels`, or -1 where missing; text: NumPy's variable strings, empty where missing; list: nothing, it is
+    not read.
     `missing`: bool for each row.
     """
 
