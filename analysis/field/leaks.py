@@ -62,9 +62,9 @@ def leaks(sample: NDArray[np.float32], rows: NDArray[np.int64], labels: list[Col
                 found = _asked(ranks, block[:, keep], question, start)
                 best[key] = _better(best.get(key), found)
     for label in labels:
-        found = [(level, each) for (name, level), each in best.items() if name == label.name and each.units]
-        if found:
-            level, strongest = max(found, key=lambda pair: (pair[1].strength, pair[1].units))
+        told = [(level, each) for (name, level), each in best.items() if name == label.name and each.units]
+        if told:
+            level, strongest = max(told, key=lambda pair: (pair[1].strength, pair[1].units))
             yield {
                 "code": "leak", "label": label.name, "level": level, "unit": strongest.unit, "units": strongest.units,
                 "measure": "spearman" if label.kind == "number" else "auc", "strength": strongest.strength,

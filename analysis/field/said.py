@@ -31,6 +31,8 @@ def _role(said: Said) -> str:
 
 def _groups(said: Said) -> str:
     sizes = f"{_n(said['smallest'])} to {_n(said['largest'])} rows each, median {_n(said['median'])}"
+    if said["smallest"] == said["largest"]:
+        sizes = f"{_n(said['largest'], 'row')} each"
     return f"Groups: {_n(said['groups'], 'group')} by '{said['column']}', {sizes}."
 
 
@@ -83,13 +85,16 @@ _SENTENCES: dict[str, Callable[[Said], str]] = {
     "cut_cells": lambda s: f"'{s['column']}': {_n(s['cells'], 'text')} cut to 10,000 characters.",
     "nested": lambda s: f"'{s['column']}' holds lists or objects: it is not read.",
     "invalid_characters": lambda s: (
-        f"{_n(s['count'], 'character')} cannot be read as {s['encoding']}; if that is the wrong encoding, name the right one."
+        f"{_n(s['count'], 'character')} cannot be read as {s['encoding']};"
+        " if that is the wrong encoding, name the right one."
     ),
-    "rows_left_out": lambda s: f"{_n(s['rows'], 'row')} of the table left out: their ids are not among the activations.",
+    "rows_left_out": lambda s: (
+        f"{_n(s['rows'], 'row')} of the table left out: the activations have no such ids."
+    ),
     "constant_units": _constant_units,
     "repeated_rows": lambda s: (
-        f"{s['matrix']}: {_n(s['rows'], 'row')} {'repeats' if s['rows'] == 1 else 'repeat'} another ({_share(s)}), such as"
-        f" rows {s['first'][0]} and {s['first'][1]}."
+        f"{s['matrix']}: {_n(s['rows'], 'row')} {'repeats' if s['rows'] == 1 else 'repeat'} another ({_share(s)}),"
+        f" such as rows {s['first'][0]} and {s['first'][1]}."
     ),
     "repeated_differ": lambda s: (
         f"{s['matrix']}: '{s['label']}' differs within {_n(s['sets'])} of {_n(s['of'], 'set')} of equal rows."
