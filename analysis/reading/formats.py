@@ -212,21 +212,38 @@ def _json(path: Path, reading: Reading) -> Iterator[Record]:
     yield from (Record(number, one) for number, one in enumerate(found, start=1))
 
 
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""What stands between the fields of a table that is text."""
+
+
+def rows_of_fields(path: Path, reading: Reading, by: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a table as their fields, with the number of each; the first one's are the names of the columns.
+
+    Raises:
+        BadFile: it cannot be read, or a line has more or fewer fields than the first.
+    """
+    csv.field_size_limit(LONGEST)
+    rows = csv.reader((line + "\n" for line in _lines(path, reading)), delimiter=by, strict=True)
+    try:
+        names = next(rows, [])
+        yield rows.line_num, names
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(names):
+                wanted = f"{len(names)} fields, as in its first line"
+                raise BadFile(f"{path}:{rows.line_num}", wanted, f"{len(row)}")
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise BadFile(f"{path}:{rows.line_num}", "fields separated as in its first line", str(error)) from error
+
+
 def _separated(by: str) -> Callable[[Path, Reading], Iterator[Record]]:
     def read(path: Path, reading: Reading) -> Iterator[Record]:
-        csv.field_size_limit(LONGEST)
-        rows = csv.reader((line + "\n" for line in _lines(path, reading)), delimiter=by, strict=True)
-        try:
-            names = next(rows, [])
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) != len(names):
-                    wanted = f"{len(names)} fields, as in its first line"
-                    raise BadFile(f"{path}:{rows.line_num}", wanted, f"{len(row)}")
-                yield Record(rows.line_num, dict(zip(names, row, strict=True)))
-        except csv.Error as error:
-            raise BadFile(f"{path}:{rows.line_num}", "fields separated as in its first line", str(error)) from error
+        rows = rows_of_fields(path, reading, by)
+        _first, names = next(rows)
+        for number, row in rows:
+            yield Record(number, dict(zip(names, row, strict=True)))
 
     return read
 
@@ -278,8 +295,8 @@ FORMATS = {
         Format(".jsonl", _json_lines),
         Format(".ndjson", _json_lines),
         Format(".json", _json),
-        Format(".csv", _separated(","), typed=False),
-        Format(".tsv", _separated("\t"), typed=False),
+        Format(".csv", _separated(SEPARATORS[".csv"]), typed=False),
+        Format(".tsv", _separated(SEPARATORS[".tsv"]), typed=False),
         Format(".txt", _text),
         Format(".md", _text),
         Format(".parquet", _parquet, packed=False),
