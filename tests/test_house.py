@@ -15,13 +15,8 @@ from tests.imports import circles, imports
 from tests.root import ROOT
 
 STAGES = (
-<<<<<<< HEAD
     "errors", "hashing", "options", "process", "cluster", "reading", "statistics", "decomposition", "classes", "labels",
     "verdict", "config", "training", "run", "interventions", "calibration", "field", "commands",
-=======
-    "errors", "hashing", "options", "process", "cluster", "reading", "statistics", "field", "decomposition", "classes",
-    "labels", "verdict", "config", "training", "run", "interventions", "calibration", "commands",
->>>>>>> h-reading
 )  # fmt: skip
 SIBLINGS = {"classes", "labels"}  # neither knows the other
 HEAVY = {"torch", "transformers", "sae_lens", "numpy", "scipy"}

@@ -30,25 +30,26 @@ _LISTED = 5
 _MEASURED = ("number", "boolean", "category")
 
 
-def check(matrices: list[Matrix], table: Table, sample_rows: int = 200_000) -> list[Statement]:
+def check(matrices: list[Matrix], table: Table | None, sample_rows: int = 200_000) -> list[Statement]:
     """What should be known before the work, in the order in which it is said.
 
     Args:
         matrices: of the same rows.
-        table: of these rows.
+        table: of these rows, if there is one.
         sample_rows: in which leaks are looked for, at most; fewer where they are wide.
 
     Raises:
         BadFile: a table of other rows; a value of a matrix that is not finite.
     """
     for matrix in matrices:
-        if matrix.rows != table.rows:
+        if table is not None and matrix.rows != table.rows:
             raise BadFile(table.path, f"{matrix.rows:,} rows, as {matrix.path} has", f"{table.rows:,}")
-    labels = [column for column in table.labels if column.kind in _MEASURED]
+    labels = [column for column in table.labels if column.kind in _MEASURED] if table is not None else []
     found: list[Statement] = [
         {"code": "size", "matrix": m.name, "layer": m.layer, "rows": m.rows, "width": m.width} for m in matrices
     ]
-    found += [*_table(table), *table.notes, *_confounded(table)]
+    if table is not None:
+        found += [*_table(table), *table.notes, *_confounded(table)]
     for matrix in matrices:
         facts = _read(matrix, sample_rows)
         found += [*_constant_units(matrix, facts), *_repeated(matrix, facts, labels)]

@@ -1,4 +1,4 @@
-"""What the units of one matrix follow: labels, the order of the rows, and their places."""
+"""What the units of one matrix follow: labels, the order of the rows, their places, and all columns together."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from analysis.field.labels.associate import FieldAssociation, FieldColumn, associate, label_facts
-from analysis.field.labels.positions import map_profile, order_profile
-from analysis.field.labels.predict import Power, predict
+from analysis.field.columns import Column
+from analysis.field.divide import Divided, Source, divide
+from analysis.field.labels.associate import associate
+from analysis.field.labels.columns import FieldColumn, usable
+from analysis.field.labels.grouping import dense, grouping
+from analysis.field.labels.position import SIDE, MapProfile, map_profile, order_profile
+from analysis.field.labels.predict import MOST_COLUMNS, ColumnSet, Power, predict
+from analysis.field.labels.profile import part_means
+from analysis.field.labels.statements import FieldAssociation
 from analysis.field.measure import Measured, activations
-from analysis.field.reading import ORDER, Field
-from analysis.field.table import Column
+from analysis.field.reading import GROUP, ORDER, Field
+from analysis.labels.columns import LabelColumn
+from analysis.labels.confounds import confounds
+from analysis.run.rows.labels import association_row, label_row
 from analysis.run.rows.plain import Row, number, plain
 from analysis.statistics.density import Density
 from store.arrays import pack
 
-MOST_PREDICTED = 20_000
-"""Rows that labels are predicted from."""
-MOST_COLUMNS = 2_048
+MOST_LABELS = 40
+PARTS = 20
+"""Of the order of the rows, equally long."""
+_NAME, _VALUE = 120, 200  # characters
 
 
 class Found(NamedTuple):
@@ -33,9 +42,183 @@ class Found(NamedTuple):
     """One for each detail unit, of each label."""
     profiles: list[Row]
     power: dict[str, list[Row]]
+    """By label: what each set of columns predicts."""
+    divided: Divided | None
 
     def rows(self, labels: list[int]) -> Iterator[Row]:
         """Rows of `Association`, without the analysis."""
         for label, column in zip(labels, self.associations, strict=True):
             for index, found in zip(self.latents, column, strict=False):  # none at all of a column that was refused
-                yield found.row() | {"index": index, "label_id": label}
+                yield association_row(found) | {"index": index, "label_id": label}
+
+
+def follow(field: Field, one: Measured) -> Found:
+    """Hold the table against the units with detail, on the sample of rows."""
+    latents, sample = one.panel.plan.latents, _Sample(field, one)
+    columns = sample.columns
+    names = {"group_name": _called(field, GROUP, "row"), "order_name": _called(field, ORDER, "order")}
+    found = associate(sample.acts, columns, sample.group, sample.order, field.config.seed, **names) if columns else []
+    profiles = [*_order(field, sample, latents), *_map(field, sample, latents)]
+    divided = sample.divided() if columns else None
+    if divided is not None:
+        profiles += _divided_rows(divided, latents, sample.sparse)
+    return Found(
+        [sample.label_row(column) for column in columns], latents.tolist(), found, profiles,
+        {column.name: [_power_row(power, sample) for power in sample.predicted(column)] for column in columns}, divided,
+    )  # fmt: skip
+
+
+def _called(field: Field, role: str, otherwise: str) -> str:
+    column = field.of(role)
+    return otherwise if column is None else column.name
+
+
+class _Sample:
+    """The rows that labels are held against, with the activations of the units with detail [n, m]."""
+
+    def __init__(self, field: Field, one: Measured) -> None:
+        self.field, self.one, self.row = field, one, one.row
+        self.acts = activations(one.sae, one.x, one.panel.plan.latents)
+        self.group = dense(field.places.group[one.row])
+        self.order = None if field.order is None else torch.from_numpy(field.order)[one.row]
+        self.columns = [_column(each, one.row) for each in field.labels[:MOST_LABELS]]
+        density = one.panel[Density].summarise().density
+        is_dense = density > field.config.dense_threshold
+        self.dense = is_dense[one.panel.plan.latents]  # [m] bool
+        self.sparse = ~self.dense
+        rare = torch.nonzero(~is_dense & (density > 0)).flatten()
+        self.rare = rare[density[rare].argsort(descending=True, stable=True)[:MOST_COLUMNS]].sort().values
+        parts = [(c.name, c.kind, *_known(c)) for c in self.columns]
+        self.confounds = confounds(parts)
+
+    def label_row(self, column: FieldColumn) -> Row:
+        """A row of `Label`."""
+        use = usable(column, self.group)
+        counts = torch.bincount(column.values[column.values.isfinite()].long()) if column.kind == "category" else []
+        groups = [
+            {"value": str(column.levels[place])[:_VALUE], "documents": int(count)}
+            for place, count in enumerate(counts)
+            if count
+        ]
+        nothing = torch.empty(0, dtype=torch.int64)
+        whole = next(each for each in self.field.labels if each.name == column.name)
+        return label_row(
+            LabelColumn(
+                column.name[:_NAME], column.kind, "row", column.measure, int((~whole.missing).sum()),
+                sorted(groups, key=lambda group: -int(str(group["documents"]))), use.reason,
+                self.confounds.get(column.name, []), nothing, nothing.double(), nothing.view(0, 3),
+            )
+        )  # fmt: skip
+
+    def predicted(self, column: FieldColumn) -> list[Power]:
+        """From the best dense unit, all dense ones, all sparse ones, and the matrix itself."""
+        sae, x = self.one.sae, self.one.x
+        mine = self.acts[:, self.dense]
+        sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if mine.shape[1] else []
+        if len(self.rare):
+            sets.append(ColumnSet("sparse", activations(sae, x, self.rare)))
+        return predict([*sets, ColumnSet("raw", x)], column, self.group, self.field.config.seed)
+
+    def divided(self) -> Divided:
+        """Among the labels, and the order where there is one."""
+        sources = [Source(column.name, column.kind, column.values) for column in self.columns]
+        if self.order is not None:
+            sources.append(Source(_called(self.field, ORDER, "order"), "number", self.order))
+        return divide(self.acts, sources, self.group, grouping(self.group).block)
+
+
+def _column(column: Column, row: Tensor) -> FieldColumn:
+    """On the rows of the sample, as floats with NaN where missing."""
+    values = np.asarray(column.values)[row.numpy()].astype(np.float64)
+    values[column.missing[row.numpy()]] = np.nan
+    return FieldColumn(column.name, column.kind, torch.from_numpy(values), column.levels)
+
+
+def _known(column: FieldColumn) -> tuple[Tensor, Tensor]:
+    known = torch.nonzero(column.values.isfinite()).flatten()
+    return known, column.values[known]
+
+
+def _order(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
+    """Mean activation over the order of the rows, in equally long parts, with its interval over groups."""
+    if sample.order is None:
+        return
+    low, high = float(sample.order.min()), float(sample.order.max())
+    if high <= low:
+        return
+    edges = torch.linspace(low, high, PARTS + 1, dtype=torch.float64)
+    part = torch.searchsorted(edges[1:-1], sample.order, right=True)
+    mean, least, most = part_means(sample.acts.T.contiguous().double(), part, grouping(sample.group))
+    within = order_profile(sample.acts, sample.group, sample.order)
+    for place, index in enumerate(latents.tolist()):
+        lines = torch.full((3, PARTS), torch.nan, dtype=torch.float64)
+        lines[:, : mean.shape[1]] = torch.stack([mean[place], least[place], most[place]])
+        one = within[place]
+        data = {"column": _called(field, ORDER, "order"), "edges": [number(edge) for edge in edges.tolist()]}
+        data |= {"within": number(one.spearman, 4), "low": number(one.low, 4), "high": number(one.high, 4)}
+        yield {"index": index, "name": "order", "data": data, "values": pack(lines, "f4")}
+
+
+def _map(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
+    """Mean activation over two coordinates, in standard deviations."""
+    x, y = field.of("x"), field.of("y")
+    if x is None or y is None:
+        return
+    row = sample.row.numpy()
+    across, up = (torch.from_numpy(np.asarray(each.values, dtype=np.float64)[row]) for each in (x, y))
+    for index, found in zip(latents.tolist(), map_profile(sample.acts, across, up, sample.group), strict=True):
+        yield _map_row(index, found, (x.name, y.name))
+
+
+def _map_row(index: int, found: MapProfile, names: tuple[str, str]) -> Row:
+    left, right, bottom, top = found.edges
+    data = {
+        "names": list(names),
+        "x": _centres(left, right),
+        "y": _centres(bottom, top),
+        "share": number(found.share, 4),
+        "chance": number(found.chance, 4),
+        "held_out": number(found.held_out, 4),
+    }
+    cells = torch.tensor([[torch.nan if cell is None else cell for cell in line] for line in found.means])
+    return {"index": index, "name": "map", "data": data, "values": pack(cells, "f4")}
+
+
+def _centres(low: float, high: float) -> list[float | None]:
+    wide = (high - low) / SIDE
+    return [number(low + (place + 0.5) * wide, 5) for place in range(SIDE)]
+
+
+def _divided_rows(found: Divided, latents: Tensor, sparse: Tensor) -> Iterator[Row]:
+    """The shares of each unit, beside the medians of sparse ones."""
+    beside = (
+        found.average[:, sparse].nanmedian(1).values
+        if bool(sparse.any())
+        else found.average.new_full((len(found.names),), torch.nan)
+    )
+    for place, index in enumerate(latents.tolist()):
+        sources = [
+            {
+                "name": name,
+                "alone": number(float(found.alone[at, place]), 4),
+                "added": number(float(found.added[at, place]), 4),
+                "average": number(float(found.average[at, place]), 4),
+                "control": number(float(beside[at]), 4),
+            }
+            for at, name in enumerate(found.names)
+        ]
+        data = {"sources": sources} | {
+            name: number(float(getattr(found, name)[place]), 4) for name in ("total", "low", "high")
+        }
+        yield {"index": index, "name": "divided", "data": data, "values": None}
+
+
+def _power_row(found: Power, sample: _Sample) -> Row:
+    """As `Analysis.summary` has it."""
+    unit: int | None = None
+    if found.name == "best" and found.chosen:
+        most = max(set(found.chosen), key=found.chosen.count)
+        unit = int(sample.one.panel.plan.latents[sample.dense][most])
+    numbers = {name: number(getattr(found, name), 4) for name in ("value", "low", "high", "chance", "chance_high", "p")}
+    more: dict[str, Any] = {"set": found.name, "measure": found.measure, "columns": found.columns, "rows": found.rows}
+    return numbers | more | {"groups": found.groups, "unit": unit, "reason": plain(found.reason)}

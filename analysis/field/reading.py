@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,16 +13,19 @@ from rich.console import Console
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.field.checks import check, lines
+from analysis.field.columns import Column
 from analysis.field.config import FieldConfig
-from analysis.field.matrix import Matrix, open_matrices
+from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
-from analysis.field.table import Column, Table, read_table
+from analysis.field.table import Table, read_ids, read_table
 from analysis.field.units import Units, units
 from analysis.hashing import hash_of
 from analysis.reading.sae import LoadedSae, load_sae
 from store.vocabulary import Statement
 
-LABEL, GROUP, ORDER = "label", "group", "order"
+GROUP, ORDER = "group", "order"
+STRETCHES = 64
+"""Of the order, that are the groups where none are given."""
 
 
 @dataclass
@@ -48,10 +52,15 @@ class Field:
 
     @cached_property
     def places(self) -> Places:
-        """Group and order of every row."""
-        group = self.codes(GROUP)
-        codes = np.arange(self.rows) if group is None else group
-        return Places(torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)), self.of(ORDER) is not None)
+        """Group and order of every row.
+
+        Without groups each row is its own; with an order alone, rows near each other are alike, so that stretches of it
+        are the groups.
+        """
+        group, order = self.codes(GROUP), self.order
+        if group is None:
+            group = np.arange(self.rows) if order is None else _stretches(order)
+        return Places(torch.from_numpy(np.ascontiguousarray(group, dtype=np.int64)), order is not None)
 
     @cached_property
     def order(self) -> np.ndarray | None:
@@ -78,8 +87,8 @@ class Field:
     @property
     def labels(self) -> list[Column]:
         """Columns that are held against the units."""
-        columns = self.table.columns if self.table is not None else []
-        return [column for column in columns if column.role == LABEL]
+        columns = self.table.labels if self.table is not None else ()
+        return [column for column in columns if column.kind in ("number", "boolean", "category")]
 
     @cached_property
     def data_sha256(self) -> str:
@@ -105,17 +114,13 @@ def load(config: FieldConfig, console: Console) -> Field:
         UserError: whatever is wrong with the input, named.
     """
     matrices = open_matrices(config.activations)
-    rows = matrices[0].rows
-    table = None
-    if config.table is not None:
-        table = read_table(
-            config.table, roles=config.roles, kinds=config.columns, encoding=config.encoding, rows=rows,
-            row_ids=matrices[0].row_ids,
-        )  # fmt: skip
+    table = None if config.table is None else _table(config, matrices[0])
     name = config.name or matrices[0].path.resolve().stem
     found = check(matrices, table)
-    for line in lines(found):
+    said = lines(found)
+    for line in said:
         console.print(line)
+    found = [statement | {"words": words} for statement, words in zip(found, said, strict=True)]
     field = Field(config, matrices, table, [] if config.train else _saes(config, name, matrices), found)
     if config.train:
         from analysis.field.train import trained  # with sae-lens' trainers, which nobody else waits for
@@ -130,6 +135,34 @@ def load(config: FieldConfig, console: Console) -> Field:
     if field.places.scattered:
         console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
     return field
+
+
+def _table(config: FieldConfig, matrix: Matrix) -> Table:
+    """In the order of the matrix: by its ids, where the matrix has some beside it."""
+    assert config.table is not None
+    beside = rows_file(config.activations[0]) if config.id is not None else None
+    ids = (
+        None if beside is None or beside.resolve() == Path(config.table).resolve() else read_ids(beside, str(config.id))
+    )
+    table = read_table(
+        config.table, roles=config.roles, kinds=config.columns, encoding=config.encoding, rows=matrix.rows, row_ids=ids,
+        beside=matrix.path,
+    )  # fmt: skip
+    order = table.role(ORDER)
+    if order is not None and bool(order.missing.any()):
+        raise UserError(
+            f"--order {order.name}: expected a value in every row of {table.path}; found none in"
+            f" {int(order.missing.sum()):,}"
+        )
+    return table
+
+
+def _stretches(order: np.ndarray) -> np.ndarray:
+    """[R] int64: up to 64 stretches of equally many rows, one after the other."""
+    count = max(1, min(STRETCHES, len(order) // 16))
+    place = np.empty(len(order), dtype=np.int64)
+    place[np.argsort(order, kind="stable")] = np.arange(len(order)) * count // len(order)
+    return place
 
 
 def _saes(config: FieldConfig, name: str, matrices: list[Matrix]) -> list[LoadedSae]:
@@ -147,7 +180,7 @@ def _saes(config: FieldConfig, name: str, matrices: list[Matrix]) -> list[Loaded
         if sae.transcodes or sae.d_in != matrix.width:
             what = "a transcoder" if sae.transcodes else f"one of {sae.d_in}"
             raise UserError(
-                f"--sae {sae.source}: expected an SAE of activations {matrix.width} wide, as {matrix.path}; found {what}"
+                f"--sae {sae.source}: expected an SAE of {matrix.width} columns, as {matrix.path} has; found {what}"
             )
     return found
 

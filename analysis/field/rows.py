@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.field.columns import Column
+from analysis.field.follow import Found
 from analysis.field.measure import Measured, activations, unexplained
 from analysis.field.reading import GROUP, Field
-from analysis.field.table import Column
 from analysis.field.units import Units
 from analysis.reading.corpus import GROUPS
 from analysis.run.rows.latents import latent_rows
@@ -40,11 +41,11 @@ MOST_GROUPS = 12
 class MatrixRows:
     """All rows of one matrix, made as they are asked for."""
 
-    def __init__(self, field: Field, measured: Measured) -> None:
-        self.field, self.measured = field, measured
+    def __init__(self, field: Field, measured: Measured, found: Found) -> None:
+        self.field, self.measured, self.found = field, measured, found
         panel, sae = measured.panel, measured.sae
         histogram = with_gap(*panel[Histogram].summarise(), sae.signed)
-        self.columns = _columns(measured)
+        self.columns = _columns(measured, found)
         self.latents = latent_rows(self.columns, histogram, _no_tokens(sae.n_latents), panel.plan, [])
         self.profiles = chain(
             histogram_rows(*histogram),
@@ -77,11 +78,12 @@ class MatrixRows:
                 "dense_in_pairs": int((dense & pair).sum()),
                 "partner_recall": None,
                 "sample_rows": len(self.measured.row),
+                "power": self.found.power,
             },
         }
 
 
-def _columns(measured: Measured) -> dict[str, Tensor]:
+def _columns(measured: Measured, follows: Found) -> dict[str, Tensor]:
     panel, sae = measured.panel, measured.sae
     found = panel.columns() | weight_columns(measured.geometry, sae.decoder, sae.bias)
     if isinstance(sae, Units):  # its zeros are no directions
@@ -89,7 +91,11 @@ def _columns(measured: Measured) -> dict[str, Tensor]:
     mass = panel[Moments].summarise().mass
     found["mass_share"] = mass / mass.nansum().clamp(min=1e-300)
     nothing = torch.full((sae.n_latents,), torch.nan, dtype=torch.float64)
-    return found | dict.fromkeys(("word_share", "past_share", "followed"), nothing)
+    found |= dict.fromkeys(("word_share", "past_share", "followed"), nothing)
+    if follows.divided is not None:
+        found["followed"] = nothing.clone()
+        found["followed"][panel.plan.latents] = follows.divided.total
+    return found
 
 
 def _no_tokens(latents: int) -> TopTokensSummary:
@@ -147,14 +153,14 @@ def values_of(field: Field, row: int) -> dict[str, Any]:
 
 def _value(column: Column, row: int) -> Any:
     """As JSON has it."""
+    if column.missing[row] or column.kind == "list":
+        return None
     value = column.values[row]
     if column.kind == "category":
-        return None if value < 0 else column.levels[int(value)]
-    if column.kind in ("number", "boolean"):
-        if not math.isfinite(float(value)):
-            return None
-        return bool(value) if column.kind == "boolean" else number(float(value))
-    return None if value is None else str(value)
+        return column.levels[int(value)]
+    if column.kind == "boolean":
+        return bool(value)
+    return number(float(value)) if column.kind == "number" else str(value)
 
 
 def group_rows(field: Field, measured: Measured) -> Iterator[Row]:

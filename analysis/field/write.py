@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,7 @@ from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, slugify
 from analysis.run.declare import declare
 from analysis.run.entities import added
-from analysis.run.rows.plain import Row, plain
+from analysis.run.rows.plain import Row, number, plain
 from store.alive import Process, this_process
 from store.identity import adopt, find_sae, free_slug
 from store.leftovers import remove_leftovers
@@ -42,7 +43,7 @@ class Opened:
             run, labels = writer.transaction(lambda session: self._begin(session, measured[0][1], process))
             writer.run = run
             for one, found in measured:
-                rows = MatrixRows(self.field, one)
+                rows = MatrixRows(self.field, one, found)
                 analysis = writer.transaction(lambda session, rows=rows: self._analysis(session, run, rows))  # type: ignore[misc]
                 for table, made in (
                     (Latent, rows.latents),
@@ -129,7 +130,7 @@ def _corpus(session: Session, field: Field) -> Corpus:
     """The rows: matrices and table by the hash of their files."""
     known = session.scalar(select(Corpus).where(Corpus.sha256 == field.data_sha256))
     name = field.config.table or str(field.matrices[0].path)
-    report: dict[str, Any] = {"rows": field.rows, "checks": field.found}
+    report: dict[str, Any] = {"rows": field.rows, "checks": plain(field.found), "columns": _spreads(field)}
     columns = [] if field.table is None else [{"name": c.name, "kind": c.kind} for c in field.labels]
     return known or added(
         session,
@@ -138,6 +139,18 @@ def _corpus(session: Session, field: Field) -> Corpus:
             characters=field.rows, licence=None, report=report, label_columns=columns,
         ),
     )  # fmt: skip
+
+
+def _spreads(field: Field) -> list[Row]:
+    """Mean and standard deviation of each column of numbers."""
+    columns = field.table.columns if field.table is not None else ()
+    numbers = [column for column in columns if column.kind == "number" and column.role in ("label", "x", "y")]
+    known = [(column.name, np.asarray(column.values)[~column.missing]) for column in numbers]
+    return [
+        {"name": name, "mean": number(float(values.mean())), "sd": number(float(values.std()))}
+        for name, values in known
+        if len(values)
+    ]
 
 
 def _sae(session: Session, model: Model, sae: LoadedSae) -> int:

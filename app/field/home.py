@@ -14,11 +14,11 @@ from app.labels import queries as labels
 from app.labels.associations import MeanRow, association_row
 from app.labels.queries import AssociationInfo, LabelInfo
 from app.runs import queries as runs
-from app.runs.queries import RunInfo
+from app.runs.queries import RunInfo, counted
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
-from app.shared.links import link
+from app.shared.links import latent_name, link
 from app.shared.page import RunPage
 from store.vocabulary import YES
 
@@ -101,8 +101,14 @@ def field_labels(session: Session, run: RunInfo) -> FieldHome:
     return _page(session, run, "labels")
 
 
-def _page(session: Session, run: RunInfo, nav: str) -> FieldHome:
-    found = saes.list_saes(session, run)
+def field_matrix(session: Session, run: RunInfo, sae: SaeInfo, _pin: str) -> FieldHome:
+    """The same of one matrix alone."""
+    return _page(session, run, "latents", sae)
+
+
+def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None) -> FieldHome:
+    found = [only] if only else saes.list_saes(session, run)
+    run = run.model_copy(update=counted(held for held in run.held if only is None or held.slug == only.slug))
     strongest, powers = labels.strongest(session, run), queries.powers(session, run)
     counts = labels.counts_by_sae(session, run)
     cards = [
@@ -150,14 +156,12 @@ def _card(
 
 
 def _unit(found: AssociationInfo) -> UnitRow:
-    name = f"{found.slug.split('/')[-1]}/{found.index}"
+    name = latent_name(found.layer, found.index)
     said = outcome(found)
     return UnitRow(found, name, effect_words(found), found.conditional, found.held_out, said, found.verdict == YES)
 
 
-def _powers(
-    label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str], list[Power]]
-) -> list[PowerRow]:
+def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str], list[Power]]) -> list[PowerRow]:
     made = []
     for sae in saes:
         for power in powers.get((sae.slug, label.name), []):

@@ -13,14 +13,14 @@ from app.field.queries import GroupDensity, RowExample, Spread
 from app.field.sentences import effect_words, outcome
 from app.labels.associations import AssociationRow, association_row
 from app.latents.facts import Fact
-from app.latents.profiles import Company, Companion
+from app.latents.profiles import Companion, Company
 from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
-from app.shared.links import latent_at
 from app.shared.numbers import count, fixed, interval, number, percent
 from app.shared.page import RunPage
+from app.shared.stored import items
 from store.vocabulary import YES, level_of
 
 MOST_VALUES = 12
@@ -86,6 +86,17 @@ class LabelRow:
 
 
 @dataclass(frozen=True)
+class SourceRow:
+    """A column of the table and its share of the variance."""
+
+    name: str
+    length: float
+    average: str
+    alone: str
+    control: str
+
+
+@dataclass(frozen=True)
 class Beside:
     """Another unit whose activations go with this one's."""
 
@@ -119,6 +130,9 @@ class UnitPage(RunPage):
     places: Figure | None
     places_words: str
     labels: list[LabelRow]
+    divided: list[SourceRow]
+    """Columns, the largest share first."""
+    divided_words: str
     beside: list[Beside]
     beside_words: str
     examples: list[RowGroup]
@@ -127,7 +141,7 @@ class UnitPage(RunPage):
     """The page in a sentence, for previews."""
 
 
-def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) -> UnitPage:  # noqa: ARG001 - called as the latent's page is
+def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) -> UnitPage:
     """The page of one unit; all of it at once."""
     session, latent, sae = record.session, record.latent, record.sae
     rows = queries.profile_rows(session, sae.analysis_id, latent.index)
@@ -153,9 +167,13 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         groups_words=_groups_words(facts_of_groups, groups),
         course=None if course is None else course_figure(course, str(course.facts.get("column") or "order")),
         course_words=_course_words(course),
-        places=None if places is None else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
+        places=None
+        if places is None
+        else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
         labels=[LabelRow(association_row(one), effect_words(one), outcome(one), one.verdict == YES) for one in found],
+        divided=_divided(rows),
+        divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
         beside_words=_beside_words(record.profiles.company),
         examples=_examples(queries.examples(session, sae.analysis_id, latent.index), spreads),
@@ -221,6 +239,32 @@ def _places_words(facts: dict[str, Any]) -> str:
     return "" if share is None else f"The place predicts {percent(max(0.0, share))} of its variance in groups kept out."
 
 
+def _divided(rows: dict[str, tuple[Any, bytes | None]]) -> list[SourceRow]:
+    held = items(rows["divided"][0], "sources") if "divided" in rows else []
+    told = sorted((one for one in held if one.get("average") is not None), key=lambda one: -one["average"])
+    return [
+        SourceRow(
+            str(one["name"]), round(100 * max(0.0, one["average"]), 1), _share(one["average"]),
+            _share(one["alone"]), _share(one["control"]),
+        )
+        for one in told
+    ]  # fmt: skip
+
+
+def _share(value: float | None) -> str:
+    """What predicts worse than the mean predicts nothing."""
+    return percent(None if value is None else max(0.0, value))
+
+
+def _divided_words(rows: dict[str, tuple[Any, bytes | None]], called: str) -> str:
+    data = rows["divided"][0] if "divided" in rows else {}
+    total = data.get("total")
+    if total is None:
+        return ""
+    between = "" if data.get("low") is None else f" ({interval(max(0.0, data['low']), max(0.0, data['high']))})"
+    return f"The table's columns predict {percent(max(0.0, total))}{between} of this {called}'s variance."
+
+
 def _beside(company: Company | None) -> list[Beside]:
     if company is None:
         return []
@@ -272,5 +316,3 @@ def _bar(spread: Spread, value: float) -> ValueBar:
     z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
     wide = round(50 * abs(z) / WIDEST, 1)
     return ValueBar(spread.name, number(value), 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
-
-

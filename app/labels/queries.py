@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, computed_field
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import Select, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.labels.sentences import association_said, confound_said, refusal_said
 from app.runs.queries import RunInfo
 from app.shared.memory import remembered
-from app.shared.record import Count, Evidence, Hidden, Items, Number, Record, Text, columns, read
+from app.shared.record import Count, Evidence, Hidden, Items, Key, Number, Record, Text, columns, read
 from store.tables import DENSE, Analysis, Association, Corpus, Label, Latent, Run, Sae
 from store.vocabulary import CONTROL, NO, UNMEASURED, YES
 
@@ -231,6 +231,17 @@ def _tested(session: Session, run: RunInfo) -> dict[str, Tested]:
 def corpus_documents(session: Session, run: RunInfo) -> int | None:
     """How many the corpus has, read or not."""
     return session.scalar(select(Corpus.documents).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id))
+
+
+def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[str]]:
+    """Names of the labels that some latents go with, in the order of the columns."""
+    statement = select(Association.analysis_id, Association.index, Label.name)
+    statement = statement.join(Label, Label.id == Association.label_id).order_by(Label.id)
+    pairs = tuple_(Association.analysis_id, Association.index)
+    found: dict[Key, list[str]] = {}
+    for analysis, index, name in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
+        found.setdefault((analysis, index), []).append(name)
+    return found
 
 
 def with_label(name: str, analyses: Sequence[int]) -> Select[int, int]:

@@ -60,6 +60,8 @@ class Row:
     """Name of the column and its value, one a head."""
     classes: list[ScoreInfo]
     """Those it has."""
+    follows: list[str]
+    """Labels it goes with, where rows are listed; in text they are many, and on its page."""
     verdict: VerdictInfo | None
     """By rule."""
     said: Said | None
@@ -149,7 +151,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
         filters=asked,
         order=by,
         heads=[_head(column, begin, pin) for column in columns],
-        rows=_rows(session, shown, columns, ablated, known),
+        rows=_rows(session, run, shown, columns, ablated, known),
         ruled=asked.verdict is not None or any(one.verdict for one in shown),
         spoken=people.filtered or any(one.said for one in shown),
         ablated=bool(ablated),
@@ -190,16 +192,23 @@ def _head(column: Column, begin: RunList, pin: str) -> Head:
 
 
 def _rows(
-    session: Session, shown: list[Shown], columns: list[Column], ablated: set[int], known: list[CategoryInfo]
+    session: Session,
+    run: RunInfo,
+    shown: list[Shown],
+    columns: list[Column],
+    ablated: set[int],
+    known: list[CategoryInfo],
 ) -> list[Row]:
     keys = [(one.latent.analysis_id, one.latent.index) for one in shown]
-    held = classes.classes_of(session, keys)
+    held = {} if run.of_rows else classes.classes_of(session, keys)
+    follows = labels.followed_by(session, keys) if run.of_rows and keys else {}
     return [
         Row(
             one.latent,
             latent_name(one.latent.layer, one.latent.index),
             [(column.name, column.list_cell(one, _why(one, ablated))) for column in columns],
             held.get(key, []),
+            follows.get(key, []),
             one.verdict,
             None if one.said is None else said_of(one.said.shortened(LONGEST), known, {}),
         )

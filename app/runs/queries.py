@@ -20,6 +20,7 @@ from store.tables import Analysis, Corpus, Model, Run, Sae
 __all__ = [
     "RunInfo",
     "SuiteInfo",
+    "counted",
     "find_run",
     "find_suite",
     "list_runs",

@@ -11,6 +11,7 @@ from app.runs import queries as runs
 from app.saes import queries as saes
 from app.saes.page import sae_page
 from app.saes.queries import SaeInfo
+from app.shared.instead import maker_of
 from app.shared.links import UNPINNED
 
 api = APIRouter(dependencies=[Fresh])
@@ -20,7 +21,8 @@ router = APIRouter(dependencies=[Fresh])
 @router.get("/saes/{slug:path}")
 def sae(session: SessionDep, render: RendererDep, found: SaeDep) -> HTMLResponse:
     """One SAE."""
-    return render(sae_page(session, *found, render.pin))
+    make = maker_of(found.run.family, "sae", sae_page)
+    return render(make(session, *found, render.pin))
 
 
 @api.get("/saes")

@@ -110,7 +110,9 @@ PAGES: dict[str, Callable[..., Page]] = {
     "experiments": lambda session, _run: experiments_page(session),
     "experiment": lambda session, _run, number: experiment_page(session, number),
     "comparison": lambda session, _run, number: comparison_page(session, number),
-    "sae": lambda session, run, slug: sae_page(session, run, find_sae(session, run, slug), ""),
+    "sae": lambda session, run, slug: maker_of(run.family, "sae", sae_page)(
+        session, run, find_sae(session, run, slug), ""
+    ),
     "latent": _latent,
     "pair": _pair,
 }
