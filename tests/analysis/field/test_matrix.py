@@ -426,8 +426,13 @@ def test_zarr(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sparse", [False, True])
 def test_h5ad(tmp_path: Path, sparse: bool) -> None:
     import anndata
+    import pandas
     import scipy.sparse
 
-    anndata.settings.allow_write_nullable_strings = True
-    anndata.AnnData(scipy.sparse.csr_matrix(X) if sparse else X).write_h5ad(tmp_path / "a.h5ad")
+    names = [
+        pandas.Index([f"{axis}{i}" for i in range(count)], dtype=object)
+        for axis, count in zip("rc", X.shape, strict=True)
+    ]
+    obs, var = (pandas.DataFrame(index=each) for each in names)
+    anndata.AnnData(scipy.sparse.csr_matrix(X) if sparse else X, obs, var).write_h5ad(tmp_path / "a.h5ad")
     assert np.array_equal(one(f"{tmp_path}/a.h5ad").read(3, 9), X[3:9])
