@@ -134,7 +134,7 @@ def _encoding(path: Path) -> str:
 
 
 def _is_cp932(whole: bytes) -> bool:
-    """Whether it is Japanese in cp932, also where it is the same few words again and again, which look like no language.
+    """Whether it is Japanese in cp932, even where a few words, said again and again, look like no language.
 
     Its usual characters begin with bytes that other encodings hardly use, but for the quotes and dashes of cp1252;
     these stand before ASCII.
