@@ -261,4 +261,6 @@ def _few_whole(values: NDArray[np.float64]) -> int:
     if len(np.unique(values[:1000])) > FEW_CODES:
         return 0
     different = np.unique(values)
-    return len(different) if len(different) <= FEW_CODES and (different == np.floor(different)).all() else 0
+    if len(different) > min(FEW_CODES, len(values) / 2):
+        return 0
+    return len(different) if (different == np.floor(different)).all() else 0

@@ -1,4 +1,4 @@
-"""What is said of activations and their table before the work: sizes, gaps, copies, leaks. Words: `analysis.field.said`.
+"""What is said of activations and their table before the work: sizes, gaps, copies, leaks. Its words are `said`'s.
 
 Choice: one pass over each matrix, which also takes a sample of its rows; leaks are looked for in the sample. Cost: 8
 bytes a row for the hashes by which repeated rows are found, and the sample, of at most `SAMPLE_BYTES`.

@@ -1,4 +1,4 @@
-"""Zarr and .h5ad -> arrays of rows and columns, where their packages are installed."""
+"""Zarr and AnnData (.h5ad) -> arrays of rows and columns, where zarr and h5py are installed."""
 
 from __future__ import annotations
 
@@ -47,25 +47,34 @@ class ZarrArray:
 
 
 class H5adArray:
-    """`X` of an AnnData file, dense or sparse."""
+    """`X` of an AnnData file, dense or sparse by rows; read by h5py alone."""
 
     def __init__(self, path: Path) -> None:
         try:
-            import anndata
-            import h5py  # noqa: F401 -- what reads the file
+            import h5py
         except ImportError:
-            raise _needs(path, "the packages anndata and h5py") from None
+            raise _needs(path, "the package h5py") from None
         self.path = path
         try:
-            self._whole: Any = anndata.read_h5ad(path, backed="r")
-        except Exception as error:  # whatever its readers raise
-            raise BadFile(path, "an AnnData file", str(error).splitlines()[0] if str(error) else "none") from error
-        if self._whole.X is None:
-            raise BadFile(path, "an AnnData file with X", "none")
-        check_dtype(path, np.dtype(self._whole.X.dtype))
-        self.rows, self.width = check_shape(path, tuple(self._whole.X.shape))
+            self._file: Any = h5py.File(path, "r")
+            self._x: Any = self._file["X"]
+            self._sparse = isinstance(self._x, h5py.Group)
+            values = self._x["data"] if self._sparse else self._x
+            shape = tuple(int(each) for each in self._x.attrs["shape"]) if self._sparse else tuple(values.shape)
+        except (OSError, KeyError, AttributeError) as error:
+            raise BadFile(path, "an AnnData file with X", str(error).splitlines()[0].strip("'\"")) from error
+        encoding = self._x.attrs.get("encoding-type", "csr_matrix")
+        if self._sparse and encoding != "csr_matrix":
+            raise BadFile(path, "X by rows: dense, or a csr_matrix", str(encoding))
+        check_dtype(path, np.dtype(values.dtype))
+        self.rows, self.width = check_shape(path, shape)
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Rows `start` to `stop` [n, width]."""
-        block = self._whole.X[start:stop]
-        return np.asarray(block.toarray() if hasattr(block, "toarray") else block)
+        if not self._sparse:
+            return np.asarray(self._x[start:stop])
+        begins = self._x["indptr"][start : stop + 1]
+        data, columns = (self._x[name][begins[0] : begins[-1]] for name in ("data", "indices"))
+        block = np.zeros((stop - start, self.width), data.dtype)
+        np.add.at(block, (np.repeat(np.arange(stop - start), np.diff(begins)), columns), data)
+        return block

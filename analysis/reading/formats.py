@@ -37,6 +37,8 @@ _COMMON = (
     *("cp1255", "cp1256"),
 )
 """Encodings that texts are found in, the likelier first; a guess among all that exist is a worse one."""
+_UNITS_932 = re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\xfc]|[\xa1-\xdf]")  # what cp932 makes of bytes beyond ASCII
+_USUAL_932 = re.compile(rb"[\x82\x83].|[\x81\x84\x88-\x97][\x80-\xfc]", re.DOTALL)  # kana, punctuation, usual kanji
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, UnicodeError)
 
 
@@ -120,6 +122,8 @@ def _encoding(path: Path) -> str:
     right = sum(letter > "\x7f" for letter in read) - read.count("\ufffd")
     if wrong <= right or sum(byte > 127 for byte in whole) < _FOREIGN:
         return "utf-8"  # some bytes of it may be broken: they are replaced and counted
+    if _is_cp932(whole):
+        return "cp932"
     from charset_normalizer import from_bytes
 
     guesses = list(from_bytes(whole, cp_isolation=list(_COMMON)))
@@ -127,6 +131,20 @@ def _encoding(path: Path) -> str:
         return "utf-8"
     # the less mess and the more of a language, the likelier; short texts of any script look tidy in some other
     return min(guesses, key=lambda guess: (guess.chaos - guess.coherence, _COMMON.index(guess.encoding))).encoding
+
+
+def _is_cp932(whole: bytes) -> bool:
+    """Whether it is Japanese in cp932, even where a few words, said again and again, look like no language.
+
+    Its usual characters begin with bytes that other encodings hardly use, but for the quotes and dashes of cp1252;
+    these stand before ASCII.
+    """
+    try:
+        whole.decode("cp932")
+    except UnicodeDecodeError:
+        return False
+    units = _UNITS_932.findall(whole)
+    return 2 * sum(_USUAL_932.fullmatch(unit) is not None for unit in units) > len(units)
 
 
 def _lines(path: Path, reading: Reading) -> Iterator[str]:

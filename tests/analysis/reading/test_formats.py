@@ -231,3 +231,22 @@ def test_the_demos_text_is_what_its_shipped_measurements_were_made_on() -> None:
     shipped = [json.loads(gzip.decompress(path.read_bytes())) for path in (DATA / "interventions").glob("*.json.gz")]
     assert shipped
     assert {Corpus(demo_corpus()).sha256} == {one["corpus_sha256"] for one in shipped}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("日勤,m1\n夜勤,m2\n" * 20, "cp932"),
+        ("ライン,良\nモーター,否\n" * 5, "cp932"),
+        ("温度センサ,①\n", "cp932"),
+        ("équipe,matin\néquipe,après-midi\n" * 20, "cp1252"),
+        ("I don’t “know” – it’s ‘here’…\n" * 20, "cp1252"),
+        ("смена,день\nсмена,ночь\n" * 20, "cp1251"),
+        ("смена,день\nсмена,ночь\n" * 20, "koi8_r"),
+        ("班次,白班\n班次,夜班\n" * 20, "gb18030"),
+        ("班別,日班\n班別,夜班\n" * 20, "big5"),
+        ("교대,주간\n교대,야간\n" * 20, "cp949"),
+    ],
+)
+def test_the_words_of_a_table_are_cp932_where_they_are(text: str, encoding: str) -> None:
+    assert formats._is_cp932(text.encode(encoding)) == (encoding == "cp932")
