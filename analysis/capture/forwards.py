@@ -158,5 +158,5 @@ def _rows(taken: Pooled) -> tuple[int, dict[str, int]]:
 
 
 def _words(taken: Pooled) -> str:
-    sizes = " x ".join(f"{size} {name}" for name, size in taken.sizes.items())
-    return f"{taken.examples} rows" + (f" of {sizes}" if sizes else "")
+    sizes = " x ".join(map(str, taken.sizes.values()))
+    return f"{taken.examples} rows" + (f" of {sizes} positions" if sizes else "")
