@@ -15,8 +15,8 @@ from tests.imports import circles, imports
 from tests.root import ROOT
 
 STAGES = (
-    "errors", "hashing", "options", "process", "capture", "field", "cluster", "reading", "statistics", "decomposition", "classes", "labels",
-    "verdict", "config", "training", "run", "interventions", "calibration", "commands",
+    "errors", "hashing", "options", "process", "capture", "field", "cluster", "reading", "statistics", "decomposition",
+    "classes", "labels", "verdict", "config", "training", "run", "interventions", "calibration", "commands",
 )  # fmt: skip
 SIBLINGS = {"classes", "labels"}  # neither knows the other
 HEAVY = {"torch", "transformers", "sae_lens", "numpy", "scipy"}

@@ -157,6 +157,7 @@ class Capture:
     """Rows of the batches so far."""
     forwards: int = field(default=0, init=False)
     _begun: int = field(default=0, init=False)
+    _torn: bool = field(default=False, init=False)
     _outside: int = field(default=0, init=False)
     _widths: dict[str, int] = field(default_factory=dict, init=False)
     _columns: list[str] | None = field(default=None, init=False)
@@ -184,7 +185,7 @@ class Capture:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._unhook()
-        self._shards.end(self._note(), complete=kind is None and self.forwards > 0)
+        self._shards.end(self._note(), complete=kind is None and self.forwards > 0 and not self._torn)
         if kind is None and not self.forwards:
             raise UserError(self._never_ran())
 
@@ -263,7 +264,10 @@ class Capture:
         self._widths = {name: one.values.shape[1] for name, one in taken.items()}
         self.examples += next(iter(taken.values())).examples
         self.forwards += 1
+        torn = self._torn
+        self._torn = True  # unless all of it is written
         self._shards.add({name: one.values.numpy() for name, one in taken.items()}, lines, self._note())
+        self._torn = torn
 
     def _note(self) -> dict[str, Any]:
         return {

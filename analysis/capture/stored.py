@@ -102,12 +102,10 @@ class Shards:
         """
         self.note = note
         if not self._buffers:
-            self._append_table(_csv(note["columns"]))
+            self.table_bytes = self._append_table(_csv(note["columns"]))
             self._allocate({name: rows.shape[1] for name, rows in values.items()})
         written = 0
         while written < len(lines):
-            if self.filled == self._room():  # a write failed, and the loop goes on
-                self._flush()
             count = min(self._room() - self.filled, len(lines) - written)
             for name, rows in values.items():
                 self._buffers[name][self.filled : self.filled + count] = rows[written : written + count]
@@ -135,17 +133,18 @@ class Shards:
     def _flush(self) -> None:
         for name, buffer in self._buffers.items():
             _write_array(self.folder / self.folders[name] / f"{self.shards:05}.npy", buffer[: self.filled])
-        self._append_table("".join(self._lines[: self.filled]))
-        self.rows, self.shards, self.filled = self.rows + self.filled, self.shards + 1, 0
+        end = self._append_table("".join(self._lines[: self.filled]))
+        # in one step: Ctrl-C comes before or after it
+        self.table_bytes, self.rows, self.shards, self.filled = end, self.rows + self.filled, self.shards + 1, 0
         self._save(self.note, complete=False)
 
-    def _append_table(self, text: str) -> None:
+    def _append_table(self, text: str) -> int:
         data = text.encode(errors="backslashreplace")
         with (self.folder / TABLE).open("ab") as stream:
             stream.truncate(self.table_bytes)  # what a write that failed left there
             stream.seek(self.table_bytes)
             stream.write(data)
-        self.table_bytes += len(data)
+        return self.table_bytes + len(data)
 
     def _save(self, note: dict[str, Any], complete: bool) -> None:
         counts = {"rows": self.rows, "shards": self.shards, "table_bytes": self.table_bytes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -112,9 +113,10 @@ def test_each_position_of_images_is_found_by_its_place(tmp_path: Path, caplog: p
     ]
 
 
-def test_what_the_next_module_changes_in_place_is_captured_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pool", ["mean", "last", "each"])
+def test_what_the_next_module_changes_in_place_is_captured_as_it_was(tmp_path: Path, pool: str) -> None:
     model, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True)), torch.randn(20, 4)
-    with torch.no_grad(), capture(model, ["0", "1"], tmp_path / "a"):
+    with torch.no_grad(), capture(model, ["0", "1"], tmp_path / "a", pool=pool):
         model(x)
     found = read_capture(tmp_path / "a")
     assert found.matrix("0").min() < 0
@@ -261,9 +263,28 @@ def test_a_write_that_failed_is_made_good(tmp_path: Path, mlp: nn.Sequential) ->
         (tmp_path / "a" / "0").unlink()
         mlp(x[:1])
         assert taken.forwards == 2
-    found = read_capture(tmp_path / "a")
+    with pytest.raises(BadFile, match="cut off after 5 rows"):  # two of the first forward are missing
+        read_capture(tmp_path / "a")
+    found = read_capture(tmp_path / "a", incomplete=True)
     assert found.matrix("0").shape == (5, 7)
-    assert len(found.table()) == 5
+    assert [line["row"] for line in found.table()] == ["0", "1", "2", "3", "6"]
+
+
+def test_half_a_table_is_written_again(tmp_path: Path, mlp: nn.Sequential) -> None:
+    """As where a disk is full: a part of the lines is there."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with torch.no_grad(), capture(mlp, "0", tmp_path / "a", shard_bytes=2 * 28) as taken:
+        taken.rows(id="é" * 6_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                mlp(FLAT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert (tmp_path / "a" / "rows.csv").stat().st_size == 20_000
+    table = read_capture(tmp_path / "a", incomplete=True).table()
+    assert [(line["row"], line["id"]) for line in table] == [("0", "é" * 6_000), ("1", "é" * 6_000)]
+    assert (tmp_path / "a" / "rows.csv").stat().st_size == read_capture(tmp_path / "a", True).note["table_bytes"]
 
 
 def _refused(
