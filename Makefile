@@ -6,7 +6,7 @@ PORT ?= 8000
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help setup demo serve test test-long check bench beside clean
+.PHONY: help setup demo demo-field serve test test-long check bench beside clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -15,6 +15,9 @@ setup: .venv/analysis  ## install the server and the worker in .venv
 
 demo: .venv/analysis  ## analyse the shipped SAEs of a real model, then serve the pages
 	$(BIN)/dense-latents demo --tokens $(TOKENS) --db $(DB) --port $(PORT)
+
+demo-field: .venv/analysis  ## train a small network on a watch's sensors, look at its units, then serve the pages
+	$(BIN)/dense-latents demo-field
 
 serve: .venv/server  ## serve what is in DB (needs no torch)
 	$(BIN)/dense-latents serve --db $(DB) --port $(PORT)

@@ -86,6 +86,21 @@ def demo(
         serve(db, port=port)
 
 
+@cli.command("demo-field", epilog=examples("demo-field", "demo-field --db watch.db --port 0"))
+def demo_field(
+    db: Db = "demo-field.db",
+    port: Port = 8001,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Analyse only.")] = False,
+) -> None:
+    """Train a small network on a watch's motion sensors here, analyse its units and SAEs on them, then serve the
+    pages."""
+    if not no_serve:
+        check_port("127.0.0.1", port)  # before minutes of work
+    worker.analyze_field_demo(db)
+    if not no_serve:
+        serve(db, port=port)
+
+
 def main() -> None:
     """Run a command. An error a user can mend is one plain line and exit status 2; typer makes Ctrl-C 130."""
     try:

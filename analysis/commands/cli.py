@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from analysis import __version__
 from analysis.cluster.session import HERE
 from analysis.commands.analyze import AnalyzeOptions
 from analysis.commands.options import Given, command
@@ -193,6 +194,26 @@ def analyze_demo(tokens: int, db: str) -> None:
 
     if new := take_in(db):
         console.print(f"{new} experiments and interventions that were measured before; their pages say how")
+
+
+def analyze_field_demo(db: str) -> None:
+    """A network that is trained here on data that are shipped: its units, then an SAE on each of its layers."""
+    tags = {kind: f"field-demo-{kind or 'units'}-{__version__}" for kind in ("", "batchtopk")}
+    if all(has_run(db, tag) for tag in tags.values()):
+        return
+    from analysis.field.demo import make_field_demo
+    from analysis.process.cache import cache_folder
+
+    made = make_field_demo(cache_folder() / "field-demo", console.print)
+    layers = [f"{number}={path}" for number, path in enumerate(made.matrices.values(), 1)]
+    for kind, tag in reversed(tags.items()):
+        if not has_run(db, tag):
+            given = {"group": "recording", "order": "time", "columns": {"held_out": "none", "row": "none"}}
+            analyze_field(
+                FieldConfig(
+                    activations=layers, table=str(made.table), name="watch", train=kind, db=db, tag=tag, **given
+                )  # type: ignore[arg-type]
+            )
 
 
 def has_run(db: str, tag: str) -> bool:

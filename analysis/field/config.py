@@ -83,6 +83,8 @@ class FieldConfig(Checked):
     """Rows, at most, that labels are held against."""
     controls: Annotated[int, Least(0)] = 32
     """Sparse units that get the same detail as dense ones."""
+    tag: str = ""
+    """Stored with the run; the demo finds its own run by it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,7 +23,7 @@ from analysis.hashing import hash_of
 from analysis.reading.sae import LoadedSae, load_sae
 from store.vocabulary import Statement
 
-GROUP, ORDER = "group", "order"
+GROUP, ORDER, NONE = "group", "order", "none"
 STRETCHES = 64
 """Of the order, that are the groups where none are given."""
 
@@ -145,9 +145,10 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
         None if beside is None or beside.resolve() == Path(config.table).resolve() else read_ids(beside, str(config.id))
     )
     table = read_table(
-        config.table, roles=config.roles, kinds=config.columns, encoding=config.encoding, rows=matrix.rows, row_ids=ids,
-        beside=matrix.path,
+        config.table, roles=config.roles, kinds={name: kind for name, kind in config.columns.items() if kind != NONE},
+        encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
     )  # fmt: skip
+    table = _without(table, {name for name, kind in config.columns.items() if kind == NONE})
     order = table.role(ORDER)
     if order is not None and bool(order.missing.any()):
         raise UserError(
@@ -155,6 +156,15 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
             f" {int(order.missing.sum()):,}"
         )
     return table
+
+
+def _without(table: Table, names: set[str]) -> Table:
+    """The same with some columns that are no labels."""
+    known = {column.name for column in table.columns}
+    for name in sorted(names - known):
+        raise UserError(f"{table.path}: expected a column '{name}' (--column); found {', '.join(sorted(known)[:12])}")
+    kept = (replace(column, role="none") if column.name in names else column for column in table.columns)
+    return replace(table, columns=tuple(kept))
 
 
 def _stretches(order: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from analysis.field.follow import Found
 from analysis.field.measure import Measured
 from analysis.field.reading import Field
 from analysis.field.rows import MatrixRows
+from analysis.field.units import Units
 from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, slugify
 from analysis.run.declare import declare
@@ -70,7 +71,7 @@ class Opened:
             "tokens": field.rows,
             "classes": False,
             "checks": field.found,
-            FIELD: True,
+            "tag": field.config.tag,
         }
         made_by = versions()
         run = Run(
@@ -153,13 +154,19 @@ def _spreads(field: Field) -> list[Row]:
     ]
 
 
+def _place(sae: LoadedSae) -> str:
+    """The matrix' name; of an SAE on it, with its kind."""
+    kind = sae.details.get("metadata", {}).get("training_architecture") or sae.architecture
+    return slugify(sae.hook_point) + ("" if isinstance(sae, Units) else f"-{kind}")
+
+
 def _sae(session: Session, model: Model, sae: LoadedSae) -> int:
     adopt(session, sae.sha256, sae.former)
     known = find_sae(session, sae.sha256, sae.former)
     if known is not None:
         return known.id
     row = Sae(
-        slug=free_slug(session, Sae.slug, f"{model.slug}/{slugify(sae.hook_point)}", sae.sha256),
+        slug=free_slug(session, Sae.slug, f"{model.slug}/{_place(sae)}", sae.sha256),
         sha256=sae.sha256,
         model_id=model.id,
         hook_point=sae.hook_point,
