@@ -122,7 +122,7 @@ class _View:
 
     def __init__(self, x: Tensor, units: Grouping) -> None:
         self.x, self.units = standardised(x), units
-        self.ranks = midranks(self.x)
+        self.ranks = midranks(x)  # of the values as they are: float32 makes ties of what it standardises
         self._places: dict[str, Tensor] = {}
 
     @cached_property

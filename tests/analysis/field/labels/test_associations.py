@@ -8,9 +8,10 @@ import torch
 
 from analysis.field.labels import FieldAssociation, FieldColumn, associate
 from tests.planted_field import NAMES, Parts, boolean, parts
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-each_seed = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 def told(world: Parts, seed: int = 0, ordered: bool = True) -> dict[str, dict[str, FieldAssociation]]:

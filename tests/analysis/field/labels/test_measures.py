@@ -14,10 +14,11 @@ from analysis.field.labels.grouping import BLOCKS, grouping, within_ranks
 from analysis.field.labels.permutation import between_groups, moves, ranked_means, within_groups
 from analysis.statistics.ranks import midranks
 from tests.planted_field import parts
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-each_seed = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 def world(seed: int, n: int = 240, groups: int = 12) -> tuple[Tensor, Tensor, dict[str, Tensor]]:

@@ -9,9 +9,10 @@ import torch
 
 from analysis.field.labels import map_profile, order_profile
 from tests.planted_field import NAMES, parts
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-each_seed = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 @each_seed

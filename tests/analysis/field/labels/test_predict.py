@@ -11,25 +11,26 @@ from analysis.field.labels.grouping import grouping
 from analysis.field.labels.predict import MOST_COLUMNS, MOST_ROWS
 from analysis.field.labels.ridge import held_out_predictions
 from tests.planted_field import boolean, parts
+from tests.seeds import seeds
 
 torch.set_num_threads(1)
-each_seed = pytest.mark.parametrize("seed", range(5))
+each_seed = seeds(5)
 
 
 @each_seed
 def test_the_sets_that_hold_a_label_predict_it(seed: int) -> None:
     world = parts(seed)
     sets = [
-        ColumnSet("best unit", world.values, single=True),
+        ColumnSet("best unit", world.values[:, [2, 0, 3, 5]], single=True),
         ColumnSet("all", world.values),
         ColumnSet("noise", world.values[:, 5:]),
     ]
     one, every, noise = predict(sets, world.columns[0], world.group, seed)
     assert one.measure == "auc"
-    assert 0.7 < one.low < one.value < one.high < 0.85
+    assert 0.65 < one.low < one.value < one.high < 0.85
     assert every.value > one.value - 0.01, "the machine's level adds to the defect's own unit"
     assert one.p == every.p == 1 / 40
-    assert set(one.chosen) == {0}
+    assert set(one.chosen) == {1}
     assert abs(noise.value - 0.5) < 0.05
     assert noise.value < noise.chance_high + 0.03
     assert every.value > every.chance_high > every.chance
@@ -53,17 +54,17 @@ def test_what_only_tells_machines_apart_is_no_power_over_chance(seed: int) -> No
 
 
 def test_labels_that_say_nothing_are_not_predicted() -> None:
-    """The best of 60 units on the training folds is no better than chance on the others."""
+    """The best of 40 units on the training folds is no better than chance on the others."""
     values, ps = [], []
-    for seed in range(30):
+    for seed in range(15):
         random = np.random.default_rng(seed)
-        x = torch.from_numpy(random.standard_normal((400, 60))).float()
-        y = boolean("y", random.random(400) < 0.4)
-        found = predict([ColumnSet("best", x, True), ColumnSet("all", x)], y, torch.arange(400), seed)
+        x = torch.from_numpy(random.standard_normal((300, 40))).float()
+        y = boolean("y", random.random(300) < 0.4)
+        found = predict([ColumnSet("best", x, True), ColumnSet("all", x)], y, torch.arange(300), seed)
         values.append([one.value for one in found])
         ps.append([one.p for one in found])
-    assert np.mean(values, 0) == pytest.approx([0.5, 0.5], abs=0.02)
-    assert (np.array(ps) < 0.05).mean() <= 0.12
+    assert np.mean(values, 0) == pytest.approx([0.5, 0.5], abs=0.03)
+    assert (np.array(ps) < 0.05).mean() <= 0.14
 
 
 @each_seed
