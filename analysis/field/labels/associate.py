@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from analysis.field.labels.columns import FieldColumn, Usable, usable
 from analysis.field.labels.conditional import Fixed, Left, conditional, left_of, separable, within
 from analysis.field.labels.grouping import Grouping, dense, grouping, order_bins, within_ranks
 from analysis.field.labels.measures import Estimate
-from analysis.field.labels.permutation import between_groups, within_groups
+from analysis.field.labels.permutation import between_groups, ranked_means, within_groups
 from analysis.field.labels.profile import level_means, standardised
 from analysis.field.labels.statements import FieldAssociation, Held, Numbers, statement_of, unmeasured, verdict_of
 from analysis.hashing import unit_hash
@@ -121,8 +122,13 @@ class _View:
 
     def __init__(self, x: Tensor, units: Grouping) -> None:
         self.x, self.units = standardised(x), units
-        self.ranks = midranks(self.x)
+        self.ranks = midranks(x)  # of the values as they are: float32 makes ties of what it standardises
         self._places: dict[str, Tensor] = {}
+
+    @cached_property
+    def group_means(self) -> Tensor:
+        """[m, G]: ranks of groups by their mean rank."""
+        return ranked_means(self.ranks, self.units)
 
     def places(self, name: str, strata_: Tensor) -> Tensor:
         """[m, n]: places of the rows within strata that have a name of their own."""
@@ -255,7 +261,7 @@ def _against(
         moved = y if measure == "eta2" else within(measure, y, units.group)
         test = within_groups(measure, u, moved, units, order, random, draws)
     else:
-        test = between_groups(measure, view.ranks, y, units, random, draws)
+        test = between_groups(measure, view.group_means, y, units, random, draws)
     if measure == "eta2":
         held = [(name, kind, of, _cluster_chance(label, view, base, test.inflation)) for name, kind, of, base in held]
     each = [_helds(one) for one in held]

@@ -1,8 +1,8 @@
 """What is left of a label once something else is held fixed: its group, the place in its order, another column.
 
 Both sides lose what they share with it: rows are compared only within the same stratum, and where the strata are parts
-of an order both sides lose their slope in each part as well. Cost: within a quintile of a number there is still a little
-of it, and a stratum in which the label does not vary says nothing and is left out.
+of an order both sides lose their slope in each part as well. Cost: within a quintile of a number there is still a
+little of it, and a stratum in which the label does not vary says nothing and is left out.
 """
 
 from __future__ import annotations

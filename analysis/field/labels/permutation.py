@@ -2,8 +2,8 @@
 
 A label that is one value a group is dealt out anew to whole groups, each with its mean rank
 (`analysis.labels.permutation`). A label that varies within groups stays in its group, so that what differs between
-groups is no evidence: it is moved round in the order of the rows where there is one (rows near in time are alike), dealt
-out anew where there is none. That is done 64 times a block of groups; a draw takes one of those from each block.
+groups is no evidence: it is moved round in the order of the rows where there is one (rows near in time are alike),
+dealt out anew where there is none. That is done 64 times a block of groups; a draw takes one of those from each block.
 Categories are tested on ranks as well (Kruskal and Wallis), so that one outlier is no level.
 
 Cost of bounded draws: a p that no draw reaches is that of the fitted tail, sigma of the draws for ranks, a gamma with
@@ -40,23 +40,28 @@ class Test(NamedTuple):
 
 
 def between_groups(
-    measure: str, ranks: Tensor, y: Tensor, units: Grouping, random: np.random.Generator, draws: int
+    measure: str, means: Tensor, y: Tensor, units: Grouping, random: np.random.Generator, draws: int
 ) -> Test:
     """Labels of whole groups.
 
     Args:
         measure: spearman, auc or eta2.
-        ranks: [m, n]. y: [n], the label, of which each group has its mean (a category: its most frequent).
+        means: [m, G], `ranked_means`.
+        y: [n], the label, of which each group has its mean (a category: its most frequent).
         random, draws: where permutations come from, and how many at most.
     """
-    means = torch.zeros(len(ranks), units.groups, dtype=torch.float64).index_add_(1, units.group, ranks.double())
-    means, label = midranks(means / units.sizes), group_labels(measure, y, units)
-    none = torch.ones(len(ranks), dtype=torch.float64)
+    label, none = group_labels(measure, y, units), torch.ones(len(means), dtype=torch.float64)
     if units.groups > MANY_GROUPS:
         return Test(_known(measure, means, label), none)
     fixed = torch.zeros(units.groups, dtype=torch.int64)
     made = group_null(means, label, fixed) if measure == "eta2" else rank_null(means, label, fixed)
     return Test(_p(measure, *made, random, min(draws, max(FIRST, _WORK // units.groups)), units)[0], none)
+
+
+def ranked_means(ranks: Tensor, units: Grouping) -> Tensor:
+    """[m, G]: ranks of the groups' mean ranks."""
+    sums = torch.zeros(len(ranks), units.groups, dtype=torch.float64).index_add_(1, units.group, ranks.double())
+    return midranks(sums / units.sizes)
 
 
 def group_labels(measure: str, y: Tensor, units: Grouping) -> Tensor:

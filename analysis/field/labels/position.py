@@ -154,10 +154,10 @@ def _on_map(
     made = []
     for k, rows in enumerate(means.view(len(z), SIDE, SIDE)):
         still = float(z[k].abs().amax()) == 0
-        n = [math.nan if still else float(of[k]) for of in (*share, chance, held_out)]
+        row = [math.nan if still else float(of[k]) for of in (*share, chance, held_out)]
         grid = counts.view(SIDE, SIDE).tolist()
         why: Statement | None = {"code": "constant"} if still else reason
-        made.append(MapProfile(rounded(rows), n[0], n[1], n[2], n[3], n[4], edges, grid, why))
+        made.append(MapProfile(rounded(rows), row[0], row[1], row[2], row[3], row[4], edges, grid, why))
     return made
 
 

@@ -140,10 +140,10 @@ def _between(units: Grouping, random: np.random.Generator) -> list[Tensor]:
 def _power(one: ColumnSet, x: Tensor, task: _Task, given: int) -> Power:
     """Label and permuted labels, predicted and scored alike."""
     units, (draws, labels, n) = task.units, task.targets.shape
-    most = x.var(0).argsort(descending=True, stable=True)[:MOST_COLUMNS].sort().values
-    x = x[:, most]
     if not x.shape[1]:
         return _none(one, task.measure, given, {"code": "no_columns"})
+    most = x.var(0).argsort(descending=True, stable=True)[:MOST_COLUMNS].sort().values
+    x = x[:, most]
     flat = task.targets.reshape(draws * labels, n).T
     picked: list[int] = []
     if one.single:

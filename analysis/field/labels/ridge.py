@@ -36,7 +36,8 @@ def held_out_predictions(x: Tensor, y: Tensor, fold: Tensor, folds: int, penalty
         penalty: of the squared coefficients of standardised columns; None: chosen within the training folds.
     """
     x, y = x.double(), y.double()
-    x, y = x - x.mean(0), y - y.mean(0)  # products of large numbers would cost their digits
+    middle = y.mean(0)
+    x, y = x - x.mean(0), y - middle  # products of large numbers would cost their digits
     parts = [sums_of(x[fold == number], y[fold == number]) for number in range(folds)]
     whole = _added(parts)
     grid = [penalty] if penalty is not None else [share * max(x.shape[1], 1) for share in PENALTIES]
@@ -49,7 +50,7 @@ def held_out_predictions(x: Tensor, y: Tensor, fold: Tensor, folds: int, penalty
         bias = torch.stack([constant for _weight, constant in solved])
         which, targets = best[number], torch.arange(y.shape[1])
         found[here] = x[here] @ weights[which, :, targets].T + bias[which, targets]
-    return found + 0.0
+    return found + middle
 
 
 def sums_of(x: Tensor, y: Tensor) -> Sums:
