@@ -20,14 +20,19 @@ from analysis.field.labels.profile import part_means
 from analysis.field.labels.statements import FieldAssociation
 from analysis.field.measure import Measured, activations
 from analysis.field.reading import GROUP, ORDER, Field
+from analysis.field.units import Units
 from analysis.labels.columns import LabelColumn
 from analysis.labels.confounds import confounds
 from analysis.run.rows.labels import association_row, label_row
 from analysis.run.rows.plain import Row, number, plain
 from analysis.statistics.density import Density
 from store.arrays import pack
+from store.vocabulary import NO
 
 MOST_LABELS = 40
+COPY = 0.999
+"""|Spearman|, |2 AUC - 1| or eta² from which on a unit is taken for a copy of the label."""
+LEAK = "leak"
 PARTS = 20
 """Of the order of the rows, equally long."""
 _NAME, _VALUE = 120, 200  # characters
@@ -58,6 +63,8 @@ def follow(field: Field, one: Measured) -> Found:
     columns = sample.columns
     names = {"group_name": _called(field, GROUP, "row"), "order_name": _called(field, ORDER, "order")}
     found = associate(sample.acts, columns, sample.group, sample.order, field.config.seed, **names) if columns else []
+    sample.copies = _copies(one, columns, found)
+    found = [_without_copies(of, sample.copies.get(column.name, [])) for column, of in zip(columns, found, strict=True)]
     profiles = [*_order(field, sample, latents), *_map(field, sample, latents)]
     divided = sample.divided() if columns else None
     if divided is not None:
@@ -66,6 +73,29 @@ def follow(field: Field, one: Measured) -> Found:
         [sample.label_row(column) for column in columns], latents.tolist(), found, profiles,
         {column.name: [_power_row(power, sample) for power in sample.predicted(column)] for column in columns}, divided,
     )  # fmt: skip
+
+
+def _copies(one: Measured, columns: list[FieldColumn], found: list[list[FieldAssociation]]) -> dict[str, list[int]]:
+    """By label: places of the units that are copies of it. An SAE's latents were made from columns, and are none."""
+    if not isinstance(one.sae, Units):
+        return {}
+    return {
+        column.name: [place for place, each in enumerate(of) if _is_copy(column.measure, each.effect)]
+        for column, of in zip(columns, found, strict=True)
+    }
+
+
+def _is_copy(measure: str, effect: float) -> bool:
+    size = {"spearman": abs(effect), "auc": abs(2 * effect - 1)}.get(measure, effect)
+    return size >= COPY
+
+
+def _without_copies(found: list[FieldAssociation], copies: list[int]) -> list[FieldAssociation]:
+    """A copy follows nothing: what it says of its label was put into it."""
+    made = list(found)
+    for place in copies:
+        made[place] = made[place]._replace(verdict=NO, statement=made[place].statement | {"code": LEAK})
+    return made
 
 
 def _called(field: Field, role: str, otherwise: str) -> str:
@@ -90,6 +120,15 @@ class _Sample:
         self.rare = rare[density[rare].argsort(descending=True, stable=True)[:MOST_COLUMNS]].sort().values
         parts = [(c.name, c.kind, *_known(c)) for c in self.columns]
         self.confounds = confounds(parts)
+        self.copies: dict[str, list[int]] = {}
+        """By label: places of the units that are copies of it."""
+        self.leaked: dict[str, list[int]] = {}
+        """By label: columns of the matrix that are."""
+        for said in field.found:
+            if said.get("code") == LEAK and said.get("matrix") == one.matrix.name:
+                self.leaked.setdefault(str(said["label"]), []).append(int(said["unit"]))
+        self.shown = one.panel.plan.latents
+        """The units that the best one is chosen from."""
 
     def label_row(self, column: FieldColumn) -> Row:
         """A row of `Label`."""
@@ -112,12 +151,17 @@ class _Sample:
 
     def predicted(self, column: FieldColumn) -> list[Power]:
         """From the best dense unit, all dense ones, all sparse ones, and the matrix itself."""
-        sae, x = self.one.sae, self.one.x
-        mine = self.acts[:, self.dense]
+        sae, x, latents = self.one.sae, self.one.x, self.one.panel.plan.latents
+        own = self.dense.clone()
+        own[self.copies.get(column.name, [])] = False
+        self.shown = latents[own]
+        mine = self.acts[:, own]
         sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if mine.shape[1] else []
         if len(self.rare):
             sets.append(ColumnSet("sparse", activations(sae, x, self.rare)))
-        return predict([*sets, ColumnSet("raw", x)], column, self.group, self.field.config.seed)
+        raw = torch.ones(x.shape[1], dtype=torch.bool)
+        raw[self.leaked.get(column.name, [])] = False
+        return predict([*sets, ColumnSet("raw", x[:, raw])], column, self.group, self.field.config.seed)
 
     def divided(self) -> Divided:
         """Among the labels, and the order where there is one."""
@@ -218,7 +262,7 @@ def _power_row(found: Power, sample: _Sample) -> Row:
     unit: int | None = None
     if found.name == "best" and found.chosen:
         most = max(set(found.chosen), key=found.chosen.count)
-        unit = int(sample.one.panel.plan.latents[sample.dense][most])
+        unit = int(sample.shown[most])
     numbers = {name: number(getattr(found, name), 4) for name in ("value", "low", "high", "chance", "chance_high", "p")}
     more: dict[str, Any] = {"set": found.name, "measure": found.measure, "columns": found.columns, "rows": found.rows}
     return numbers | more | {"groups": found.groups, "unit": unit, "reason": plain(found.reason)}

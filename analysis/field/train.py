@@ -32,7 +32,7 @@ FEWEST = 1_000
 MOST_ROWS = 400_000
 """Rows that are trained on: of more, so many at random."""
 _TESTED = 20_000
-_STEPS = 2_000_000  # row-steps, about a minute on two cores for some hundred latents
+_STEPS = 600_000  # row-steps, some ten seconds on an idle core for some hundred latents
 _MOST = 4_096
 _HELD = 91  # salt
 
@@ -49,7 +49,7 @@ def recipe(kind: str, rows: int, width: int, bottleneck: int = 0, seed: int = 0)
     """
     latents = int(2 ** round(math.log2(max(16, min(4 * width, rows // 50, _MOST)))))
     batch = min(1024, max(64, rows // 20))
-    steps = max(batch, min(_STEPS, 60 * rows))
+    steps = max(batch, min(_STEPS, 30 * rows))
     k = float(min(max(2, latents // 30), 64, latents - 1))
     return Recipe(
         architecture=kind, width=latents, k=k, batch=batch, train_tokens=steps, seed=seed, bottleneck=bottleneck

@@ -71,12 +71,15 @@ def spearman_without(x: Tensor, y: Tensor) -> Tensor:
     return torch.where(aa * bb > 0, ab / (aa * bb).clamp(min=1e-30).sqrt(), 0.0)
 
 
+_NEARLY_1 = 1 - 5e-7  # nearer to it, an error of rounding would be as wide as all
+
+
 def correlation_bounds(value: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
     """On Fisher's scale, where errors are even; the error is taken there by its slope at the value.
 
     A jackknife on that scale would not do: near 1, one document less can be 1 exactly, which is infinite there.
     """
-    value = value.clamp(-1 + 1e-9, 1 - 1e-9)
+    value = value.clamp(-_NEARLY_1, _NEARLY_1)
     middle, wide = value.atanh(), wide / (1 - value.square())
     return (middle - wide).tanh(), (middle + wide).tanh()
 

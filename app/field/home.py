@@ -9,7 +9,18 @@ from sqlalchemy.orm import Session
 from app.field import queries
 from app.field.plots import density_figure
 from app.field.queries import Power
-from app.field.sentences import CONFOUNDED, MEASURES, SETS, adds, answer, effect_words, held_by, outcome, power_words
+from app.field.sentences import (
+    CONFOUNDED,
+    LEAK,
+    MEASURES,
+    SETS,
+    adds,
+    answer,
+    effect_words,
+    held_by,
+    outcome,
+    power_words,
+)
 from app.labels import queries as labels
 from app.labels.associations import MeanRow, association_row
 from app.labels.queries import AssociationInfo, LabelInfo
@@ -134,6 +145,7 @@ def _card(
     powers: dict[tuple[str, str], list[Power]],
 ) -> LabelCard:  # fmt: skip
     confounded = [one for one in found if one.statement.get("code") == CONFOUNDED]
+    copies = [latent_name(one.layer, one.index) for one in found if one.statement.get("code") == LEAK]
     best = next((one for one in found if one.verdict == YES), None)
     shown = best or (found[0] if found else None)
     row = association_row(shown) if shown else None
@@ -142,7 +154,7 @@ def _card(
     by = held_by(confounded[0]) if confounded else ""
     return LabelCard(
         label=label,
-        answer=answer(label, holding, len(confounded), by, best),
+        answer=answer(label, holding, len(confounded), by, best, copies),
         adds=adds(of_label) if len(saes) == 1 else "",
         powers=rows,
         measure=next((MEASURES.get(power.measure, power.measure) for power in of_label), ""),

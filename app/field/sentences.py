@@ -8,7 +8,7 @@ from app.shared.numbers import fixed
 from app.shared.stored import one
 from store.vocabulary import YES
 
-CONFOUNDED = "confounded"
+CONFOUNDED, LEAK = "confounded", "leak"
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
 SETS = {
     "best": "the best unit alone",
@@ -18,14 +18,16 @@ SETS = {
 }
 
 
-def answer(label: LabelInfo, holding: int, confounded: int, by: str, best: AssociationInfo | None) -> str:
+def answer(
+    label: LabelInfo, holding: int, confounded: int, by: str, best: AssociationInfo | None, copies: list[str]
+) -> str:
     """Whether anything follows the label, in a sentence."""
     if label.reason:
         return f"Not measured: {label.reason}."
-    only = ""
+    only = f" {' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it." if copies else ""
     if confounded:
         verb = "goes" if confounded == 1 else "go"
-        only = f" {_units(confounded)} {verb} with it through {by} alone." if by else ""
+        only += f" {_units(confounded)} {verb} with it through {by} alone." if by else ""
     if not holding or best is None:
         return f"No dense unit follows it.{only}"
     return f"{_units(holding)} {'follows' if holding == 1 else 'follow'} it.{only}"
@@ -53,6 +55,8 @@ def outcome(found: AssociationInfo) -> str:
         return "yes"
     if code == CONFOUNDED:
         return f"only through {held.get('by')}"
+    if code == LEAK:
+        return "a copy of it, put in with the data"
     return _NO.get(str(code), "no")
 
 
