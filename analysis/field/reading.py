@@ -125,13 +125,9 @@ def load(config: FieldConfig, console: Console) -> Field:
     if config.train:
         from analysis.field.train import trained  # with sae-lens' trainers, which nobody else waits for
 
-        field.saes = [
-            replace(
-                trained(matrix, field.places, config.train, console, bottleneck=config.bottleneck, seed=config.seed),
-                layer=matrix.layer,
-            )
-            for matrix in matrices
-        ]
+        field.saes = trained(
+            field.matrices, field.places, config.train, console, bottleneck=config.bottleneck, seed=config.seed
+        )
     if field.places.scattered:
         console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
     return field
