@@ -30,7 +30,7 @@ class Parts(NamedTuple):
         return [column.name for column in self.columns].index(name)
 
 
-def boolean(name: str, values: Array) -> FieldColumn:
+def boolean(name: str, values: Array | NDArray[np.bool_]) -> FieldColumn:
     """A column of 0 and 1."""
     return FieldColumn(name, "boolean", torch.from_numpy(values.astype(float)))
 

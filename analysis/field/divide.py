@@ -8,7 +8,7 @@ A column of numbers may act in any shape: by a line that is bent at 21 places.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import factorial
 from typing import NamedTuple
 
@@ -65,22 +65,70 @@ def divide(values: Tensor, sources: Sequence[Source], group: Tensor, bucket: Ten
     y = values.double()
     fold = folds(group)
     designs = [_design(source) for source in sources]
-    shares_alone = [_share(y, _left(y, [design], fold)) for design in designs]
-    alone = torch.stack(shares_alone) if designs else y.new_empty(0, y.shape[1])
-    strongest = alone.clamp(min=0).mean(1).argsort(descending=True, stable=True)[:MOST].sort().values.tolist()
-    value = {
-        some: _left(y, [designs[strongest[place]] for place in some], fold)
-        for size in range(len(strongest) + 1)
-        for some in combinations(range(len(strongest)), size)
+    alone = (
+        torch.stack([_Products(y, [one], fold).share((0,)) for one in designs])
+        if designs
+        else y.new_empty(0, y.shape[1])
+    )
+    strongest = alone.clamp(min=0).nanmean(1).argsort(descending=True, stable=True)[:MOST].sort().values.tolist()
+    chosen = [designs[place] for place in strongest]
+    products, whole = _Products(y, chosen, fold), tuple(range(len(chosen)))
+    shares = {
+        some: products.share(some) for size in range(len(chosen) + 1) for some in combinations(range(len(chosen)), size)
     }
-    shares = {some: _share(y, left) for some, left in value.items()}
-    whole = tuple(range(len(strongest)))
     average, added = (torch.full_like(alone, torch.nan) for _ in range(2))
     for place, column in enumerate(strongest):
-        average[column] = _averaged(shares, place, len(strongest))
+        average[column] = _averaged(shares, place, len(chosen))
         added[column] = shares[whole] - shares[tuple(p for p in whole if p != place)]
-    low, high = _interval(y, value[whole], bucket)
+    low, high = _interval(y, _left(y, products, fold), bucket)
     return Divided([source.name for source in sources], alone, added, average, shares[whole], low, high)
+
+
+class _Products:
+    """Inner products of the columns' designs and the units, fold by fold: all that is predicted is made of them.
+
+    Args:
+        y: [n, m].
+        designs: [n, p] each.
+        fold: [n] int64.
+    """
+
+    def __init__(self, y: Tensor, designs: Sequence[Tensor], fold: Tensor) -> None:
+        ends = [1]
+        for design in designs:
+            ends.append(ends[-1] + design.shape[1])
+        self.places = [torch.arange(low, high) for low, high in pairwise(ends)]
+        self.x = torch.cat([torch.ones(len(y), 1, dtype=torch.float64), *designs], 1)
+        self.folds = int(fold.max()) + 1
+        parts = [(self.x[fold == f], y[fold == f]) for f in range(self.folds)]
+        self.inner = torch.stack([x.T @ x for x, _y in parts])
+        self.outer = torch.stack([x.T @ of for x, of in parts])
+        self.square = torch.stack([of.square().sum(0) for _x, of in parts])
+        self.total = (y - y.mean(0)).square().sum(0)
+
+    def weights(self, fold: int, some: Tensor) -> Tensor:
+        """[p, m]: of the parts `some`, fitted on the other folds; on this one, where there is no other."""
+        own = self.folds > 1
+        inner = self.inner.sum(0) - own * self.inner[fold]
+        outer = self.outer.sum(0) - own * self.outer[fold]
+        penalty = torch.full((len(some),), PENALTY, dtype=torch.float64)
+        penalty[0] = 1e-9
+        found: Tensor = torch.linalg.solve(inner[some][:, some] + torch.diag(penalty), outer[some])
+        return found
+
+    def parts(self, columns: Sequence[int]) -> Tensor:
+        """Places of a constant and of these columns' designs."""
+        return torch.cat([torch.zeros(1, dtype=torch.int64), *(self.places[column] for column in columns)])
+
+    def share(self, columns: Sequence[int]) -> Tensor:
+        """[m]: 1 less what is left of the variance in folds that were not fitted; NaN of a unit that does not vary."""
+        some = self.parts(columns)
+        left = torch.zeros_like(self.total)
+        for fold in range(self.folds):
+            weights, inner = self.weights(fold, some), self.inner[fold][some][:, some]
+            left += self.square[fold] - 2 * (weights * self.outer[fold][some]).sum(0)
+            left += (weights * (inner @ weights)).sum(0)
+        return torch.where(self.total > 0, 1 - left / self.total, torch.nan)
 
 
 def folds(group: Tensor) -> Tensor:
@@ -122,27 +170,13 @@ def _hats(values: Tensor, knots: Tensor) -> Tensor:
     return made
 
 
-def _left(y: Tensor, designs: Sequence[Tensor], fold: Tensor) -> Tensor:
-    """[n, m]: what is left of y once it is predicted from rows of other folds; of no columns, about their mean."""
-    count = int(fold.max()) + 1
-    ones = torch.ones(len(y), 1, dtype=torch.float64)
-    x = torch.cat([ones, *designs], 1)
-    grams = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(count)]
-    gram, cross = (torch.stack(parts).sum(0) for parts in zip(*grams, strict=True))
-    penalty = torch.full((x.shape[1],), PENALTY, dtype=torch.float64)
-    penalty[0] = 1e-9
+def _left(y: Tensor, products: _Products, fold: Tensor) -> Tensor:
+    """[n, m]: what is left of y once all columns have predicted it."""
+    some = products.parts(range(len(products.places)))
     left = torch.empty_like(y)
-    for f, (inner, outer) in enumerate(grams):
-        others, target = (gram - inner, cross - outer) if count > 1 else (gram, cross)
-        weights = torch.linalg.solve(others + torch.diag(penalty), target)
-        left[fold == f] = y[fold == f] - x[fold == f] @ weights
+    for f in range(products.folds):
+        left[fold == f] = y[fold == f] - products.x[fold == f] @ products.weights(f, some)
     return left
-
-
-def _share(y: Tensor, left: Tensor) -> Tensor:
-    """[m]: 1 less what is left of the variance; NaN of a unit that does not vary."""
-    total = (y - y.mean(0)).square().sum(0)
-    return torch.where(total > 0, 1 - left.square().sum(0) / total, torch.nan)
 
 
 def _interval(y: Tensor, left: Tensor, bucket: Tensor) -> tuple[Tensor, Tensor]:

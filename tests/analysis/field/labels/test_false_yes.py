@@ -52,7 +52,7 @@ def test_labels_that_say_nothing_are_not_found(grouped: bool) -> None:
             group = torch.arange(len(x))
             turn = torch.from_numpy(random.permutation(len(x)))[:ROWS]
             x, group = x[:ROWS], group[:ROWS]
-            labels = [column._replace(values=column.values[turn]) for column in labels]
+            labels = [column._replace(values=column.values[turn]) for column in labels[:3]]
         found = associate(x, labels, group, order if grouped else None, shuffle)
         flat = [one for of in found for one in of]
         any_yes += any(one.verdict == "yes" for one in flat)
@@ -60,6 +60,6 @@ def test_labels_that_say_nothing_are_not_found(grouped: bool) -> None:
     low, high = wilson(any_yes, SHUFFLES)
     said = f"{any_yes} of {SHUFFLES} with any yes (95 % {low:.3f} to {high:.3f}); p < 0.05 in {small / tests:.3f}"
     print(said)  # noqa: T201 - the rate, for `pytest -s`
-    assert tests == SHUFFLES * 6 * UNITS
+    assert tests == SHUFFLES * (6 if grouped else 3) * UNITS
     assert any_yes / SHUFFLES <= 0.05, said
     assert 0.02 < small / tests <= 0.065, said
