@@ -25,6 +25,7 @@ from app.designs import routes as designs
 from app.experiments import routes as experiments
 from app.export import routes as take_away
 from app.home import routes as home
+from app.classes.palette import endings
 from app.http import assets, errors, login, static
 from app.http import cache as caching
 from app.http.access import Access
@@ -124,7 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
     # connects when somebody writes
     app.state.writing = session_factory(writing_engine(settings.db))
     app.state.writers, app.state.downloads = writers(), downloads()
-    app.state.assets = assets.load(settings.static)
+    app.state.assets = assets.load(settings.static, endings())
     app.state.renderer = Renderer(settings, app.state.assets)
     code = assets.code_version([Path(__file__).parent, settings.templates])
     app.state.page_cache = caching.page_cache()
