@@ -20,12 +20,12 @@ from app.annotations import routes as annotate
 from app.api_docs import routes as docs
 from app.cards import routes as share
 from app.categories import routes as categories
+from app.classes.palette import endings
 from app.compare import routes as compare
 from app.designs import routes as designs
 from app.experiments import routes as experiments
 from app.export import routes as take_away
 from app.home import routes as home
-from app.classes.palette import endings
 from app.http import assets, errors, login, static
 from app.http import cache as caching
 from app.http.access import Access

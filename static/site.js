@@ -118,7 +118,7 @@ export function chips(latent) {
 }
 
 export function ruled(verdict) {
-  return element("span", { class: `ruled r-${verdict[0]}` }, element("span", { class: "vh" }, "rule "), element("b", {}, verdict[1]));
+  return element("span", { class: `ruled r-${verdict[0]}`, "data-tip": verdict[1] }, element("span", { class: "vh" }, `rule ${verdict[1]}`), element("b"));
 }
 
 export function people(latent) {

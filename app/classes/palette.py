@@ -6,7 +6,7 @@ from app.classes.groups import GROUPS, fill_of, mark_of
 from app.classes.score import ClassView, Colour
 from app.classes.views import CLASSES
 
-INKS = ("#ffffff", "#14161a")
+INKS = ("#ffffff", "#000000")
 """Of a letter on a colour: whichever stands out more, 4.5:1 at least on any colour."""
 
 
@@ -49,9 +49,11 @@ def _both(colour: Colour) -> str:
 
 def _mark(group: str) -> str:
     fill = fill_of(group)
-    held = f"--k: var({fill.colour}); --k-ink: var({fill.ink}); --k-edge: var({fill.edge}); --k-letter: {_text(fill.letter)};"
+    held = f"--k: var({fill.colour}); --k-ink: var({fill.ink}); --k-edge: var({fill.edge});"
+    held += f" --k-letter: {_text(fill.letter)};"
     return f".{mark_of(group).split()[-1]} {{ {held} }}\n"
 
 
 def _text(letter: str) -> str:
+    letter = letter or "\u00a0"  # a mark without one keeps its line
     return '"' + letter.replace("\\", r"\5c ").replace('"', r"\22 ") + '"'

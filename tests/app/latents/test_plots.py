@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -121,11 +120,17 @@ def test_tokens_on_an_axis_are_text(session: Session) -> None:
     assert made["tags"]["y"] == ["noun", "&lt;img&gt;"]
 
 
-def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:
-    fills = [view.fill for view in CLASSES.values()]
-    assert len(set(fills)) == len(fills)
-    assert all(bool(one.hatch) != bool(other.hatch) for one, other in pairwise(fills))
-    assert len({view.letter for view in CLASSES.values()}) == len(fills)
+def test_groups_in_the_stack_differ_in_colour_and_letter(session: Session) -> None:
+    fills = [fill_of(group) for group in (*CLASSES, *GROUPS)]
+    assert len({fill.colour for fill in fills}) == len(fills)
+    letters = [fill.letter for fill in fills if fill.letter]
+    assert len(set(letters)) == len(letters) >= len(CLASSES)
+    run = latest_run(session)
+    assert run
+    drawn = functions.stack_figure(saes.list_saes(session, run), classes.profile(session, run), "")
+    held = {bar["name"]: (bar["marker"]["color"], bar["text"]) for bar in drawn["data"] if bar["name"] != "L0"}
+    assert held["null space"][0] == CLASSES["null_space"].variable
+    assert set(held["null space"][1]) <= {"N", ""}
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
