@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.classes import queries as classes
+from app.classes.groups import GROUPS, fill_of
 from app.classes.views import CLASSES
 from app.home.plots import curve_figure, scatter_figure
 from app.latents.page import latent_page
@@ -27,6 +28,7 @@ from app.shared.densities import BAR_CUTS, bars, counts_above, thresholds_of
 from app.shared.figures import COLOURS, Figure, View
 from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
 
+OF_CLASSES = [name for view in CLASSES.values() for name in (view.variable, view.fill.ink)]
 CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
 
 
@@ -69,7 +71,7 @@ def test_plotly_takes_every_figure(session: Session) -> None:
     assert len(made) > 15
     for figure in made:
         text = json.dumps(figure, allow_nan=False)
-        for name in COLOURS:  # names of CSS variables, which the page fills in
+        for name in (*COLOURS, *OF_CLASSES):  # names of CSS variables, which the page fills in
             text = text.replace(f'"{name}"', '"#123456"')
         go.Figure(json.loads(text))
 
@@ -125,7 +127,7 @@ def test_groups_in_the_stack_differ_in_colour_and_letter(session: Session) -> No
     assert len({fill.colour for fill in fills}) == len(fills)
     letters = [fill.letter for fill in fills if fill.letter]
     assert len(set(letters)) == len(letters) >= len(CLASSES)
-    run = latest_run(session)
+    run = runs.find_run(session)
     assert run
     drawn = functions.stack_figure(saes.list_saes(session, run), classes.profile(session, run), "")
     held = {bar["name"]: (bar["marker"]["color"], bar["text"]) for bar in drawn["data"] if bar["name"] != "L0"}
