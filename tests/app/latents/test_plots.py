@@ -129,10 +129,15 @@ def test_groups_in_the_stack_differ_in_colour_and_letter(session: Session) -> No
     assert len(set(letters)) == len(letters) >= len(CLASSES)
     run = runs.find_run(session)
     assert run
-    drawn = functions.stack_figure(saes.list_saes(session, run), classes.profile(session, run), "")
-    held = {bar["name"]: (bar["marker"]["color"], bar["text"]) for bar in drawn["data"] if bar["name"] != "L0"}
-    assert held["null space"][0] == CLASSES["null_space"].variable
-    assert set(held["null space"][1]) <= {"N", ""}
+    groups = classes.profile(session, run)
+    drawn = functions.stack_figure(saes.list_saes(session, run), groups, "")["data"]
+    for bar, (group, name) in zip(drawn, functions.legend(groups), strict=False):
+        fill = fill_of(group)
+        assert (bar["name"], bar["marker"]["color"], set(bar["text"]) - {""}) == (
+            name,
+            fill.colour,
+            {fill.letter} - {""},
+        )
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
