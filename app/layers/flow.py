@@ -12,7 +12,7 @@ from app.classes.groups import fill_of, ordered, title_of
 from app.latents.queries import Step
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
-from app.shared.figures import GROUND, INK, LINE, Figure, axis, figure
+from app.shared.figures import CARD, EDGE, GROUND, INK, LINE, Figure, axis, figure
 from app.shared.record import Key
 
 
@@ -187,6 +187,6 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
             for key in keys
         ],
         "marker": {"color": [fill.colour for fill in own], "symbol": "square", "size": 6,
-                   "line": {"width": 0.8, "color": [fill.edge for fill in own]}},
+                   "line": {"width": [0.0 if fill.edge == CARD else 0.8 for fill in own], "color": EDGE}},
         "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
     }  # fmt: skip
