@@ -20,6 +20,7 @@ from app.annotations import routes as annotate
 from app.api_docs import routes as docs
 from app.cards import routes as share
 from app.categories import routes as categories
+from app.classes.palette import endings
 from app.compare import routes as compare
 from app.designs import routes as designs
 from app.experiments import routes as experiments
@@ -126,7 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
     # connects when somebody writes
     app.state.writing = session_factory(writing_engine(settings.db))
     app.state.writers, app.state.downloads = writers(), downloads()
-    app.state.assets = assets.load(settings.static)
+    app.state.assets = assets.load(settings.static, endings())
     app.state.renderer = Renderer(settings, app.state.assets)
     code = assets.code_version([Path(__file__).parent, settings.templates])
     app.state.page_cache = caching.page_cache()

@@ -12,7 +12,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from app import vocabulary as wording
-from app.classes.groups import fill_of, title_of
+from app.classes.groups import fill_of, mark_of, title_of
 from app.http.assets import Assets
 from app.http.origins import NOWHERE, Here
 from app.http.viewer import NOBODY, Viewer
@@ -94,7 +94,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters["neuronpedia"] = neuronpedia
     environment.filters["json_block"] = json_block
     environment.filters.update(coloured=coloured, stripe=stripe)
-    environment.filters.update(class_title=title_of, fill=fill_of, followed=segments)
+    environment.filters.update(class_title=title_of, fill=fill_of, mark=mark_of, followed=segments)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
     environment.globals |= {"codes": vocabulary, "wording": wording}

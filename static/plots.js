@@ -45,8 +45,8 @@ function styled(axis) {
   return {
     color: "--dim", gridcolor: "--line", zerolinecolor: "--line", linecolor: "--edge", ticks: "", automargin: true,
     ...more, ...axis,
-    title: { standoff: 8, ...title, font: { size: 12, color: "--dim" } },
-    tickfont: { size: 11, color: "--dim" },
+    title: { standoff: 8, ...title, font: { size: 13, color: "--dim" } },
+    tickfont: { size: 12, color: "--dim" },
   };
 }
 
@@ -76,11 +76,11 @@ function layoutOf(node, spec) {
     margin: { ...spec.layout.margin, r: Math.max(20, spec.layout.margin?.r ?? 0), ...(untitled(spec.layout.yaxis) && { l: 34, r: 8 }) },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: "--ink" },
-    hoverlabel: { bgcolor: "--tip", bordercolor: "--tip", font: { color: "--tip-ink", size: 12 } },
+    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: "--ink" },
+    hoverlabel: { bgcolor: "--tip", bordercolor: "--tip", font: { color: "--tip-ink", size: 13 } },
     dragmode: false,
   };
-  if (made.showlegend) made.legend = { font: { size: 11, color: "--dim" }, ...made.legend };
+  if (made.showlegend) made.legend = { font: { size: 12, color: "--dim" }, ...made.legend };
   for (const key of Object.keys(made).filter((name) => /^[xy]axis\d*$/.test(name))) {
     const axis = key.startsWith("y") ? counted(made[key], spec.data, linear.has(node)) : roundTicks(made[key], spec.data);
     made[key] = styled(axis);

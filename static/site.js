@@ -14,7 +14,7 @@ export function latentOf(row) {
     ...Object.fromEntries(Object.entries(bits).map(([name, bit]) => [name, (flags & bit) !== 0])),
     slug: data.saes[sae][0], layer: data.saes[sae][2], detail: detail ? data.details[detail - 1] : null,
     tokens: tokens.map((place) => data.tokens[place]),
-    classes: classes.map((code) => ({ name: data.classes[code >> 1][0], title: data.classes[code >> 1][1], explains: data.classes[code >> 1][2], likely: code % 2 === 1 })),
+    classes: classes.map((code) => ({ name: data.classes[code >> 1][0], title: data.classes[code >> 1][1], explains: data.classes[code >> 1][2], mark: data.classes[code >> 1][3], likely: code % 2 === 1 })),
     verdict: verdict ? data.verdicts[verdict - 1] : null,
     human: human ? data.verdicts[human - 1] : null,
     labels: labels.map((place) => data.labels[place]),
@@ -109,7 +109,7 @@ function chip(css, text) {
 
 // what it does, and what else is to be said of it
 export function chips(latent) {
-  const made = latent.classes.map((one) => chip(!one.explains ? "fn-none" : one.likely ? "fn-likely" : "fn-yes", one.title));
+  const made = latent.classes.map((one) => chip(`${!one.explains ? "fn-none" : one.likely ? "fn-likely" : "fn-yes"} ${one.mark}`, one.title));
   if (latent.pair) made.push(chip("strong", "pair"));
   if (latent.duplicate) made.push(chip("strong", "near-duplicate"));
   if (latent.borderline) made.push(chip("", "borderline"));
@@ -118,7 +118,7 @@ export function chips(latent) {
 }
 
 export function ruled(verdict) {
-  return element("span", { class: `ruled r-${verdict[0]}` }, element("span", { class: "vh" }, "rule "), element("b", {}, verdict[1]));
+  return element("span", { class: `ruled r-${verdict[0]}`, "data-tip": verdict[1] }, element("span", { class: "vh" }, `rule ${verdict[1]}`), element("b"));
 }
 
 export function people(latent) {

@@ -10,13 +10,18 @@ from app.classes.score import ClassView, Fill, UnknownClass
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.methods.queries import list_terms
-from app.shared.figures import CARD, EDGE, SOFT, STEPS
+from app.shared.figures import CARD, EDGE, INK, PARTLY_FILL, SEVERAL_FILL, UNEXPLAINED_FILL
 from app.vocabulary import ANY, OUTCOMES
 from store.vocabulary import MIXTURE, NO_CLASS, PARTLY, REST, UNEXPLAINED, UNMEASURED
 
 SEVERAL = "several"
 GROUPS = (SEVERAL, *REST, UNMEASURED)
-_FILLS = {SEVERAL: Fill(STEPS[0]), PARTLY: Fill(SOFT), UNEXPLAINED: Fill(CARD), UNMEASURED: Fill(EDGE, ".")}
+_FILLS = {
+    SEVERAL: Fill(SEVERAL_FILL, "&", INK, EDGE),
+    PARTLY: Fill(PARTLY_FILL, "~", INK, EDGE),
+    UNEXPLAINED: Fill(UNEXPLAINED_FILL, "", INK, EDGE),
+    UNMEASURED: Fill(EDGE, "", CARD, EDGE, "."),
+}
 _TITLES = {
     SEVERAL: SEVERAL,
     PARTLY: "partly followed",
@@ -39,6 +44,11 @@ def title_of(name: str) -> str:
 def fill_of(group: str) -> Fill:
     """How a group is drawn."""
     return _FILLS.get(group) or view_of(group).fill
+
+
+def mark_of(name: str) -> str:
+    """CSS classes of the mark that stands before a name: a letter on its colour (see app.classes.palette)."""
+    return f"k k-{name.replace('_', '-')}" if name in CLASSES or name in GROUPS else "k"
 
 
 def filters_of(group: str) -> dict[str, str]:

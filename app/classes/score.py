@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, field_serializer
 
-from app.shared.figures import STEPS, View
+from app.shared.figures import CARD, DIM, View
 from app.shared.numbers import fixed
 from app.shared.record import Evidence, Hidden, Number, Record
 from app.shared.statements import Sentences
@@ -50,14 +50,30 @@ class ScoreInfo(Record):
         return self.label in HOLDS
 
 
+class Colour(NamedTuple):
+    """A class's colour, as #rrggbb: 3:1 against the ground at least, and told from the others' by any eye.
+
+    It is declared in the class's view and nowhere else: `app.classes.palette` makes the stylesheet's rules of it.
+    """
+
+    light: str
+    dark: str
+
+
 @dataclass(frozen=True)
 class Fill:
-    """How a group of latents is drawn in a stack: neighbours must differ for any eye, and on paper."""
+    """How a group of latents is drawn in a stack."""
 
     colour: str
     """Name of a CSS variable."""
+    letter: str = ""
+    """Stands on it where there is room, so that colour is never alone."""
+    ink: str = CARD
+    """Name of the CSS variable of that letter."""
+    edge: str = CARD
+    """Name of the CSS variable of the outline: a pale fill needs one."""
     hatch: str = ""
-    """plotly's name of the pattern: / - x . or empty."""
+    """plotly's name of a pattern, or empty."""
 
 
 class ClassView:
@@ -71,13 +87,24 @@ class ClassView:
     """Stands beside its colour, so that colour is never alone."""
     order: int = 1000
     """Its place among the others."""
-    fill: Fill = Fill(STEPS[2], "x")
+    colour: Colour | None = None
+    """None: grey, as of a class that is not known here."""
     of_text: bool = False
     """More text may tell what little text does not."""
     sentences: ClassVar[Sentences] = {}
     """By the code of a statement: what is said of a latent."""
     head: ClassVar[tuple[str, ...]] = ()
     """Heads of `rows`."""
+
+    @property
+    def variable(self) -> str:
+        """The CSS variable of its colour."""
+        return f"--class-{self.name.replace('_', '-')}"
+
+    @property
+    def fill(self) -> Fill:
+        """How it is drawn in a stack."""
+        return Fill(self.variable, self.letter, f"{self.variable}-ink") if self.colour else Fill(DIM, self.letter)
 
     def phrase(self, score: ScoreInfo) -> str:
         """What a latent of this class does, to be read after "It"."""

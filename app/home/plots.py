@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.layers.plots import dots
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import CurveInfo
-from app.shared.figures import STEPS, Figure, axis, figure
+from app.shared.figures import LAYERS, Figure, axis, figure
 
 
 def scatter_figure(points: list[Point], pin: str) -> Figure:
@@ -20,7 +20,7 @@ def scatter_figure(points: list[Point], pin: str) -> Figure:
 
 
 def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
-    """Latents denser than x, one line an SAE; early layers light, late ones dark."""
+    """Latents denser than x, one line an SAE; the ramp of layers from faint to strong."""
     lines = [
         {
             "type": "scatter", "mode": "lines", "name": f"layer {sae.layer}", "x": list(info.thresholds),
@@ -36,4 +36,4 @@ def curve_figure(info: CurveInfo, saes: list[SaeInfo]) -> Figure:
 
 
 def _step(place: int, steps: int) -> str:
-    return STEPS[round(4 * place / max(1, steps - 1))]
+    return LAYERS[round((len(LAYERS) - 1) * place / max(1, steps - 1))]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+NOTHING: Mapping[str, bytes] = {}
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
@@ -20,6 +22,8 @@ class Assets:
 
     files: dict[str, Path]
     version: str
+    endings: Mapping[str, bytes] = field(default_factory=dict)
+    """What the server adds at a file's end: rules that are made of what the code declares."""
 
     def url(self, name: str) -> str:
         """The address of a file; its content never changes, so it may be cached for ever.
@@ -35,17 +39,27 @@ class Assets:
         """The file behind an address of this version; None for anything else."""
         return self.files.get(name) if version == self.version else None
 
+    def content(self, name: str) -> bytes:
+        """A file as it is served."""
+        return self.files[name].read_bytes() + self.endings.get(name, b"")
 
-def load(folder: Path) -> Assets:
-    """List `folder`. Links are left out: they could lead anywhere."""
+
+def load(folder: Path, endings: Mapping[str, bytes] = NOTHING) -> Assets:
+    """List `folder`. Links are left out: they could lead anywhere.
+
+    Args:
+        endings: what is added at a file's end, by name.
+    """
     files: dict[str, Path] = {}
     digest = hashlib.sha256()
+    for name, ending in sorted(endings.items()):
+        digest.update(name.encode() + b"\0" + ending)
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if path.is_file() and not any((folder / part).is_symlink() for part in (inside, *inside.parents)):
             files[inside.as_posix()] = path
             digest.update(inside.as_posix().encode() + b"\0" + path.read_bytes())
-    return Assets(files, digest.hexdigest()[:16])
+    return Assets(files, digest.hexdigest()[:16], endings)
 
 
 def media_type(path: Path) -> str:

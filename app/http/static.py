@@ -16,13 +16,16 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @router.get("/static/{version}/{name:path}")
-def static(request: Request, version: str, name: str) -> FileResponse:
+def static(request: Request, version: str, name: str) -> Response:
     """A file of the list made at the start; a path is never built from what was asked."""
     assets: Assets = request.app.state.assets
     path = assets.find(version, name)
     if path is None:
         raise NotFound("There is no such file.")
-    return FileResponse(path, media_type=media_type(path), headers={"Cache-Control": FOR_EVER})
+    headers = {"Cache-Control": FOR_EVER}
+    if name in assets.endings:
+        return Response(assets.content(name), media_type=media_type(path), headers=headers)
+    return FileResponse(path, media_type=media_type(path), headers=headers)
 
 
 @router.get("/healthz")

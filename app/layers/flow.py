@@ -8,13 +8,12 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
-from app.classes.groups import ordered, title_of
+from app.classes.groups import fill_of, ordered, title_of
 from app.latents.queries import Step
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
-from app.shared.figures import CARD, DIM, INK, SOFT, Figure, axis, figure
+from app.shared.figures import CARD, EDGE, GROUND, INK, LINE, Figure, axis, figure
 from app.shared.record import Key
-from store.vocabulary import REST, UNMEASURED
 
 
 class Place(NamedTuple):
@@ -99,15 +98,20 @@ def flow_figure(info: FlowInfo, saes: list[SaeInfo], pin: str) -> Figure:
     x = axis("layer", tickvals=list(range(len(saes))), ticktext=[place_of(sae, saes) for sae in saes], showgrid=False,
              zeroline=False, range=[-0.25, len(saes) - 0.75])  # fmt: skip
     middles = [(low + high) / 2 for _group, low, high in info.bands]
-    names = [title_of(group).replace(" ", "<br>") for group, _low, _high in info.bands]
+    names = [_band_name(group) for group, _low, _high in info.bands]
     y = axis(" ", tickvals=middles, ticktext=names, showgrid=False, zeroline=False, showline=False)
     plain = [
-        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.5, "y1": high + 0.5, "fillcolor": SOFT,
-         "line": {"width": 0}, "layer": "below"}
+        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low - 0.5, "y1": high + 0.5, "fillcolor": GROUND,
+         "line": {"width": 1, "color": LINE}, "layer": "below"}
         for _group, low, high in info.bands
     ]  # fmt: skip
     drawn = [part for part in (*lines, handles) if part["x"]]
     return figure([*drawn, dots], 560, x, y, shapes=plain, hovermode="closest")
+
+
+def _band_name(group: str) -> str:
+    letter, name = fill_of(group).letter, title_of(group).replace(" ", "<br>")
+    return f"{letter} · {name}" if letter else name
 
 
 def flow_counts(info: FlowInfo, saes: list[SaeInfo]) -> list[tuple[str, str, int, int, float | None]]:
@@ -172,6 +176,8 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
     query = f"?{pin}" if pin else ""
     by_id = {sae.analysis_id: sae for sae in saes}
     keys = list(info.places)
+    fills = {group: fill_of(group) for group in set(info.groups.values())}
+    own = [fills[info.groups[key]] for key in keys]
     titles = {key: title_of(info.groups[key]) for key in keys}
     return {
         "type": "scatter", "mode": "markers", "x": [info.places[key].x for key in keys],
@@ -180,7 +186,7 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
             [f"/saes/{by_id[key[0]].slug}/latents/{key[1]}{query}", by_id[key[0]].layer, key[1], titles[key]]
             for key in keys
         ],
-        "marker": {"color": [DIM if info.groups[key] in {*REST, UNMEASURED} else INK for key in keys],
-                   "symbol": "square", "size": 5, "line": {"width": 0.5, "color": CARD}},
+        "marker": {"color": [fill.colour for fill in own], "symbol": "square", "size": 6,
+                   "line": {"width": [0.0 if fill.edge == CARD else 0.8 for fill in own], "color": EDGE}},
         "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
     }  # fmt: skip

@@ -1,8 +1,7 @@
 """Figures of what dense latents do, layer by layer: the stack, and density against antipodality.
 
-Colour means the two poles everywhere in this product, so classes cannot have colours of their own. They get
-the ink in five steps, and every second one is hatched: neighbours in a stack differ in both, in light, in
-dark, in print and for any eye. What is unexplained is paper with an outline, what was not measured is dotted.
+A class has its colour, and its letter stands in the bar where there is room. Several classes at once are grey, what is
+followed in part and what is unexplained are pale with an outline, what was not measured is dotted.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.classes.groups import fill_of, filters_of, ordered, title_of
+from app.classes.score import Fill
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
-from app.shared.figures import CARD, DIM, EDGE, INK, NEITHER, SOFT, Figure, axis, figure
+from app.shared.figures import CARD, DIM, INK, NEITHER, Figure, axis, figure
 from app.shared.links import at, latent_at
 from app.shared.numbers import count, percent
 from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
@@ -24,7 +24,7 @@ def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], p
     """Dense latents by layer, each counted once; below them, unless small, the L0 of the same SAEs."""
     bars = [_stacked(group, saes, groups, pin) for group, _name in legend(groups)]
     x = axis("layer", type="category", showgrid=False)
-    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28}
+    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28, "uniformtext": {"minsize": 12, "mode": "hide"}}
     if small:
         return figure(bars, 240, x, axis("dense latents", nticks=4), **more)
     below = axis("L0", domain=[0, 0.17], nticks=3, rangemode="tozero", anchor="x")
@@ -42,23 +42,22 @@ def legend(groups: Mapping[int, Mapping[str, int]]) -> list[tuple[str, str]]:
 def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> dict[str, Any]:
     more = f"&{pin}" if pin else ""
     query = "&".join(f"{name}={value}" for name, value in filters_of(group).items())
+    fill = fill_of(group)
     counts = [groups.get(sae.analysis_id, {}).get(group, 0) for sae in saes]
     return {
         "type": "bar", "name": title_of(group), "x": [place_of(sae, saes) for sae in saes], "y": counts,
         "customdata": [[f"/latents?sae={sae.slug}&{query}{more}", sae.n_dense] for sae in saes],
-        "marker": _fill(group),
+        "marker": _marker(fill), "text": [fill.letter if count else "" for count in counts], "textposition": "inside",
+        "insidetextanchor": "middle", "textangle": 0, "textfont": {"color": fill.ink, "size": 12, "weight": 600},
         "hovertemplate": f"layer %{{x}}, {title_of(group)}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
     }  # fmt: skip
 
 
-def _fill(group: str) -> dict[str, Any]:
-    fill = fill_of(group)
-    ink = fill.colour
-    made: dict[str, Any] = {"color": ink, "line": {"width": 1, "color": EDGE if ink in {CARD, SOFT} else CARD}}
+def _marker(fill: Fill) -> dict[str, Any]:
+    made: dict[str, Any] = {"color": fill.colour, "line": {"width": 1, "color": fill.edge}}
     if fill.hatch:
-        hatch = {"shape": fill.hatch, "fgcolor": ink, "bgcolor": CARD, "size": 6, "solidity": 0.35,
-                 "fillmode": "replace"}  # fmt: skip
-        made |= {"pattern": hatch, "line": {"width": 1, "color": ink}}
+        made["pattern"] = {"shape": fill.hatch, "fgcolor": fill.colour, "bgcolor": CARD, "size": 6, "solidity": 0.35,
+                           "fillmode": "replace"}  # fmt: skip
     return made
 
 

@@ -24,7 +24,7 @@ from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.figures import CARD
+from app.shared.figures import EDGE
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import RunPage
 from app.team import queries as team
@@ -44,14 +44,14 @@ class Segment:
 
     @property
     def fill(self) -> str:
-        """Of its rectangle: a variable of the stylesheet, or a hatching of the page."""
+        """Of its rectangle: a variable of the stylesheet, or the dots of the page."""
         held = fill_of(self.group)
-        return f"url(#hatch-{HATCHES[held.hatch]})" if held.hatch else f"var({held.colour})"
+        return "url(#dotted)" if held.hatch else f"var({held.colour})"
 
     @property
     def plain(self) -> bool:
-        """Paper with an outline."""
-        return fill_of(self.group).colour == CARD
+        """Pale, with an outline."""
+        return fill_of(self.group).edge == EDGE
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,6 @@ class ReportPage(RunPage):
     """What was not measured, and the command that would; the command may be empty."""
 
 
-HATCHES = {"/": "rising", "-": "level", "x": "crossed", ".": "dotted"}
-"""Patterns of the report's template, as plotly draws them."""
 _SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}
 Groups = Mapping[int, Mapping[str, int]]
 

@@ -11,8 +11,15 @@ Figure = dict[str, Any]
 INK, DIM, POSITIVE, NEGATIVE, NEITHER = "--ink", "--dim", "--p", "--n", "--z"
 BANDS = {INK: "--ink-band", POSITIVE: "--p-band", NEGATIVE: "--n-band"}
 STEPS = ("--step0", "--step1", "--step2", "--step3", "--step4")
-CARD, SOFT, EDGE = "--card", "--soft", "--edge"
-COLOURS = (INK, DIM, POSITIVE, NEGATIVE, NEITHER, CARD, SOFT, EDGE, *BANDS.values(), *STEPS)
+LAYERS = tuple(f"--layer{step}" for step in range(8))
+"""A ramp from early to late."""
+CARD, SOFT, EDGE, GROUND, LINE = "--card", "--soft", "--edge", "--bg", "--line"
+SEVERAL_FILL, PARTLY_FILL, UNEXPLAINED_FILL = "--several", "--partly", "--unexplained"
+COLOURS = (
+    INK, DIM, POSITIVE, NEGATIVE, NEITHER, CARD, SOFT, EDGE, GROUND, LINE, SEVERAL_FILL, PARTLY_FILL, UNEXPLAINED_FILL,
+    *BANDS.values(), *STEPS, *LAYERS,
+)  # fmt: skip
+"""All but those of classes, which their views declare."""
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, NamedTuple
 from sqlalchemy.orm import Session
 
 from app.categories.queries import list_categories
-from app.classes.groups import title_of
+from app.classes.groups import mark_of, title_of
+from app.classes.palette import endings
 from app.designs.page import comparison_page
 from app.experiments.page import experiment_page, experiments_page
 from app.field import pages as field
@@ -74,7 +75,7 @@ class PageMaker:
         field.declare()
         self.session, self.plan, self.folder = session, plan, folder
         self.settings = Settings(db=plan.db, read_only=True)
-        self.assets = load(self.settings.static)
+        self.assets = load(self.settings.static, endings())
         data = {f"/{file}": file for file in (ROWS, FOUND, TERMS)}
         self.links = SiteLinks(plan.run.id, plan.files | data, plan.packed)
         self._render = Renderer(self.settings, self.assets, self.links)
@@ -191,7 +192,7 @@ def _data(maker: PageMaker, rows: Rows) -> None:
     session, plan = maker.session, maker.plan
     known = {
         "saes": [[sae.slug, plan.folders[sae.slug], sae.layer] for sae in plan.saes],
-        "classes": [[name, title_of(name), name not in REST] for name in rows.classes.items],
+        "classes": [[name, title_of(name), name not in REST, mark_of(name)] for name in rows.classes.items],
         "verdicts": list(map(list, RULE_VERDICTS.items())),
         "details": [[name, REMARKS[name]] for name in DETAILS],
         "labels": label_names(session, plan.run),
@@ -226,7 +227,7 @@ def _scripts(maker: PageMaker) -> None:
         waiting += _NEIGHBOUR.findall(sources[name])
     write(maker.folder / BUNDLE, bundle(sources).encode())
     for name in sorted({*maker.links.assets, LICENCE}):
-        write(maker.folder / "static" / name, files[name].read_bytes())
+        write(maker.folder / "static" / name, maker.assets.content(name))
 
 
 def write(file: Path, content: bytes) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from app.classes.plots import HEIGHT
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import INK, NEITHER, STEPS, Figure, View, as_text, axis, figure, level
+from app.classes.score import ClassView, Colour, ScoreInfo
+from app.shared.figures import INK, NEITHER, Figure, View, as_text, axis, figure, level
 from app.shared.numbers import THIN, count, number, percent, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import one, part
@@ -28,7 +28,7 @@ class Alphabet(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "alphabet", "alphabet", "A", 40
-    fill = Fill(STEPS[3], "-")
+    colour = Colour("#b5226c", "#e0529a")
     sentences: ClassVar[Sentences] = {
         "letter": lambda held: filled(f"{_most(held)}, {BEGIN}.", held),
         "chance": lambda held: filled(f"{_most(held)}, {BEGIN}: short of the cut, or mere chance.", held),

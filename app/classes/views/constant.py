@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import STEPS
+from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.numbers import percent
 from app.shared.statements import Sentences
 
@@ -14,7 +13,7 @@ class Constant(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "constant", "constant", "K", 100
-    fill = Fill(STEPS[1], "x")
+    colour = Colour("#d04fe0", "#d8acf4")
     sentences: ClassVar[Sentences] = {
         "always": "On on {density:.1%} of the tokens and hardly varies: {share:.0%} of its mean square is in its mean.",
         "varies": "On on {density:.1%} of the tokens, but it varies: {share:.0%} of its mean square is in its mean.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.classes.plots import Numbers, line
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import DIM, INK, STEPS, Figure, View, as_text, axis, figure
+from app.classes.score import ClassView, Colour, ScoreInfo
+from app.shared.figures import DIM, INK, Figure, View, as_text, axis, figure
 from app.shared.numbers import fixed, percent, rate, span
 from app.shared.statements import Sentences, filled
 from app.shared.stored import items, numbers, one, part
@@ -45,7 +45,7 @@ class ContentWord(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "content_word", "content word", "C", 50
-    fill = Fill(STEPS[1])
+    colour = Colour("#3d6b12", "#6fa32a")
     of_text = True
     sentences: ClassVar[Sentences] = {
         "told": lambda held: _side(

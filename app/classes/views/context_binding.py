@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers, line
-from app.classes.score import ClassView, Fill, ScoreInfo
+from app.classes.score import ClassView, Colour, ScoreInfo
 from app.interventions.sentences import steering_said
-from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, figure
+from app.shared.figures import DIM, INK, Figure, View, axis, figure
 from app.shared.numbers import fixed, number, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one, part
@@ -25,7 +25,7 @@ class ContextBinding(ClassView):
     """How it is shown."""
 
     name, title, letter, order = STEERED, "context binding", "B", 20
-    fill = Fill(STEPS[3], "/")
+    colour = Colour("#10a294", "#2dd4bf")
     of_text = True
     sentences: ClassVar[Sentences] = {
         "brief": lambda held: filled(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.score import Fill
+from app.classes.score import Colour
 from app.classes.shares import ShareView, sentences_of
-from app.shared.figures import DIM
 from app.shared.statements import Sentences
 
 FOUND = "The length of the residual vector predicts {share:.0%} of it beyond the word"
@@ -17,7 +16,7 @@ class Norm(ShareView):
 
     name, title, letter, order = "norm", "norm", "L", 90
     followed = "the length of the residual vector"
-    fill = Fill(DIM)
+    colour = Colour("#e0463f", "#fb9582")
     sentences: ClassVar[Sentences] = {
         **sentences_of("The length of the residual vector", "predicts", " beyond the word"),
         "holds": f"{FOUND}, and {{over_norm:.0%}} of it divided by that length; chance gives {{chance:.0%}}.",

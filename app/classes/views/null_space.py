@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers, line
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import DIM, INK, STEPS, Figure, View, axis, band, figure
+from app.classes.score import ClassView, Colour, ScoreInfo
+from app.shared.figures import DIM, INK, Figure, View, axis, band, figure
 from app.shared.numbers import fixed, span, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
@@ -18,7 +18,7 @@ class NullSpace(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "null_space", "null space", "N", 30
-    fill = Fill(STEPS[2])
+    colour = Colour("#2f3b4c", "#e2e8f0")
     sentences: ClassVar[Sentences] = {
         "quiet": lambda held: filled(
             "Writes to directions the output layer barely reads: {alpha:.0%} of its length, {times:.1f} times chance.",

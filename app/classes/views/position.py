@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers, line
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import STEPS, Figure, View, axis, band, figure
+from app.classes.score import ClassView, Colour, ScoreInfo
+from app.shared.figures import Figure, View, axis, band, figure
 from app.shared.numbers import fixed, signed, span, whole
 from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
@@ -19,7 +19,7 @@ class Position(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "position", "position", "P", 10
-    fill = Fill(STEPS[4])
+    colour = Colour("#6d3bb5", "#8b6cf6")
     of_text = True
     sentences: ClassVar[Sentences] = {
         "follows": lambda held: filled(f"{_way(held)} (ρ {{rho:+.2f}}).", held),

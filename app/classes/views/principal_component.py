@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.classes.plots import HEIGHT, Numbers
-from app.classes.score import ClassView, Fill, ScoreInfo
-from app.shared.figures import INK, NEITHER, STEPS, Figure, View, axis, figure, level
+from app.classes.score import ClassView, Colour, ScoreInfo
+from app.shared.figures import INK, NEITHER, Figure, View, axis, figure, level
 from app.shared.numbers import fixed, number, percent
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
@@ -18,7 +18,7 @@ class PrincipalComponent(ClassView):
     """How it is shown."""
 
     name, title, letter, order = "principal_component", "principal component", "1", 60
-    fill = Fill(STEPS[3], "x")
+    colour = Colour("#b8860b", "#facc15")
     sentences: ClassVar[Sentences] = {
         "along": "Along the line on which the activations vary most (|cos| {cos:.2f}).",
         "apart": lambda held: filled(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.score import Fill
+from app.classes.score import Colour
 from app.classes.shares import ShareView, sentences_of
-from app.shared.figures import STEPS
 from app.shared.followed import LONGEST
 from app.shared.statements import Sentences, filled
 from app.shared.stored import one
@@ -28,7 +27,7 @@ class SlowState(ShareView):
 
     name, title, letter, order = "slow_state", "slow state", "S", 80
     followed = "a slow state of the text"
-    fill = Fill(STEPS[2], "/")
+    colour = Colour("#5c1f12", "#8f7a47")
     sentences: ClassVar[Sentences] = {
         **sentences_of("Its own values elsewhere in the text", "predict", " beyond the present word"),
         "holds": _lasts,

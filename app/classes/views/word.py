@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from app.classes.score import Fill
+from app.classes.score import Colour
 from app.classes.shares import ShareView, sentences_of
-from app.shared.figures import STEPS
 from app.shared.statements import Sentences
 
 CHANCE = "random directions reach {chance:.0%}"
@@ -17,7 +16,7 @@ class Word(ShareView):
 
     name, title, letter, order = "word", "word", "W", 70
     followed = "the present word"
-    fill = Fill(STEPS[3])
+    colour = Colour("#2b45d8", "#4077c1")
     sentences: ClassVar[Sentences] = {
         **sentences_of("The word", "predicts"),
         "vocabulary": (

@@ -170,7 +170,7 @@ def test_browse_shows_chips_without_a_query_a_row(client: TestClient, statements
         html = page(client, f"/latents?dense=any&limit={limit}")
         counts.append(len(statements))
     assert counts[0] == counts[1]
-    assert 'chip fn-likely" data-tip="What context_binding says of 0 is likely."' in html
+    assert 'chip fn-likely k k-context-binding" data-tip="What context_binding says of 0 is likely."' in html
 
 
 @pytest.fixture

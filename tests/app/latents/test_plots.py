@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -11,6 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.classes import queries as classes
+from app.classes.groups import GROUPS, fill_of
 from app.classes.views import CLASSES
 from app.home.plots import curve_figure, scatter_figure
 from app.latents.page import latent_page
@@ -28,6 +28,7 @@ from app.shared.densities import BAR_CUTS, bars, counts_above, thresholds_of
 from app.shared.figures import COLOURS, Figure, View
 from tests.app.world import CONTROL, DEAD, NEGATIVE, POSITIVE, SLUGS
 
+OF_CLASSES = [name for view in CLASSES.values() for name in (view.variable, view.fill.ink)]
 CSS = (Path(__file__).resolve().parents[3] / "static" / "style.css").read_text()
 
 
@@ -70,7 +71,7 @@ def test_plotly_takes_every_figure(session: Session) -> None:
     assert len(made) > 15
     for figure in made:
         text = json.dumps(figure, allow_nan=False)
-        for name in COLOURS:  # names of CSS variables, which the page fills in
+        for name in (*COLOURS, *OF_CLASSES):  # names of CSS variables, which the page fills in
             text = text.replace(f'"{name}"', '"#123456"')
         go.Figure(json.loads(text))
 
@@ -121,11 +122,22 @@ def test_tokens_on_an_axis_are_text(session: Session) -> None:
     assert made["tags"]["y"] == ["noun", "&lt;img&gt;"]
 
 
-def test_neighbours_in_the_stack_differ_in_ink_and_hatching() -> None:
-    fills = [view.fill for view in CLASSES.values()]
-    assert len(set(fills)) == len(fills)
-    assert all(bool(one.hatch) != bool(other.hatch) for one, other in pairwise(fills))
-    assert len({view.letter for view in CLASSES.values()}) == len(fills)
+def test_groups_in_the_stack_differ_in_colour_and_letter(session: Session) -> None:
+    fills = [fill_of(group) for group in (*CLASSES, *GROUPS)]
+    assert len({fill.colour for fill in fills}) == len(fills)
+    letters = [fill.letter for fill in fills if fill.letter]
+    assert len(set(letters)) == len(letters) >= len(CLASSES)
+    run = runs.find_run(session)
+    assert run
+    groups = classes.profile(session, run)
+    drawn = functions.stack_figure(saes.list_saes(session, run), groups, "")["data"]
+    for bar, (group, name) in zip(drawn, functions.legend(groups), strict=False):
+        fill = fill_of(group)
+        assert (bar["name"], bar["marker"]["color"], set(bar["text"]) - {""}) == (
+            name,
+            fill.colour,
+            {fill.letter} - {""},
+        )
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
