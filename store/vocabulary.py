@@ -14,7 +14,7 @@ BOS, SPECIAL, TEMPLATE = "bos", "special", "template"
 of a conversation puts between what was said."""
 
 FIELD = "activations"
-"""The family of a network of which only activations are there: rows in place of tokens, groups in place of documents."""
+"""The family of a network of which only activations are there: rows for tokens, groups for documents."""
 
 EPSILON = 0.002
 """Nats per token: a change of the loss within ± this counts as none, unless an ablation was made with another."""

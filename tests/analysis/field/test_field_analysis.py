@@ -63,10 +63,14 @@ def test_numbers_are_those_of_plain_numpy(made: Factory, store: str) -> None:
     assert latents[DEFECT].max == pytest.approx(float(made.x[:, DEFECT].max()), rel=1e-6)
     assert latents[HEAT].mass_share == pytest.approx(float(made.x[:, HEAT].sum() / made.x.sum()), rel=1e-5)
     assert analysis.l0 == pytest.approx(on.sum(1).mean(), rel=1e-6)
-    assert analysis.n_dead == 1 and latents[NEVER].mean is None
-    assert analysis.fvu is None and all(one.antipodality is None for one in latents)  # units write nothing
+    assert analysis.n_dead == 1
+    assert latents[NEVER].mean is None
+    assert analysis.fvu is None
+    assert all(one.antipodality is None for one in latents)
     low, high = latents[DEFECT].density_low, latents[DEFECT].density_high
-    assert low is not None and high is not None and low < latents[DEFECT].density < high
+    assert low is not None
+    assert high is not None
+    assert low < latents[DEFECT].density < high
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -90,10 +94,12 @@ def test_a_drift_and_groups_are_seen(made: Factory, store: str) -> None:
     with Session(make_engine(store, read_only=True)) as session:
         rows = {(one.index, one.name): one for one in session.scalars(select(Profile))}
     mean = unpack(rows[DRIFT, "order"].values or b"")[0]
-    assert mean[-1] - mean[0] > 2 and rows[DRIFT, "order"].data["within"] > 0.5
+    assert mean[-1] - mean[0] > 2
+    assert rows[DRIFT, "order"].data["within"] > 0.5
     assert abs(rows[NOISE, "order"].data["within"]) < 0.1
     groups = rows[MACHINE, "groups"].data["items"]
-    assert len(groups) == 24 and groups[0]["density"] > groups[-1]["density"] + 0.5
+    assert len(groups) == 24
+    assert groups[0]["density"] > groups[-1]["density"] + 0.5
     plain = (made.x[made.group == 3, MACHINE] != 0).mean()
     assert next(one for one in groups if one["value"] == "M03")["density"] == pytest.approx(plain, abs=1e-4)
 
@@ -123,9 +129,11 @@ def test_examples_are_rows_with_their_values(made: Factory, store: str) -> None:
             select(Example).where(Example.index == DEFECT, Example.kind == "top", Example.rank == 0)
         ).one()
     row = int(made.x[:, DEFECT].argmax())
-    assert top.tokens[top.focus] == f"P{row:05d}" and top.context_start == row
+    assert top.tokens[top.focus] == f"P{row:05d}"
+    assert top.context_start == row
     assert unpack(top.activations)[top.focus] == pytest.approx(float(made.x[row, DEFECT]))
-    assert top.labels["defect"] is bool(made.defect[row]) and top.labels["machine"] == f"M{made.group[row]:02d}"
+    assert top.labels["defect"] is bool(made.defect[row])
+    assert top.labels["machine"] == f"M{made.group[row]:02d}"
     neighbours = [int(name[1:]) for name in top.tokens]
     assert neighbours == list(range(neighbours[0], neighbours[0] + len(neighbours)))
     assert {made.group[each] for each in neighbours} == {made.group[row]}
@@ -168,7 +176,8 @@ def test_an_sae_on_the_matrix_has_directions_and_pairs(made: Factory, tmp_path: 
         pairs = session.scalars(select(Pair).where(Pair.is_pair)).all()
         fvu = session.scalars(select(Analysis)).one().fvu
     assert {(min(p.positive, p.negative), max(p.positive, p.negative)) for p in pairs} >= {(11, 12)}
-    assert fvu is not None and fvu > 0
+    assert fvu is not None
+    assert fvu > 0
 
 
 @pytest.mark.parametrize(
