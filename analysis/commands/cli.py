@@ -205,15 +205,15 @@ def analyze_field_demo(db: str) -> None:
     from analysis.process.cache import cache_folder
 
     made = make_field_demo(cache_folder() / "field-demo", console.print)
-    layers = [f"{number}={path}" for number, path in enumerate(made.matrices.values(), 1)]
+    layers = [str(path) for path in made.matrices.values()]
     for kind, tag in reversed(tags.items()):
         if not has_run(db, tag):
-            given = {"group": "recording", "order": "time", "columns": {"held_out": "none", "row": "none"}}
             analyze_field(
                 FieldConfig(
-                    activations=layers, table=str(made.table), name="watch", train=kind, db=db, tag=tag, **given
-                )  # type: ignore[arg-type]
-            )
+                    activations=layers, table=str(made.table), name="watch", train=kind, db=db, tag=tag,
+                    group="recording", order="time", columns={"held_out": "none", "row": "none"},
+                )
+            )  # fmt: skip
 
 
 def has_run(db: str, tag: str) -> bool:

@@ -133,10 +133,10 @@ class _Sample:
     def label_row(self, column: FieldColumn) -> Row:
         """A row of `Label`."""
         use = usable(column, self.group)
-        counts = torch.bincount(column.values[column.values.isfinite()].long()) if column.kind == "category" else []
+        known = column.values[column.values.isfinite()].long() if column.kind == "category" else torch.empty(0).long()
         groups = [
             {"value": str(column.levels[place])[:_VALUE], "documents": int(count)}
-            for place, count in enumerate(counts)
+            for place, count in enumerate(torch.bincount(known).tolist())
             if count
         ]
         nothing = torch.empty(0, dtype=torch.int64)
@@ -216,7 +216,7 @@ def _map(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
 
 def _map_row(index: int, found: MapProfile, names: tuple[str, str]) -> Row:
     left, right, bottom, top = found.edges
-    data = {
+    data: dict[str, Any] = {
         "names": list(names),
         "x": _centres(left, right),
         "y": _centres(bottom, top),
@@ -251,9 +251,10 @@ def _divided_rows(found: Divided, latents: Tensor, sparse: Tensor) -> Iterator[R
             }
             for at, name in enumerate(found.names)
         ]
-        data = {"sources": sources} | {
+        data: dict[str, Any] = {
             name: number(float(getattr(found, name)[place]), 4) for name in ("total", "low", "high")
         }
+        data["sources"] = sources
         yield {"index": index, "name": "divided", "data": data, "values": None}
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.field.checks import check, lines
-from analysis.field.columns import Column
+from analysis.field.columns import Column, Role
 from analysis.field.config import FieldConfig
 from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
@@ -24,6 +24,7 @@ from analysis.reading.sae import LoadedSae, load_sae
 from store.vocabulary import Statement
 
 GROUP, ORDER, NONE = "group", "order", "none"
+_ORDER: Role = "order"
 STRETCHES = 64
 """Of the order, that are the groups where none are given."""
 
@@ -145,7 +146,7 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
         encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
     )  # fmt: skip
     table = _without(table, {name for name, kind in config.columns.items() if kind == NONE})
-    order = table.role(ORDER)
+    order = table.role(_ORDER)
     if order is not None and bool(order.missing.any()):
         raise UserError(
             f"--order {order.name}: expected a value in every row of {table.path}; found none in"

@@ -133,18 +133,18 @@ def group_densities(rows: dict[str, tuple[Any, bytes | None]]) -> tuple[dict[str
 
 def course(rows: dict[str, tuple[Any, bytes | None]], name: str) -> Course | None:
     """A series with its interval."""
-    if name not in rows or rows[name][1] is None:
+    data, values = rows.get(name, ({}, None))
+    if values is None:
         return None
-    data, values = rows[name]
     mean, low, high = ([finite(value) for value in line] for line in unpack(values)[:3])
     return Course(list(data["edges"]), mean, low, high, data)
 
 
 def heat_map(rows: dict[str, tuple[Any, bytes | None]]) -> Map | None:
     """Over x and y."""
-    if "map" not in rows or rows["map"][1] is None:
+    data, values = rows.get("map", ({}, None))
+    if values is None:
         return None
-    data, values = rows["map"]
     return Map(data["x"], data["y"], [[finite(value) for value in line] for line in unpack(values)], data)
 
 

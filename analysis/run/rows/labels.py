@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from analysis.labels.associate import Association
+from typing import Any, Protocol
+
 from analysis.labels.columns import LabelColumn
 from analysis.run.rows.plain import Row, number, plain
+from store.vocabulary import Statement
 
 MOST_GROUPS = 50  # of a category that are stored
 
@@ -24,7 +26,23 @@ def label_row(column: LabelColumn) -> Row:
     }
 
 
-def association_row(found: Association) -> Row:
+class Told(Protocol):
+    """An association of text, or of rows: its numbers, NaN where there is none."""
+
+    @property
+    def verdict(self) -> str:
+        """yes, no, unmeasured."""
+
+    @property
+    def statement(self) -> Statement:
+        """A code with the numbers of its sentence."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it rests on."""
+
+
+def association_row(found: Told) -> Row:
     """A row of `Association`, without `analysis_id`, `index` and `label_id`."""
     numbers = ("effect", "low", "high", "conditional", "held_out", "p", "q")
     return {

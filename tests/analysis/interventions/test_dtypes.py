@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,11 @@ def test_a_run_of_any_dtype_is_ablated_in_any(run: tuple[str, str], dtype: str) 
     assert stored_dtype(run[0], "ablate") == dtype
 
 
-@pytest.mark.parametrize("asked", [{}, {"dtype": "run"}])
-def test_without_a_word_the_model_has_the_dtype_of_the_run(run: tuple[str, str], asked: dict[str, str]) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_without_a_word_the_model_has_the_dtype_of_the_run(run: tuple[str, str], asked: bool) -> None:
     db, dtype = run
-    ablate(AblateConfig(sae="0", db=db, tokens=200, controls=0, sets=0, **asked), QUIET)
+    plain = AblateConfig(sae="0", db=db, tokens=200, controls=0, sets=0)
+    ablate(replace(plain, dtype="run") if asked else plain, QUIET)
     assert stored_dtype(db, "ablate") == dtype
 
 
