@@ -198,7 +198,7 @@ def _order(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
         lines = torch.full((3, PARTS), torch.nan, dtype=torch.float64)
         lines[:, : mean.shape[1]] = torch.stack([mean[place], least[place], most[place]])
         one = within[place]
-        data = {"column": _called(field, ORDER, "order"), "edges": [number(edge) for edge in edges.tolist()]}
+        data: Row = {"column": _called(field, ORDER, "order"), "edges": [number(edge) for edge in edges.tolist()]}
         data |= {"within": number(one.spearman, 4), "low": number(one.low, 4), "high": number(one.high, 4)}
         yield {"index": index, "name": "order", "data": data, "values": pack(lines, "f4")}
 
@@ -216,7 +216,7 @@ def _map(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
 
 def _map_row(index: int, found: MapProfile, names: tuple[str, str]) -> Row:
     left, right, bottom, top = found.edges
-    data: dict[str, Any] = {
+    data: Row = {
         "names": list(names),
         "x": _centres(left, right),
         "y": _centres(bottom, top),
