@@ -26,6 +26,7 @@ from app.designs import routes as designs
 from app.experiments import routes as experiments
 from app.export import routes as take_away
 from app.field import pages as field
+from app.field import routes as pictures
 from app.home import routes as home
 from app.http import assets, errors, login, static
 from app.http import cache as caching
@@ -90,6 +91,7 @@ PAGES = (
     search,
     designs,
     experiments,
+    pictures,
     pairs,
     saes,
     methods,

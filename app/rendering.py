@@ -99,6 +99,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
     environment.globals |= {"codes": vocabulary, "wording": wording}
     environment.filters["packed"] = links.packed
+    environment.globals["images"] = settings.images is not None
     environment.globals["term_link"] = partial(term_link, tips=not links.site)
     environment.globals["figure_json"] = lambda spec: json_block(links.figure(spec))
     return environment

@@ -39,6 +39,9 @@ class Settings:
     public_url: str = ""
     """Origin by which people reach the server, for addresses that leave it; empty: the one a request came by."""
 
+    images: Path | None = None
+    """Folder of the pictures that rows of activations name; None: they are named, not shown."""
+
     templates: Path = ROOT / "templates"
     """Folder of the page templates."""
 

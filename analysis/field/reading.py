@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import torch
@@ -146,6 +146,7 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
         encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
     )  # fmt: skip
     table = _without(table, {name for name, kind in config.columns.items() if kind == NONE})
+    _check_images(table)
     order = table.role(_ORDER)
     if order is not None and bool(order.missing.any()):
         raise UserError(
@@ -153,6 +154,22 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
             f" {int(order.missing.sum()):,}"
         )
     return table
+
+
+def _check_images(table: Table) -> None:
+    """Refuse a picture that no folder of pictures can hold.
+
+    Raises:
+        UserError: the column, and the first such path.
+    """
+    column = table.role("image")
+    for row, name in enumerate(column.values.tolist() if column is not None else ()):
+        path = PurePosixPath(str(name).replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or PureWindowsPath(str(name)).drive:
+            raise UserError(
+                f"{table.path}, row {row}: expected a path inside the folder of pictures (--image"
+                f" {column.name if column is not None else ''}); found '{name}'"
+            )
 
 
 def _without(table: Table, names: set[str]) -> Table:

@@ -65,6 +65,9 @@ def serve(
     ] = None,
     user_header: Annotated[str, typer.Option(help="Header in which it names who asks.")] = "X-Forwarded-User",
     read_only: Annotated[bool, typer.Option("--read-only", help="Nobody may write.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures that rows of activations name; only these are shown.")
+    ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
 ) -> None:
     """Show what is in the store, in a browser. Needs neither torch nor the model."""
@@ -75,6 +78,8 @@ def serve(
         check_width(network)
     check_address(host, insecure, asks=bool(asked or proxies))
     check_database(db)
+    if images is not None and not images.is_dir():
+        raise ServeError(f"--images {images}: expected a folder; found {'a file' if images.exists() else 'nothing'}")
     public = public_url and origin_of(public_url, "--public-url")
     framing = tuple(origin_of(one, "--embed-origin") for one in embed_origin or [])
     names = (*(allowed_host or []), host, *([host_of(public)] if public else []))
@@ -89,6 +94,7 @@ def serve(
         user_header=header_name(user_header),
         embed_origins=framing,
         public_url=public,
+        images=images,
     )
     run(partial(_application, settings), listening, host, processes)
 

@@ -110,6 +110,13 @@ def spreads(session: Session, run: RunInfo) -> list[Spread]:
     return [Spread(str(item["name"]), item["mean"], item["sd"]) for item in held if item.get("sd")]
 
 
+def roles(session: Session, run: RunInfo) -> dict[str, str]:
+    """Part -> name of the column that has it: group, order, id, text, image, x, y."""
+    statement = select(Run.settings).where(Run.id == run.id)
+    settings = remembered(session, ("field_settings", run.id), lambda: session.scalar(statement))
+    return {str(role): str(name) for role, name in ((settings or {}).get("roles") or {}).items()}
+
+
 def _report(session: Session, run: RunInfo) -> dict[str, Any]:
     statement = select(Corpus.report).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id)
     return remembered(session, ("field_report", run.id), lambda: session.scalar(statement)) or {}

@@ -56,6 +56,10 @@ class RowCard:
 
     row: str
     title: str
+    image: str
+    """Path of its picture; empty without one."""
+    text: str
+    """What it says, where a column has it."""
     activation: str
     words: list[tuple[str, str]]
     """Columns that are no numbers, and their values."""
@@ -176,7 +180,9 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
         beside_words=_beside_words(record.profiles.company),
-        examples=_examples(queries.examples(session, sae.analysis_id, latent.index), spreads),
+        examples=_examples(
+            queries.examples(session, sae.analysis_id, latent.index), spreads, queries.roles(session, run)
+        ),
         annotation=annotation_panel(session, run, sae, record.subject, pin, latest=record.said),
         summary=f"On in {percent(latent.density)} of {count(run.tokens)} rows. {answer}",
     )
@@ -284,10 +290,10 @@ def _beside_words(company: Company | None) -> str:
     return f"Correlation of activations over all rows; chance reaches {fixed(company.chance)}."
 
 
-def _examples(found: list[RowExample], spreads: dict[str, Spread]) -> list[RowGroup]:
+def _examples(found: list[RowExample], spreads: dict[str, Spread], roles: dict[str, str]) -> list[RowGroup]:
     made: dict[str, list[RowCard]] = {}
     for example in found:
-        made.setdefault(example.kind, []).append(_card(example, spreads))
+        made.setdefault(example.kind, []).append(_card(example, spreads, roles))
     return [RowGroup(kind, *_kind_words(kind), cards) for kind, cards in made.items()]
 
 
@@ -301,14 +307,16 @@ def _kind_words(kind: str) -> tuple[str, str]:
     }.get(kind, ("off", "Rows on which it is off, drawn at random."))
 
 
-def _card(example: RowExample, spreads: dict[str, Spread]) -> RowCard:
+def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]) -> RowCard:
+    apart = {roles.get(role) for role in ("id", "text", "image", "order")}
     numbers = {name: value for name, value in example.values.items() if name in spreads}
-    others = [(name, str(value)) for name, value in example.values.items() if name not in spreads]
+    others = [(name, str(value)) for name, value in example.values.items() if name not in spreads and name not in apart]
+    text, image = (str(example.values.get(roles.get(role, ""), "")) for role in ("text", "image"))
     bars = [_bar(spreads[name], float(value)) for name, value in list(numbers.items())[:MOST_VALUES]]
     top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
     heights = [round(9 * abs(value) / top) for value in example.neighbours] if len(example.neighbours) > 1 else []
     return RowCard(
-        example.row, example.title, number(example.activation), others[:MOST_VALUES], bars, heights, example.focus
+        example.row, example.title, image, text, number(example.activation), others[:MOST_VALUES], bars, heights, example.focus
     )
 
 

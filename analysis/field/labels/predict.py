@@ -28,7 +28,7 @@ from analysis.statistics.ranks import auc, correlation, midranks
 from analysis.statistics.sampling import mix_bits
 from store.vocabulary import Statement
 
-MOST_ROWS, MOST_COLUMNS = 20_000, 2_048
+MOST_ROWS, MOST_COLUMNS = 8_000, 2_048
 PERMUTED = 39
 _SALT = 73
 
@@ -65,7 +65,7 @@ class Power(NamedTuple):
 def predict(sets: Sequence[ColumnSet], column: FieldColumn, group: Tensor | NDArray[Any], seed: int = 0) -> list[Power]:
     """One result per set, in their order. Source: ours; docs/methods.md §18.
 
-    At most 20,000 rows (drawn by a hash of their place) and 2,048 columns a set (of the largest variance) are used.
+    At most 8,000 rows (drawn by a hash of their place) and 2,048 columns a set (of the largest variance) are used.
 
     Args:
         sets: of the same n rows.
