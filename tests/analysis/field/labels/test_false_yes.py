@@ -12,7 +12,7 @@ from analysis.statistics.intervals import wilson
 torch.set_num_threads(1)
 SHUFFLES = 40
 MACHINES, EACH, UNITS = 36, 30, 8
-ROWS = 300  # where there is no group
+ROWS = 150  # where there is no group
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 

@@ -101,9 +101,9 @@ def test_intervals_leave_out_a_group_at_a_time(seed: int) -> None:
 
 
 def test_intervals_over_groups_cover() -> None:
-    """Of 200 worlds whose machines differ, about 95 % of intervals hold the truth; over rows far fewer would."""
+    """Of 100 worlds whose machines differ, about 95 % of intervals hold the truth; over rows far fewer would."""
     held = {"auc": 0, "spearman": 0}
-    for seed in range(200):
+    for seed in range(100):
         random = np.random.default_rng(seed)
         machine = np.repeat(np.arange(24), 10)
         y = (random.standard_normal(24)[machine] > 0).astype(float)
@@ -117,7 +117,7 @@ def test_intervals_over_groups_cover() -> None:
         truth = 6 / np.pi * np.arcsin(0.7 / np.sqrt(0.98) / 2)
         one = measures.spearman(midranks(torch.from_numpy(a)[None]), b, units.block, units.blocks)
         held["spearman"] += float(one.low) < truth < float(one.high)
-    assert all(0.9 * 200 <= hits <= 0.99 * 200 for hits in held.values()), held
+    assert all(90 <= hits <= 99 for hits in held.values()), held
 
 
 @each_seed
