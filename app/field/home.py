@@ -10,7 +10,6 @@ from app.field import queries
 from app.field.plots import density_figure
 from app.field.queries import Power
 from app.field.sentences import (
-    CONFOUNDED,
     LEAK,
     MEASURES,
     SETS,
@@ -23,7 +22,7 @@ from app.field.sentences import (
 )
 from app.labels import queries as labels
 from app.labels.associations import MeanRow, association_row
-from app.labels.queries import AssociationInfo, LabelInfo
+from app.labels.queries import AssociationInfo, LabelInfo, Tested
 from app.runs import queries as runs
 from app.runs.queries import RunInfo, counted
 from app.saes import queries as saes
@@ -41,6 +40,7 @@ SHOWN = 6
 class PowerRow:
     """What one set of columns predicts of a label, on a scale of 0 to 100."""
 
+    slug: str
     title: str
     layer: str
     at: float
@@ -71,6 +71,12 @@ class LabelCard:
     answer: str
     adds: str
     powers: list[PowerRow]
+    """Of the matrix that says most."""
+    other_powers: list[PowerRow]
+    matrix: str
+    """That matrix, where there are several."""
+    glance: dict[str, str]
+    """The same by set, in words."""
     measure: str
     units: list[UnitRow]
     best: UnitRow | None
@@ -121,9 +127,9 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
     found = [only] if only else saes.list_saes(session, run)
     run = run.model_copy(update=counted(held for held in run.held if only is None or held.slug == only.slug))
     strongest, powers = labels.strongest(session, run), queries.powers(session, run)
-    counts = labels.counts_by_sae(session, run)
+    tested = labels.tested(session, run)
     cards = [
-        _card(one, strongest.get(one.name, []), sum(counts.get(one.name, {}).values()), found, powers)
+        _card(one, strongest.get(one.name, []), tested.get(one.name), found, powers)
         for one in labels.list_labels(session, run)
     ]
     return FieldHome(
@@ -141,25 +147,29 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
 
 
 def _card(
-    label: LabelInfo, found: list[AssociationInfo], holding: int, saes: list[SaeInfo],
+    label: LabelInfo, found: list[AssociationInfo], tested: Tested | None, saes: list[SaeInfo],
     powers: dict[tuple[str, str], list[Power]],
 ) -> LabelCard:  # fmt: skip
-    confounded = [one for one in found if one.statement.get("code") == CONFOUNDED]
+    through = list(dict.fromkeys(by for one in found if (by := held_by(one))))
     copies = [latent_name(one.layer, one.index) for one in found if one.statement.get("code") == LEAK]
     best = next((one for one in found if one.verdict == YES), None)
     shown = best or (found[0] if found else None)
     row = association_row(shown) if shown else None
     rows = _powers(label, saes, powers)
-    of_label = [power for (_slug, name), sets in powers.items() if name == label.name for power in sets]
-    by = held_by(confounded[0]) if confounded else ""
+    best_of = max(saes, key=lambda sae: _most(powers.get((sae.slug, label.name), [])))
+    of_label = powers.get((best_of.slug, label.name), [])
+    several = len(saes) > 1
     return LabelCard(
         label=label,
-        answer=answer(label, holding, len(confounded), by, best, copies),
-        adds=adds(of_label) if len(saes) == 1 else "",
-        powers=rows,
+        answer=answer(label, tested, through, copies),
+        adds=adds(of_label),
+        powers=[row for row in rows if row.slug == best_of.slug],
+        other_powers=[row for row in rows if row.slug != best_of.slug],
+        matrix=best_of.slug.split("/")[-1] if several else "",
+        glance={power.of: power_words(power) for power in of_label},
         measure=next((MEASURES.get(power.measure, power.measure) for power in of_label), ""),
-        units=[_unit(one) for one in found[:SHOWN]],
-        best=None if best is None else _unit(best),
+        units=[_unit(one, several) for one in found[:SHOWN]],
+        best=None if best is None else _unit(best, several),
         means=row.means if row else [],
         zero=row.zero if row else 0.0,
         others=link("/latents", {"label": label.name}),
@@ -167,8 +177,9 @@ def _card(
     )
 
 
-def _unit(found: AssociationInfo) -> UnitRow:
-    name = latent_name(found.layer, found.index)
+def _unit(found: AssociationInfo, several: bool) -> UnitRow:
+    """Of several matrices, the name says which: a layer may have its units, and an SAE on them."""
+    name = f"{found.slug.split('/')[-1]}/{found.index}" if several else latent_name(found.layer, found.index)
     said = outcome(found)
     return UnitRow(found, name, effect_words(found), found.conditional, found.held_out, said, found.verdict == YES)
 
@@ -183,13 +194,18 @@ def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str],
             unit = f", {power.unit}" if power.unit is not None else ""
             made.append(
                 PowerRow(
-                    SETS.get(power.of, power.of) + unit, layer, _scaled(power.value),
+                    sae.slug, SETS.get(power.of, power.of) + unit, layer, _scaled(power.value),
                     _scaled(power.value if power.low is None else power.low),
                     _scaled(power.value if power.high is None else power.high),
                     None if power.chance is None else _scaled(power.chance), power_words(power),
                 )
             )  # fmt: skip
     return made
+
+
+def _most(powers: list[Power]) -> float:
+    """What the matrix says at most of a label."""
+    return max((power.value for power in powers if power.value is not None), default=float("-inf"))
 
 
 def _scaled(value: float) -> float:

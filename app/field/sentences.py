@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from app.field.queries import Power
-from app.labels.queries import AssociationInfo, LabelInfo
-from app.shared.numbers import fixed
-from app.shared.stored import one
+from app.labels.queries import AssociationInfo, LabelInfo, Tested
+from app.shared.numbers import count, fixed
 from store.vocabulary import YES
 
 CONFOUNDED, LEAK = "confounded", "leak"
@@ -18,23 +17,35 @@ SETS = {
 }
 
 
-def answer(
-    label: LabelInfo, holding: int, confounded: int, by: str, best: AssociationInfo | None, copies: list[str]
-) -> str:
-    """Whether anything follows the label, in a sentence."""
+def answer(label: LabelInfo, tested: Tested | None, through: list[str], copies: list[str]) -> str:
+    """Whether anything follows the label, in a sentence or two.
+
+    Args:
+        tested: units that it was held against, and those that pass.
+        through: columns that some units go with it through alone.
+        copies: names of units that are copies of it.
+    """
     if label.reason:
         return f"Not measured: {label.reason}."
-    only = f" {' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it." if copies else ""
-    if confounded:
-        verb = "goes" if confounded == 1 else "go"
-        only += f" {_units(confounded)} {verb} with it through {by} alone." if by else ""
-    if not holding or best is None:
-        return f"No dense unit follows it.{only}"
-    return f"{_units(holding)} {'follows' if holding == 1 else 'follow'} it.{only}"
+    if tested is None:
+        return "It was held against no unit."
+    made = [_passing(tested)]
+    made += [f"Some units go with it through {by} alone." for by in through]
+    if copies:
+        made.append(f"{' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
+    return " ".join(made)
+
+
+def _passing(tested: Tested) -> str:
+    if not tested.dense:
+        return f"None of {_units(tested.of_dense)} follows it."
+    beside = f", {count(tested.controls)} of {count(tested.of_controls)} sparse ones" if tested.of_controls else ""
+    verb = "follows" if tested.dense == 1 else "follow"
+    return f"{count(tested.dense)} of {_units(tested.of_dense)} {verb} it beyond chance{beside}."
 
 
 def _units(number: int) -> str:
-    return f"{number} dense unit{'s' * (number != 1)}"
+    return f"{count(number)} dense unit{'s' * (number != 1)}"
 
 
 def effect_words(found: AssociationInfo) -> str:
@@ -97,16 +108,6 @@ def _value(power: Power) -> float:
     return power.value if power.value is not None else float("-inf")
 
 
-def check_said(found: dict[str, object]) -> str:
-    """One line of what was said of the data before the work."""
-    return str(found.get("text") or "")
-
-
 def held_by(found: AssociationInfo) -> str:
     """The column that a label works through; empty where it is none."""
     return str(found.statement.get("by") or "") if found.statement.get("code") == CONFOUNDED else ""
-
-
-def conditional_words(found: AssociationInfo) -> str:
-    """What is left of the effect once the other columns are held fixed."""
-    return "" if one({"v": found.conditional}, "v") is None else fixed(found.conditional)

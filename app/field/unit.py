@@ -316,7 +316,15 @@ def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]
     top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
     heights = [round(9 * abs(value) / top) for value in example.neighbours] if len(example.neighbours) > 1 else []
     return RowCard(
-        example.row, example.title, image, text, number(example.activation), others[:MOST_VALUES], bars, heights, example.focus
+        example.row,
+        example.title,
+        image,
+        text,
+        number(example.activation),
+        others[:MOST_VALUES],
+        bars,
+        heights,
+        example.focus,
     )
 
 
