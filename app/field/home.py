@@ -152,6 +152,7 @@ def _card(
 ) -> LabelCard:  # fmt: skip
     through = list(dict.fromkeys(by for one in found if (by := held_by(one))))
     copies = [latent_name(one.layer, one.index) for one in found if one.statement.get("code") == LEAK]
+    found = sorted(found, key=lambda one: (one.verdict != YES, -_both(one)))
     best = next((one for one in found if one.verdict == YES), None)
     shown = best or (found[0] if found else None)
     row = association_row(shown) if shown else None
@@ -175,6 +176,12 @@ def _card(
         others=link("/latents", {"label": label.name}),
         confounds=[confound.words for confound in label.confounds],
     )
+
+
+def _both(found: AssociationInfo) -> float:
+    """The smaller of the effect and of what is left of it with others held fixed: a unit should show both."""
+    plain = found.model_copy(update={"conditional": found.effect})
+    return min(labels.strength(plain), labels.strength(found))
 
 
 def _unit(found: AssociationInfo, several: bool) -> UnitRow:
