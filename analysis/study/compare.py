@@ -1,9 +1,9 @@
-"""Two studies side by side, by (SAE's identity, unit): what is followed no longer, and what fires otherwise than it did.
+"""Two studies side by side, by (SAE's identity, unit): what is followed no longer, and what fires otherwise than before.
 
 A label is *lost* where a dense unit followed it and none of that SAE does now, *gained* the other way round, *moved*
 where others follow it. *Drift* is a change of density that is larger than asked for and that neither interval reaches
-across. What only crossed the threshold of density is told as *appeared* or *vanished*, and needs no attention by itself:
-a unit near the threshold does so every night.
+across. What only crossed the threshold of density is told as *appeared* or *vanished*, and needs no attention by
+itself: a unit near the threshold does so every night.
 """
 
 from __future__ import annotations
@@ -35,11 +35,8 @@ class Compared:
 
     def needing(self, attention: Attention) -> list[Change]:
         """Those that somebody should look at."""
-        return [
-            one
-            for one in self.changes
-            if (one["change"] == LOST and attention.lost) or one["change"] == DRIFT
-        ]  # fmt: skip
+        codes = {DRIFT, LOST} if attention.lost else {DRIFT}
+        return [one for one in self.changes if one["change"] in codes]
 
 
 def compare(before: Facts, now: Facts, attention: Attention) -> Compared:

@@ -1,4 +1,5 @@
-"""A study's file: read, checked, its paths made whole. No torch: a nightly call that finds nothing new costs a second."""
+"""A study's file: read, checked, its paths made whole. No torch, so that a nightly call that finds nothing new
+costs a second."""
 
 from __future__ import annotations
 
@@ -80,6 +81,11 @@ class StudyConfig:
     def texts(self) -> bool:
         """Whether there is a model that reads."""
         return self.kind == TEXTS
+
+    @property
+    def trained_with(self) -> list[Any]:
+        """What fixes the SAEs that a study of rows trains, but for the rows."""
+        return [self.subject.get("train", ""), self.subject.get("bottleneck", 0), self.subject.get("seed", 0)]
 
     def section(self, title: str) -> Section:
         """How a section of this file is read."""
@@ -180,7 +186,9 @@ def _name(path: Path, given: Any) -> str:
 def _kind(path: Path, given: Mapping[str, Any]) -> str:
     found = [title for title in (ACTIVATIONS, TEXTS) if title in given]
     if len(found) != 1:
-        raise UserError(f"{path}: expected one section, [activations] or [texts]; found {' and '.join(found) or 'none'}")
+        raise UserError(
+            f"{path}: expected one section, [activations] or [texts]; found {' and '.join(found) or 'none'}"
+        )
     return found[0]
 
 
@@ -237,7 +245,10 @@ def _steps(path: Path, kind: str, given: Mapping[str, Any]) -> tuple[dict[str, b
     for title in (ABLATE, RETRAIN):
         if title in given and title in asked and not asked[title]:
             raise UserError(f"{path}: [{title}]: expected {title} = true in [steps]; found false")
-    wanted = {ABLATE: asked.get(ABLATE, kind == TEXTS or ABLATE in given), RETRAIN: asked.get(RETRAIN, RETRAIN in given)}
+    wanted = {
+        ABLATE: asked.get(ABLATE, kind == TEXTS or ABLATE in given),
+        RETRAIN: asked.get(RETRAIN, RETRAIN in given),
+    }
     if kind == TEXTS:
         return wanted, {}
     why = "rows come without the model that made them"
@@ -267,6 +278,12 @@ def _whole(path: Path, given: str) -> Path:
     return (path.parent / Path(given).expanduser()).resolve()
 
 
+def matrix_path(source: str) -> Path:
+    """Of `path`, or of `layer=path`."""
+    _layer, _, rest = source.partition("=")
+    return Path(rest if rest and not Path(source).exists() else source)
+
+
 def _matrix(path: Path, given: str) -> str:
     """A path, or layer=path."""
     layer, _, rest = given.partition("=")
@@ -285,5 +302,5 @@ def _place(path: Path, given: str) -> str:
     whole = _whole(path, given)
     if whole.exists() or given.startswith((".", "/", "~")):
         return str(whole)
-    named = given == "demo" or ":" in given or _HUB.fullmatch(given) or "/" not in given and not Path(given).suffix
-    return given if named else str(whole)
+    bare = "/" not in given and not Path(given).suffix
+    return given if bare or ":" in given or _HUB.fullmatch(given) else str(whole)

@@ -38,4 +38,3 @@ def files_in(folder: Path) -> list[str]:
     """Relative names of all files that are not hidden, in order."""
     names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
-

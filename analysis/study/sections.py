@@ -1,5 +1,5 @@
-"""A section of a study's file -> values of a configuration. Which keys there are, of which type and within which bounds,
-the fields of the configuration say, as they do for the command line."""
+"""A section of a study's file -> values of a configuration. Which keys there are, of which type and within which
+bounds, the fields of the configuration say, as they do for the command line."""
 
 from __future__ import annotations
 

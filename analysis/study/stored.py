@@ -120,7 +120,8 @@ def facts(session: Session, runs: Sequence[int], also: Mapping[str, Collection[i
     for one in analyses(session, runs):
         row = session.get_one(Analysis, one.id)
         sae = session.get_one(Sae, row.sae_id)
-        labels = session.execute(select(Label.name, Label.reason).where(Label.run_id == one.run).order_by(Label.id))
+        rows = session.execute(select(Label.name, Label.reason).where(Label.run_id == one.run).order_by(Label.id))
+        labels: dict[str, Any] = {name: reason for name, reason in rows}  # noqa: C416 -- rows are no pairs to a checker
         found[one.sha256] = {
             "slug": one.slug,
             "layer": sae.layer,
@@ -129,7 +130,7 @@ def facts(session: Session, runs: Sequence[int], also: Mapping[str, Collection[i
             "borderline": row.n_borderline,
             "pairs": row.n_pairs,
             "units": _units(session, one.id, set(also.get(one.sha256, ()))),
-            "labels": {name: reason for name, reason in labels},
+            "labels": labels,
         }
     return found
 

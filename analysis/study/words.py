@@ -52,7 +52,7 @@ def strength(found: dict[str, Any]) -> float:
     value = found.get("effect")
     if value is None:
         return 0.0
-    return abs(value - 0.5) if found["measure"] == "auc" else abs(value)
+    return abs(float(value) - 0.5) if found["measure"] == "auc" else abs(float(value))
 
 
 def plain(text: object) -> str:
