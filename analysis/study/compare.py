@@ -1,4 +1,4 @@
-"""Two studies side by side, by (SAE's identity, unit): what is followed no longer, and what fires otherwise than before.
+"""Two studies side by side, by (SAE's identity, unit): what is followed no longer, and what fires more or less often.
 
 A label is *lost* where a dense unit followed it and none of that SAE does now, *gained* the other way round, *moved*
 where others follow it. *Drift* is a change of density that is larger than asked for and that neither interval reaches

@@ -18,7 +18,7 @@ from analysis.study.sections import Values
 from analysis.study.words import digits, many
 from analysis.training.config import TrainConfig
 
-_GB = 1e9
+_GB, _MB = 1e9, 1e6
 _HEAD = 8
 
 
@@ -76,9 +76,13 @@ def _texts(config: StudyConfig) -> str:
     from analysis.run.inspect import duration
 
     return (
-        f"{words}: about {duration(seconds)} on an idle machine, and {digits((sae + model) / _GB)} GB for model and"
+        f"{words}: about {duration(seconds)} on an idle machine, and {_size_of(sae + model)} for model and"
         " SAEs, sums besides"
     )
+
+
+def _size_of(number: float) -> str:
+    return f"{digits(number / _GB)} GB" if number > _GB / 10 else f"{digits(number / _MB)} MB"
 
 
 def _inspected(config: StudyConfig, tokens: int) -> Iterator[tuple[float, float, float] | None]:
@@ -119,7 +123,7 @@ def _size(path: Path) -> str:
     """`hidden.npy: 49,097 rows x 64 units`, from the file's head; of other kinds how large it is."""
     shape = _shape(path)
     if shape is None or len(shape) != 2:
-        return f"{path.name}: {digits(path.stat().st_size / 1e6)} MB"
+        return f"{path.name}: {_size_of(path.stat().st_size)}"
     rows, units = shape
     return f"{path.name}: {rows:,} rows x {units:,} units = {rows * units:,} numbers"
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from analysis.study import stored
 from analysis.study.compare import Compared, compare, line
+from analysis.study.config import ANALYSE
 from analysis.study.plan import Study, runs_of
 from analysis.study.report import Findings, report
 from analysis.study.state import Entry, replace_text
@@ -23,7 +24,7 @@ def write_report(study: Study) -> Entry:
         compared = None
         if before is not None:
             # the store still knows how dense a unit was that is dense now; the study's file knows the dense ones alone
-            there = stored.complete(session, before["runs"])
+            there = stored.complete(session, before)
             old = stored.facts(session, before["runs"], _dense(now)) if there else before["facts"]
             compared = compare(old, now, config.attention)
         told = [] if compared is None else lines(compared, *words_of(study))
@@ -41,6 +42,7 @@ def write_report(study: Study) -> Entry:
             "key": plan.key,
             "measured": plan.measured,
             "runs": runs,
+            "keys": state.steps[ANALYSE]["keys"],
             "inputs": plan.inputs,
             "settings": config.subject,
             "train": config.trained_with,

@@ -131,7 +131,7 @@ def is_done(step: Step, config: StudyConfig, state: State, session: Session | No
     if step.name == TRAIN:
         return all((Path(folder) / _TRAINED).exists() for folder in entry["saes"])
     if step.name == ANALYSE:
-        return stored.complete(session, entry["runs"])
+        return stored.complete(session, entry)
     return entry["runs"] == runs_of(state) and _there(step, config, entry, session)
 
 
@@ -146,12 +146,11 @@ def _there(step: Step, config: StudyConfig, entry: Entry, session: Session | Non
 def _ablated(config: StudyConfig, state: State, session: Session | None) -> bool:
     """By the store alone, which says what an ablation was made with: also of one that was stored when the process
     ended."""
-    runs = runs_of(state)
-    if session is None or not stored.complete(session, runs):
+    if session is None or not stored.complete(session, state.steps.get(ANALYSE, {})):
         return False
     return all(
         not one.dense or stored.ablated(session, one.id, config.ablate_config(one.slug, one.run)) is not None
-        for one in stored.analyses(session, runs)
+        for one in stored.analyses(session, runs_of(state))
     )
 
 
@@ -166,4 +165,4 @@ def undone(plan: Plan, config: StudyConfig, state: State, session: Session | Non
 
 def unchanged(plan: Plan, state: State, session: Session | None) -> bool:
     """Whether this is the last finished study, and the store still has it."""
-    return state.last is not None and state.last["key"] == plan.key and stored.complete(session, state.last["runs"])
+    return state.last is not None and state.last["key"] == plan.key and stored.complete(session, state.last)

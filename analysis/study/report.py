@@ -61,7 +61,9 @@ def _headline(found: Findings, noun: str) -> Iterator[str]:
     if not measured:
         yield f"**{many(dense, f'dense {noun}')}; there was no label to hold against them.**"
     elif not followed:
-        yield f"**None of {many(len(measured), 'label')} is followed by any of {many(dense, f'dense {noun}')}.**"
+        what = f"None of {len(measured)} labels" if len(measured) > 1 else f"The only label, {plain(*measured)},"
+        verb = "is followed by any" if len(measured) > 1 else "is followed by none"
+        yield f"**{what} {verb} of {many(dense, f'dense {noun}')}.**"
     else:
         verb = "is" if len(followed) == 1 else "are"
         yield (
@@ -105,8 +107,9 @@ def _followed(label: str, facts: Facts, sparse: dict[str, tuple[Counter[str], in
 
 
 def _confounded(follow: dict[str, Any]) -> str:
-    after = f"; {'still there' if follow.get('still') else 'gone'} after {plain(follow['after'])}"
-    return after if follow.get("after") else ""
+    if not follow.get("after"):
+        return ""
+    return f"; {'still there' if follow.get('still') else 'gone'} after {plain(follow['after'])}"
 
 
 def _dense(facts: Facts, noun: str, of: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from analysis.errors import BadFile, UserError
 FORMAT = 1
 MOST = 400
 """Finished studies that are kept: a year of nights."""
+_WITH_FACTS = 3
+"""Of these, so many keep what a later one is compared with."""
 Entry = dict[str, Any]
 
 
@@ -49,6 +51,8 @@ class State:
         if self.last is not None and self.last["measured"] == entry["measured"]:
             self.history.pop()
         self.history = [*self.history, entry | {"finished": now()}][-MOST:]
+        for old in self.history[:-_WITH_FACTS]:
+            old.pop("facts", None)
         self.save()
 
     def save(self) -> None:

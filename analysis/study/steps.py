@@ -57,10 +57,15 @@ def _analyse(study: Study) -> Entry:
         assert session is not None
         found = stored.analyses(session, runs)
         labels = session.scalar(select(func.count(Label.id)).where(Label.run_id == runs[-1], Label.reason.is_(None)))
+        keys = stored.keys_of(session, runs)
         units = session.scalar(select(func.sum(Analysis.n_dense)).where(Analysis.run_id.in_(runs))) or 0
     noun = "latent" if study.config.texts else "unit"
     what = f"run {listed(map(str, runs))}: {many(len(found), 'SAE' if study.config.texts else 'matrix')}"
-    return {"runs": runs, "what": f"{what}, {many(units, f'dense {noun}')}, {many(labels or 0, 'label')} measured"}
+    return {
+        "runs": runs,
+        "keys": keys,
+        "what": f"{what}, {many(units, f'dense {noun}')}, {many(labels or 0, 'label')} measured",
+    }
 
 
 def _analyse_texts(study: Study) -> list[int]:

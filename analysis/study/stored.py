@@ -59,12 +59,19 @@ def reading(db: str) -> Iterator[Session | None]:
         engine.dispose()
 
 
-def complete(session: Session | None, runs: Sequence[int]) -> bool:
-    """Whether the store has all of these runs, whole."""
-    if session is None or not runs:
+def complete(session: Session | None, entry: Mapping[str, Any]) -> bool:
+    """Whether the store has all runs of an entry, whole. By their keys, too: a store that was deleted and made anew
+    gives the same ids to other runs."""
+    if session is None or not entry.get("runs"):
         return False
-    wanted = select(func.count(Run.id)).where(Run.id.in_(runs), Run.status == COMPLETE)
-    return session.scalar(wanted) == len(set(runs))
+    return keys_of(session, entry["runs"]) == entry["keys"]
+
+
+def keys_of(session: Session, runs: Sequence[int]) -> list[str]:
+    """Of these runs, as far as they are there and whole."""
+    wanted = select(Run.id, Run.key).where(Run.id.in_(runs), Run.status == COMPLETE)
+    known = {number: key for number, key in session.execute(wanted)}  # noqa: C416 -- rows are no pairs to a checker
+    return [known[number] for number in runs if number in known]
 
 
 def analyses(session: Session, runs: Sequence[int]) -> list[Analysed]:

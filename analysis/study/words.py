@@ -71,6 +71,8 @@ def listed(names: Iterable[str], most: int = 6) -> str:
 
 def many(count: int, noun: str) -> str:
     """`1 label`, `2 labels`."""
+    if noun == "matrix" and count != 1:
+        return f"{count:,} matrices"
     ending = "" if count == 1 else "es" if noun.endswith(("ss", "x", "ch")) else "s"
     return f"{count:,} {noun}{ending}"
 
