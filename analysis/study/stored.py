@@ -64,7 +64,7 @@ def complete(session: Session | None, entry: Mapping[str, Any]) -> bool:
     gives the same ids to other runs."""
     if session is None or not entry.get("runs"):
         return False
-    return keys_of(session, entry["runs"]) == entry["keys"]
+    return bool(keys_of(session, entry["runs"]) == entry["keys"])
 
 
 def keys_of(session: Session, runs: Sequence[int]) -> list[str]:

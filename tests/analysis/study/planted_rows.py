@@ -59,7 +59,7 @@ def analyze(config: FieldConfig, console: Console) -> int:
                         high=effect + 0.05,
                         statement={"code": "yes"},
                         data={},
-                    )  # fmt: skip
+                    )
                 )
     engine.dispose()
     return run
@@ -114,7 +114,7 @@ def _analysis(session: Session, config: FieldConfig, run: int, x: np.ndarray) ->
                 spark=[],
                 top_tokens=[],
                 reasons={},
-            )  # fmt: skip
+            )
         )
     session.flush()
     return row.id

@@ -21,7 +21,7 @@ from tests.analysis.study.conftest import rows
 @pytest.fixture(autouse=True)
 def _planted(monkeypatch: pytest.MonkeyPatch) -> None:
     planted_rows.CALLS.clear()
-    monkeypatch.setitem(sys.modules, "analysis.field.command", SimpleNamespace(analyze=planted_rows.analyze))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "analysis.field.command", SimpleNamespace(analyze=planted_rows.analyze))
 
 
 def ran(path: Path, *, plan: bool = False, if_changed: bool = False) -> tuple[int, str]:
@@ -101,7 +101,7 @@ def test_a_label_that_nobody_follows_any_more_needs_attention(line3: Path) -> No
     status, said = ran(line3)
     assert status == ATTENTION
     assert (
-        "shift: followed by L0/1 (eta² 1.00, 0.95 to 1.05) in the last study; no dense unit of line/hidden follows it now"
+        "shift: followed by L0/1 (eta² 1.00, 0.95 to 1.05) in the last study; no dense unit of line/hidden follows it"
         in said
     )
     line3.write_text(line3.read_text().replace("lost = true", "lost = false"))
