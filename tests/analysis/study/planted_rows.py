@@ -28,7 +28,7 @@ def analyze(config: FieldConfig, console: Console) -> int:
     upgrade(config.db)
     assert config.table is not None
     x = np.load(config.activations[0])
-    table = list(csv.DictReader(Path(config.table).open()))
+    table = list(csv.DictReader(Path(config.table).read_text().splitlines()))
     labels = [name for name in table[0] if name not in (config.group, config.order)]
     data = hash_of([sha256_file(Path(config.activations[0])), sha256_file(Path(config.table))])
     engine = make_engine(config.db)
