@@ -51,8 +51,8 @@ drift = 0.1
 
 
 def rows(folder: Path, share: float = 0.5, follows: bool = True, shift: str = "shift") -> Path:
-    """400 rows of three units: 0 is on in `share` of them, 1 where the shift is late (or in half of all rows, whatever the
-    shift), 2 hardly ever."""
+    """400 rows of three units: 0 is on in `share` of them, 1 where the shift is late (or in half of all rows, whatever
+    the shift), 2 hardly ever."""
     draw = np.random.default_rng(0)
     late = np.arange(400) % 2
     units = np.zeros((400, 3), dtype=np.float32)
