@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -107,6 +108,25 @@ def inspect(
         raise typer.Exit(1)
 
 
+def study(
+    config: Annotated[Path, typer.Argument(help="The study's file (TOML).", show_default=False)],
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would do and cost, and do nothing.")] = False,
+    if_changed: Annotated[
+        bool,
+        typer.Option("--if-changed", help="Do nothing where inputs and settings are those of the last finished study."),
+    ] = False,
+) -> None:
+    """Train, analyse, ablate, retrain, judge and report as one file says; stopped, it goes on where it was, and what is
+    done is skipped. It says what has changed since the last study of the same name.
+
+    Exit status: 0 fine; 2 bad input; 3 a change needs attention (a label lost, a density that drifted); 130 stopped.
+    """
+    from analysis.study.command import study as run
+
+    if status := run(config, console, plan=plan, if_changed=if_changed):
+        raise typer.Exit(status)
+
+
 def bench(config: BenchConfig) -> None:
     """What the analysis costs over the bare loop (forward to the last analysed layer, plus encode)."""
     from analysis.run.bench import bench as run
@@ -154,6 +174,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "prune": command(PruneConfig, prune),
     "train-sae": command(TrainConfig, train_sae, adapt=with_demo_parts),
     "inspect": inspect,
+    "study": study,
     "bench": command(BenchConfig, bench, adapt=with_demo_parts),
     "calibrate": command(CalibrateConfig, calibrate, adapt=with_demo_parts),
 }
@@ -163,7 +184,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "analyze": (
         "analyze --model demo --sae my-sae/ --corpus texts.jsonl",
         "analyze --model gpt2 --sae my-saes/ --corpus books/",
-        "analyze --activations hidden.npy --table parts.csv --group machine --order time",
+        "analyze --activations hidden.npy --table parts.csv --group machine",
     ),
     "ablate": ("ablate --db my.db --sae 15 --tokens 20000",),
     "retrain": ("retrain --db my.db --sae 15 --jobs 2",),
@@ -176,6 +197,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "train-sae --hook blocks.15.hook_resid_post --bottleneck 24",
     ),
     "inspect": ("inspect my-sae/", "inspect gpt2-small-res-jb:blocks.7.hook_resid_pre --model gpt2"),
+    "study": ("study line3.toml", "study line3.toml --plan", "study line3.toml --if-changed"),
     "bench": ("bench --tokens 16384", "bench --model demo --sae my-sae/ --corpus texts.jsonl --json"),
     "calibrate": ("calibrate --tokens 60000",),
 }
