@@ -184,7 +184,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "analyze": (
         "analyze --model demo --sae my-sae/ --corpus texts.jsonl",
         "analyze --model gpt2 --sae my-saes/ --corpus books/",
-        "analyze --activations hidden.npy --table parts.csv --group machine",
+        "analyze --activations x.npy --table parts.csv --group machine",
     ),
     "ablate": ("ablate --db my.db --sae 15 --tokens 20000",),
     "retrain": ("retrain --db my.db --sae 15 --jobs 2",),
