@@ -19,12 +19,19 @@ from app.shared.links import at, latent_at
 from app.shared.numbers import count, percent
 from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
 
+LETTER, LETTER_SMALL = 0.055, 0.085  # of the highest bar: 16 pixels of the figure, and of the small one
+MOST_WITH_LETTERS = 20
+"""SAEs: on a phone the bars of more are narrower than a letter. plotly's own hiding (`uniformtext`) fails where a
+figure has two subplots; without it letters shrink until nobody can read them."""
+
 
 def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
     """Dense latents by layer, each counted once; below them, unless small, the L0 of the same SAEs."""
-    bars = [_stacked(group, saes, groups, pin) for group, _name in legend(groups)]
+    highest = max((sum(held.values()) for held in groups.values()), default=0)
+    room = highest * (LETTER_SMALL if small else LETTER) if len(saes) <= MOST_WITH_LETTERS else math.inf
+    bars = [_stacked(group, saes, groups, pin, room) for group, _name in legend(groups)]
     x = axis("layer", type="category", showgrid=False)
-    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28, "uniformtext": {"minsize": 12, "mode": "hide"}}
+    more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28}
     if small:
         return figure(bars, 240, x, axis("dense latents", nticks=4), **more)
     below = axis("L0", domain=[0, 0.17], nticks=3, rangemode="tozero", anchor="x")
@@ -39,7 +46,10 @@ def legend(groups: Mapping[int, Mapping[str, int]]) -> list[tuple[str, str]]:
     return [(group, title_of(group)) for group in ordered(held) if group in held]
 
 
-def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> dict[str, Any]:
+def _stacked(
+    group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, room: float
+) -> dict[str, Any]:
+    """One group in all bars; its letter stands where at least `room` latents are."""
     more = f"&{pin}" if pin else ""
     query = "&".join(f"{name}={value}" for name, value in filters_of(group).items())
     fill = fill_of(group)
@@ -47,8 +57,9 @@ def _stacked(group: str, saes: list[SaeInfo], groups: Mapping[int, Mapping[str, 
     return {
         "type": "bar", "name": title_of(group), "x": [place_of(sae, saes) for sae in saes], "y": counts,
         "customdata": [[f"/latents?sae={sae.slug}&{query}{more}", sae.n_dense] for sae in saes],
-        "marker": _marker(fill), "text": [fill.letter if count else "" for count in counts], "textposition": "inside",
-        "insidetextanchor": "middle", "textangle": 0, "textfont": {"color": fill.ink, "size": 12, "weight": 600},
+        "marker": _marker(fill), "text": [fill.letter if count and count >= room else "" for count in counts],
+        "textposition": "inside", "insidetextanchor": "middle", "textangle": 0, "constraintext": "none",
+        "textfont": {"color": fill.ink, "size": 12, "weight": 600},
         "hovertemplate": f"layer %{{x}}, {title_of(group)}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
     }  # fmt: skip
 

@@ -133,11 +133,9 @@ def test_groups_in_the_stack_differ_in_colour_and_letter(session: Session) -> No
     drawn = functions.stack_figure(saes.list_saes(session, run), groups, "")["data"]
     for bar, (group, name) in zip(drawn, functions.legend(groups), strict=False):
         fill = fill_of(group)
-        assert (bar["name"], bar["marker"]["color"], set(bar["text"]) - {""}) == (
-            name,
-            fill.colour,
-            {fill.letter} - {""},
-        )
+        assert (bar["name"], bar["marker"]["color"]) == (name, fill.colour)
+        assert set(bar["text"]) <= {fill.letter, ""}  # only where there is room
+    assert any(letter for bar in drawn for letter in bar.get("text", ()))
 
 
 def test_bars_lie_between_their_edges_without_the_empty_ends() -> None:
