@@ -24,7 +24,7 @@ from store.vocabulary import Statement
 
 __all__ = ["check", "lines"]
 
-SAMPLE_BYTES = 512_000_000
+SAMPLE_BYTES = 128_000_000
 _VALUES = 1 << 22  # of a block of rows
 _LISTED = 5
 _MEASURED = ("number", "boolean", "category")

@@ -14,6 +14,7 @@ from analysis.reading.batches import Counted, Firing, TokenBatch
 from analysis.statistics.plan import MASSIVE, Setup
 
 State = dict[str, Tensor]
+FULL = 8  # a product with the sparse matrix costs more than with the full one where one in so many is not 0
 LATENTS = 2**16  # latents that a summary is made of at once: what it needs on the way is not the width of the SAE
 
 
@@ -186,6 +187,12 @@ def summed_products(starts: Tensor, token: Tensor, values: Tensor, columns: Tens
         token, values: [f]: of each entry.
     """
     size = len(starts) - 1, len(columns)
+    if len(token) * FULL > size[0] * size[1]:  # a network's own units: most of them are on
+        row = torch.repeat_interleave(torch.arange(size[0], device=token.device), starts.diff())
+        whole = torch.zeros(size, dtype=columns.dtype, device=columns.device)
+        whole[row, token] = values.to(columns.dtype)
+        filled: Tensor = whole @ columns
+        return filled
     with library_warnings("sums of products", "torch"):
         rows = torch.sparse_csr_tensor(starts, token, values.to(columns.dtype), size, check_invariants=False)
     product: Tensor = rows @ columns

@@ -104,9 +104,9 @@ def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) ->
 
 PAGES: dict[str, Callable[..., Page]] = {
     "home": lambda session, run: maker_of(run.family, "home", home_page)(session, run, ""),
-    "layers": lambda session, run: layers_page(session, run, ""),
+    "layers": lambda session, run: maker_of(run.family, "layers", layers_page)(session, run, ""),
     "labels": lambda session, run: maker_of(run.family, "labels", labels_page)(session, run),
-    "report": report_page,
+    "report": lambda session, run: maker_of(run.family, "report", report_page)(session, run),
     "methods": methods_page,
     "experiments": lambda session, _run: experiments_page(session),
     "experiment": lambda session, _run, number: experiment_page(session, number),
