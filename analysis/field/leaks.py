@@ -23,7 +23,7 @@ FEWEST_ROWS, FEWEST_A_SIDE = 50, 10
 """With fewer, one of thousands of columns tells two handfuls of rows apart by chance."""
 MOST_VALUES = 50
 """Values of a category that are held against the columns, the most frequent first."""
-_VALUES = 1 << 24  # of a block of columns
+_VALUES = 1 << 22  # of a block of columns: their order and ranks take 300 MB
 
 
 class _Question(NamedTuple):
