@@ -62,9 +62,7 @@ class FieldConfig(Checked):
         typer.Option("--column", help=f"NAME=KIND: what a column of the table is ({', '.join(KINDS)})."),
         Parsed(parse_columns),
     ] = field(default_factory=dict)
-    name: Annotated[str, typer.Option(help="What the network is called on the pages; the matrix' name without it.")] = (
-        ""
-    )
+    name: Annotated[str, typer.Option(help="What the network is called on the pages; the matrix' name without it.")] = ""
     on_above: Annotated[
         float | None, typer.Option(help="A unit is on above this value; without it, where it is not 0.")
     ] = None

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from analysis.field.labels.associate import FieldAssociation
-from analysis.run.rows.plain import Row
+import numpy as np
+import torch
+from torch import Tensor
+
+from analysis.field.labels.associate import FieldAssociation, FieldColumn, associate, label_facts
+from analysis.field.labels.positions import map_profile, order_profile
+from analysis.field.labels.predict import Power, predict
+from analysis.field.measure import Measured, activations
+from analysis.field.reading import ORDER, Field
+from analysis.field.table import Column
+from analysis.run.rows.plain import Row, number, plain
+from analysis.statistics.density import Density
+from store.arrays import pack
 
 MOST_PREDICTED = 20_000
 """Rows that labels are predicted from."""

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from analysis.field.config import FieldConfig
@@ -23,10 +22,11 @@ from analysis.run.panel import Panel
 from analysis.run.pilot import Draw, Pilot, make_plan
 from analysis.run.totals import Totals
 from analysis.run.weights import partners_of
-from analysis.statistics.base import among
 from analysis.statistics.base import dense as dense_columns
+from analysis.statistics.base import among
 from analysis.statistics.geometry import Partners
 from analysis.statistics.plan import Plan, Settings
+from rich.console import Console
 
 PILOT = 8192
 _BLOCK = 256  # rows of the pilot that stand together
@@ -76,7 +76,9 @@ def measure(
     return Measured(matrix, sae, panel, geometry, wanted, sample, median)
 
 
-def _plan(matrix: Matrix, sae: LoadedSae, geometry: Partners, config: FieldConfig, asked: Tensor) -> tuple[Plan, float]:
+def _plan(
+    matrix: Matrix, sae: LoadedSae, geometry: Partners, config: FieldConfig, asked: Tensor
+) -> tuple[Plan, float]:
     """From rows of the whole matrix: its beginning would be one machine, or one morning. The median norm beside it.
 
     No row is massive: in text a few tokens are, always the same ones; here what lies far out may be what is looked for.

@@ -155,7 +155,9 @@ def _unit(found: AssociationInfo) -> UnitRow:
     return UnitRow(found, name, effect_words(found), found.conditional, found.held_out, said, found.verdict == YES)
 
 
-def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str], list[Power]]) -> list[PowerRow]:
+def _powers(
+    label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str], list[Power]]
+) -> list[PowerRow]:
     made = []
     for sae in saes:
         for power in powers.get((sae.slug, label.name), []):

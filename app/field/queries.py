@@ -125,9 +125,7 @@ def profile_rows(session: Session, analysis_id: int, index: int) -> dict[str, tu
 def group_densities(rows: dict[str, tuple[Any, bytes | None]]) -> tuple[dict[str, Any], list[GroupDensity]]:
     """What is said of the groups as a whole, and of each that is told of."""
     data = rows["groups"][0] if "groups" in rows else {}
-    told = [
-        GroupDensity(str(item["value"]), float(item["density"]), int(item["rows"])) for item in items(data, "items")
-    ]
+    told = [GroupDensity(str(item["value"]), float(item["density"]), int(item["rows"])) for item in items(data, "items")]
     return data, told
 
 

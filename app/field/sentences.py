@@ -10,12 +10,7 @@ from store.vocabulary import YES
 
 CONFOUNDED = "confounded"
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
-SETS = {
-    "best": "the best unit alone",
-    "dense": "all dense units",
-    "sparse": "all sparse units",
-    "raw": "the raw columns",
-}
+SETS = {"best": "the best unit alone", "dense": "all dense units", "sparse": "all sparse units", "raw": "the raw columns"}
 
 
 def answer(label: LabelInfo, holding: int, confounded: int, by: str, best: AssociationInfo | None) -> str:
@@ -76,10 +71,7 @@ def power_words(power: Power) -> str:
 def adds(powers: list[Power]) -> str:
     """Whether the units say more of the label than the columns they were made from."""
     by = {power.of: power for power in powers}
-    raw, best = (
-        by.get("raw"),
-        max((p for p in powers if p.of != "raw" and p.value is not None), default=None, key=_value),
-    )
+    raw, best = by.get("raw"), max((p for p in powers if p.of != "raw" and p.value is not None), default=None, key=_value)
     if raw is None or raw.value is None or best is None or best.value is None:
         return ""
     if raw.high is not None and best.low is not None and best.low > raw.high:

@@ -13,11 +13,12 @@ from app.field.queries import GroupDensity, RowExample, Spread
 from app.field.sentences import effect_words, outcome
 from app.labels.associations import AssociationRow, association_row
 from app.latents.facts import Fact
-from app.latents.profiles import Companion, Company
+from app.latents.profiles import Company, Companion
 from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
+from app.shared.links import latent_at
 from app.shared.numbers import count, fixed, interval, number, percent
 from app.shared.page import RunPage
 from store.vocabulary import YES, level_of
@@ -126,7 +127,7 @@ class UnitPage(RunPage):
     """The page in a sentence, for previews."""
 
 
-def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) -> UnitPage:
+def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) -> UnitPage:  # noqa: ARG001 - called as the latent's page is
     """The page of one unit; all of it at once."""
     session, latent, sae = record.session, record.latent, record.sae
     rows = queries.profile_rows(session, sae.analysis_id, latent.index)
@@ -152,9 +153,7 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         groups_words=_groups_words(facts_of_groups, groups),
         course=None if course is None else course_figure(course, str(course.facts.get("column") or "order")),
         course_words=_course_words(course),
-        places=None
-        if places is None
-        else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
+        places=None if places is None else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
         labels=[LabelRow(association_row(one), effect_words(one), outcome(one), one.verdict == YES) for one in found],
         beside=_beside(record.profiles.company),
@@ -273,3 +272,5 @@ def _bar(spread: Spread, value: float) -> ValueBar:
     z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
     wide = round(50 * abs(z) / WIDEST, 1)
     return ValueBar(spread.name, number(value), 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
+
+

@@ -66,7 +66,9 @@ async def outcome_of(request: Request, session: SessionDep, asked: AskedDep) -> 
         return Unread(422, _OF_ROWS)
     if len(asked.text) > MOST_CHARACTERS:
         return too_long(len(asked.text))
-    await run_in_threadpool(session.rollback)  # nothing of the store is held while the model works
+    # nothing of the store is held while the model works; what was read of it stays as it is
+    session.expunge_all()
+    await run_in_threadpool(session.rollback)
     try:
         return await client.read(asked.text, asked.saes, asked.keep, asked.latents)
     except Unread as unread:

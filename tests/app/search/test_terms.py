@@ -66,8 +66,5 @@ def test_overlapping_hits_are_one_mark() -> None:
 
 def test_a_korean_word_is_found_with_its_particle() -> None:
     line = "서울의 지하철은 아침마다 사람들로 가득하다"
-    assert [part.text for part in parts(line, hits(list(words(line)), parse("서울 사람"))) if part.hit] == [
-        "서울의",
-        "사람들로",
-    ]
+    assert [part.text for part in parts(line, hits(list(words(line)), parse("서울 사람"))) if part.hit] == ["서울의", "사람들로"]
     assert not parse("seoul")[0].prefix
