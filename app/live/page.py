@@ -215,7 +215,7 @@ def _row(one: Fired, read: LiveText, text: str, pin: str, held: list[ScoreInfo])
 def _columns(tokens: Sequence[str]) -> list[Column]:
     """Heads of tokens, the characters that several make at the first of them."""
     return [
-        Column(COLUMN * (place + 0.5), cut(boxed(token), _ROOM, 12.0, mono=True))
+        Column(COLUMN * (place + 0.5), cut(boxed(token.strip() or token), _ROOM, 12.0, mono=True))
         for place, token in enumerate(tokens)
         if token
     ]
