@@ -30,16 +30,22 @@ def analysed(parts: Parts, folder: Path) -> str:
     return str(db)
 
 
-@cache
 def tiny(parts: Parts) -> LanguageModel:
     """Its model, as the run had it."""
-    return load_model(str(parts.model), dtype="float32")
+    return _model(str(parts.model))
+
+
+def sae_of(parts: Parts, place: int) -> LoadedSae:
+    """One of its SAEs."""
+    return _sae(str(parts.saes[place]))
+
+
+_sae = cache(load_sae)
 
 
 @cache
-def sae_of(parts: Parts, place: int) -> LoadedSae:
-    """One of its SAEs."""
-    return load_sae(str(parts.saes[place]))
+def _model(path: str) -> LanguageModel:
+    return load_model(path, dtype="float32")
 
 
 def directly(parts: Parts, place: int, text: str) -> torch.Tensor:
