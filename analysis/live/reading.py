@@ -77,5 +77,5 @@ def _inputs(model: LanguageModel, context: int, saes: Sequence[Wanted], ids: lis
 
 
 def _activations(wanted: Wanted, x: Tensor) -> Tensor:
-    parts = [wanted.sae.encode(part)[:, wanted.latents] for part in x.split(_TOGETHER)]
+    parts = [wanted.sae.encode(part)[:, wanted.latents] for part in torch.split(x, _TOGETHER)]
     return torch.cat(parts).T.float().cpu().contiguous()

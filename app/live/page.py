@@ -106,6 +106,7 @@ class TryPage(RunPage):
 
     template = "live/try.html"
     text: str
+    """What was typed; empty: nothing yet."""
     latent: str
     """The latent asked for, SLUG:INDEX; empty: all dense ones."""
     other: int | None
@@ -113,8 +114,11 @@ class TryPage(RunPage):
     problem: str
     """Why the text was not read."""
     read: LiveText | None
+    """As the model read it; None where it did not."""
     heat: HeatMap | None
+    """Dense latents by tokens, where no latent was named."""
     coloured: Coloured | None
+    """The text in the colours of the latent that was named."""
 
 
 def try_page(session: Session, asked: Asked, outcome: LiveText | Unread | None, pin: str) -> TryPage:
