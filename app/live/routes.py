@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.deps import PinDep, RendererDep, SessionDep
-from app.http.errors import NotFound
+from app.http.errors import BadFilter, NotFound
 from app.live.client import MOST_CHARACTERS, LiveClient, LiveText, Unread, too_long
 from app.live.page import Fired, fired, shown_of, try_page
 from app.live.queries import Asked, Sort, asked_of
@@ -123,12 +123,16 @@ class TriedInfo(Record):
 
 
 @api.get("/try", responses={404: {}, 414: {}, 503: {}})
-def try_in_json(session: SessionDep, asked: AskedDep, outcome: OutcomeDep, response: Response) -> TriedInfo:
+def try_in_json(
+    request: Request, session: SessionDep, asked: AskedDep, outcome: OutcomeDep, response: Response
+) -> TriedInfo:
     """Dense latents on a text, or one latent. Only a server that was started with --live reads any."""
     if isinstance(outcome, Unread):
         raise HTTPException(outcome.status, outcome.detail, UNKEPT | _retry(outcome))
+    if request.app.state.live is None:
+        raise NotFound(OFF)
     if outcome is None:
-        raise HTTPException(422, "text '': type a few words.") if asked.text == "" else NotFound(OFF)
+        raise BadFilter("text '': type a few words.")
     response.headers.update(UNKEPT)
     found = fired(session, asked, outcome)
     shown = shown_of(asked, found)
