@@ -79,6 +79,8 @@ class HeatMap:
     """Of a row, in pixels."""
     left_out: int
     """Latents that fire or not, but have no row."""
+    sort: str
+    """What it is sorted by."""
     orders: list[tuple[str, str, bool]]
     """What may be sorted by: words, address, whether it is."""
     saes: list[tuple[str, str, bool]]
@@ -187,6 +189,7 @@ def _heat(session: Session, asked: Asked, read: LiveText, pin: str) -> HeatMap:
         columns=_columns(read.tokens),
         width=COLUMN * len(read.tokens),
         left_out=all_dense - len(shown),
+        sort=asked.sort,
         orders=[(words, _at(here | {"sort": key}, pin), key == asked.sort) for key, words in ORDERS.items()],
         saes=[("all SAEs", _at(here | {"sae": ""}, pin), not asked.sae)]
         + [

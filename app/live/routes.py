@@ -33,7 +33,11 @@ Text = Annotated[
     WithJsonSchema({"type": "string", "maxLength": MOST_CHARACTERS}),
 ]
 Slug = Annotated[str, Query(max_length=200, description="Only dense latents of this SAE.")]
-Latent = Annotated[str, Query(max_length=240, description="One latent, SLUG:INDEX or SLUG:INDEX@RUN.")]
+Latent = Annotated[
+    str,
+    Query(max_length=240, description="One latent, SLUG:INDEX or SLUG:INDEX@RUN."),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9/._-]{1,200}:[0-9]{1,9}(@[0-9]{1,9})?$"}),
+]
 Other = Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Another latent of its SAE: the two as one.")]
 Order = Annotated[
     Sort, Query(description="on: what fires on most tokens first; more: what fires more than in the corpus.")
