@@ -44,6 +44,8 @@ from app.labels import routes as labels
 from app.latents import api as latents_api
 from app.latents import routes as latents
 from app.layers import routes as layers
+from app.live import routes as live
+from app.live.client import LiveClient
 from app.methods import routes as methods
 from app.pairs import api as pairs_api
 from app.pairs import routes as pairs
@@ -71,6 +73,7 @@ API = (
     designs.api,
     latents_api.router,
     pairs_api.router,
+    live.api,
     saes.api,
 )  # SAEs last: a slug's path would swallow the others'
 PAGES = (
@@ -88,6 +91,7 @@ PAGES = (
     take_away,
     latents,
     labels,
+    live,
     search,
     designs,
     experiments,
@@ -129,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
     # connects when somebody writes
     app.state.writing = session_factory(writing_engine(settings.db))
     app.state.writers, app.state.downloads = writers(), downloads()
+    app.state.live = LiveClient(settings.live) if settings.live else None
     app.state.assets = assets.load(settings.static, endings())
     app.state.renderer = Renderer(settings, app.state.assets)
     code = assets.code_version([Path(__file__).parent, settings.templates])
@@ -136,6 +141,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store_state = StoreState(Changes(settings.db, app.state.engine), app.state.sessions)
     event.listen(app.state.sessions, "after_begin", app.state.store_state.tell)
     app.state.version = code + app.state.assets.version + settings.public_url + " ".join(settings.embed_origins)
+    app.state.version += " live" * bool(settings.live)
     _install(app)
     return app
 

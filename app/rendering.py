@@ -97,6 +97,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     environment.filters.update(class_title=title_of, fill=fill_of, mark=mark_of, followed=segments)
     environment.globals |= {function.__name__: function for function in (at, sae_at, latent_at, latent_name, pair_at)}
     environment.globals |= {"to": links.to, "static_url": links.static_url, "module": links.module, "site": links.site}
+    environment.globals["live"] = bool(settings.live)
     environment.globals |= {"codes": vocabulary, "wording": wording}
     environment.filters["packed"] = links.packed
     environment.globals["images"] = settings.images is not None

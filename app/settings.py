@@ -39,6 +39,8 @@ class Settings:
     public_url: str = ""
     """Origin by which people reach the server, for addresses that leave it; empty: the one a request came by."""
 
+    live: str = ""
+    """Socket of the process that holds a model for readers' texts; empty: there is none."""
     images: Path | None = None
     """Folder of the pictures that rows of activations name; None: they are named, not shown."""
 
@@ -53,3 +55,6 @@ class Settings:
 
     max_url: int = 8 * 1024
     """Longest path and query together, bytes."""
+
+    max_text_url: int = 48 * 1024
+    """The same where an address carries a text for the model: a letter may take twelve bytes."""

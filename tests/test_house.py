@@ -16,7 +16,8 @@ from tests.root import ROOT
 
 STAGES = (
     "errors", "hashing", "options", "process", "cluster", "reading", "statistics", "decomposition", "classes", "labels",
-    "verdict", "config", "training", "run", "interventions", "calibration", "capture", "field", "study", "commands",
+    "verdict", "config", "training", "run", "interventions", "calibration", "capture", "field", "study", "live",
+    "commands",
 )  # fmt: skip
 SIBLINGS = {"classes", "labels"}  # neither knows the other
 HEAVY = {"torch", "transformers", "sae_lens", "numpy", "scipy"}

@@ -127,17 +127,28 @@ def load_subject(
     _same(f"the corpus at {text.path}", stored.corpus_sha256, text.sha256, "--corpus")
     loaded = load_sae(weights or stored.source)
     same_sae(stored, loaded, "--weights")
+    lm = load_model_of(stored, centred=loaded.centred, model=model, dtype=dtype, device=device)
+    if lm.device.type != "cpu":
+        loaded = load_sae(weights or stored.source, device=str(lm.device))
+    return Subject(stored, lm, loaded, text)
+
+
+def load_model_of(
+    stored: Stored, *, centred: bool, model: str | None = None, dtype: str = RUN, device: str = "auto"
+) -> LanguageModel:
+    """The model that an SAE was analysed with; see `open_subject`.
+
+    Raises:
+        UserError: what was found is not what was analysed.
+    """
     # a run that an older version stored does not say it
     dtype = stored.settings.get("model_dtype", "auto") if dtype == RUN else dtype
     # with BOS or without, as in the run: versions that stored nothing of it always had one
     bos = stored.settings.get("prepend_bos", True)
-    place = model or stored.model_source
-    lm = load_model(place, dtype=dtype, device=device, centred=loaded.centred, prepend_bos=bos)
+    lm = load_model(model or stored.model_source, dtype=dtype, device=device, centred=centred, prepend_bos=bos)
     if stored.model_fingerprint != lm.fingerprint and stored.model_fingerprint not in lm.former:
         _same(f"the model {lm.name}", stored.model_fingerprint, lm.fingerprint, "--model")
-    if lm.device.type != "cpu":
-        loaded = load_sae(weights or stored.source, device=str(lm.device))
-    return Subject(stored, lm, loaded, text)
+    return lm
 
 
 def look_up(db: str, sae: str, run: int | None = None) -> Stored:

@@ -8,6 +8,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -22,6 +24,7 @@ from app.http.auth import token_of
 from app.http.errors import ServeError
 from app.http.origins import host_of, origin_of
 from app.http.proxies import check_width, header_name, network_of
+from app.live.process import LiveProcess, check_installed
 from app.settings import Settings
 from migrations.runner import current_revision, head_revision
 from store.backup import check_file
@@ -35,6 +38,7 @@ EXAMPLES = (
     "serve --db my.db",
     "serve --db my.db --port 8080 --read-only",
     "serve --db my.db --host 0.0.0.0 --token-file token.txt",
+    "serve --db my.db --live",
 )
 """How it is called, for the end of its help."""
 
@@ -69,8 +73,18 @@ def serve(
         Path | None, typer.Option(help="Folder of the pictures that rows of activations name; only these are shown.")
     ] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="How many answer; one uses one core.")] = 1,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Readers may try texts of their own: a process beside the server holds the model and the SAEs of the"
+            " suite shown, from the first text on. Needs what `analyze` needs.",
+        ),
+    ] = False,
 ) -> None:
-    """Show what is in the store, in a browser. Needs neither torch nor the model."""
+    """Show what is in the store, in a browser. Needs neither torch nor the model, but with --live."""
+    if live:
+        check_installed()
     check_port(host, port)
     asked, proxies = token_of(token, token_file), tuple(trusted_proxy or ())
     networks = [network_of(proxy) for proxy in proxies]
@@ -96,7 +110,9 @@ def serve(
         public_url=public,
         images=images,
     )
-    run(partial(_application, settings), listening, host, processes)
+    with LiveProcess(db) if live else nullcontext() as beside:
+        settings = replace(settings, live=beside.path if beside else "")
+        run(partial(_application, settings), listening, host, processes)
 
 
 def _application(settings: Settings) -> ASGIApp:

@@ -38,6 +38,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 EMBED = "/embed/"
+TEXTS = {"/try", "/api/v1/try"}
+"""Where an address carries a text."""
 _CARD = re.compile(r"/saes/.+/latents/\d+/card\.(?:svg|png)")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 
@@ -110,8 +112,10 @@ class Gate:
 
     def _size_refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         size = len(scope.get("raw_path", b"") or b"") + len(scope.get("query_string", b""))
-        if size > self.settings.max_url:
-            return refuse(scope, 414, f"The address is {size:,} bytes long; the limit is {self.settings.max_url:,}.")
+        carries_text = self.settings.live and scope["path"] in TEXTS
+        most = self.settings.max_text_url if carries_text else self.settings.max_url
+        if size > most:
+            return refuse(scope, 414, f"The address is {size:,} bytes long; the limit is {most:,}.")
         length = headers.get("content-length", "0")
         if length.isdecimal() and len(length) < 20 and int(length) <= self.settings.max_body:
             return None

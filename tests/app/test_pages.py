@@ -45,6 +45,8 @@ ALL = [
     "/search",
     "/search?q=script",
     "/search?q=nothing-has-this",
+    "/try",
+    f"/try?latent={SLUGS[1]}:{POSITIVE}&text=sea",
     SAE,
     f"{SAE}?run=2",
     *(f"{SAE}/latents/{index}" for index in (POSITIVE, NEGATIVE, TWIN, DEAD, EDGE, CONTROL, 9)),

@@ -26,6 +26,7 @@ ALL = [
     "/latents?dense=any&q=nothing-has-this",
     "/search",
     "/search?q=script+alert",
+    "/try",
     SAE,
     LATENT,
     *(f"{SAE}/latents/{index}" for index in (NEGATIVE, DEAD, EDGE, CONTROL, 9)),

@@ -1,0 +1,1 @@
+"""Texts that readers type, read by a model that a process beside the server holds."""
