@@ -122,5 +122,3 @@ def test_without_a_folder_pictures_are_named_not_shown(client: TestClient) -> No
     assert 'src="/images/' not in shown
     assert re.search(r"\d+\.png", shown)
     assert client.get("/images/3.png").status_code == 404
-
-
