@@ -58,6 +58,8 @@ class Given:
     """Query string that keeps a pinned run or suite in links: "run=3", or empty."""
     suites: Sequence[SuiteInfo] = ()
     """What there is to choose from; empty where there is one, or none."""
+    of_rows: bool = False
+    """Whether the page is of a run of rows of activations: some pages are of text alone."""
 
 
 IMPLICIT = {given.name for given in fields(Given)}

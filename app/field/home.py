@@ -23,7 +23,6 @@ from app.field.sentences import (
 from app.labels import queries as labels
 from app.labels.associations import MeanRow, association_row
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
-from app.runs import queries as runs
 from app.runs.queries import RunInfo, counted
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
@@ -92,8 +91,6 @@ class FieldHome(RunPage):
     """The start page of a run of rows."""
 
     template = "field/home.html"
-    runs: list[RunInfo]
-    """All complete runs, newest first."""
     saes: list[SaeInfo]
     """Matrices by layer."""
     cards: list[LabelCard]
@@ -141,7 +138,6 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
         title="Does anything follow my labels?",
         nav=nav,
         run=run,
-        runs=runs.list_runs(session),
         saes=found,
         cards=sorted(cards, key=lambda card: (card.best is None, bool(card.label.reason))),
         curve=density_figure(saes.density_curve(session, run), found),

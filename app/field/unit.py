@@ -118,29 +118,45 @@ class UnitPage(RunPage):
 
     template = "field/unit.html"
     sae: SaeInfo
+    """Its matrix, or the SAE on it."""
     record: LatentRecord
+    """The unit as the store has it."""
     called: str
     """What the pages call it: unit, or latent of an SAE."""
     facts: list[Fact]
+    """Numbers at the head."""
     answer: str
     """Which labels it follows, in a sentence."""
     histogram: Figure | None
     """Rows by activation, where it is on."""
     histogram_words: str
+    """The same in words."""
     groups: list[GroupRow]
+    """How often it is on in each group, the most first."""
     groups_words: str
+    """The same in a sentence."""
     course: Figure | None
+    """Mean activation over the order of the rows; None without one."""
     course_words: str
+    """How it goes with the order."""
     places: Figure | None
+    """Mean activation over two coordinates; None without them."""
     places_words: str
+    """How much the place says."""
     labels: list[LabelRow]
+    """Each label, those that it follows first."""
     divided: list[SourceRow]
     """Columns, the largest share first."""
     divided_words: str
+    """What all columns say, in a sentence."""
     beside: list[Beside]
+    """Units whose activations go with it."""
     beside_words: str
+    """What the correlations are of."""
     examples: list[RowGroup]
+    """Rows by kind."""
     annotation: AnnotationPanel
+    """What people say of it."""
     summary: str
     """The page in a sentence, for previews."""
 

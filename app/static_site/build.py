@@ -79,7 +79,7 @@ class PageMaker:
         data = {f"/{file}": file for file in (ROWS, FOUND, TERMS)}
         self.links = SiteLinks(plan.run.id, plan.files | data, plan.packed)
         self._render = Renderer(self.settings, self.assets, self.links)
-        self._given = Given(terms=list_terms(session))
+        self._given = Given(terms=list_terms(session), of_rows=plan.run.of_rows)
 
     def make(self, pages: Sequence[PageFile]) -> Loaded:
         """So many, and what they load."""
