@@ -84,6 +84,18 @@ def divide(values: Tensor, sources: Sequence[Source], group: Tensor, bucket: Ten
     return Divided([source.name for source in sources], alone, added, average, shares[whole], low, high)
 
 
+def together(parts: Sequence[Divided]) -> Divided:
+    """Of some units, and of others: the same columns, and the units one after the other.
+
+    Which columns are divided among may differ from part to part: they are those that say most of its units.
+    """
+    alone, added, average = (
+        torch.cat([getattr(one, name) for one in parts], 1) for name in ("alone", "added", "average")
+    )
+    total, low, high = (torch.cat([getattr(one, name) for one in parts]) for name in ("total", "low", "high"))
+    return Divided(parts[0].names, alone, added, average, total, low, high)
+
+
 class _Products:
     """Inner products of the columns' designs and the units, fold by fold: all that is predicted is made of them.
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from analysis.field.columns import Column
-from analysis.field.divide import Divided, Source, divide
-from analysis.field.labels.associate import associate
+from analysis.field.divide import Divided, Source, divide, together
+from analysis.field.labels.associate import UNITS, associate
 from analysis.field.labels.columns import FieldColumn, usable
 from analysis.field.labels.grouping import dense, grouping
 from analysis.field.labels.position import SIDE, MapProfile, map_profile, order_profile
@@ -168,7 +168,8 @@ class _Sample:
         sources = [Source(column.name, column.kind, column.values) for column in self.columns]
         if self.order is not None:
             sources.append(Source(_called(self.field, ORDER, "order"), "number", self.order))
-        return divide(self.acts, sources, self.group, grouping(self.group).block)
+        block = grouping(self.group).block
+        return together([divide(some, sources, self.group, block) for some in self.acts.split(UNITS, dim=1)])
 
 
 def _column(column: Column, row: Tensor) -> FieldColumn:
@@ -192,7 +193,9 @@ def _order(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
         return
     edges = torch.linspace(low, high, PARTS + 1, dtype=torch.float64)
     part = torch.searchsorted(edges[1:-1], sample.order, right=True)
-    mean, least, most = part_means(sample.acts.T.contiguous().double(), part, grouping(sample.group))
+    units = grouping(sample.group)
+    parts = [part_means(some.T.contiguous().double(), part, units) for some in sample.acts.split(UNITS, dim=1)]
+    mean, least, most = (torch.cat(each) for each in zip(*parts, strict=True))
     within = order_profile(sample.acts, sample.group, sample.order)
     for place, index in enumerate(latents.tolist()):
         lines = torch.full((3, PARTS), torch.nan, dtype=torch.float64)
