@@ -200,6 +200,17 @@ def test_bad_input_is_refused_and_nothing_is_written(
     assert not (tmp_path / "none.db").exists()
 
 
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "a/../../b.png", "C:\\parts\\1.png"])
+def test_a_picture_outside_its_folder_is_refused_with_its_row(path: str, made: Factory, tmp_path: Path) -> None:
+    lines = made.table.read_text().splitlines()
+    pictures = ["1.png"] * (len(lines) - 1)
+    pictures[7] = path
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join([lines[0] + ",picture", *map(",".join, zip(lines[1:], pictures, strict=True))]))
+    with pytest.raises(UserError, match=r"row 7: expected a path inside the folder of pictures"):
+        analyze(config(made, tmp_path / "none.db", table=str(table), image="picture"), QUIET)
+
+
 def test_without_a_table_units_are_measured_all_the_same(made: Factory, tmp_path: Path) -> None:
     plain = FieldConfig(activations=[str(made.matrix)], db=str(tmp_path / "bare.db"))
     analyze(plain, QUIET)

@@ -93,7 +93,10 @@ def test_the_list_names_the_labels_that_units_follow(client: TestClient) -> None
     assert f"L0/{MACHINE} " not in text
     assert "follows, remarks" in text
     assert client.get("/api/v1/saes/press/hidden/latents/0").json()["density"] > 0.5
-    assert {one["name"] for one in client.get("/api/v1/labels").json()} == {"line", "defect", "heat"}
+    labels = {one["name"]: one for one in client.get("/api/v1/labels").json()}
+    assert set(labels) == {"line", "defect", "heat"}
+    best = labels["defect"]["power"]["press/hidden"][0]
+    assert (best["of"], best["measure"], best["unit"]) == ("best", "auc", DEFECT)
 
 
 def test_a_note_on_a_unit_is_kept(client: TestClient) -> None:
