@@ -169,7 +169,7 @@ class _Sample:
         if self.order is not None:
             sources.append(Source(_called(self.field, ORDER, "order"), "number", self.order))
         block = grouping(self.group).block
-        return together([divide(some, sources, self.group, block) for some in self.acts.split(UNITS, dim=1)])
+        return together([divide(some, sources, self.group, block) for some in self.acts.split(UNITS, dim=1)])  # type: ignore[no-untyped-call]
 
 
 def _column(column: Column, row: Tensor) -> FieldColumn:
@@ -194,7 +194,7 @@ def _order(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
     edges = torch.linspace(low, high, PARTS + 1, dtype=torch.float64)
     part = torch.searchsorted(edges[1:-1], sample.order, right=True)
     units = grouping(sample.group)
-    parts = [part_means(some.T.contiguous().double(), part, units) for some in sample.acts.split(UNITS, dim=1)]
+    parts = [part_means(some.T.contiguous().double(), part, units) for some in sample.acts.split(UNITS, dim=1)]  # type: ignore[no-untyped-call]
     mean, least, most = (torch.cat(each) for each in zip(*parts, strict=True))
     within = order_profile(sample.acts, sample.group, sample.order)
     for place, index in enumerate(latents.tolist()):
