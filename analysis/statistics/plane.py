@@ -1,7 +1,7 @@
-"""Directions on a plane: their two principal components about the origin, so that mirror images lie opposite each other.
+"""Directions on a plane: two principal components about the origin, so that mirror images lie opposite each other.
 
-PCA and not UMAP or t-SNE: those place neighbours well, but a mirror image is no neighbour, and where it lands would mean
-nothing. The cost is that a plane holds only a part of what there is; how much is kept with it, and said.
+PCA and not UMAP or t-SNE: those place neighbours well, but a mirror image is no neighbour, and where it lands would
+mean nothing. The cost is that a plane holds only a part of what there is; how much is kept with it, and said.
 """
 
 from __future__ import annotations

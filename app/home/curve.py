@@ -21,7 +21,7 @@ class Curve:
     lines: list[tuple[str, str, int]]
     """Title, points, and step of the ramp of layers."""
     marks: list[tuple[float, str]]
-    """Height and count of each horizontal line."""
+    """Height and count at each half of a decade, from the top down; between two decades none is said."""
     threshold: float
     """Of the run, from the left edge."""
 
@@ -29,10 +29,14 @@ class Curve:
 def curve(info: CurveInfo, saes: list[SaeInfo]) -> Curve:
     """Of all SAEs of a run."""
     most = max((counts[0] for counts in info.counts.values()), default=0)
-    decades = max(1, math.ceil(math.log10(max(2, most))))
+    halves = max(2, math.ceil(2 * math.log10(max(2, most))))  # half a decade: the top is not far above the curves
+    decades = halves / 2
     return Curve(
         [(f"layer {sae.layer}", _points(info, sae.slug, decades), step(at, len(saes))) for at, sae in enumerate(saes)],
-        [(round(HEIGHT * (1 - decade / decades), 1), f"{10**decade:,}") for decade in range(decades, -1, -1)],
+        [
+            (round(HEIGHT * (1 - half / halves), 1), "" if half % 2 else f"{10 ** (half // 2):,}")
+            for half in range(halves, -1, -1)
+        ],
         across(info.thresholds[info.start]),
     )
 
@@ -47,7 +51,7 @@ def step(place: int, steps: int) -> int:
     return round((len(LAYERS) - 1) * place / max(1, steps - 1))
 
 
-def _points(info: CurveInfo, slug: str, decades: int) -> str:
+def _points(info: CurveInfo, slug: str, decades: float) -> str:
     """Down to one latent: none has no place on such an axis. A line that goes on level needs no point."""
     counts = [count for count in info.counts[slug] if count]
     kept = [

@@ -1,5 +1,5 @@
-"""Four latents to look at first. Which, this list says: the first four kinds that have one, each with the latent that is
-most so, none twice. The same store gives the same four."""
+"""Four latents to look at first. Which, `KINDS` says: the first four kinds that have one, each with the latent that
+is most so, none twice. The same store gives the same four."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from store.tables import Latent
 from store.vocabulary import UNEXPLAINED
 
 MOST = 4
-BEFORE, AFTER = 14, 9
-"""Tokens around the strongest one: a few lines of a card."""
+AROUND = (18, 10)
+"""Tokens before and after the strongest one: a few lines of a card; of a pair half as many, twice."""
 
 
 class Candidate(NamedTuple):
@@ -49,8 +49,8 @@ class Featured:
     classes: list[ScoreInfo]
     words: str
     """One sentence."""
-    passage: Passage | None
-    """Around its strongest token; None where no example was kept."""
+    passages: list[Passage]
+    """Around its strongest token, of a pair around that of each end; empty where no example was kept."""
 
 
 def featured(session: Session, run: RunInfo, saes: Sequence[SaeInfo]) -> list[Featured]:
@@ -71,7 +71,7 @@ def _featured(session: Session, run: RunInfo, saes: Sequence[SaeInfo]) -> list[F
     rows = {(row.analysis_id, row.index): row for row in latents.find_rows(session, keys)}
     held, texts = classes.classes_of(session, keys), latents.find_strongest(session, keys)
     by_id = {sae.analysis_id: sae for sae in saes}
-    return [_card(kind, one, by_id[one.key[0]], rows, held, texts.get(one.key)) for kind, one in chosen]
+    return [_card(kind, one, by_id[one.key[0]], rows, held, texts) for kind, one in chosen]
 
 
 def _ends(one: Candidate) -> list[Key]:
@@ -84,26 +84,36 @@ def _card(
     sae: SaeInfo,
     rows: dict[Key, LatentInfo],
     held: dict[Key, list[ScoreInfo]],
-    text: Excerpt | None,
+    texts: dict[Key, Excerpt],
 ) -> Featured:
-    index, name = one.key[1], latent_name(sae.layer, one.key[1])
-    href = latent_at(sae.slug, index)
-    partner = None
-    if one.partner is not None:
-        partner, name, href = rows[one.key[0], one.partner], f"{name} ⇄ {one.partner}", pair_at(sae.slug, index, one.partner)
-    paint = paint_of(rows[one.key], partner, 1)
-    passage = None if text is None else _around(passage_of(text, paint))
-    return Featured(kind, name, href, held.get(one.key, []), one.words, passage)
+    (analysis_id, index), partner = one.key, one.partner
+    name, href = latent_name(sae.layer, index), latent_at(sae.slug, index)
+    if partner is None:
+        paints = [paint_of(rows[one.key], None, 1)]
+    else:
+        own, other = (rows[key] for key in _ends(one))
+        name, href = f"{name} ⇄ {partner}", pair_at(sae.slug, index, partner)
+        paints = [paint_of(own, other, 1), paint_of(other, own, -1)]
+    passages = [
+        _around(passage_of(texts[key], paint), len(paints))
+        for key, paint in zip(_ends(one), paints, strict=True)
+        if key in texts
+    ]
+    return Featured(kind, name, href, held.get((analysis_id, index), []), one.words, passages)
 
 
-def _around(passage: Passage) -> Passage:
+def _around(passage: Passage, parts: int) -> Passage:
     """The tokens about its focus."""
-    focus = passage.focus or 0
-    start = max(0, focus - BEFORE)
-    part = slice(start, focus + AFTER + 1)
-    tokens = list(passage.tokens[part])
-    partner = None if passage.partner is None else passage.partner[part]
-    return replace(passage, tokens=tokens, values=passage.values[part], partner=partner, focus=focus - start)
+    focus, (before, after) = passage.focus or 0, AROUND
+    start = max(0, focus - before // parts)
+    part = slice(start, focus + after // parts + 1)
+    return replace(
+        passage,
+        tokens=list(passage.tokens[part]),
+        values=passage.values[part],
+        partner=None if passage.partner is None else passage.partner[part],
+        focus=focus - start,
+    )
 
 
 def two(share: float) -> str:
@@ -125,7 +135,11 @@ def _needed(session: Session, run: RunInfo) -> Iterator[Candidate]:
     needed = queries.needs(session, run).needed
     for found in queries.losses(session, run) if needed else ():
         if (found.analysis_id, found.index) in needed:
-            beside = "" if found.control is None else f", without a random direction {number(found.control, 2)}"
+            beside = (
+                ""
+                if found.control is None
+                else f"; without a random direction of its length, by {number(found.control, 2)}"
+            )
             words = f"Without it the loss rises by {number(found.loss, 2)} nats per token{beside}."
             yield Candidate((found.analysis_id, found.index), words)
 

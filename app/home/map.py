@@ -115,9 +115,7 @@ def layer_map(
     )
 
 
-def _dot(
-    sae: SaeInfo, own: Mapped, at: tuple[float, float], groups: Mapping[Key, str], tallies: Tallies
-) -> Dot:
+def _dot(sae: SaeInfo, own: Mapped, at: tuple[float, float], groups: Mapping[Key, str], tallies: Tallies) -> Dot:
     group = groups.get((sae.analysis_id, own.index), UNMEASURED)
     does = "mirror image, not dense" if not own.is_dense else title_of(group) if groups else ""
     name = ", ".join(filter(None, (latent_name(sae.layer, own.index), percent(own.density), does)))
@@ -132,9 +130,7 @@ def _colour(group: str, known: bool) -> str:
     return mark_of(group).split()[-1] if known else "plain"
 
 
-def small_map(
-    sae: SaeInfo, densities: Mapping[Key, float], groups: Mapping[Key, str], tallies: Tallies
-) -> Small:
+def small_map(sae: SaeInfo, densities: Mapping[Key, float], groups: Mapping[Key, str], tallies: Tallies) -> Small:
     """Dots of one size: a picture to choose by."""
     places = places_of(sae)
     scale = _scale(places.values(), SMALL_WIDTH, SMALL_HEIGHT, 4)
@@ -151,9 +147,18 @@ def small_map(
 
 def _scale(places: Iterable[tuple[float, float]], width: int, height: int, edge: int) -> float:
     """The same for both axes, so that angles are what they are; the origin is in the middle."""
-    reach = max((max(abs(x) / (width / 2 - edge), abs(y) / (height / 2 - edge)) for x, y in places), default=0)
+    spread = (_rooted(place) for place in places)
+    reach = max((max(abs(x) / (width / 2 - edge), abs(y) / (height / 2 - edge)) for x, y in spread), default=0)
     return 1 / reach if reach else 0.0
 
 
 def _at(place: tuple[float, float], scale: float, width: int, height: int) -> tuple[float, float]:
-    return round(width / 2 + scale * place[0], 1), round(height / 2 - scale * place[1], 1)
+    x, y = _rooted(place)
+    return round(width / 2 + scale * x, 1), round(height / 2 - scale * y, 1)
+
+
+def _rooted(place: tuple[float, float]) -> tuple[float, float]:
+    """With the root of its distance from the middle: most directions lie flat to any plane, and would be one heap.
+    What is opposite stays so."""
+    far = math.hypot(*place)
+    return (place[0] / math.sqrt(far), place[1] / math.sqrt(far)) if far else (0.0, 0.0)

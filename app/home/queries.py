@@ -71,9 +71,7 @@ def pairs(session: Session, run: RunInfo) -> list[Ends]:
         .where(Pair.analysis_id.in_(run.analyses), Pair.is_pair)
         .order_by(Pair.coverage.desc(), Pair.analysis_id, Pair.positive)
     )
-    return remembered(
-        session, ("home_pairs", run.analyses), lambda: [Ends(*row) for row in session.execute(statement)]
-    )
+    return remembered(session, ("home_pairs", run.analyses), lambda: [Ends(*row) for row in session.execute(statement)])
 
 
 def needs(session: Session, run: RunInfo) -> Needs:

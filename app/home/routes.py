@@ -18,7 +18,10 @@ router = APIRouter(dependencies=[Fresh])
 
 @router.get("/")
 def home(
-    session: SessionDep, render: RendererDep, run: RunDep, chosen: Annotated[str, Query(alias="map", max_length=200)] = ""
+    session: SessionDep,
+    render: RendererDep,
+    run: RunDep,
+    chosen: Annotated[str, Query(alias="map", max_length=200)] = "",
 ) -> HTMLResponse:
     """The start page; `map` is the SAE whose map is shown."""
     make = maker_of(run.family, "home", partial(home_page, chosen=chosen))
