@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.classes.groups import PARTLY, UNEXPLAINED, UNMEASURED
 from app.home.queries import Ends, Needs
 from app.saes.queries import SaeInfo
 from app.shared.densities import CurveInfo
 from app.shared.record import Key
+from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
 
 DENSE, PAIRS, CLASSED, TAKEN_OUT, NEEDED = "dense", "pairs", "classed", "taken_out", "needed"
 Places = Counter[int]

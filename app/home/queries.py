@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, select
@@ -41,7 +42,8 @@ class Needs(NamedTuple):
     """Those of them that the model needs."""
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True)
+class Loss:
     """What taking a latent out does to the loss, in nats per token, beside random directions of its length."""
 
     analysis_id: int
@@ -126,7 +128,8 @@ def most_followed(session: Session, run: RunInfo, column: Any) -> list[tuple[Key
     return [((analysis_id, index), share) for analysis_id, index, share in session.execute(statement)]
 
 
-class Mapped(NamedTuple):
+@dataclass(frozen=True)
+class Mapped:
     """What the map says of a latent."""
 
     index: int
