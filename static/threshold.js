@@ -39,8 +39,8 @@ function fill(row, own, at, most, cut, moved) {
   }
   for (const cell of row.querySelectorAll("[data-of]")) write(cell, above(own[cell.dataset.of], at));
   let x = 0;
-  for (const part of row.querySelectorAll("[data-part]")) {
-    const count = above(own[part.dataset.part], at);
+  for (const part of row.querySelectorAll("[data-bar]")) {
+    const count = above(own[part.dataset.bar], at);
     const wide = (100 * count) / most;
     part.setAttribute("x", x.toFixed(2));
     part.setAttribute("width", wide.toFixed(2));

@@ -119,9 +119,13 @@ def _effects(statement: Select[Any], run: RunInfo) -> Select[Any]:
 
 def most_followed(session: Session, run: RunInfo, column: Any) -> list[tuple[Key, float]]:
     """Dense latents of which a source predicts the largest share."""
+    # the few first: else SQLite reads every latent of an SAE to see which are dense
+    few = select(Latent.analysis_id, Latent.index).where(Latent.analysis_id.in_(run.analyses), DENSE)
+    dense = few.cte("dense").prefix_with("MATERIALIZED")
     statement = (
         select(Latent.analysis_id, Latent.index, column)
-        .where(Latent.analysis_id.in_(run.analyses), DENSE, column > 0)
+        .join(dense, and_(dense.c.analysis_id == Latent.analysis_id, dense.c.index == Latent.index))
+        .where(column > 0)
         .order_by(column.desc(), Latent.analysis_id, Latent.index)
         .limit(FEW)
     )

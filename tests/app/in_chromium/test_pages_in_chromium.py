@@ -356,7 +356,7 @@ def test_the_threshold_moves_every_number_and_the_map(visit: Open) -> None:
         kinds = [sum(_numbers(page, f".found-words [data-sum='{name}']")) for name in KINDS]
         unmeasured = page.locator(".found-words [data-sum='unmeasured']").text_content() or ""
         assert sum(kinds) + int(unmeasured) == 3 * count
-        parts = page.locator("tr[data-slug] [data-part]").evaluate_all(
+        parts = page.locator("tr[data-slug] [data-bar]").evaluate_all(
             "nodes => nodes.reduce((sum, node) => sum + Number(node.getAttribute('width')), 0)"
         )
         assert parts == pytest.approx(300 if count else 0, abs=0.5)

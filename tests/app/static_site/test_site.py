@@ -291,7 +291,7 @@ def visit(out: Path, browser: Browser) -> Iterator[Visit]:
 
 def test_it_works_from_disk(visit: Visit) -> None:
     page = visit.go("/index.html")
-    assert page.locator("[data-plot] .main-svg").count() > 2
+    assert page.locator("#map circle").count() > 2
     page.get_by_role("link", name="tiny/l1-resid", exact=True).click()
     page.get_by_role("link", name=str(POSITIVE), exact=True).first.click()
     expect(page.locator("h1")).to_contain_text(f"L1/{POSITIVE}")
