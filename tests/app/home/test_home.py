@@ -25,7 +25,7 @@ from app.shared.densities import counts_above, thresholds_of
 from store.session import make_engine, session_factory
 from store.tables import Analysis, Effect, Latent, Pair, Run, Sae, Score
 from tests.app.test_pages import page, words
-from tests.app.world import EDGE, MAP, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, WIDTH, build, density
+from tests.app.world import EDGE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, WIDTH, build, density
 
 DENSE = [POSITIVE, NEGATIVE, TWIN, ORIGINAL, EDGE]
 
