@@ -75,6 +75,7 @@ function update(data) {
   for (const row of document.querySelectorAll("tr[data-slug]")) fill(row, saes[row.dataset.slug], at, most, cut, at !== start);
   for (const node of document.querySelectorAll("[data-sum]")) write(node, above(whole[node.dataset.sum], at));
   for (const node of document.querySelectorAll("[data-when]")) node.hidden = above(whole[node.dataset.when], at) === 0;
+  for (const node of document.querySelectorAll("[data-many]")) node.hidden = above(whole[node.dataset.many], at) === 1;
   redraw(data, at);
   const text = percent(cut);
   for (const node of document.querySelectorAll("output[for=cut], [data-cut]")) node.textContent = text;

@@ -54,7 +54,7 @@ def changed(tmp_path: Path) -> Iterator[Changed]:
 def sentence(html: str) -> str:
     found = re.search(r'<p class="lede found-words">(.*?)</p>', html, re.DOTALL)
     assert found
-    return words(found[1])
+    return words(re.sub("<span data-many[^>]*hidden>s</span>|</?span[^>]*>", "", found[1]).replace("</a>s", "s</a>"))
 
 
 def circles(html: str) -> list[str]:
@@ -66,6 +66,10 @@ def test_the_sentence_says_what_was_found(client: TestClient) -> None:
     assert text.startswith("15 of 120 latents in 3 SAEs are dense, on for more than 10 % of tokens: 3 mirror pairs")
     found = [int(n) for n in re.findall(r"(\d+) (?:with a class|followed in part|unexplained|not measured)", text)]
     assert sum(found) == 15
+
+
+def test_one_pair_is_not_many(client: TestClient) -> None:
+    assert sentence(page(client, "/?run=1")).endswith(": 1 mirror pair.")
 
 
 def test_the_map_has_a_dot_a_dense_latent_and_a_line_a_pair(client: TestClient) -> None:
