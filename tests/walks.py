@@ -1,4 +1,4 @@
-"""What a walk through the house costs: a latent's page, a pair's, a list, a note.
+"""What a walk through the house costs: the start page, a latent's, a pair's, a list, a note.
 
     python -m tests.walks demo.db [--files]
 
@@ -80,6 +80,7 @@ def walks(client: TestClient) -> list[Walk]:
     some = VISITS + WARMING
     lists = [f"/latents?visit={number}" for number in range(some)]
     return [
+        Walk("GET home", "GET", [f"/?visit={number}" for number in range(some)]),
         Walk("GET a latent", "GET", latents[:: max(1, len(latents) // some)][:some]),
         Walk("GET a pair", "GET", pairs[-some:]),
         Walk("GET browse", "GET", lists),

@@ -27,6 +27,7 @@ from analysis.run.rows.examples import example_rows
 from analysis.run.rows.follows import follows_columns, follows_rows, follows_summary, past_summary
 from analysis.run.rows.labels import association_row, label_row
 from analysis.run.rows.latents import latent_rows
+from analysis.run.rows.map import map_summary
 from analysis.run.rows.pairs import pair_rows
 from analysis.run.rows.plain import Row, number, numbers
 from analysis.run.rows.profiles import (
@@ -188,6 +189,7 @@ class _SaeRows:
         self.columns |= follows_columns(followed, plan, sae.n_latents)
         self.summary = follows_summary(followed, plan, self.columns["is_dense"])
         self.summary |= past_summary(decided and decided.past)
+        self.summary |= map_summary(self.columns, sae.decoder)
         self.latents = latent_rows(self.columns, histogram, tokens, plan, words)
         positions = (
             position_rows(each.kind, plan.latents, each.summarise(), sae.signed) for each in panel.all(Positions)

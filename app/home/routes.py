@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from app.deps import RendererDep, RunDep, SessionDep
@@ -14,7 +17,12 @@ router = APIRouter(dependencies=[Fresh])
 
 
 @router.get("/")
-def home(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
-    """The start page."""
-    make = maker_of(run.family, "home", home_page)
+def home(
+    session: SessionDep,
+    render: RendererDep,
+    run: RunDep,
+    chosen: Annotated[str, Query(alias="map", max_length=200)] = "",
+) -> HTMLResponse:
+    """The start page; `map` is the SAE whose map is shown."""
+    make = maker_of(run.family, "home", partial(home_page, chosen=chosen))
     return render(make(session, run, render.pin))

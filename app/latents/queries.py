@@ -214,6 +214,13 @@ def find_examples(
     return found
 
 
+def find_strongest(session: Session, keys: Sequence[Key]) -> dict[Key, Excerpt]:
+    """The strongest example of each of some latents, of several SAEs; those without are left out."""
+    own = tuple_(Example.analysis_id, Example.index).in_(keys)
+    rows = session.scalars(select(Example).where(own, Example.kind == TOP, Example.rank == 0)) if keys else ()
+    return {(row.analysis_id, row.index): _excerpt(row) for row in rows}
+
+
 def _excerpt(row: Example) -> Excerpt:
     return Excerpt(
         kind=row.kind,

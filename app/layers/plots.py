@@ -25,15 +25,13 @@ MOST_WITH_LETTERS = 20
 figure has two subplots; without it letters shrink until nobody can read them."""
 
 
-def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str, small: bool = False) -> Figure:
-    """Dense latents by layer, each counted once; below them, unless small, the L0 of the same SAEs."""
+def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], pin: str) -> Figure:
+    """Dense latents by layer, each counted once; below them the L0 of the same SAEs."""
     highest = max((sum(held.values()) for held in groups.values()), default=0)
-    room = highest * (LETTER_SMALL if small else LETTER) if len(saes) <= MOST_WITH_LETTERS else math.inf
+    room = highest * LETTER if len(saes) <= MOST_WITH_LETTERS else math.inf
     bars = [_stacked(group, saes, groups, pin, room) for group, _name in legend(groups)]
     x = axis("layer", type="category", showgrid=False)
     more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28}
-    if small:
-        return figure(bars, 240, x, axis("dense latents", nticks=4), **more)
     below = axis("L0", domain=[0, 0.17], nticks=3, rangemode="tozero", anchor="x")
     bars.append(_l0(saes, pin))
     above = axis("dense latents", domain=[0.25, 1], nticks=6)

@@ -73,6 +73,9 @@ class SaeInfo(_Row):
     followed: Evidence
     """What its dense latents, sparse controls and random directions follow: medians; empty where nothing was divided"""
 
+    map: Evidence = Hidden
+    """The plane of its dense latents' decoder directions: share of them that it holds, and places; empty without one"""
+
     beside: Evidence
     """What goes past the latents through a bottleneck, by its principal axes; empty without one"""
 
@@ -114,7 +117,14 @@ def _list_saes(session: Session, run: RunInfo) -> list[SaeInfo]:
     rows = session.execute(statement.order_by(Sae.layer, Sae.slug)).mappings()
     bos = None if run.masks is None else run.masks.get(BOS, 0) > 0
     return [
-        SaeInfo(**row, fit=_fit(row, bos), followed=_held(row, "follows"), beside=_held(row, "beside")) for row in rows
+        SaeInfo(
+            **row,
+            fit=_fit(row, bos),
+            followed=_held(row, "follows"),
+            map=_held(row, "map"),
+            beside=_held(row, "beside"),
+        )
+        for row in rows
     ]
 
 

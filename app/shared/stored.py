@@ -34,6 +34,13 @@ def items(data: Data, name: str) -> list[Data]:
     return [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
 
 
+def rows_of_numbers(data: Mapping[str, Any], name: str, width: int) -> list[list[float]]:
+    """A list of lists of so many numbers each; others are left out."""
+    held = data.get(name)
+    rows = [row for row in held if isinstance(row, list) and len(row) == width] if isinstance(held, list) else []
+    return [row for row in rows if all(map(_is_number, row))]
+
+
 def one(data: Data, name: str) -> float | None:
     """A number; None where there is none."""
     held: Any = data.get(name)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -103,7 +104,7 @@ def _pair(session: Session, run: RunInfo, slug: str, first: int, second: int) ->
 
 
 PAGES: dict[str, Callable[..., Page]] = {
-    "home": lambda session, run: maker_of(run.family, "home", home_page)(session, run, ""),
+    "home": lambda session, run: maker_of(run.family, "home", partial(home_page, whole=True))(session, run, ""),
     "layers": lambda session, run: maker_of(run.family, "layers", layers_page)(session, run, ""),
     "labels": lambda session, run: maker_of(run.family, "labels", labels_page)(session, run),
     "report": lambda session, run: maker_of(run.family, "report", report_page)(session, run),

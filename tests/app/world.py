@@ -34,6 +34,17 @@ POSITIVE, NEGATIVE, TWIN, ORIGINAL, DEAD, EDGE, CONTROL = range(7)
 WIDTH = 40
 DENSITIES = {POSITIVE: 0.381, NEGATIVE: 0.25, TWIN: 0.2, ORIGINAL: 0.3, DEAD: 0.0, EDGE: 0.105, CONTROL: 0.02}
 VERSIONS = {"torch": "2"}
+MAP = {
+    "share": 0.25,
+    "latents": [
+        [POSITIVE, 0.6, 0.2],
+        [NEGATIVE, -0.6, -0.2],
+        [TWIN, 0.1, 0.5],
+        [ORIGINAL, 0.12, 0.5],
+        [EDGE, 0.0, 0.0],
+    ],
+}
+"""Where the dense latents of run 2 lie; run 1 was analysed before there were maps."""
 STRIP = [*HOSTILE, " of", " sea", ".", " Whale"]
 
 
@@ -203,7 +214,7 @@ def _analysis(session: Session, key: int, run: int, sae: int) -> None:
             massive_share=0.0003,
             median_norm=12.0,
             density_curve=sorted(densities, reverse=True),
-            summary={"follows": medians_followed()},
+            summary={"follows": medians_followed()} | ({"map": MAP} if run == 2 else {}),
         )
     )
     session.flush()

@@ -239,6 +239,24 @@ def test_pairs_are_divided_as_one_signal(store: Engine) -> None:
             assert sum(one["added"][0] for one in part["sources"]) == pytest.approx(part["total"][0], abs=1e-3)
 
 
+def test_each_sae_has_a_map_of_its_dense_latents(store: Engine) -> None:
+    """One place each, and one for each mirror image of one: the ends of a pair opposite each other."""
+    with Session(store) as session:
+        for analysis in session.scalars(select(Analysis)):
+            mine = select(Latent.index).where(Latent.analysis_id == analysis.id)
+            dense = set(session.scalars(mine.where(Latent.is_dense)))
+            ends = session.scalars(select(Pair).where(Pair.analysis_id == analysis.id, Pair.is_pair)).all()
+            pairs = [{pair.positive, pair.negative} for pair in ends if {pair.positive, pair.negative} & dense]
+            held = analysis.summary["map"]
+            places = {index: torch.tensor([x, y]) for index, x, y in held["latents"]}
+            assert set(places) == dense.union(*pairs)
+            assert 0 < held["share"] <= 1
+            for one, other in pairs:
+                near = min(float(places[one].norm()), float(places[other].norm()))
+                assert float(places[one] @ places[other]) < 0 or near < 0.2
+        assert session.scalars(select(Analysis)).first()
+
+
 def test_what_latents_follow_is_stored_with_their_shares(store: Engine) -> None:
     with Session(store) as session:
         rows = session.scalars(select(Profile).where(Profile.name == "follows")).all()

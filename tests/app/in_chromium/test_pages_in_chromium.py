@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.app.chromium import Open
-from tests.app.world import CONTROL, DEAD, EDGE, HOSTILE, NEGATIVE, POSITIVE, SLUGS, WIDTH, density
+from tests.app.world import CONTROL, DEAD, EDGE, HOSTILE, NEGATIVE, ORIGINAL, POSITIVE, SLUGS, TWIN, WIDTH, density
 
 SAE = f"/saes/{SLUGS[1]}"
 LATENT = f"{SAE}/latents/{POSITIVE}"
@@ -298,16 +298,91 @@ def test_the_threshold_moves_counts_and_links(visit: Open) -> None:
     assert page.locator("output[for=cut]").inner_text() == "99\u202f%"
 
 
-def test_a_dot_leads_to_its_latent(visit: Open) -> None:
-    page = visit().go("/")
-    dots = page.locator("#scatter .point")
+@pytest.mark.parametrize("address", ["/?run=1", "/layers"])
+def test_a_dot_of_a_plot_leads_to_its_latent(visit: Open, address: str) -> None:
+    page = visit().go(address)
+    plot = page.locator("#scatter, #panel-1").first
+    dots = plot.locator(".scatterlayer .point")
+    plot.scroll_into_view_if_needed()
     assert dots.count() > 0
-    page.locator("#scatter").scroll_into_view_if_needed()
     box = dots.last.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_url("**/latents/*")
+
+
+def test_a_dot_of_the_map_says_what_it_is_and_leads_to_its_latent(visit: Open) -> None:
+    page = visit().go("/")
+    dot = page.locator(f"#map a[href$='/latents/{POSITIVE}']")
+    dot.hover()
+    expect(page.locator("#tip")).to_contain_text(f"L2/{POSITIVE}, 38.1\u202f%")
+    dot.click()
+    page.wait_for_url(f"**/latents/{POSITIVE}")
+
+
+def test_another_layers_map_comes_when_it_is_chosen(visit: Open) -> None:
+    page = visit().go("/")
+    shown = page.locator("#map figure:visible")
+    expect(shown).to_have_attribute("data-map-of", SLUGS[2])
+    page.locator("#cut").press("End")
+    page.locator(f"[data-map='{SLUGS[0]}']").click()
+    expect(shown).to_have_attribute("data-map-of", SLUGS[0])
+    assert shown.count() == 1
+    assert shown.locator("circle:not(.off)").count() == 0  # as the threshold stands
+    assert page.url.endswith(f"/?map={SLUGS[0]}")
+    expect(page.locator("[data-map][aria-current]")).to_have_attribute("data-map", SLUGS[0])
+
+
+def _numbers(page: Page, at: str) -> list[int]:
+    return [int(text.replace(",", "")) for text in page.locator(at).all_inner_texts()]
+
+
+def test_the_threshold_moves_every_number_and_the_map(visit: Open) -> None:
+    page = visit().go("/")
+    dense = [density(index) for index in range(WIDTH)]
+    cut = page.locator("#cut")
+    thresholds = page.evaluate("JSON.parse(document.getElementById('counts').textContent).thresholds")
+    for place in (0, 12, 27, 29, 35, 50, 110):
+        cut.fill(str(place))
+        at = thresholds[place]
+        count, pairs = sum(one > at for one in dense), int(density(POSITIVE) > at)
+        assert set(_numbers(page, "[data-sum='dense']")) == {3 * count}
+        assert set(_numbers(page, "[data-sum='pairs']")) == {3 * pairs}
+        assert _numbers(page, "tr [data-of='pairs']") == [pairs] * 3
+        assert _numbers(page, "[data-map] [data-of]") == [count] * 3
+        on_map = [density(index) for index in (POSITIVE, NEGATIVE, TWIN, ORIGINAL, EDGE)]
+        assert page.locator("#map circle:not(.off)").count() == sum(one > at for one in on_map)
+        assert page.locator("#map line:not(.off)").count() == pairs
+        kinds = [sum(_numbers(page, f".found-words [data-sum='{name}']")) for name in KINDS]
+        unmeasured = page.locator(".found-words [data-sum='unmeasured']").text_content() or ""
+        assert sum(kinds) + int(unmeasured) == 3 * count
+        parts = page.locator("tr[data-slug] [data-bar]").evaluate_all(
+            "nodes => nodes.reduce((sum, node) => sum + Number(node.getAttribute('width')), 0)"
+        )
+        assert parts == pytest.approx(300 if count else 0, abs=0.5)
+        assert page.locator("[data-below]").is_visible() == (at < 0.1)
+
+
+KINDS = ("classed", "partly_followed", "unexplained")
+
+
+def test_the_line_of_the_curve_can_be_dragged(visit: Open) -> None:
+    page = visit().go("/")
+    box = page.locator(".curve-box").bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 2 * box["width"] / 3, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, y, steps=4)
+    assert page.locator("output[for=cut]").inner_text() == "1\u202f%"
+    page.mouse.move(box["x"] + box["width"] * 0.9, y, steps=4)
+    page.mouse.up()
+    assert page.locator("output[for=cut]").inner_text() == "50\u202f%"
+    page.mouse.move(box["x"], y)  # let go: it stays
+    assert page.locator("output[for=cut]").inner_text() == "50\u202f%"
+    page.keyboard.press("ArrowLeft")  # it has the focus
+    assert page.locator("output[for=cut]").inner_text() == "49\u202f%"
 
 
 def test_keys_walk_a_list_search_and_explain(visit: Open) -> None:

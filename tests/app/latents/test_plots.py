@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.classes import queries as classes
 from app.classes.groups import GROUPS, fill_of
 from app.classes.views import CLASSES
-from app.home.plots import curve_figure, scatter_figure
+from app.home.plots import scatter_figure
 from app.latents.page import latent_page
 from app.latents.plots import Bars, bars_of, series_points
 from app.latents.profiles import Histogram, Series
@@ -51,7 +51,6 @@ def figures(session: Session) -> list[Figure]:
     run = runs.find_run(session)
     assert run
     found = saes.list_saes(session, run)
-    info = saes.density_curve(session, run)
     pair = pair_page(run, read_pair(session, found[1], POSITIVE, NEGATIVE), "", whole=True).sections
     assert pair.histograms
     assert pair.positions
@@ -61,8 +60,7 @@ def figures(session: Session) -> list[Figure]:
     assert layers.stack
     assert layers.flow
     made += [layers.stack, plot(layers.flow), *(panel for _sae, panel in layers.panels)]
-    made.append(functions.stack_figure(found, classes.profile(session, run), "", small=True))
-    made += [scatter_figure(saes.scatter_points(session, run), "run=2"), curve_figure(info, found)]
+    made.append(scatter_figure(saes.scatter_points(session, run), "run=2"))
     return made + [chart for _title, chart in layers_figure(found, "")]
 
 

@@ -292,7 +292,7 @@ def visit(out: Path, browser: Browser) -> Iterator[Visit]:
 
 def test_it_works_from_disk(visit: Visit) -> None:
     page = visit.go("/index.html")
-    assert page.locator("[data-plot] .main-svg").count() > 2
+    assert page.locator("#map circle").count() > 2
     page.get_by_role("link", name="tiny/l1-resid", exact=True).click()
     page.get_by_role("link", name=str(POSITIVE), exact=True).first.click()
     expect(page.locator("h1")).to_contain_text(f"L1/{POSITIVE}")
@@ -304,22 +304,32 @@ def test_it_works_from_disk(visit: Visit) -> None:
 
 
 def test_a_dot_opens_its_latent(visit: Visit) -> None:
-    page = visit.go("/index.html")
+    page = visit.go("/layers.html")
     page.evaluate(
         """() => {
-          const plot = document.getElementById("scatter");
-          const held = plot.data.flatMap((trace) => trace.customdata ?? []).find((row) => row[0]);
+          const plot = document.getElementById("panel-1");
+          const held = plot.data.flatMap((trace) => trace.customdata ?? []).find((row) => /latent-/.test(row[0]));
           plot.emit("plotly_click", { points: [{ customdata: held }] });
         }"""
     )
     page.wait_for_url("**/latent-*.html")
     for bad in ("//evil.example/", "/etc/passwd", "../../../../../x.html", "word", "javascript:alert(1)"):
-        page = visit.go("/index.html")
+        page = visit.go("/layers.html")
         page.evaluate(
-            "bad => document.getElementById('scatter').emit('plotly_click', { points: [{ customdata: [bad] }] })", bad
+            "bad => document.getElementById('panel-1').emit('plotly_click', { points: [{ customdata: [bad] }] })", bad
         )
         page.wait_for_timeout(50)
-        assert page.url == f"{visit.server}/index.html"
+        assert page.url == f"{visit.server}/layers.html"
+
+
+def test_a_site_has_the_maps_of_all_layers(visit: Visit) -> None:
+    page = visit.go("/index.html")
+    shown = page.locator("#map figure:visible")
+    for slug in SLUGS:
+        page.locator(f"[data-map='{slug}']").click()
+        expect(shown).to_have_attribute("data-map-of", slug)
+    shown.locator("a").first.click()
+    page.wait_for_url("**/latent-*.html")
 
 
 def test_the_list_filters_sorts_and_is_a_link(visit: Visit) -> None:
