@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Cell = str | None
-MISSING_WORDS = {"", "NA", "nan", "NaN", "NAN", "null", "NULL"}
+MISSING_WORDS = {"", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "None"}
 """Cells that are no value; so is `None`."""
 BOOLEANS = ({"true": 1, "false": 0}, {"yes": 1, "no": 0})
 """Pairs of words, of which a column has one; 1 and 0 are a third."""

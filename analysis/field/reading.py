@@ -89,7 +89,11 @@ class Field:
     def labels(self) -> list[Column]:
         """Columns that are held against the units."""
         columns = self.table.labels if self.table is not None else ()
-        return [column for column in columns if column.kind in ("number", "boolean", "category")]
+        return [
+            column
+            for column in columns
+            if column.kind in ("number", "boolean", "category") and not _counts(column, self.order)
+        ]
 
     @cached_property
     def data_sha256(self) -> str:
@@ -115,7 +119,7 @@ def load(config: FieldConfig, console: Console) -> Field:
         UserError: whatever is wrong with the input, named.
     """
     matrices = open_matrices(config.activations)
-    table = None if config.table is None else _table(config, matrices[0])
+    table = None if config.table is None else _table(config, matrices[0], console)
     name = config.name or matrices[0].path.resolve().stem
     found = check(matrices, table)
     said = lines(found)
@@ -129,18 +133,24 @@ def load(config: FieldConfig, console: Console) -> Field:
         field.saes = trained(
             field.matrices, field.places, config.train, console, bottleneck=config.bottleneck, seed=config.seed
         )
-    if field.places.scattered:
+    kinds = ", ".join(f"{column.name} ({column.kind})" for column in field.labels) or "none"
+    console.print(f"labels: {kinds}; --column NAME=KIND if one is something else")
+    if field.places.scattered and config.group is not None:
         console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
     return field
 
 
-def _table(config: FieldConfig, matrix: Matrix) -> Table:
+def _table(config: FieldConfig, matrix: Matrix, console: Console) -> Table:
     """In the order of the matrix: by its ids, where the matrix has some beside it."""
     assert config.table is not None
     beside = rows_file(config.activations[0]) if config.id is not None else None
     ids = (
         None if beside is None or beside.resolve() == Path(config.table).resolve() else read_ids(beside, str(config.id))
     )
+    if ids is None and config.id is not None:
+        console.print(
+            f"{matrix.path} has no names of its rows: the table must be in its order, and --id only names them"
+        )
     table = read_table(
         config.table, roles=config.roles, kinds={name: kind for name, kind in config.columns.items() if kind != NONE},
         encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
@@ -154,6 +164,14 @@ def _table(config: FieldConfig, matrix: Matrix) -> Table:
             f" {int(order.missing.sum()):,}"
         )
     return table
+
+
+def _own_ids(matrix: Matrix, name: str | None) -> np.ndarray | None:
+    """Names of the rows that lie in the matrix' own .npz, in an array called as the column; None without one."""
+    if name is None or matrix.path.suffix != ".npz" or not matrix.path.is_file():
+        return None
+    with np.load(matrix.path, allow_pickle=False) as arrays:
+        return arrays[name].astype(np.dtypes.StringDType()) if name in arrays.files else None
 
 
 def _check_images(table: Table) -> None:
@@ -179,6 +197,14 @@ def _without(table: Table, names: set[str]) -> Table:
         raise UserError(f"{table.path}: expected a column '{name}' (--column); found {', '.join(sorted(known)[:12])}")
     kept = (replace(column, role="none") if column.name in names else column for column in table.columns)
     return replace(table, columns=tuple(kept))
+
+
+def _counts(column: Column, order: np.ndarray | None) -> bool:
+    """It numbers the rows, or is the order once more: no label."""
+    if column.kind != "number" or bool(column.missing.any()):
+        return False
+    values = np.asarray(column.values)
+    return bool(np.all(np.diff(values) == 1)) or (order is not None and np.array_equal(values, order))
 
 
 def _stretches(order: np.ndarray) -> np.ndarray:

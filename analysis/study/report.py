@@ -225,7 +225,8 @@ def _provenance(session: Session, study: Study, runs: list[int]) -> Iterator[str
             f" {run.tokens:,} {read}, dense above {share(run.dense_threshold)}, seed {run.seed}"
         )
         yield f"- {'model' if study.config.texts else 'network'} {plain(model.name)}, `{model.fingerprint[:16]}`"
-        yield f"- data {plain(corpus.name)}, SHA-256 `{corpus.sha256[:16]}`"
+        what = "data" if study.config.texts else "matrices and table"
+        yield f"- {what} {plain(corpus.name)}, SHA-256 `{corpus.sha256[:16]}`"
     for one in stored.analyses(session, runs):
         yield f"- {plain(one.slug)}, `{one.sha256[:16]}`"
     yield f"- {', '.join(f'{name} {version}' for name, version in versions().items())}"

@@ -164,7 +164,7 @@ def _card(
     return LabelCard(
         label=label,
         answer=answer(label, tested, through, copies),
-        adds=adds(of_label),
+        adds="" if best_of.architecture == "units" else adds(of_label),
         powers=[row for row in rows if row.slug == best_of.slug],
         other_powers=[row for row in rows if row.slug != best_of.slug],
         matrix=best_of.slug.split("/")[-1] if several else "",

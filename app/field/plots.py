@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from app.field.queries import Course, Map
@@ -38,15 +39,27 @@ def activation_figure(histogram: Histogram) -> Figure:
     return figure([data], 240, activation_axis(histogram), axis("rows", **COUNTS), bargap=0)
 
 
+EPOCH = (9e8, 4.2e9)
+"""Seconds since 1970 from 1998 to 2103: an order within these is one of dates."""
+
+
+def moment(seconds: float) -> str:
+    """As plotly reads a date."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def course_figure(course: Course, title: str) -> Figure:
     """Mean activation in each bin of the order, with its interval over groups."""
-    middle = [(low + high) / 2 for low, high in zip(course.edges, course.edges[1:], strict=False)]
+    middle: list[Any] = [(low + high) / 2 for low, high in zip(course.edges, course.edges[1:], strict=False)]
+    dates = bool(middle) and EPOCH[0] < middle[0] and middle[-1] < EPOCH[1]
+    middle = [moment(at) if dates else at for at in middle]
     line: dict[str, Any] = {
-        "type": "scatter", "mode": "lines", "x": [short(at) for at in middle], "y": [short(at) for at in course.mean],
+        "type": "scatter", "mode": "lines", "x": middle, "y": [short(at) for at in course.mean],
         "line": {"width": 1.8, "color": POSITIVE}, "name": "mean", "hovertemplate": "%{y:.3g}<extra></extra>",
     }  # fmt: skip
     shade = band(middle, course.low, course.high, "95 % interval", POSITIVE)
-    return figure([shade, line], 240, axis(title), axis("mean activation", nticks=5))
+    across = axis(title, type="date") if dates else axis(title)
+    return figure([shade, line], 240, across, axis("mean activation", nticks=5))
 
 
 def map_figure(found: Map, x: str, y: str) -> Figure:

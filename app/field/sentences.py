@@ -63,7 +63,8 @@ def outcome(found: AssociationInfo) -> str:
     held = found.statement
     code = held.get("code")
     if found.verdict == YES:
-        return "yes"
+        apart = held.get("inseparable") or []
+        return f"yes; cannot be told apart from {', '.join(map(str, apart))}" if apart else "yes"
     if code == CONFOUNDED:
         return f"only through {held.get('by')}"
     if code == LEAK:

@@ -10,8 +10,9 @@ from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, RowExample, Spread
-from app.field.sentences import effect_words, outcome
+from app.field.sentences import effect_words, held_by, outcome
 from app.labels.associations import AssociationRow, association_row
+from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
 from app.latents.profiles import Companion, Company
 from app.latents.record import LatentRecord
@@ -20,11 +21,14 @@ from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
 from app.shared.numbers import count, fixed, interval, number, percent
 from app.shared.page import RunPage
+from app.shared.statements import listed
 from app.shared.stored import items
 from store.vocabulary import YES, level_of
 
 MOST_VALUES = 12
 """Columns of a row that are drawn."""
+DRIFT = 0.3
+"""Rank correlation with the order within groups, from which on the page says so."""
 WIDEST = 3.0
 """Standard deviations at the end of a bar."""
 
@@ -169,8 +173,7 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
     course, places = queries.course(rows, "order"), queries.heat_map(rows)
     found = record.associations
     called = "unit" if sae.architecture == "units" else "latent"
-    held = [one for one in found if one.verdict == YES]
-    answer = _answer(called, [one.label.name for one in held], bool(found))
+    answer = _answer(called, found, course)
     spreads = {spread.name: spread for spread in queries.spreads(session, run)}
     return UnitPage(
         title=f"{called} {latent.index} · {sae.slug}",
@@ -204,11 +207,20 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
     )
 
 
-def _answer(called: str, names: Sequence[str], held: bool) -> str:
-    if names:
-        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        return f"It follows {listed}."
-    return f"No label goes with this {called}." if held else ""
+def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None) -> str:
+    held = [one.label.name for one in found if one.verdict == YES]
+    through: dict[str, list[str]] = {}
+    for one in found:
+        if by := held_by(one):
+            through.setdefault(by, []).append(one.label.name)
+    made = [f"It follows {listed(held)}."] if held else []
+    made += [f"It goes with {listed(names)} only through {by}." for by, names in through.items()]
+    within = 0.0 if course is None else course.facts.get("within") or 0.0
+    if course is not None and abs(within) >= DRIFT:
+        made.append(f"It {'rises' if within > 0 else 'falls'} with {course.facts.get('column') or 'the order'}.")
+    if not made and found:
+        made.append(f"No label goes with this {called}.")
+    return " ".join(made)
 
 
 def _facts(record: LatentRecord) -> list[Fact]:
@@ -249,11 +261,8 @@ def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
 
 
 def _course_words(course: queries.Course | None) -> str:
-    if course is None:
-        return ""
-    rho, within = course.facts.get("spearman"), course.facts.get("within")
-    made = "" if rho is None else f"Rank correlation with it {fixed(rho)}"
-    return made + ("" if within is None else f"; within groups {fixed(within)}") + ("." if made else "")
+    within = None if course is None else course.facts.get("within")
+    return "" if within is None else f"Rank correlation with it within groups {fixed(within)}."
 
 
 def _places_words(facts: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from app.shared.links import at, latent_at
 from app.shared.numbers import count, percent
 from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
 
-LETTER, LETTER_SMALL = 0.055, 0.085  # of the highest bar: 16 pixels of the figure, and of the small one
+LETTER = 0.055  # of the highest bar: 16 pixels of the figure
 MOST_WITH_LETTERS = 20
 """SAEs: on a phone the bars of more are narrower than a letter. plotly's own hiding (`uniformtext`) fails where a
 figure has two subplots; without it letters shrink until nobody can read them."""

@@ -74,7 +74,7 @@ def level(at: float) -> dict[str, Any]:
 
 
 def band(
-    x: Sequence[float | None], low: Sequence[float | None], high: Sequence[float | None], name: str, colour: str = INK
+    x: Sequence[Any], low: Sequence[float | None], high: Sequence[float | None], name: str, colour: str = INK
 ) -> dict[str, Any]:
     """An area between two lines; places without both are left out."""
     known = [

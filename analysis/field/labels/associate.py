@@ -30,6 +30,7 @@ UNITS = 128  # at once: ranks of more cost memory and save nothing
 MOST_HELD = 3  # other columns, the strongest
 ORDER_BINS = 20
 _ROWS_A_BIN = 10  # of a group, in the median
+_ENOUGH = 0.1  # of a label's variance that parts of the order must leave it
 _SURE = 3.9  # standard errors over rows alone at which a label seems to go with a unit (p = 0.0001)
 _CACHED = 6  # strata whose places are kept
 
@@ -204,7 +205,7 @@ class _World:
             parts.append((self.order_name, (self.order_name, "number", torch.arange(len(self.order)), self.order)))
         own = self._part(column, use.rows)
         strong = sorted(((association(own, part)[0], name, part) for name, part in parts), key=lambda one: -one[0])
-        made = [self._placed(use, units)] if self.order is not None and inside else []
+        made = [self._placed(column, use, units)] if self.order is not None and inside else []
         for strength, name, part in strong[:MOST_HELD]:
             if strength >= STRONG:
                 made.append(self._fixed(name, part, use, units, column if inside else None))
@@ -214,14 +215,22 @@ class _World:
         have = column.values.isfinite() if rows is None else rows
         return column.name, column.kind, torch.nonzero(have).flatten(), column.values[have].double()
 
-    def _placed(self, use: Usable, units: Grouping) -> Fixed:
-        """Parts of each group by its order."""
+    def _placed(self, column: FieldColumn, use: Usable, units: Grouping) -> Fixed:
+        """Parts of each group by its order: so many that the label still varies in them; a shift of half a day is one
+        value in every twentieth of the day, and only the slope over the whole day can be held fixed.
+        """
         assert self.order is not None
-        bins = min(ORDER_BINS, max(1, int(units.sizes.median()) // _ROWS_A_BIN))
         order = self.order[use.rows]
-        part = order_bins(order, units.group, bins)
         along = within_ranks(midranks(order[None]), units.group)[0]
-        return Fixed(self.order_name, "order", dense(units.group * bins + part), along)
+        most = min(ORDER_BINS, max(1, int(units.sizes.median()) // _ROWS_A_BIN))
+        made = Fixed(self.order_name, "order", units.group, along)
+        y = column.values[use.rows].double()
+        y = dense(y).double() if column.kind == "category" else y
+        for bins in (most, *(bins for bins in (10, 5, 3, 2) if bins < most)):
+            finer = made._replace(strata=dense(units.group * bins + order_bins(order, units.group, bins)))
+            if left_of(column.measure, y, finer.strata).share >= _ENOUGH:
+                return finer
+        return made
 
     def _fixed(
         self, name: str, part: tuple[str, str, Tensor, Tensor], use: Usable, units: Grouping, inside: FieldColumn | None
