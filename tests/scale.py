@@ -40,7 +40,7 @@ Figures = dict[str, Any]
 Text = Callable[[str], str]
 """Address -> body of its answer."""
 FACTOR, ALLOWANCE_MS = 2, 50
-LEFT_OUT = re.compile(r"/static/|/log(in|out)$|/healthz$|/openapi.json$|/api/docs$")
+LEFT_OUT = re.compile(r"/static/|/images/|/log(in|out)$|/healthz$|/openapi.json$|/api/docs$|/api/v1/try$")
 """Does not ask the store."""
 WHOLE = re.compile(r"/latents\.|\.jsonl$")
 """Whole lists: they may take longer by as much as they are longer."""

@@ -188,7 +188,7 @@ def summed_products(starts: Tensor, token: Tensor, values: Tensor, columns: Tens
     """
     size = len(starts) - 1, len(columns)
     if len(token) * FULL > size[0] * size[1]:  # a network's own units: most of them are on
-        row = torch.repeat_interleave(torch.arange(size[0], device=token.device), starts.diff())
+        row = torch.repeat_interleave(torch.arange(size[0], device=token.device), starts.diff(), output_size=len(token))
         whole = torch.zeros(size, dtype=columns.dtype, device=columns.device)
         whole[row, token] = values.to(columns.dtype)
         filled: Tensor = whole @ columns

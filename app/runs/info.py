@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import Field
+
 from app.shared.numbers import count, ranges
 from app.shared.record import Hidden, Moment, Record
 from app.shared.statements import listed
@@ -36,7 +38,7 @@ class RunInfo(Record):
     model: str
     model_name: str = Hidden
     model_layers: int = Hidden
-    family: str = Hidden
+    family: str = Field(default="", exclude=True)
     """Of the model; `activations` where only these are there"""
     corpus: str
     corpus_sha256: str

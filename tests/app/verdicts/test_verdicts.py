@@ -51,7 +51,7 @@ def test_it_is_marked_as_the_rules_wherever_it_stands(client: TestClient) -> Non
         marks = re.findall(r'<(?:a|span) class="ruled r-(\w+)".*?</(?:a|span)>', page(client, path), re.DOTALL)
         assert marks, path
         chips = re.findall(r'class="ruled r-\w+"[^>]*>(.*?)<b>', page(client, path), re.DOTALL)
-        assert {words(chip).strip() for chip in chips} == {"rule"}, path
+        assert {words(chip).split()[0] for chip in chips} == {"rule"}, path  # in lists with its word, to be heard
 
 
 def test_the_head_leads_to_the_grounds(client: TestClient) -> None:
