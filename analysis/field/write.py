@@ -17,15 +17,15 @@ from analysis.field.units import Units
 from analysis.process.versions import versions
 from analysis.reading.sae import LoadedSae, slugify
 from analysis.run.declare import declare
-from analysis.run.entities import added
+from analysis.run.entities import added, sae_row
 from analysis.run.rows.plain import Row, number, plain
 from store.alive import Process, this_process
-from store.identity import adopt, find_sae, free_slug
+from store.identity import free_slug
 from store.leftovers import remove_leftovers
 from store.search import write_index
 from store.session import reading_engine
 from store.suites import suite_key
-from store.tables import Analysis, Association, Corpus, Example, Label, Latent, Model, Pair, Profile, Run, Sae
+from store.tables import Analysis, Association, Corpus, Example, Label, Latent, Model, Pair, Profile, Run
 from store.vocabulary import FIELD
 from store.writing import COMPLETE, WRITING, Writer
 
@@ -100,7 +100,7 @@ class Opened:
 
     def _analysis(self, session: Session, run: int, rows: MatrixRows) -> int:
         model = session.get_one(Model, session.get_one(Run, run).model_id)
-        sae = _sae(session, model, rows.measured.sae)
+        sae = sae_row(session, model, rows.measured.sae, _place(rows.measured.sae)).id
         return added(session, Analysis(run_id=run, sae_id=sae, **rows.facts())).id
 
 
@@ -158,26 +158,3 @@ def _place(sae: LoadedSae) -> str:
     """The matrix' name; of an SAE on it, with its kind."""
     kind = sae.details.get("metadata", {}).get("training_architecture") or sae.architecture
     return slugify(sae.hook_point) + ("" if isinstance(sae, Units) else f"-{kind}")
-
-
-def _sae(session: Session, model: Model, sae: LoadedSae) -> int:
-    adopt(session, sae.sha256, sae.former)
-    known = find_sae(session, sae.sha256, sae.former)
-    if known is not None:
-        return known.id
-    row = Sae(
-        slug=free_slug(session, Sae.slug, f"{model.slug}/{_place(sae)}", sae.sha256),
-        sha256=sae.sha256,
-        model_id=model.id,
-        hook_point=sae.hook_point,
-        layer=sae.layer,
-        architecture=sae.details.get("metadata", {}).get("training_architecture") or sae.architecture,
-        d_in=sae.d_in,
-        n_latents=sae.n_latents,
-        dtype=sae.dtype,
-        source=sae.source,
-        neuronpedia_id=None,
-        details=plain(sae.details) | {"settings_sha256": sae.settings, "hook_out": sae.hook_out},
-        training=plain(sae.training),
-    )
-    return added(session, row).id

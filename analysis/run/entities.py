@@ -63,15 +63,19 @@ def corpus_row(session: Session, reading: Reading) -> Corpus:
     return added(session, row)
 
 
-def sae_row(session: Session, model: Model, sae: LoadedSae) -> Sae:
-    """The SAE, by its identity; one that an older version stored gets it now, and keeps its annotations."""
+def sae_row(session: Session, model: Model, sae: LoadedSae, part: str = "") -> Sae:
+    """The SAE, by its identity; one that an older version stored gets it now, and keeps its annotations.
+
+    Args:
+        part: of its slug, after the model's; made of its hook point without one.
+    """
     adopt(session, sae.sha256, sae.former)
     known = find_sae(session, sae.sha256, sae.former)
     if known is not None:
         known.sha256 = sae.sha256
         return known
     row = Sae(
-        slug=free_slug(session, Sae.slug, f"{model.slug}/{slug_part(sae)}", sae.sha256),
+        slug=free_slug(session, Sae.slug, f"{model.slug}/{part or slug_part(sae)}", sae.sha256),
         sha256=sae.sha256,
         model_id=model.id,
         hook_point=sae.hook_point,
