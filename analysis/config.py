@@ -131,7 +131,7 @@ class AnalyzeConfig(Checked):
         bool,
         typer.Option(
             "--approximate-partners",
-            help="For hundreds of thousands of latents: partners by an index (extra `wide`), with its recall.",
+            help="For hundreds of thousands of latents: partners among near directions, with what that misses.",
         ),
     ] = False
     memory: Annotated[

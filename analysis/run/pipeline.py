@@ -32,7 +32,6 @@ from analysis.run.rows.examples import title_of
 from analysis.run.rows.plain import plain
 from analysis.run.totals import Counts, Totals
 from analysis.run.weights import partners_of
-from analysis.statistics.approximate import check_installed
 from analysis.statistics.geometry import Partners
 from analysis.statistics.plan import PairPlan, Plan, Settings
 from store.session import database_url, sqlite_path
@@ -122,8 +121,6 @@ def prepare(config: AnalyzeConfig) -> Reading:
     Raises:
         UserError: whatever is wrong with the input, named.
     """
-    if config.approximate_partners:
-        check_installed()
     saes = [load_sae(source) for source in expanded(config.saes)]
     check_detail(config, saes)
     check_apart(saes)

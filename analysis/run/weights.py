@@ -62,7 +62,7 @@ def recall_of(sae: LoadedSae, approximately: bool) -> dict[str, Any] | None:
 
 
 def _partners_file(sae: LoadedSae, approximately: bool) -> Path:
-    return _place("partners", sae.sha256, sae.decoder.device.type, *["approximate"] * approximately)
+    return _place("partners", sae.sha256, sae.decoder.device.type, *["cells"] * approximately)
 
 
 def _exact(sae: LoadedSae, e: Tensor, d: Tensor, path: Path, console: Console) -> Nearest:

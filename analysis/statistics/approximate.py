@@ -1,58 +1,53 @@
-"""Nearest copies and mirror images of SAEs too wide to compare all pairs: candidates from an index of the decoder.
+"""Nearest copies and mirror images of SAEs too wide to compare all pairs: those whose decoder directions lie near.
 
-The index (faiss, inverted lists) gives each latent those whose decoder directions point its way, and
-the other way; their products are then exact. What it misses is measured on a sample of the same SAE.
+The decoder directions are put into cells around axes (spherical k-means of directions without their sign), so that a
+direction and its mirror image share one. A latent is compared, exactly, with all members of the cells nearest to it.
+What that misses is measured on a sample of the same SAE.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from analysis.errors import UserError
+from analysis.statistics.geometry import unit_rows
 from analysis.statistics.partner_search import Nearest, Side
 
 SAMPLE = 1024  # latents whose exact neighbours the recall is measured with
 BANDS = (0.8, 0.2)  # of the product: what is called a pair or a duplicate, and what displaces a copy
-_CANDIDATES = 16
-_PROBED = 1 / 32  # share of the lists that a query looks into
-_PROBED_AT_LEAST = 8
-_TRAINED_WITH = 64  # directions for each list
-_ROUNDS = 10
-_BLOCK = 4096
-
-
-def check_installed() -> None:
-    """Refuse to look for what is not there.
-
-    Raises:
-        UserError: no faiss.
-    """
-    if importlib.util.find_spec("faiss") is None:
-        raise UserError("--approximate-partners: expected the extra `wide` (faiss); install dense-latents[wide]")
+LOOKED_INTO = 1 / 32  # share of the cells that a latent is compared with
+_AT_LEAST = 8  # cells
+_MEMBERS = 64  # of a cell, at least, on average
+_TRAINED_WITH = 64  # directions for each cell
+_ROUNDS = 8  # of k-means
+_BLOCK = 131_072  # latents whose cells are known at once
+_ROWS = 4096  # compared with the axes at a time, and with a cell
 
 
 def approximate(e: Tensor, d: Tensor, seed: int = 0, step: Callable[[int], None] | None = None) -> Nearest:
-    """The nearest on each side among candidates by decoder cosine.
+    """The nearest on each side among the members of the cells that are looked into.
 
     Args:
         e, d: [N, D] float32 unit rows of encoder and decoder.
-        seed: of the index; the same seed finds the same with as many threads.
-        step: told the number of latents after every block.
+        seed: of the cells; the same seed finds the same with as many threads.
+        step: told a number of latents, N in all.
     """
     n = len(d)
-    index = _index(d, seed)
+    axes = _axes(d, seed)
+    members = _members(torch.cat([_nearest(some, axes, 1) for some in d.split(_ROWS)]), len(axes))  # type: ignore[no-untyped-call]
+    looked = min(len(axes), max(_AT_LEAST, round(len(axes) * LOOKED_INTO)))
     found = Nearest.empty(n, d.device)
     for start in range(0, n, _BLOCK):
-        rows = torch.arange(start, min(start + _BLOCK, n), device=d.device)
-        for side, sign in ((found.same, 1.0), (found.mirror, -1.0)):
-            _rescore(e, d, rows, _candidates(index, sign * d[rows]), sign, side)
-        if step is not None:
-            step(len(rows))
+        told, here = 0, min(_BLOCK, n - start)
+        for cell, askers in enumerate(_asking(d[start : start + here], axes, looked)):
+            _compare(e, d, start + askers, members[cell], found)
+            reached = here * (cell + 1) // len(axes)
+            if step is not None and reached > told:
+                step(reached - told)
+            told = reached
     found.done = n
     return found
 
@@ -82,33 +77,47 @@ def _agree(found: Side, exact: Side, rows: Tensor) -> list[list[float]]:
     return [[least, int((hit & there).sum()), int(there.sum())] for least, there in asked]
 
 
-def _index(d: Tensor, seed: int) -> Any:
-    import faiss
-
-    n, width = d.shape
-    lists = max(1, min(n // _TRAINED_WITH, round(4 * n**0.5)))
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    index: Any = faiss.index_factory(width, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed, index.cp.niter = 1 + seed, _ROUNDS
-    index.cp.max_points_per_centroid = _TRAINED_WITH
-    index.nprobe = min(lists, max(_PROBED_AT_LEAST, round(lists * _PROBED)))
-    rows = d.cpu().numpy()
-    index.train(rows)
-    index.add(rows)
-    return index
-
-
-def _candidates(index: Any, queries: Tensor) -> Tensor:
-    """[b, c] int64, -1 where there are fewer."""
-    _scores, found = index.search(queries.cpu().numpy(), _CANDIDATES + 1)  # one is the latent itself
-    return torch.from_numpy(found).to(queries.device)
+def _axes(d: Tensor, seed: int) -> Tensor:
+    """[C, D] unit rows: spherical k-means on a sample of the directions, whatever their sign."""
+    cells = max(1, min(len(d) // _MEMBERS, round(2 * len(d) ** 0.5)))
+    generator = torch.Generator().manual_seed(seed)
+    sample = d[torch.randperm(len(d), generator=generator)[: cells * _TRAINED_WITH].to(d.device)]
+    axes = sample[:cells].clone()
+    for _round in range(_ROUNDS):
+        sums = torch.zeros_like(axes)
+        for some in sample.split(_ROWS):  # type: ignore[no-untyped-call]
+            cell = _nearest(some, axes, 1).flatten()
+            sums.index_add_(0, cell, some * (some * axes[cell]).sum(1, keepdim=True).sign())
+        axes = torch.where(sums.any(1, keepdim=True), unit_rows(sums), axes)
+    return axes
 
 
-def _rescore(e: Tensor, d: Tensor, rows: Tensor, candidates: Tensor, sign: float, side: Side) -> None:
-    there = candidates.clamp(min=0)
-    real = (candidates >= 0) & (candidates != rows[:, None])
-    cosines = [torch.einsum("bd,bcd->bc", x[rows], x[there]) * sign for x in (e, d)]
-    product = torch.where(real & (cosines[0] > 0) & (cosines[1] > 0), cosines[0] * cosines[1], 0.0)
-    best = product.max(1)
-    side.product[rows] = best.values
-    side.other[rows] = torch.where(best.values > 0, there.gather(1, best.indices[:, None])[:, 0], -1)
+def _nearest(rows: Tensor, axes: Tensor, k: int) -> Tensor:
+    """[r, k] int64: the cells whose axes are nearest, on either side."""
+    return (rows @ axes.T).abs_().topk(k, sorted=False).indices
+
+
+def _members(cell: Tensor, cells: int) -> list[Tensor]:
+    """Ascending latents of each cell, from each latent's cell."""
+    order = cell.flatten().argsort(stable=True)
+    return list(order.split(torch.bincount(cell.flatten(), minlength=cells).tolist()))  # type: ignore[no-untyped-call]
+
+
+def _asking(d: Tensor, axes: Tensor, looked: int) -> list[Tensor]:
+    """For each cell the ascending rows of `d` that look into it."""
+    cells = torch.cat([_nearest(some, axes, looked) for some in d.split(_ROWS)])  # type: ignore[no-untyped-call]
+    return [found // looked for found in _members(cells, len(axes))]
+
+
+def _compare(e: Tensor, d: Tensor, askers: Tensor, cell: Tensor, found: Nearest) -> None:
+    """With all members of a cell; the lowest index wins a tie within it."""
+    e_cell, d_cell = e[cell].T, d[cell].T
+    for rows in askers.split(_ROWS) if len(cell) else ():  # type: ignore[no-untyped-call]
+        cos_enc = e[rows] @ e_cell
+        product = (d[rows] @ d_cell).mul_(cos_enc)
+        product.masked_fill_(rows[:, None] == cell, 0.0)
+        least = torch.minimum(found.same.product[rows], found.mirror.product[rows])
+        some = torch.nonzero(product.amax(1) > least).flatten()
+        product, cos_enc, rows = product[some], cos_enc[some], rows[some]
+        found.same.take_of(product.where(cos_enc > 0, 0), rows, cell)
+        found.mirror.take_of(product.where(cos_enc < 0, 0), rows, cell)

@@ -36,9 +36,17 @@ class Side:
             products: [r, c] of the r latents with those from `first` on; 0 where they are not on this side.
         """
         best = products.max(1)
-        better = best.values > self.product[latents]
-        self.other[latents[better]] = first + best.indices[better]
-        self.product[latents[better]] = best.values[better]
+        self._keep(best.values, latents, first + best.indices)
+
+    def take_of(self, products: Tensor, latents: Tensor, others: Tensor) -> None:
+        """As `take`, with products [r, c] of the r latents with c others that do not follow one another."""
+        best = products.max(1)
+        self._keep(best.values, latents, others[best.indices])
+
+    def _keep(self, products: Tensor, latents: Tensor, others: Tensor) -> None:
+        better = products > self.product[latents]
+        self.other[latents[better]] = others[better]
+        self.product[latents[better]] = products[better]
 
 
 @dataclass

@@ -9,7 +9,6 @@ from torch import Tensor
 from analysis.statistics.approximate import BANDS, SAMPLE, approximate, recall
 from analysis.statistics.geometry import named, partners, unit_rows
 
-pytest.importorskip("faiss")
 torch.set_num_threads(1)
 N, D, PLANTED = 3000, 48, 150
 
@@ -53,7 +52,7 @@ def test_the_recall_is_that_of_the_exact_search() -> None:
         assert hit == int((search.mirror.other[rows] == exact.mirror[rows])[there].sum())
 
 
-def test_what_the_index_misses_is_said() -> None:
+def test_what_the_search_misses_is_said() -> None:
     e, d = world(1)
     search = approximate(e, d)
     search.mirror.product[:PLANTED] = 0.01  # as if half of the mirror images had not been found

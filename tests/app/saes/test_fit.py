@@ -134,8 +134,8 @@ def test_the_foot_says_that_the_text_ended_early(tmp_path: Path) -> None:
 
 def test_an_approximate_search_is_said_where_the_partner_is_shown(misfit: TestClient) -> None:
     sentence = (
-        "Of 1,024 latents drawn, 10 have a mirror image with a product of at least 0.8; the index found 9 of them."
+        "Of 1,024 latents drawn, 10 have a mirror image with a product of at least 0.8; the search found 9 of them."
     )
     for path in (f"/saes/{FITTING}", f"/saes/{FITTING}/latents/{POSITIVE}"):
         assert sentence in words(misfit.get(path).text)
-    assert "by an index" not in words(misfit.get(f"/saes/{STRANGER}").text)
+    assert "among near directions" not in words(misfit.get(f"/saes/{STRANGER}").text)
