@@ -22,8 +22,8 @@ def suite_key(model: str, corpus: str, settings: Mapping[str, Any], versions: Ma
     """Hex SHA-256 that the runs of a suite share.
 
     Left out on purpose: which SAEs were read, and of which latents more was kept (`--detail`), since both differ from
-    layer to layer; whether the partners of a wide SAE are looked for among near directions alone; where the run was made, by which device, and
-    how often it was saved; the last part of the version.
+    layer to layer; whether the partners of a wide SAE are looked for among near directions alone; where the run was
+    made, by which device, and how often it was saved; the last part of the version.
 
     Args:
         model: its fingerprint.

@@ -126,11 +126,11 @@ WORDS: Sentences = {
     "fvu_unknown": "It was not measured in this run.",
     "massive_few": "Few enough to be left out of correlations, R² and FVU.",
     "partners_index": lambda held: (
-        f"Looked for among near directions, not among all pairs. Of {held['sampled']:,} latents drawn, {held['of_all']:,} have a"
-        f" mirror image{_at_least(held['least'])}; the search found {held['hit']:,} of them."
+        f"Looked for among near directions, not among all pairs. Of {held['sampled']:,} latents drawn,"
+        f" {held['of_all']:,} have a mirror image{_at_least(held['least'])}; the search found {held['hit']:,} of them."
     ),
-    "partners_none": "Looked for among near directions, not among all pairs. None of {sampled} latents drawn has a mirror image,"
-    " so nobody knows what the index misses.",
+    "partners_none": "Looked for among near directions, not among all pairs. None of {sampled} latents drawn has a"
+    " mirror image, so nobody knows what the search misses.",
     "massive_many": "So many are left out of correlations, R² and FVU that these speak of the other tokens alone.",
 }
 """On the SAE's own page."""
