@@ -13,18 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from analysis.process.heap import give_back
 from analysis.statistics.geometry import unit_rows
 from analysis.statistics.partner_search import Nearest, Side
 
 SAMPLE = 1024  # latents whose exact neighbours the recall is measured with
 BANDS = (0.8, 0.2)  # of the product: what is called a pair or a duplicate, and what displaces a copy
-LOOKED_INTO = 1 / 32  # share of the cells that a latent is compared with
+LOOKED_INTO = 1 / 64  # share of the cells that a latent is compared with
 _AT_LEAST = 8  # cells
 _MEMBERS = 64  # of a cell, at least, on average
 _TRAINED_WITH = 64  # directions for each cell
 _ROUNDS = 8  # of k-means
 _BLOCK = 131_072  # latents whose cells are known at once
-_ROWS = 4096  # compared with the axes at a time, and with a cell
+_ROWS = 2048  # compared with the axes at a time, and with a cell
+_MEMBERS_AT_ONCE = 1024  # of a cell
 
 
 def approximate(e: Tensor, d: Tensor, seed: int = 0, step: Callable[[int], None] | None = None) -> Nearest:
@@ -35,21 +37,40 @@ def approximate(e: Tensor, d: Tensor, seed: int = 0, step: Callable[[int], None]
         seed: of the cells; the same seed finds the same with as many threads.
         step: told a number of latents, N in all.
     """
-    n = len(d)
+    n, tiles = len(d), _Tiles(d)
     axes = _axes(d, seed)
-    members = _members(torch.cat([_nearest(some, axes, 1) for some in d.split(_ROWS)]), len(axes))  # type: ignore[no-untyped-call]
+    members = _members(_nearest(d, axes, 1), len(axes))
     looked = min(len(axes), max(_AT_LEAST, round(len(axes) * LOOKED_INTO)))
     found = Nearest.empty(n, d.device)
     for start in range(0, n, _BLOCK):
         told, here = 0, min(_BLOCK, n - start)
-        for cell, askers in enumerate(_asking(d[start : start + here], axes, looked)):
-            _compare(e, d, start + askers, members[cell], found)
+        asking = _members(_nearest(d[start : start + here], axes, looked), len(axes))
+        for cell, places in enumerate(asking):
+            _compare(e, d, start + places // looked, members[cell], found, tiles)
             reached = here * (cell + 1) // len(axes)
             if step is not None and reached > told:
                 step(reached - told)
             told = reached
+        del asking
+        give_back()
     found.done = n
     return found
+
+
+class _Tiles:
+    """Memory for one tile's rows and products, used again and again: blocks of ever other sizes would leave gaps."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._rows = like.new_empty(2, _ROWS, like.shape[1])
+        self._others = like.new_empty(2, _MEMBERS_AT_ONCE, like.shape[1])
+        self._products = like.new_empty(2, _ROWS * _MEMBERS_AT_ONCE)
+
+    def cosines(self, of: int, x: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+        """[r, c] of rows and others of x, in the first or second tile."""
+        mine = torch.index_select(x, 0, rows, out=self._rows[of, : len(rows)])
+        theirs = torch.index_select(x, 0, others, out=self._others[of, : len(others)])
+        out = self._products[of, : len(rows) * len(others)].view(len(rows), len(others))
+        return torch.mm(mine, theirs.T, out=out)
 
 
 def recall(e: Tensor, d: Tensor, found: Nearest, seed: int = 0) -> dict[str, Any]:
@@ -85,8 +106,7 @@ def _axes(d: Tensor, seed: int) -> Tensor:
     axes = sample[:cells].clone()
     for _round in range(_ROUNDS):
         sums = torch.zeros_like(axes)
-        for some in sample.split(_ROWS):  # type: ignore[no-untyped-call]
-            cell = _nearest(some, axes, 1).flatten()
+        for some, cell in zip(sample.split(_ROWS), _nearest(sample, axes, 1)[:, 0].split(_ROWS), strict=True):  # type: ignore[no-untyped-call]
             sums.index_add_(0, cell, some * (some * axes[cell]).sum(1, keepdim=True).sign())
         axes = torch.where(sums.any(1, keepdim=True), unit_rows(sums), axes)
     return axes
@@ -94,30 +114,29 @@ def _axes(d: Tensor, seed: int) -> Tensor:
 
 def _nearest(rows: Tensor, axes: Tensor, k: int) -> Tensor:
     """[r, k] int64: the cells whose axes are nearest, on either side."""
-    return (rows @ axes.T).abs_().topk(k, sorted=False).indices
+    found = torch.empty(len(rows), k, dtype=torch.int64, device=rows.device)
+    cosines = rows.new_empty(_ROWS, len(axes))
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
+        near = torch.mm(some, axes.T, out=cosines[: len(some)]).abs_()
+        found[start : start + _ROWS] = near.argmax(1, keepdim=True) if k == 1 else near.topk(k, sorted=False).indices
+    return found
 
 
 def _members(cell: Tensor, cells: int) -> list[Tensor]:
-    """Ascending latents of each cell, from each latent's cell."""
+    """Ascending places in `cell`, flattened, of each cell."""
     order = cell.flatten().argsort(stable=True)
     return list(order.split(torch.bincount(cell.flatten(), minlength=cells).tolist()))  # type: ignore[no-untyped-call]
 
 
-def _asking(d: Tensor, axes: Tensor, looked: int) -> list[Tensor]:
-    """For each cell the ascending rows of `d` that look into it."""
-    cells = torch.cat([_nearest(some, axes, looked) for some in d.split(_ROWS)])  # type: ignore[no-untyped-call]
-    return [found // looked for found in _members(cells, len(axes))]
-
-
-def _compare(e: Tensor, d: Tensor, askers: Tensor, cell: Tensor, found: Nearest) -> None:
+def _compare(e: Tensor, d: Tensor, askers: Tensor, cell: Tensor, found: Nearest, tiles: _Tiles) -> None:
     """With all members of a cell; the lowest index wins a tie within it."""
-    e_cell, d_cell = e[cell].T, d[cell].T
-    for rows in askers.split(_ROWS) if len(cell) else ():  # type: ignore[no-untyped-call]
-        cos_enc = e[rows] @ e_cell
-        product = (d[rows] @ d_cell).mul_(cos_enc)
-        product.masked_fill_(rows[:, None] == cell, 0.0)
-        least = torch.minimum(found.same.product[rows], found.mirror.product[rows])
-        some = torch.nonzero(product.amax(1) > least).flatten()
-        product, cos_enc, rows = product[some], cos_enc[some], rows[some]
-        found.same.take_of(product.where(cos_enc > 0, 0), rows, cell)
-        found.mirror.take_of(product.where(cos_enc < 0, 0), rows, cell)
+    for others in cell.split(_MEMBERS_AT_ONCE):  # type: ignore[no-untyped-call]
+        for rows in askers.split(_ROWS):  # type: ignore[no-untyped-call]
+            cos_enc, product = tiles.cosines(0, e, rows, others), tiles.cosines(1, d, rows, others)
+            product.mul_(cos_enc).masked_fill_(rows[:, None] == others, 0.0)
+            least = torch.minimum(found.same.product[rows], found.mirror.product[rows])
+            some = torch.nonzero(product.amax(1) > least).flatten()
+            product, cos_enc, rows = product[some], cos_enc[some], rows[some]
+            found.same.take_of(product.where(cos_enc > 0, 0), rows, others)
+            found.mirror.take_of(product.where(cos_enc < 0, 0), rows, others)
