@@ -24,12 +24,17 @@ class _Done(Exception):  # noqa: N818 - no error: it ends the encoding early
     """The encoder has given all that is needed."""
 
 
+def at_once(latents: int) -> int:
+    """Tokens that an SAE of so many latents encodes together."""
+    return max(1, _ENTRIES // max(latents, 1))
+
+
 def fire(module: Any, x: Tensor, latents: int) -> Firing:
     """What `module.encode` of x [n, d_in] has that is not 0, of so many latents.
 
     Of a wide SAE some tokens are encoded at a time: how many depends on its width alone, so that the numbers do.
     """
-    size = max(1, _ENTRIES // latents)
+    size = at_once(latents)
     if len(x) <= size:
         return _fire(module, x)
     parts = [_fire(module, some) for some in x.split(size)]  # type: ignore[no-untyped-call]

@@ -20,7 +20,7 @@ from analysis.reading import hook_names
 from analysis.reading.batches import Firing
 from analysis.reading.bottleneck import BOTTLENECK, Bottleneck, load_bottleneck
 from analysis.reading.described import SKIP, TRANSCODERS, Described, check, describe
-from analysis.reading.firing import fire
+from analysis.reading.firing import at_once, fire
 from analysis.reading.hub import fetched_folder, fetching, listing
 from analysis.reading.identity import weights_hash
 from analysis.reading.layouts import NAMES, SAE_LENS, SCALER, layout_of, saes_in
@@ -125,6 +125,11 @@ class LoadedSae:
     def encode(self, x: Tensor) -> Tensor:
         """[n, d_in] float32 -> activations [n, N] float32, through sae-lens."""
         return self.module.encode(x).float()  # type: ignore[no-any-return]
+
+    def encode_some(self, x: Tensor, latents: Tensor) -> Tensor:
+        """[n, d_in] float32 -> activations [n, m] float32 of m of its latents, a few tokens at a time where it is wide."""
+        parts = [self.encode(some)[:, latents] for some in x.split(at_once(self.n_latents))]  # type: ignore[no-untyped-call]
+        return torch.cat(parts) if parts else x.new_zeros(0, len(latents))
 
     @torch.no_grad()
     def fire(self, x: Tensor) -> Firing:

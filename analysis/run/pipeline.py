@@ -371,8 +371,11 @@ def strip_of(reading: Reading, plans: list[Plan]) -> tuple[dict[str, Any] | None
         "labels": plain(document.labels),
         "tokens": cut(document.text, batch.begin[shown].tolist(), batch.end[shown].tolist()),
     }
-    acts = (sae.encode(activations[sae.hook_point][mask]) for sae in reading.saes)
-    return strip, [found[:, plan.latents].cpu() for found, plan in zip(acts, plans, strict=True)]
+    found = (
+        sae.encode_some(activations[sae.hook_point][mask], plan.latents)
+        for sae, plan in zip(reading.saes, plans, strict=True)
+    )
+    return strip, [acts.cpu() for acts in found]
 
 
 def _plan_tensors(plan: Plan) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ _ROUNDS = 8  # of k-means
 _BLOCK = 131_072  # latents whose cells are known at once
 _ROWS = 2048  # compared with the axes at a time, and with a cell
 _MEMBERS_AT_ONCE = 1024  # of a cell
+_AT_ONCE = 2**24  # products in memory, where a sample is compared with all
 
 
 def approximate(e: Tensor, d: Tensor, seed: int = 0, step: Callable[[int], None] | None = None) -> Nearest:
@@ -82,7 +83,7 @@ def recall(e: Tensor, d: Tensor, found: Nearest, seed: int = 0) -> dict[str, Any
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(d), generator=generator)[:SAMPLE].to(d.device)
     exact = Nearest.empty(len(d), d.device)
-    for some in rows.split(64):  # type: ignore[no-untyped-call]
+    for some in rows.split(max(1, _AT_ONCE // len(d))):  # type: ignore[no-untyped-call]
         cos_enc, cos_dec = e[some] @ e.T, d[some] @ d.T
         product = (cos_enc * cos_dec).scatter_(1, some[:, None], 0.0)
         exact.same.take(product.where(cos_enc > 0, 0), some, 0)

@@ -15,6 +15,7 @@ PAIR_CUT = 0.8
 SAME_CUT = 0.95  # both cosines above it: the same latent twice, which is no rival of a mirror image
 PARTNER_CUT = 0.2  # well above chance (0.01 to 0.03): a partner below it is nobody's mirror image
 _BLOCK = 256
+_SIGNS = 1.0, -1.0
 _LOGIT_ROWS = 128  # latents whose logits over the whole vocabulary are in memory at once
 _GROUP = 64  # tokens that are looked at together first
 
@@ -207,29 +208,29 @@ def promoted_tokens(
         allowed: [vocab] bool; special and empty tokens are False.
         step: told the number of latents after every block.
     """
-    vocabulary = unembedding.shape[1]
+    vocabulary, n = unembedding.shape[1], len(decoder)
     barred = torch.nonzero(~allowed).flatten().to(unembedding.device)
     k = min(k, vocabulary - len(barred))
     mean = (unembedding @ allowed.to(unembedding)) / max(vocabulary - len(barred), 1)
-    wide = torch.empty(_LOGIT_ROWS, -(-vocabulary // _GROUP) * _GROUP, device=unembedding.device)
-    parts: list[tuple[Tensor, ...]] = []
-    for some in decoder.split(_LOGIT_ROWS):  # type: ignore[no-untyped-call]
-        rows = unit_rows(some)
+    wide = torch.empty(min(n, _LOGIT_ROWS), -(-vocabulary // _GROUP) * _GROUP, device=unembedding.device)
+    # written in place: small results that are kept between large ones that are not leave gaps in the heap
+    sides = [(decoder.new_empty(n, k, dtype=torch.int64), decoder.new_empty(n, k)) for _sign in _SIGNS]
+    for start in range(0, n, _LOGIT_ROWS):
+        rows = unit_rows(decoder[start : start + _LOGIT_ROWS])
+        here = slice(start, start + len(rows))
         logits = wide[: len(rows)]
-        logits[:, :vocabulary] = rows @ unembedding
+        torch.mm(rows, unembedding, out=logits[:, :vocabulary])
         centre = (rows @ mean)[:, None]
-        sides = []
-        for sign in (1.0, -1.0):
+        for sign, (indices, values) in zip(_SIGNS, sides, strict=True):
             logits.mul_(sign)
             logits[:, vocabulary:] = -torch.inf
             logits.index_fill_(1, barred, -torch.inf)
-            values, indices = _largest(logits, k)
-            sides += [indices, sign * values - centre]
+            found, indices[here] = _largest(logits, k)
+            values[here] = sign * found - centre
             logits.index_fill_(1, barred, 0.0)
-        parts.append(tuple(sides))
         if step is not None:
             step(len(rows))
-    return Promoted(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    return Promoted(*sides[0], *sides[1])
 
 
 def _largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
