@@ -137,6 +137,39 @@ function markThreshold(event) {
   }
 }
 
+// where the token under the pointer stands in a histogram: a sum of activations, each with its factor
+function placeOf(token, marks) {
+  const named = token.parentElement?.dataset.of?.split(" ") ?? [];
+  const values = [token.dataset.v, token.dataset.w];
+  const known = named.map((latent, place) => [marks[latent], values[place]]).filter(([factor]) => factor !== undefined);
+  if (known.length === 0) return null;
+  return known.reduce((sum, [factor, text]) => sum + factor * (text ?? "0").split(" ").reduce((all, one) => all + Number(one), 0), 0);
+}
+
+function markToken(token) {
+  for (const [node, spec] of mounted) {
+    const marks = spec.layout.meta?.marks;
+    if (!marks || node.offsetWidth === 0) continue;
+    const log = spec.layout.xaxis?.type === "log";
+    const at = token && placeOf(token, marks);
+    const shown = typeof at === "number" && (!log || at > 0);
+    if (!shown && !node.dataset.marked) continue;
+    if (shown) node.dataset.marked = at.toPrecision(2);
+    else delete node.dataset.marked;
+    const line = { type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: colour("--ink"), width: 1.5, dash: "dot" } };
+    const words = { x: log ? Math.log10(at) : at, y: 1, yref: "paper", yanchor: "top", xanchor: "left", showarrow: false, text: ` ${Number(at?.toPrecision?.(2))}`.replace("-", "\u2212"), font: { color: colour("--ink"), size: 13 } };
+    Plotly.relayout(node, { shapes: shown ? [line] : [], annotations: shown ? [words] : [] });
+  }
+}
+
+let pointed = null;
+function point(event) {
+  const token = event.target.closest?.(".tokens bdi") ?? null;
+  if (token === pointed) return;
+  pointed = token;
+  markToken(token);
+}
+
 function toggleLog(event) {
   const button = event.currentTarget;
   const log = button.getAttribute("aria-pressed") !== "true";
@@ -178,6 +211,7 @@ function watch(part) {
 }
 
 watch(document);
+document.addEventListener("pointerover", point);
 document.addEventListener("filled", (event) => watch(event.detail));
 for (const button of document.querySelectorAll("[data-log-y]")) button.addEventListener("click", toggleLog);
 new MutationObserver(redraw).observe(root, { attributeFilter: ["data-theme"] });

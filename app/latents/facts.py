@@ -206,6 +206,22 @@ class Group:
     """None: they come when asked for."""
 
 
+_STRIP_TITLES = {"top": "strong", "random": "typical", "off": "off"}
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One example at the head of a page."""
+
+    title: str
+    passage: Passage
+
+
+def strips_of(excerpts: list[Excerpt], paint: Paint) -> list[Strip]:
+    """One example of a kind each, in its colours."""
+    return [Strip(_STRIP_TITLES[excerpt.kind], passage_of(excerpt, paint)) for excerpt in excerpts]
+
+
 def group_of(kind: str, excerpts: list[Excerpt] | None, paint: Paint) -> Group:
     """Examples of one kind in their colours; None where they come when asked for."""
     shown = None if excerpts is None else [passage_of(excerpt, paint) for excerpt in excerpts if excerpt.kind == kind]

@@ -14,12 +14,23 @@ from app.interventions.steering import wanted
 from app.labels.associations import AssociationRow, association_row, label_words
 from app.latents import parts, plots
 from app.latents.company import CompanyCard, company_card
-from app.latents.facts import Group, group_of, latent_facts, paint_of, summary_of, token_lists, why_unmeasured
+from app.latents.facts import (
+    Group,
+    Strip,
+    group_of,
+    latent_facts,
+    paint_of,
+    strips_of,
+    summary_of,
+    token_lists,
+    why_unmeasured,
+)
 from app.latents.logits import LogitCard, logit_card
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.profiles import POSITIONS
 from app.latents.queries import ChainInfo, LatentInfo
 from app.latents.record import LatentRecord
+from app.latents.tiles import tiles
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
 from app.shared.follows_card import FollowsCard, follows_card
@@ -60,6 +71,8 @@ class LatentPageView(SignalPage[LatentRecord, LatentSections]):
     """One latent."""
 
     template = "latents/latent.html"
+    strips: list[Strip]
+    """Three examples: strong, typical, off."""
     follows: FollowsCard | None
     """What its variance follows; None where it was not divided."""
     logits: LogitCard | None
@@ -104,6 +117,8 @@ def latent_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = Fals
         record=record,
         facts=latent_facts(latent, record.pair if record.mirror else None, record.effect),
         tokens=token_lists(latent, profiles, record.side),
+        tiles=tiles(sections.functions or [], scores, profiles.follows, record.sae.followed, record.effect),
+        strips=strips_of(record.strips, _paint(record)),
         effect_words=broken,
         has_strip=profiles.has_strip,
         sections=sections,
@@ -125,7 +140,7 @@ def _plots(asked: Asked[LatentRecord]) -> Made:
     pair, theirs = (record.pair, record.partner_profiles.histogram) if record.mirror else (None, None)
     named = [(f"latent {latent.index}", mine, plots.COLOURS[record.side])]
     return {
-        "histograms": plots.histograms(latent, mine.histogram, pair, theirs, where),
+        "histograms": plots.histograms(latent, mine.histogram, pair, theirs, where, _norms(record)),
         "positions": plots.positions(named, where),
         "missing_positions": [
             (
@@ -206,7 +221,14 @@ PARTS = Parts(
     _examples,
     LatentSections,
     LatentPart,
+    at_once=0,
 )
+
+
+def _norms(record: LatentRecord) -> tuple[float, float]:
+    """Decoder norms of the positive pole and of the negative one."""
+    both = [record.latent.decoder_norm or 1.0, (record.image.decoder_norm if record.image else None) or 1.0]
+    return (both[1], both[0]) if record.side == "n" else (both[0], both[1])
 
 
 def _paint(record: LatentRecord) -> Paint:

@@ -16,6 +16,7 @@ from app.interventions.page import Effects
 from app.interventions.steering import SteeringCard, steering_card
 from app.latents.facts import Fact, TokenList, kind_title
 from app.latents.record import LatentRecord
+from app.latents.tiles import Tile
 from app.pairs.record import PairRecord
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
@@ -65,6 +66,8 @@ class SignalPage(RunPage, Generic[R, S]):
     """Token lists; of a pair, positive before negative."""
     effect_words: str
     """What breaks without it in a sentence for the head; empty where it is open or not measured."""
+    tiles: list[Tile]
+    """What it does, what it follows, whether it is needed."""
     has_strip: bool
     """Whether one whole document was kept."""
     sections: S
@@ -115,6 +118,8 @@ class Parts(Generic[R, S]):
     """Those of some kinds at once, those of others later."""
     sections: type[S]
     page: type[Part[R, S]]
+    at_once: int = 1
+    """Kinds of examples that do not come later."""
 
     def whole(self, run: RunInfo, record: R, pin: str, address: str) -> S:
         """All sections.
@@ -123,7 +128,7 @@ class Parts(Generic[R, S]):
             address: of the page that some come later from; empty where nobody can be asked for them.
         """
         asked = Asked(run, record, pin, parts_at(address, pin) if address else nowhere)
-        now = 1 if asked.later("examples") else len(record.kinds)
+        now = self.at_once if asked.later("examples") else len(record.kinds)
         made = self.examples(record, record.kinds[:now], record.kinds[now:])
         for _words, maker in self.makers.values():
             made |= maker(asked)

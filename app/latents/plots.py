@@ -64,7 +64,8 @@ def activation_axis(*histograms: Histogram) -> dict[str, Any]:
 def histogram_figure(latent: LatentInfo, histogram: Histogram, colour: str) -> Figure:
     """How strongly the latent fires, where it fires."""
     bars = [_bar(bars_of(histogram), colour, f"latent {latent.index}")]
-    return figure(bars, 250, activation_axis(histogram), axis("tokens", **COUNTS), bargap=0)
+    marks = {str(latent.index): 1.0}
+    return figure(bars, 250, activation_axis(histogram), axis("tokens", **COUNTS), bargap=0, meta={"marks": marks})
 
 
 # log by default: the tail is what one looks for; a button makes it linear
@@ -115,8 +116,12 @@ def signed_info(pair: PairInfo) -> SignedInfo | None:
     return SignedInfo(centre, edges[1] - edges[0], held["positive"][cut], held["negative"][cut], held["neither"][cut])
 
 
-def signed_figure(pair: PairInfo, info: SignedInfo) -> Figure:
-    """One signed axis: the negative pole on the left, the positive on the right, tokens with neither between."""
+def signed_figure(pair: PairInfo, info: SignedInfo, norms: tuple[float, float] = (1.0, 1.0)) -> Figure:
+    """One signed axis: the negative pole on the left, the positive on the right, tokens with neither between.
+
+    Args:
+        norms: of the decoder rows, the positive pole's first: z is in units of both.
+    """
     width = [info.width] * len(info.centre)
     parts = (
         (info.negative, NEGATIVE, f"latent {pair.negative} on"),
@@ -124,10 +129,11 @@ def signed_figure(pair: PairInfo, info: SignedInfo) -> Figure:
         (info.positive, POSITIVE, f"latent {pair.positive} on"),
     )
     bars = [_bar(Bars(info.centre, width, counts), colour, name) for counts, colour, name in parts]
+    sd = pair.z_sd or math.inf
+    marks = {str(pair.positive): short(norms[0] / sd), str(pair.negative): short(-norms[1] / sd)}
+    x, y = axis("signed activation z (sd of z)"), axis("tokens", **COUNTS)
     # overlaid, not stacked: heights on a log axis do not add
-    return figure(
-        bars, 250, axis("signed activation z (sd of z)"), axis("tokens", **COUNTS), bargap=0, barmode="overlay"
-    )
+    return figure(bars, 250, x, y, bargap=0, barmode="overlay", meta={"marks": marks})
 
 
 def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
@@ -177,7 +183,12 @@ def made(makers: Sequence[Maker], later: str) -> list[View]:
 
 
 def histograms(
-    latent: LatentInfo, mine: Histogram | None, pair: PairInfo | None, theirs: Histogram | None, later: str = ""
+    latent: LatentInfo,
+    mine: Histogram | None,
+    pair: PairInfo | None,
+    theirs: Histogram | None,
+    later: str = "",
+    norms: tuple[float, float] = (1.0, 1.0),
 ) -> list[View]:
     """Signed pair, this latent, over its mirror partner: those that there are.
 
@@ -187,7 +198,7 @@ def histograms(
     makers = []
     side = "n" if pair is not None and pair.negative == latent.index else "p"
     if pair is not None and (info := signed_info(pair)) is not None:
-        makers.append(Maker("pair", "pair, signed", partial(signed, pair, info)))
+        makers.append(Maker("pair", "pair, signed", partial(signed, pair, info, norms)))
     if mine is not None:
         makers.append(Maker("latent", "this latent", partial(_own, latent, mine, side)))
     if mine is not None and theirs is not None:
@@ -195,7 +206,7 @@ def histograms(
     return made(makers, later)
 
 
-def signed(pair: PairInfo, info: SignedInfo, table: bool = True) -> View:
+def signed(pair: PairInfo, info: SignedInfo, norms: tuple[float, float], table: bool = True) -> View:
     """Tokens by the signed signal z."""
     on, other, neither = (count(sum(part)) for part in (info.positive, info.negative, info.neither))
     summary = f"{pair.positive} is on for {on} tokens, {pair.negative} for {other}, neither for {neither}."
@@ -205,7 +216,7 @@ def signed(pair: PairInfo, info: SignedInfo, table: bool = True) -> View:
         if table
     ]
     head = ("z (sd)", f"{pair.negative} on", "neither", f"{pair.positive} on")
-    return View("pair", "pair, signed", signed_figure(pair, info), summary, head, rows)
+    return View("pair", "pair, signed", signed_figure(pair, info, norms), summary, head, rows)
 
 
 def _own(latent: LatentInfo, histogram: Histogram, side: str, table: bool) -> View:

@@ -200,6 +200,7 @@ _OF = (
     .order_by(Example.rank)
 )
 _OF_KINDS = _OF.where(Example.kind.in_(bindparam("kinds", expanding=True)))
+_FIRST = _OF_KINDS.where(Example.rank == 0)
 
 
 def find_examples(
@@ -212,6 +213,14 @@ def find_examples(
     for row in sorted(rows, key=lambda row: by_strength(row.kind)):
         found.setdefault(row.index, []).append(_excerpt(row))
     return found
+
+
+def find_first(session: Session, analysis_id: int, indices: Sequence[int], kinds: Sequence[str]) -> list[Excerpt]:
+    """The first of each of some kinds, of some latents: in the order of the kinds, then of the latents."""
+    asked = {"analysis": analysis_id, "indices": list(indices), "kinds": list(kinds)}
+    rows = list(session.scalars(_FIRST, asked)) if kinds else []
+    rows.sort(key=lambda row: (kinds.index(row.kind), indices.index(row.index)))
+    return [_excerpt(row) for row in rows]
 
 
 def find_strongest(session: Session, keys: Sequence[Key]) -> dict[Key, Excerpt]:

@@ -31,7 +31,7 @@ from app.shared.record import Key
 from app.verdicts.queries import VerdictInfo, verdict_info
 from store.tables import Annotation, Association, Chain, Effect, Example, Label, Latent, Pair, Steering, Verdict
 from store.tables.team import ALONE
-from store.vocabulary import ABLATE, LATENT, OWN, PAIR, STEER, YES
+from store.vocabulary import ABLATE, LATENT, OWN, PAIR, RANDOM_OFF, RANDOM_ON, STEER, TOP, YES
 
 
 class BestLabel(NamedTuple):
@@ -176,6 +176,12 @@ class LatentRecord(Signal):
         if not self.has_twins:
             return []
         return list(latents.find_some(self.session, self.sae, latents.duplicates(self.session, self.latent)).values())
+
+    @cached_property
+    def strips(self) -> list[Excerpt]:
+        """One example each of its strongest, of where it is on, and of where it is off: those that were kept."""
+        kinds = [kind for kind in (TOP, RANDOM_ON, RANDOM_OFF) if kind in self.kinds]
+        return latents.find_first(self.session, self.sae.analysis_id, [self.index], kinds)
 
     def examples(self, *kinds: str) -> list[Excerpt]:
         """Stretches of text of these kinds, or all."""

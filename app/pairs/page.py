@@ -14,6 +14,7 @@ from app.latents import parts, plots
 from app.latents.facts import Group, group_of, paint_of, pair_facts, pole_lists
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.queries import Excerpt
+from app.latents.tiles import Tile, tiles
 from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE
@@ -60,6 +61,7 @@ def pair_page(run: RunInfo, record: PairRecord, pin: str, whole: bool = False) -
     """
     sections = PARTS.whole(run, record, pin, "" if whole else pair_at(record.sae.slug, *record.indices))
     lists = [pole_lists(*pole) for pole in zip(record.poles, record.profiles, "pn", strict=True)]
+    lines = _functions(record)
     assert sections.annotation is not None
     return PairPage(
         title=f"{record.name} · {record.sae.slug}",
@@ -69,12 +71,13 @@ def pair_page(run: RunInfo, record: PairRecord, pin: str, whole: bool = False) -
         record=record,
         facts=pair_facts(record.pair, record.effect),
         tokens=[list_ for row in zip(*lists, strict=True) for list_ in row],
+        tiles=_tiles(record, lines),
         effect_words=causal_sentence(record.effect, record.epsilon, "the two"),
         has_strip=record.profiles[0].has_strip,
         sections=sections,
         annotation=sections.annotation,
         follows=_follows(record),
-        functions=_functions(record),
+        functions=lines,
         rulings=[ruling(found) for found in record.verdicts],
     )
 
@@ -86,7 +89,8 @@ def _plots(asked: Asked[PairRecord]) -> Made:
         for latent, of, colour in zip(record.poles, record.profiles, plots.COLOURS.values(), strict=True)
     ]
     where = asked.later("plots")
-    signed = plots.histograms(record.poles[0], None, record.pair, None, where)
+    plus, minus = (pole.decoder_norm or 1.0 for pole in record.poles)
+    signed = plots.histograms(record.poles[0], None, record.pair, None, where, (plus, minus))
     return {"histograms": signed, "positions": plots.positions(named, where)}
 
 
@@ -149,6 +153,17 @@ PARTS = Parts(
 def _paints(record: PairRecord) -> tuple[Paint, Paint]:
     positive, negative = record.poles
     return paint_of(positive, negative, 1), paint_of(negative, positive, -1)
+
+
+def _tiles(record: PairRecord, lines: list[tuple[ClassRow | None, ClassRow | None]]) -> list[Tile]:
+    """A class that either pole has; what the two follow as one signal; what breaks without both."""
+    rows = [row for line in lines for row in line if row is not None]
+    plus, minus = record.scores
+    scores = (
+        minus | plus | {name: score for name, score in minus.items() if score.holds and not plus.get(name, score).holds}
+    )
+    follows = None if record.follows is None else record.follows.z
+    return tiles(sorted(rows, key=lambda row: not row.holds), scores, follows, record.sae.followed, record.effect)
 
 
 def _follows(record: PairRecord) -> FollowsCard | None:

@@ -1,0 +1,125 @@
+"""Three tiles that answer a visitor at a glance: what it does, what it follows, whether it is needed.
+
+Each is a bar with its control marked on it. A tile says no more than its card below does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.classes.page import ClassRow
+from app.classes.score import ScoreInfo
+from app.interventions.queries import EffectInfo
+from app.shared.followed import PARTS, Follows, share_of
+from app.shared.follows_card import LEAST
+from app.shared.numbers import number, share, span
+from store.vocabulary import REST
+
+_BRIEF = {
+    "word": "the word itself",
+    "before": "the words before",
+    "place": "place and part of speech",
+    "norm": "the norm",
+    "state": "its own past and the context",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One answer."""
+
+    title: str
+    says: str
+    """The answer in a few words."""
+    words: str
+    """What it is held against."""
+    at: str
+    """Id of the card that tells more."""
+    length: float | None = None
+    """Of the bar, 0 to 100; None: there is none."""
+    control: float | None = None
+    """Where the control stands on it."""
+    key: str = ""
+    """The class, for its colour."""
+
+
+def tiles(
+    rows: Sequence[ClassRow],
+    scores: Mapping[str, ScoreInfo],
+    follows: Follows | None,
+    layer: Mapping[str, Any],
+    effect: EffectInfo | None,
+) -> list[Tile]:
+    """Does, follows, needed.
+
+    Args:
+        rows: classes as shown, those that hold first.
+        scores: the same by name.
+        follows: what it was divided into; None where it was not.
+        layer: medians of its SAE by group, as stored.
+        effect: of taking it out.
+    """
+    return [does(rows, scores), following(follows, layer), needed(effect)]
+
+
+def does(rows: Iterable[ClassRow], scores: Mapping[str, ScoreInfo]) -> Tile:
+    """The class that holds, with its score, its cut and what random directions reach."""
+    known = [row for row in rows if row.name not in REST]
+    held = [row for row in known if row.holds]
+    if not held:
+        tested = sum(scores[row.name].score is not None for row in known if row.name in scores)
+        if not tested:
+            return Tile("Does", "not measured", "Its classes were not measured.", "functions")
+        return Tile("Does", "none of the classes", f"{tested} were measured; none reaches its cut.", "functions")
+    first = held[0]
+    score = scores.get(first.name)
+    others = [title for title in dict.fromkeys(row.title for row in held) if title != first.title]
+    more = f" Also {', '.join(others)}." if others else ""
+    bar = None if score is None or score.score is None or not 0 <= score.score <= 1 else 100 * score.score
+    chance = None if score is None or score.chance is None or not 0 <= score.chance <= 1 else 100 * score.chance
+    return Tile(
+        "Does",
+        first.title,
+        f"{first.value}; {', '.join(first.against[:2])}.{more}",
+        "functions",
+        bar,
+        chance,
+        first.name,
+    )
+
+
+def following(found: Follows | None, layer: Mapping[str, Any]) -> Tile:
+    """Share of its variance that something measured predicts, beside random directions."""
+    if found is None or found.total[0] is None:
+        return Tile("Follows", "not measured", "Its variance was not divided.", "follows")
+    total = max(0.0, found.total[0])
+    parts = sorted(((share_of(found.added, part), part.key) for part in PARTS), reverse=True)
+    named = [_BRIEF[key] for value, key in parts if value >= LEAST][:2]
+    random = layer.get("random", {})
+    chance = random.get("total") if random.get("latents") else None
+    against = "" if chance is None else f"; random directions {share(chance)}"
+    what = f"mostly {named[0]}" + (f", then {named[1]}" if named[1:] else "") if named else "nothing by a twentieth"
+    words = f"{what[0].upper()}{what[1:]}{against}."
+    mark = None if chance is None else 100 * min(1.0, max(0.0, float(chance)))
+    return Tile("Follows", f"{share(total)} explained", words, "follows", 100 * min(1.0, total), mark)
+
+
+def needed(effect: EffectInfo | None) -> Tile:
+    """Change of the loss without it, beside directions of its length."""
+    if effect is None or effect.loss.value is None:
+        return Tile("Needed", "not measured", "It was not taken out of the model.", "effects")
+    change, band = effect.loss, effect.loss.control
+    value = float(change.value or 0.0)
+    between = span(change.low, change.high, _brief)
+    push = None if band is None or not band.n else band.median
+    against = "" if push is None else f"; a push of its length {_brief(push)}"
+    longest = max(abs(value), abs(push or 0.0), abs(change.high or 0.0)) or 1.0
+    mark = None if push is None else 100 * abs(push) / longest
+    return Tile("Needed", f"{_brief(value)} nats", f"{between}{against}.", "effects", 100 * abs(value) / longest, mark)
+
+
+def _brief(value: float | None) -> str:
+    """Two digits, with a plus before what is above zero."""
+    return f"{'+' if (value or 0) > 0 else ''}{number(value, 2)}"
