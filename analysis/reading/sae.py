@@ -127,7 +127,7 @@ class LoadedSae:
         return self.module.encode(x).float()  # type: ignore[no-any-return]
 
     def encode_some(self, x: Tensor, latents: Tensor) -> Tensor:
-        """[n, d_in] float32 -> activations [n, m] float32 of m of its latents, few tokens at a time where it is wide."""
+        """[n, d_in] float32 -> activations [n, m] float32 of m of its latents; of a wide SAE few tokens at a time."""
         parts = [self.encode(some)[:, latents] for some in x.split(at_once(self.n_latents))]  # type: ignore[no-untyped-call]
         return torch.cat(parts) if parts else x.new_zeros(0, len(latents))
 
