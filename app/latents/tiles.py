@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.classes.groups import mark_of
 from app.classes.page import ClassRow
 from app.classes.score import ScoreInfo
 from app.interventions.queries import EffectInfo
@@ -41,8 +42,8 @@ class Tile:
     """Of the bar, 0 to 100; None: there is none."""
     control: float | None = None
     """Where the control stands on it."""
-    key: str = ""
-    """The class, for its colour."""
+    mark: str = ""
+    """Of its class, for its colour."""
 
 
 def tiles(
@@ -86,7 +87,7 @@ def does(rows: Iterable[ClassRow], scores: Mapping[str, ScoreInfo]) -> Tile:
         "functions",
         bar,
         chance,
-        first.name,
+        mark_of(first.name).split()[-1],
     )
 
 

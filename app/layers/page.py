@@ -13,6 +13,7 @@ from app.latents import queries as latents
 from app.layers import flow
 from app.layers import plots as functions
 from app.layers.followed import FollowedLayer, followed_layers, followed_words
+from app.layers.sankey import Sankey, sankey
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import Point, SaeInfo
@@ -38,6 +39,8 @@ class LayersPage(RunPage):
     """By SAE slug: bar heights 0 to 24 of the latents in each quarter of a decade of density."""
     paired: dict[int, int]
     """By analysis: dense latents that belong to an antipodal pair."""
+    sankey: Sankey | None
+    """The flow of classes over the layers; None where the run measured no classes."""
     stack: Figure | None
     """Dense latents by class and layer, each once; None where the run measured no classes."""
     stack_words: str
@@ -80,6 +83,7 @@ def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
     bars = saes.density_bars(session, run)
     known = classes.measured(session, run)
     groups = classes.profile(session, run) if known else {}
+    info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run)) if known else None
     return LayersPage(
         title="Layers",
         nav="layers",
@@ -88,6 +92,7 @@ def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
         charts=functions.layers_figure(found, pin),
         densities={slug: functions.density_heights(own) for slug, own in bars.items()},
         paired=saes.dense_in_pairs(session, run),
+        sankey=sankey(found, groups, info) if info else None,
         stack=functions.stack_figure(found, groups, pin) if known else None,
         stack_words=functions.stack_words(found, groups),
         legend=functions.legend(groups),
@@ -95,7 +100,7 @@ def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
         followed=followed_layers(found),
         followed_words=followed_words(found),
         parts=PARTS,
-        flow=_flow(session, run, found, pin) if known else None,
+        flow=_flow(info, found, pin) if info else None,
         panels=_panels(found, saes.scatter_points(session, run), bars, pin),
     )
 
@@ -117,8 +122,7 @@ def _line(name: str, found: list[SaeInfo], counts: Groups) -> ClassLine:
     return ClassLine(name, title_of(name), cells, sum(number for number, _href in cells))
 
 
-def _flow(session: Session, run: RunInfo, found: list[SaeInfo], pin: str) -> View | None:
-    info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run))
+def _flow(info: flow.FlowInfo, found: list[SaeInfo], pin: str) -> View | None:
     if not info.steps:
         return None
     rows = [

@@ -180,6 +180,49 @@ def test_a_class_opens_to_its_evidence(visit: Open) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("innerWidth")
 
 
+def test_the_texts_are_the_first_thing_one_sees(visit: Open) -> None:
+    for width, most in ((1360, 450), (400, 800)):
+        page = visit(viewport={"width": width, "height": 900}).go(LATENT)
+        assert page.locator(".strips .tokens").count() == 3
+        assert page.evaluate("document.querySelector('.strips .tokens').getBoundingClientRect().top") < most
+        expect(page.locator(".notes-bar")).to_be_in_viewport()  # and stays, however far one scrolls
+        page.mouse.wheel(0, 2500)
+        expect(page.locator(".notes-bar")).to_be_in_viewport()
+
+
+def test_a_token_is_marked_in_the_histogram(visit: Open) -> None:
+    page = visit(viewport={"width": 1360, "height": 1200}).go(LATENT)
+    plot = page.locator("#activation-pair-plot")
+    expect(plot.locator(".point").first).to_be_attached()
+    token = page.locator(".strips .tokens bdi.focus").first
+    token.hover()
+    expect(plot).to_have_attribute("data-marked", re.compile(r"^-?\d"))
+    own, other = (float(token.get_attribute(name) or 0) for name in ("data-v", "data-w"))
+    marks = page.evaluate("document.querySelector('#activation-pair-plot').layout.meta.marks")
+    expected = own * marks[str(POSITIVE)] + other * marks[str(NEGATIVE)]
+    at = page.evaluate("document.querySelector('#activation-pair-plot').layout.shapes[0].x0")
+    assert abs(at - expected) < 1e-6 * max(1.0, abs(expected))
+    page.locator("h1").hover()
+    expect(plot).not_to_have_attribute("data-marked", re.compile("."))
+
+
+def test_a_tile_leads_to_what_it_speaks_of(visit: Open) -> None:
+    page = visit().go(LATENT)
+    for name in ("Does", "Follows", "Needed"):
+        address = page.locator(".tile", has_text=name).first.get_attribute("href") or ""
+        assert page.locator(address).count() == 1, (name, address)
+
+
+def test_a_block_of_the_flow_of_classes_leads_to_its_latents(visit: Open) -> None:
+    page = visit().go("/layers")
+    block = page.locator(".sankey a").first
+    said = block.get_attribute("aria-label") or ""
+    block.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/latents\?sae="))
+    assert page.locator("[data-open]").count() == int(re.search(r": (\d+) of", said)[1])  # type: ignore[index]
+
+
 def test_a_chip_leads_to_its_row(visit: Open) -> None:
     page = visit().go(LATENT)
     page.click("p.chips a:has-text('context binding')")
@@ -189,6 +232,9 @@ def test_a_chip_leads_to_its_row(visit: Open) -> None:
 
 def test_a_bar_of_the_stack_leads_to_its_latents(visit: Open) -> None:
     page = visit().go("/layers")
+    page.get_by_text("As bars").click()
+    page.locator("#stack .point").first.wait_for()
+    page.locator("#stack").scroll_into_view_if_needed()
     bar = page.locator("#stack .point").first
     box = bar.bounding_box()
     assert box

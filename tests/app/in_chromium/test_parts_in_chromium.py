@@ -34,6 +34,7 @@ def test_what_is_scrolled_to_is_there(visit: Open) -> None:
 
 def test_a_tab_and_a_fold_bring_what_they_hold(visit: Open) -> None:
     page = visit().go(LATENT)
+    page.get_by_text("More texts").click()
     page.get_by_role("tab", name="Random, off").click()
     expect(page.locator("#examples-off figure.example").first).to_be_visible()
     assert page.locator("#examples-off").get_attribute("role") == "tabpanel"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -14,6 +15,7 @@ from app.latents import queries as latents
 from app.latents.queries import Step
 from app.layers import flow
 from app.layers.page import layers_page
+from app.layers.sankey import sankey
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.shared.links import Pin
@@ -38,7 +40,7 @@ def test_every_bar_of_the_stack_leads_to_as_many_latents(client: TestClient) -> 
 
 
 def test_every_count_of_the_table_leads_to_as_many_latents(client: TestClient) -> None:
-    table = page(client, "/layers").split("The same in all their classes")[1].split("</tbody>")[0]
+    table = page(client, "/layers").split("As a table, in all their classes")[1].split("</tbody>")[0]
     cells = re.findall(r'<td class="num"><a href="([^"]+)">(\d+)</a>', table)
     assert len(cells) > 5
     for href, count in cells:
@@ -80,6 +82,25 @@ def test_a_level_line_keeps_its_function(session: Session) -> None:
     assert flow.flow_counts(info, found) == [("0", "1", 1, 0, 0.71), ("1", "2", 1, 1, 0.71)]
 
 
+def test_the_flow_of_classes_counts_each_latent_and_each_chain_once(session: Session) -> None:
+    run = runs.find_run(session, Pin(2))
+    assert run
+    found = saes.list_saes(session, run)
+    groups = classes.profile(session, run)
+    info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run))
+    made = sankey(found, groups, info)
+    assert made
+    assert sum(int(block.words.split(": ")[1].split()[0]) for block in made.blocks) == sum(s.n_dense for s in found)
+    assert sum(int(ribbon.words.split()[0]) for ribbon in made.ribbons) == len(info.steps) > 0
+    for block in made.blocks:
+        assert 0 <= block.x <= made.width - made.block
+        assert 0 <= block.y <= block.y + block.height <= made.height
+    columns = [[block for block in made.blocks if block.x == column.x] for column in made.columns]
+    for column in columns:  # no block lies on another
+        ends = sorted((block.y, block.y + block.height) for block in column)
+        assert all(low[1] <= high[0] + 0.11 for low, high in pairwise(ends))
+
+
 def test_weak_steps_are_not_drawn(session: Session) -> None:
     run = runs.find_run(session, Pin(2))
     assert run
@@ -93,7 +114,7 @@ def test_an_old_run_has_neither_stack_nor_flow(session: Session) -> None:
     run = runs.find_run(session, Pin(1))
     assert run
     made = layers_page(session, run, "")
-    assert (made.stack, made.flow, made.class_table, made.stack_words) == (None, None, [], "")
+    assert (made.stack, made.sankey, made.flow, made.class_table, made.stack_words) == (None, None, None, [], "")
     assert made.panels
 
 
