@@ -20,6 +20,7 @@ from app.report import queries as report
 from app.report.matters import Matter, matters_of
 from app.report.measured import hashes, measured, missing
 from app.report.people import Ruled, opinions, ruled
+from app.report.pictures import text_slide
 from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
@@ -27,6 +28,7 @@ from app.saes.queries import SaeInfo
 from app.shared.figures import EDGE
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import RunPage
+from app.shared.slide import Slide
 from app.team import queries as team
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
@@ -91,6 +93,8 @@ class ReportPage(RunPage):
     """A run in what one prints."""
 
     template = "report/report.html"
+    slide: Slide
+    """The answer for a meeting."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     words: str
@@ -132,17 +136,22 @@ def report_page(session: Session, run: RunInfo) -> ReportPage:
     tried = [one for one in experiments.list_experiments(session) if one.sae in {sae.slug for sae in found}]
     columns = labels.list_labels(session, run)
     people = report.people(session, run)
+    sets = report.set_effects(session, run)
+    given, told = ruled(run, team.review(session, run), people), opinions(session, run, found)
+    notes = [f"{one.about}: {''.join(part.text for part in one.said.note)}" for one in told]
+    tested = labels.tested(session, run) if columns else {}
     return ReportPage(
         title="Report",
         nav="home",
         run=run,
+        slide=text_slide(run, found, groups, sets, columns, tested, given, notes),
         saes=found,
         words=functions.stack_words(found, groups),
-        lines=_lines(found, groups, report.set_effects(session, run)),
+        lines=_lines(found, groups, sets),
         groups=functions.legend(groups),
         matters=matters_of(session, run, found),
-        ruled=ruled(run, team.review(session, run), people),
-        opinions=opinions(session, run, found),
+        ruled=given,
+        opinions=told,
         experiments=_experiments(tried, experiments.list_arms(session) if tried else []),
         steering=_steering(report.steered(session, run)),
         labels=_labels(columns, labels.counts_by_sae(session, run) if columns else {}),
