@@ -18,6 +18,8 @@ from app.commands.examples import examples
 from app.commands.serve import EXAMPLES as SERVE
 from app.commands.serve import Db, Port, check_port, serve
 from app.http.errors import ServeError
+from app.report.cli import EXAMPLES as REPORT
+from app.report.cli import report
 from app.static_site.cli import EXAMPLES as SITE
 from app.static_site.cli import site
 from store.errors import StoreError
@@ -36,6 +38,7 @@ for name, command in worker.COMMANDS.items():
 cli.command("migrate", epilog=examples("migrate --db my.db"))(upgrade)  # as it was called before there was `db`
 cli.command("serve", epilog=examples(*SERVE))(serve)
 cli.command("site", epilog=examples(*SITE))(site)
+cli.command("report", epilog=examples(*REPORT))(report)
 cli.add_typer(db_cli, name="db")
 cli.add_typer(annotations_cli, name="annotations")
 

@@ -81,13 +81,13 @@ def _margin(of: Tested | None) -> float:
 
 
 def _headline(home: FieldHome) -> str:
-    total, followed = len(home.cards), home.followed
+    total, followed, over = len(home.cards), home.followed, share(home.run.dense_threshold)
     if not total:
         return f"{_dense(home)}; the table has no labels to hold against them."
     if not followed:
-        return f"None of the {count(total)} labels is followed by a unit that is always on."
-    labels_ = "label is" if total == 1 else "labels are" if followed != 1 else "labels is"
-    return f"{count(followed)} of {count(total)} {labels_} followed by a unit that is always on."
+        return f"None of {count(total)} labels is followed by a unit that is on in more than {over} of rows."
+    verb = "label is" if total == 1 else "labels are" if followed != 1 else "labels is"
+    return f"{count(followed)} of {count(total)} {verb} followed by a unit that is on in more than {over} of rows."
 
 
 def _dense(home: FieldHome) -> str:
@@ -100,11 +100,12 @@ def _sentence(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, 
     if best is None or best.best is None:
         return f"{_dense(home)}."
     of = tested.get(best.label.name)
-    first = f"{best.label.name} stands out most: {best.best.name} goes with it ({best.best.effect})"
-    if of is None or not of.of_dense or not of.of_controls:
-        return f"{first}."
-    dense, sparse = share(of.dense / of.of_dense), share(of.controls / of.of_controls)
-    return f"{first}; {dense} of dense units follow it, {sparse} of sparse ones."
+    effect = best.best.effect.replace(" (", ", ").rstrip(")")
+    made = f"{best.label.name} stands out most: {best.best.name} goes with it ({effect})"
+    if of is not None and of.of_dense and of.of_controls:
+        dense, sparse = share(of.dense / of.of_dense), share(of.controls / of.of_controls)
+        made += f"; {dense} of dense units follow it, {sparse} of sparse ones"
+    return f"{made}. {best.adds}".strip()
 
 
 def _pictures(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, Tested]) -> list[Picture]:
@@ -132,7 +133,7 @@ def _powers(cards: Sequence[LabelCard]) -> Picture:
         bars.append(_power(card.label.name, first, POLE))
         raw = next((row for row in ranked if _kind(row) == "raw"), None)
         if raw is not None and raw is not first:
-            bars.append(_power("raw columns", raw, PALE))
+            bars.append(_power("raw", raw, PALE))
     left = f" {len(shown)} of {len(cards)} labels." if len(cards) > len(shown) else ""
     measures = " and ".join(dict.fromkeys(card.measure for card in shown if card.measure))
     note = f"{measures} in groups kept out, of all dense units and of the raw columns; the line is the 95 % interval, the tick is chance.{left}"
@@ -188,7 +189,7 @@ def _shares(title: str, rows: Sequence[tuple[SaeInfo, float]], note: str) -> Pic
 
 def _limits(home: FieldHome, cards: Sequence[LabelCard]) -> list[str]:
     made = ["Causes: that a unit follows a label does not show that anything works through it."]
-    made += [f"Which label it is: {text}." for card in cards for text in card.confounds[:1]]
+    made += [f"Which label it is: {text}." for card in cards for text in card.confounds[:1]][:2]
     made += [text if text.endswith(".") else f"{text}." for text in home.checks]
     run = home.run
     groups = f" in {count(run.documents)} groups" if run.documents != run.tokens else ""

@@ -10,7 +10,7 @@ from app.report.people import Ruled
 from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.numbers import count, date, nats
+from app.shared.numbers import count, date, minus, nats
 from app.shared.slide import (
     MOST_BARS,
     PALE,
@@ -25,7 +25,7 @@ from app.shared.slide import (
     share,
     spread,
 )
-from store.vocabulary import OWN, RANDOM, REST, UNMEASURED, VARIANCE
+from store.vocabulary import OWN, PARTLY, RANDOM, REST, UNEXPLAINED, UNMEASURED, VARIANCE
 
 Groups = Mapping[int, Mapping[str, int]]
 NOTED = 3
@@ -97,7 +97,8 @@ def control_of(sets: Sequence[SetEffect], analysis: int) -> SetEffect | None:
 
 
 def _nats(loss: float | None) -> str:
-    return nats(None if loss is None else float(f"{loss:.2g}"))
+    """Two significant digits; what is below a thousandth as elsewhere."""
+    return nats(loss) if loss is None or abs(loss) < 0.001 else minus(f"{loss:+.2g}")
 
 
 def classes_picture(found: Sequence[SaeInfo], groups: Groups) -> Picture:
@@ -210,7 +211,8 @@ def decided(people: Ruled | None, notes: Sequence[str]) -> list[str]:
     else:
         rule = ", ".join(f"{head} {number}" for head, number in zip(people.heads, people.rule, strict=True))
         person = ", ".join(f"{head} {number}" for head, number in zip(people.heads, people.people, strict=True))
-        made = [f"By rule: {rule}.", f"By people: {person}. {people.words}"]
+        given = any(number != "0" for number in people.people)
+        made = [f"By rule: {rule}.", f"By people: {person}. {people.words}" if given else people.words]
     return made + list(notes)[:NOTED]
 
 
@@ -224,8 +226,11 @@ def _limits(
     without = len(found) - len({one.analysis_id for one in sets if one.what == OWN})
     if without:
         made.append(f"Whether the model needs them: not measured in {without} of {len(found)} SAEs.")
-    if left := sum(held.get(name, 0) for held in groups.values() for name in (*REST, UNMEASURED)):
-        made.append(f"What {count(left)} of them do: no class that was looked for holds.")
+    unexplained, partly = (sum(held.get(name, 0) for held in groups.values()) for name in (UNEXPLAINED, PARTLY))
+    if unexplained:
+        made.append(f"What {count(unexplained)} of them do: no class that was looked for holds.")
+    if partly:
+        made.append(f"What {count(partly)} of them do beyond the part that they are known to follow.")
     if confounded := next((one.words for label in labels for one in label.confounds), ""):
         made.append(f"Which label it is: {confounded}.")
     if labels:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from app.shared.numbers import NONE, THIN
 
+_T = TypeVar("_T")
 MOST_BARS = 8
 """Of a picture: more cannot be read across a table."""
 POLE, PALE = "--p", "--z"
@@ -97,7 +99,7 @@ def from_zero(value: float, least: float, most: float, colour: str, title: str =
     return Part(ends[0], round(ends[1] - ends[0], 2), colour, title=title)
 
 
-def spread[T](found: Sequence[T], most: int = MOST_BARS) -> list[T]:
+def spread(found: Sequence[_T], most: int = MOST_BARS) -> list[_T]:
     """At most so many, evenly spaced, the first and the last among them."""
     if len(found) <= most:
         return list(found)
