@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.field.home import FieldHome, LabelCard, PowerRow, field_home
-from app.field.queries import roles
+from app.field.queries import checks, roles
 from app.labels import queries as labels
 from app.labels.queries import Tested
 from app.report import queries as report
@@ -18,7 +18,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, ranges
 from app.shared.page import RunPage
-from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, from_zero, share
+from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, share
 from app.team import queries as team
 
 MOST_LIMITS = 5
@@ -45,26 +45,38 @@ def field_report(session: Session, run: RunInfo) -> FieldReport:
     tested = labels.tested(session, run)
     people = report.people(session, run)
     given = ruled(run, team.review(session, run), people)
-    notes = [f"{one.about}: {''.join(part.text for part in one.said.note)}" for one in opinions(session, run, home.saes)]
+    notes = [
+        f"{one.about}: {''.join(part.text for part in one.said.note)}" for one in opinions(session, run, home.saes)
+    ]
     return FieldReport(
         title="Report",
         nav="home",
         run=run,
-        slide=_slide(home, tested, decided(given, notes)),
+        slide=_slide(home, tested, decided(given, notes), _warned(session, run)),
         measured=_measured(home, roles(session, run)),
         hashes=[(run.corpus, run.corpus_sha256), *((sae.slug, sae.sha256) for sae in home.saes)],
         missing=[(f"Label {card.label.name}: {card.label.reason}.", "") for card in home.cards if card.label.reason],
     )
 
 
-def _slide(home: FieldHome, tested: Mapping[str, Tested], verdicts: list[str]) -> Slide:
+def _warned(session: Session, run: RunInfo) -> list[str]:
+    """What was said of the data before the work, but for its size."""
+    return [
+        str(check["words"]) for check in checks(session, run) if check.get("words") and check.get("code") not in _SIZES
+    ]
+
+
+_SIZES = {"size", "table", "groups"}
+
+
+def _slide(home: FieldHome, tested: Mapping[str, Tested], verdicts: list[str], warned: list[str]) -> Slide:
     run, cards = home.run, _by_margin(home.cards, tested)
     return Slide(
         headline=_headline(home),
         sentence=_sentence(home, cards, tested),
         pictures=_pictures(home, cards, tested),
         decided=verdicts,
-        limits=_limits(home, cards),
+        limits=_limits(home, cards, warned),
         footer=f"{run.model_name}, {run.corpus}, {run.words}, {date(run.finished)}",
     )
 
@@ -92,7 +104,9 @@ def _headline(home: FieldHome) -> str:
 
 def _dense(home: FieldHome) -> str:
     run = home.run
-    return f"{count(run.n_dense)} of {count(run.n_latents)} units are on in more than {share(run.dense_threshold)} of rows"
+    return (
+        f"{count(run.n_dense)} of {count(run.n_latents)} units are on in more than {share(run.dense_threshold)} of rows"
+    )
 
 
 def _sentence(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, Tested]) -> str:
@@ -116,7 +130,9 @@ def _pictures(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, 
     best = next((card for card in cards if card.best and card.means), None)
     if best:
         made.append(_means(best))
-    return made + [picture for picture in (_how_many(home.saes), _per_row(home.saes), _mass(home.saes))][: 3 - len(made)]
+    return (
+        made + [picture for picture in (_how_many(home.saes), _per_row(home.saes), _mass(home.saes))][: 3 - len(made)]
+    )
 
 
 def _held(card: LabelCard, tested: Mapping[str, Tested]) -> bool:
@@ -187,10 +203,10 @@ def _shares(title: str, rows: Sequence[tuple[SaeInfo, float]], note: str) -> Pic
     return Picture(title, bars, note)
 
 
-def _limits(home: FieldHome, cards: Sequence[LabelCard]) -> list[str]:
+def _limits(home: FieldHome, cards: Sequence[LabelCard], warned: Sequence[str]) -> list[str]:
     made = ["Causes: that a unit follows a label does not show that anything works through it."]
     made += [f"Which label it is: {text}." for card in cards for text in card.confounds[:1]][:2]
-    made += [text if text.endswith(".") else f"{text}." for text in home.checks]
+    made += warned
     run = home.run
     groups = f" in {count(run.documents)} groups" if run.documents != run.tokens else ""
     made.insert(1, f"Other data: {count(run.tokens)} rows{groups} of one table were read.")

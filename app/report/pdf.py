@@ -58,7 +58,13 @@ def printed(html: bytes, out: Path) -> None:
 
 
 def _arguments(folder: str, page: Path, made: Path) -> list[str]:
-    flags = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", f"--user-data-dir={folder}/user"]
+    flags = [
+        "--headless",
+        "--disable-gpu",
+        "--no-first-run",
+        "--no-pdf-header-footer",
+        f"--user-data-dir={folder}/user",
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium starts for root in no other way; the page is ours and loads nothing
     return [browser() or "", *flags, f"--print-to-pdf={made}", page.as_uri()]

@@ -28,8 +28,8 @@ from app.shared.slide import (
 from store.vocabulary import OWN, PARTLY, RANDOM, REST, UNEXPLAINED, UNMEASURED, VARIANCE
 
 Groups = Mapping[int, Mapping[str, int]]
-NOTED = 3
-"""Notes of people."""
+NOTED, MOST_LIMITS = 3, 6
+"""Notes of people, and sentences on what is not shown."""
 
 
 def text_slide(
@@ -72,7 +72,9 @@ def _sentence(found: Sequence[SaeInfo], sets: Sequence[SetEffect]) -> str:
     most = max(own, key=lambda one: one.loss or 0.0)
     sae = next(sae for sae in found if sae.analysis_id == most.analysis_id)
     control = control_of(sets, most.analysis_id)
-    first = f"Without all {count(most.latents)} of layer {sae.layer} the loss changes by {_nats(most.loss)} nats per token"
+    first = (
+        f"Without all {count(most.latents)} of layer {sae.layer} the loss changes by {_nats(most.loss)} nats per token"
+    )
     if control is None:
         return f"{first}; no control was measured."
     return f"{first}; without {_CONTROLS[control.what]}{_of_variance(control)}, by {_nats(control.loss)}."
@@ -132,7 +134,16 @@ def _parts(held: Mapping[str, int], most: int) -> list[Part]:
         if held.get(group):
             width, fill = 100 * held[group] / most, fill_of(group)
             title = f"{title_of(group)}: {held[group]}"
-            made.append(Part(round(start, 2), round(width, 2), fill.colour, fill.letter or ("?" if fill.hatch else ""), fill.ink, title))
+            made.append(
+                Part(
+                    round(start, 2),
+                    round(width, 2),
+                    fill.colour,
+                    fill.letter or ("?" if fill.hatch else ""),
+                    fill.ink,
+                    title,
+                )
+            )
             start += width
     return made
 
@@ -178,8 +189,13 @@ def labels_picture(labels: Sequence[LabelInfo], tested: Mapping[str, Tested], fo
     if known:
         return followed_picture([(label.name, tested[label.name]) for label in known], "latents")
     most = max((sae.n_pairs for sae in found), default=0) or 1
-    bars = [Bar(layer_of(sae, found), [Part(0, 100 * sae.n_pairs / most, POLE)], count(sae.n_pairs)) for sae in spread(found)]
-    return Picture("How many come in opposite pairs", bars, f"Antipodal pairs of each SAE. The texts have no labels.{_left(found)}")
+    bars = [
+        Bar(layer_of(sae, found), [Part(0, 100 * sae.n_pairs / most, POLE)], count(sae.n_pairs))
+        for sae in spread(found)
+    ]
+    return Picture(
+        "How many come in opposite pairs", bars, f"Antipodal pairs of each SAE. The texts have no labels.{_left(found)}"
+    )
 
 
 def followed_picture(tested: Sequence[tuple[str, Tested]], what: str) -> Picture:
@@ -195,7 +211,9 @@ def followed_picture(tested: Sequence[tuple[str, Tested]], what: str) -> Picture
         if of.of_controls:
             value = _sparse(of)
             bars.append(Bar("sparse", [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
-    left = f" {len(shown)} of {len(tested)} labels: those where they stand out most." if len(tested) > len(shown) else ""
+    left = (
+        f" {len(shown)} of {len(tested)} labels: those where they stand out most." if len(tested) > len(shown) else ""
+    )
     note = f"Share of dense {what} that follow the label; below it the share of sparse {what}, the control.{left}"
     return Picture("Do they follow the labels more than sparse ones do?", bars, note)
 
@@ -222,7 +240,10 @@ def _limits(
     made = [f"Other texts: {count(run.documents)} of {count(run.corpus_documents)} documents of one corpus were read."]
     misfits = [sae for sae in found if sae.misfits]
     if misfits:
-        made.insert(0, f"{len(misfits)} of {len(found)} SAEs may not fit this model or text: what is dense in them may be an artefact.")
+        made.insert(
+            0,
+            f"{len(misfits)} of {len(found)} SAEs may not fit this model or text: what is dense in them may be an artefact.",
+        )
     without = len(found) - len({one.analysis_id for one in sets if one.what == OWN})
     if without:
         made.append(f"Whether the model needs them: not measured in {without} of {len(found)} SAEs.")
@@ -235,4 +256,4 @@ def _limits(
         made.append(f"Which label it is: {confounded}.")
     if labels:
         made.append("Causes: that a latent follows a label does not show that the model uses it.")
-    return made
+    return made[:MOST_LIMITS]

@@ -160,7 +160,7 @@ def _list(canvas: _Canvas, lines: Sequence[str], box: Box) -> None:
 
 def height_of(lines: Sequence[str], width: float, size: float) -> float:
     """Inches that paragraphs take at most; a letter is about half as wide as it is high."""
-    letters = max(1, int(width * 72 / (0.52 * size)) - 2)
+    letters = max(1, int(width * 72 / (0.48 * size)) - 2)
     return sum(-(-len(line) // letters) or 1 for line in lines) * size * 1.2 / 72
 
 
@@ -192,10 +192,12 @@ def _bar(canvas: _Canvas, bar: Bar, box: Box) -> None:
     name, number = box.width * 0.32, box.width * 0.17
     left, long = box.left + name + 0.05, box.width - name - number - 0.1
     tone = DIM if bar.quiet else INK
-    canvas.text([shortened(bar.name, 22)], Box(box.left, box.top + box.height * 0.12, name, box.height * 0.8), Text(10, tone))
+    canvas.text(
+        [shortened(bar.name, 22)], Box(box.left, box.top + box.height * 0.12, name, box.height * 0.8), Text(10, tone)
+    )
     top, high = box.top + box.height * 0.12, box.height * 0.7
     canvas.bar(Box(left, top, long, high), GROUND)
-    for part in bar.parts:
+    for part in (part for part in bar.parts if part.width):
         where = Box(left + long * part.start / 100, top, max(0.01, long * part.width / 100), high)
         letter = part.letter if part.width >= 2 * 7 else ""
         canvas.bar(where, canvas.colour(part.colour), letter, canvas.colour(part.ink, "ffffff"))
