@@ -130,9 +130,8 @@ def _pictures(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, 
     best = next((card for card in cards if card.best and card.means), None)
     if best:
         made.append(_means(best))
-    return (
-        made + [picture for picture in (_how_many(home.saes), _per_row(home.saes), _mass(home.saes))][: 3 - len(made)]
-    )
+    others = [_how_many(home.saes), _never(home.saes), _mass(home.saes)]
+    return (made + others)[:3]
 
 
 def _held(card: LabelCard, tested: Mapping[str, Tested]) -> bool:
@@ -152,7 +151,7 @@ def _powers(cards: Sequence[LabelCard]) -> Picture:
             bars.append(_power("raw", raw, PALE))
     left = f" {len(shown)} of {len(cards)} labels." if len(cards) > len(shown) else ""
     measures = " and ".join(dict.fromkeys(card.measure for card in shown if card.measure))
-    note = f"{measures} in groups kept out, of all dense units and of the raw columns; the line is the 95 % interval, the tick is chance.{left}"
+    note = f"{measures} of all dense units and of the raw columns; line: 95 % interval, tick: chance.{left}"
     return Picture("How well do they predict it, in groups kept out?", bars, note)
 
 
@@ -188,7 +187,7 @@ def _how_many(saes: Sequence[SaeInfo]) -> Picture:
     return _shares("How many units are always on", rows, "Share of the units of each matrix.")
 
 
-def _per_row(saes: Sequence[SaeInfo]) -> Picture:
+def _never(saes: Sequence[SaeInfo]) -> Picture:
     rows = [(sae, sae.n_dead / sae.n_latents) for sae in saes[:MOST_BARS]]
     return _shares("How many are never on", rows, "Share of the units of each matrix.")
 
@@ -225,7 +224,8 @@ def _measured(home: FieldHome, held: Mapping[str, str]) -> list[tuple[str, str]]
         ("follows a label", "beyond shuffled labels, with the other columns held fixed, and in groups kept out"),
         ("intervals", "95 % over groups"),
         ("seed", str(run.seed)),
-        ("runs" if len(run.runs) > 1 else "run", f"{ranges(run.runs)}, finished {date(run.finished)} after {duration(run.seconds)}"),
+        ("runs" if len(run.runs) > 1 else "run", ranges(run.runs)),
+        ("finished", f"{date(run.finished)} after {duration(run.seconds)}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
     ]  # fmt: skip
     return [row for row in rows if row[1]]

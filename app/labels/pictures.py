@@ -53,7 +53,7 @@ def label_answer(label: LabelInfo, tested: Tested | None) -> str:
         return f"{dense} of dense latents follow it; no sparse control was held against it."
     sparse = share(tested.controls / tested.of_controls)
     if tested.dense * tested.of_controls <= tested.controls * tested.of_dense:
-        return f"{dense} of dense latents follow it, no more than of sparse ones ({sparse})."
+        return f"{dense} of dense latents follow it, no more often than sparse ones ({sparse})."
     return f"{dense} of dense latents follow it, {sparse} of sparse ones."
 
 
@@ -63,6 +63,7 @@ def warnings(label: LabelInfo) -> list[str]:
     if label.literal:
         made.append(f"Its value stands in {share(label.literal / label.documents)} of the texts: a latent may read it.")
     few = [group for group in label.groups if group.documents is not None and group.documents < FEW]
-    if few:
-        made.append(f"{count(len(few))} of {count(len(label.groups))} groups have fewer than {FEW} documents.")
+    if few and not label.reason:
+        one = len(few) == 1
+        made.append(f"{count(len(few))} group{' has' if one else 's have'} fewer than {FEW} documents.")
     return made

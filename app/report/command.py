@@ -130,7 +130,7 @@ def _html(page: AlonePage, out: Path) -> None:
 def _pdf(page: AlonePage, out: Path) -> None:
     try:
         pdf.printed(html(page), out)
-    except pdf.NotPrinted as error:
+    except pdf.PrintError as error:
         raise ReportError(str(error)) from None
 
 

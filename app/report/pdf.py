@@ -18,7 +18,7 @@ LONGEST = 120
 """Seconds."""
 
 
-class NotPrinted(Exception):
+class PrintError(Exception):
     """Chromium made no PDF; in one line, why."""
 
 
@@ -46,14 +46,14 @@ def printed(html: bytes, out: Path) -> None:
     """The page as a PDF of the sizes that its stylesheet names.
 
     Raises:
-        NotPrinted: the browser failed, or took longer than LONGEST.
+        PrintError: the browser failed, or took longer than LONGEST.
     """
     with tempfile.TemporaryDirectory(prefix="dense-latents-pdf-") as folder:
         page, made = Path(folder, "report.html"), Path(folder, "report.pdf")
         page.write_bytes(html)
         _print(_arguments(folder, page, made))
         if not made.exists() or not made.read_bytes().startswith(b"%PDF"):
-            raise NotPrinted(f"{browser()} made no PDF")
+            raise PrintError(f"{browser()} made no PDF")
         shutil.copyfile(made, out)
 
 
@@ -74,7 +74,7 @@ def _print(arguments: list[str]) -> None:
     try:
         done = subprocess.run(arguments, capture_output=True, timeout=LONGEST, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotPrinted(f"{arguments[0]} made no PDF: {error}") from None
+        raise PrintError(f"{arguments[0]} made no PDF: {error}") from None
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise NotPrinted(f"{arguments[0]} made no PDF: {last[0][:200]}")
+        raise PrintError(f"{arguments[0]} made no PDF: {last[0][:200]}")

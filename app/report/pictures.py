@@ -242,7 +242,7 @@ def _limits(
     if misfits:
         made.insert(
             0,
-            f"{len(misfits)} of {len(found)} SAEs may not fit this model or text: what is dense in them may be an artefact.",
+            f"{len(misfits)} of {len(found)} SAEs may not fit this model or text: dense may mean little there.",
         )
     without = len(found) - len({one.analysis_id for one in sets if one.what == OWN})
     if without:

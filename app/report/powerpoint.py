@@ -12,7 +12,8 @@ from app.shared.numbers import plain
 from app.shared.slide import Bar, Picture, Slide
 
 if TYPE_CHECKING:
-    from pptx.presentation import Presentation
+    from pptx.dml.color import RGBColor
+    from pptx.presentation import Presentation as Deck
 
 WIDTH, HEIGHT, EDGE = 13.333, 7.5, 0.5
 """Inches: 16:9."""
@@ -56,10 +57,10 @@ def save(slide: Slide, measured: Sequence[tuple[str, str]], gaps: Sequence[str],
     Args:
         styles: the stylesheet whose variables the parts' colours are.
     """
-    from pptx import Presentation as new
+    from pptx import Presentation
     from pptx.util import Inches
 
-    made = new()
+    made = Presentation()
     made.slide_width, made.slide_height = Inches(WIDTH), Inches(HEIGHT)
     _answer(_Canvas(made, dict(_VARIABLE.findall(styles))), slide)
     _method(_Canvas(made, {}), measured, gaps)
@@ -71,7 +72,7 @@ def save(slide: Slide, measured: Sequence[tuple[str, str]], gaps: Sequence[str],
 class _Canvas:
     """An empty slide to draw on."""
 
-    def __init__(self, made: Presentation, colours: dict[str, str]) -> None:
+    def __init__(self, made: Deck, colours: dict[str, str]) -> None:
         self.slide = made.slides.add_slide(made.slide_layouts[5])  # a title and nothing else
         self.colours = colours
 
@@ -89,13 +90,12 @@ class _Canvas:
 
     def bar(self, box: Box, colour: str, letter: str = "", ink: str = INK) -> None:
         """A rectangle, with a letter where it has room."""
-        from pptx.dml.color import RGBColor
         from pptx.enum.shapes import MSO_SHAPE
 
         shape: Any = self.slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, 0, 0, 0, 0)
         self._place(shape, box)
         shape.fill.solid()
-        shape.fill.fore_color.rgb = RGBColor.from_string(colour.upper())
+        shape.fill.fore_color.rgb = _rgb(colour)
         shape.line.fill.background()
         shape.shadow.inherit = False
         if letter:
@@ -125,13 +125,18 @@ class _Canvas:
 
 
 def _run(paragraph: Any, text: str, how: Text) -> None:
-    from pptx.dml.color import RGBColor
     from pptx.util import Pt
 
     run = paragraph.add_run()
     run.text = _CONTROL.sub("\ufffd", plain(text))
     run.font.size, run.font.bold = Pt(how.size), how.bold
-    run.font.color.rgb = RGBColor.from_string(how.colour.upper())
+    run.font.color.rgb = _rgb(how.colour)
+
+
+def _rgb(colour: str) -> RGBColor:
+    from pptx.dml.color import RGBColor
+
+    return RGBColor(*bytes.fromhex(colour))
 
 
 def _answer(canvas: _Canvas, slide: Slide) -> None:
