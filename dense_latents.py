@@ -15,11 +15,11 @@ from analysis.errors import UserError
 from app.commands.annotations import annotations_cli
 from app.commands.db import HERE, db_cli, upgrade
 from app.commands.examples import examples
+from app.commands.report import EXAMPLES as REPORT
+from app.commands.report import report
 from app.commands.serve import EXAMPLES as SERVE
 from app.commands.serve import Db, Port, check_port, serve
 from app.http.errors import ServeError
-from app.report.cli import EXAMPLES as REPORT
-from app.report.cli import report
 from app.static_site.cli import EXAMPLES as SITE
 from app.static_site.cli import site
 from store.errors import StoreError

@@ -11,15 +11,11 @@ from app.field.home import FieldHome, LabelCard, PowerRow, field_home
 from app.field.queries import checks, roles
 from app.labels import queries as labels
 from app.labels.queries import Tested
-from app.report import queries as report
-from app.report.people import opinions, ruled
-from app.report.pictures import decided, followed_picture
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, ranges
 from app.shared.page import RunPage
 from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, share
-from app.team import queries as team
 
 MOST_LIMITS = 5
 
@@ -39,20 +35,19 @@ class FieldReport(RunPage):
     """What was not measured, and the command that would; the command may be empty."""
 
 
-def field_report(session: Session, run: RunInfo) -> FieldReport:
-    """The report of a run."""
+def field_report(session: Session, run: RunInfo, verdicts: list[str]) -> FieldReport:
+    """The report of a run.
+
+    Args:
+        verdicts: what was decided, in sentences.
+    """
     home = field_home(session, run, "")
     tested = labels.tested(session, run)
-    people = report.people(session, run)
-    given = ruled(run, team.review(session, run), people)
-    notes = [
-        f"{one.about}: {''.join(part.text for part in one.said.note)}" for one in opinions(session, run, home.saes)
-    ]
     return FieldReport(
         title="Report",
         nav="home",
         run=run,
-        slide=_slide(home, tested, decided(given, notes), _warned(session, run)),
+        slide=_slide(home, tested, verdicts, _warned(session, run)),
         measured=_measured(home, roles(session, run)),
         hashes=[(run.corpus, run.corpus_sha256), *((sae.slug, sae.sha256) for sae in home.saes)],
         missing=[(f"Label {card.label.name}: {card.label.reason}.", "") for card in home.cards if card.label.reason],

@@ -20,6 +20,7 @@ from app.shared.slide import (
     Picture,
     Slide,
     bounds,
+    followed_picture,
     from_zero,
     scaled,
     share,
@@ -39,15 +40,14 @@ def text_slide(
     sets: Sequence[SetEffect],
     labels: Sequence[LabelInfo],
     tested: Mapping[str, Tested],
-    people: Ruled | None,
-    notes: Sequence[str],
+    verdicts: list[str],
 ) -> Slide:
     """A run of texts for a meeting."""
     return Slide(
         headline=_headline(run, groups),
         sentence=_sentence(found, sets),
         pictures=[classes_picture(found, groups), needed_picture(found, sets), labels_picture(labels, tested, found)],
-        decided=decided(people, notes),
+        decided=verdicts,
         limits=_limits(run, found, groups, sets, labels),
         footer=f"{run.model_name}, {run.corpus}, {run.words}, {date(run.finished)}",
     )
@@ -196,30 +196,6 @@ def labels_picture(labels: Sequence[LabelInfo], tested: Mapping[str, Tested], fo
     return Picture(
         "How many come in opposite pairs", bars, f"Antipodal pairs of each SAE. The texts have no labels.{_left(found)}"
     )
-
-
-def followed_picture(tested: Sequence[tuple[str, Tested]], what: str) -> Picture:
-    """Of each label: share of dense latents or units that follow it, beside that of sparse ones.
-
-    Those come first that stand out most from sparse ones.
-    """
-    shown = sorted(tested, key=lambda one: _sparse(one[1]) - one[1].dense / one[1].of_dense)[: MOST_BARS // 2]
-    bars = []
-    for name, of in shown:
-        dense = of.dense / of.of_dense
-        bars.append(Bar(name, [Part(0, round(100 * dense, 2), POLE)], share(dense)))
-        if of.of_controls:
-            value = _sparse(of)
-            bars.append(Bar("sparse", [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
-    left = (
-        f" {len(shown)} of {len(tested)} labels: those where they stand out most." if len(tested) > len(shown) else ""
-    )
-    note = f"Share of dense {what} that follow the label; below it the share of sparse {what}, the control.{left}"
-    return Picture("Do they follow the labels more than sparse ones do?", bars, note)
-
-
-def _sparse(of: Tested) -> float:
-    return of.controls / of.of_controls if of.of_controls else 0.0
 
 
 def decided(people: Ruled | None, notes: Sequence[str]) -> list[str]:

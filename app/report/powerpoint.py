@@ -136,7 +136,8 @@ def _run(paragraph: Any, text: str, how: Text) -> None:
 def _rgb(colour: str) -> RGBColor:
     from pptx.dml.color import RGBColor
 
-    return RGBColor(*bytes.fromhex(colour))
+    made: RGBColor = RGBColor(*bytes.fromhex(colour))  # type: ignore[no-untyped-call]  # python-pptx leaves it so
+    return made
 
 
 def _answer(canvas: _Canvas, slide: Slide) -> None:

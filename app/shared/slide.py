@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from app.shared.numbers import NONE, THIN
 
@@ -123,3 +123,47 @@ def share(value: float | None) -> str:
         return f"< 0.01{THIN}%"
     places = 0 if per_cent >= 9.95 or per_cent == 0 else 1 if per_cent >= 0.995 else 2
     return f"{per_cent:.{places}f}{THIN}%"
+
+
+class Followers(Protocol):
+    """How many follow a label, of those that it was held against."""
+
+    @property
+    def dense(self) -> int:
+        """Dense latents or units that do."""
+
+    @property
+    def of_dense(self) -> int:
+        """Of so many."""
+
+    @property
+    def controls(self) -> int:
+        """Sparse ones that do."""
+
+    @property
+    def of_controls(self) -> int:
+        """Of so many."""
+
+
+def followed_picture(tested: Sequence[tuple[str, Followers]], what: str) -> Picture:
+    """Of each label: share of dense latents or units that follow it, beside that of sparse ones.
+
+    Those come first that stand out most from sparse ones.
+    """
+    shown = sorted(tested, key=lambda one: _sparse(one[1]) - one[1].dense / one[1].of_dense)[: MOST_BARS // 2]
+    bars = []
+    for name, of in shown:
+        dense = of.dense / of.of_dense
+        bars.append(Bar(name, [Part(0, round(100 * dense, 2), POLE)], share(dense)))
+        if of.of_controls:
+            value = _sparse(of)
+            bars.append(Bar("sparse", [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
+    left = (
+        f" {len(shown)} of {len(tested)} labels: those where they stand out most." if len(tested) > len(shown) else ""
+    )
+    note = f"Share of dense {what} that follow the label; below it the share of sparse {what}, the control.{left}"
+    return Picture("Do they follow the labels more than sparse ones do?", bars, note)
+
+
+def _sparse(of: Followers) -> float:
+    return of.controls / of.of_controls if of.of_controls else 0.0

@@ -10,11 +10,11 @@ from app.labels import queries as labels
 from app.labels.queries import Tested
 from app.report import queries as report
 from app.report.page import report_page
-from app.report.pictures import control_of, followed_picture, needed_picture
+from app.report.pictures import control_of, needed_picture
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.shared.links import Pin
-from app.shared.slide import from_zero, share, spread
+from app.shared.slide import followed_picture, from_zero, share, spread
 from store.vocabulary import OWN
 from tests.app.test_pages import page, words
 

@@ -24,7 +24,7 @@ def report(
 
     A PDF is printed by Chromium or Chrome; a PowerPoint file needs python-pptx.
     """
-    from app.report.command import write
+    from app.commands.report_file import write
     from app.shared.links import Pin
 
     typer.echo(write(db, out, Pin(run, suite), force))

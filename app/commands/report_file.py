@@ -18,10 +18,9 @@ from app.http.assets import load
 from app.http.errors import ServeError
 from app.rendering import Renderer
 from app.report import pdf, powerpoint
-from app.report.page import ReportPage, report_page
+from app.report.page import report_page
 from app.runs import queries as runs
 from app.settings import Settings
-from app.shared.instead import maker_of
 from app.shared.links import Pin
 from app.shared.page import Page
 from app.shared.slide import Slide
@@ -109,7 +108,7 @@ def read(db: str, pin: Pin) -> AlonePage:
             raise ReportError(error.detail) from None
         if run is None:
             raise ReportError(f"{db} holds no complete run; `dense-latents analyze` or `demo` makes one")
-        held: ReportPage = maker_of(run.family, "report", report_page)(session, run)
+        held = report_page(session, run)
         return AlonePage(held.title, held.nav, held.slide, held.measured, held.hashes, held.missing, _styles())
 
 
