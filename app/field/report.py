@@ -15,7 +15,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, ranges
 from app.shared.page import RunPage
-from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, share
+from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, followed_picture, share
 
 MOST_LIMITS = 5
 

@@ -142,7 +142,7 @@ def test_without_chromium_it_says_what_to_do(store: str, tmp_path: Path, monkeyp
     monkeypatch.setattr(pdf, "PLACES", ())
     monkeypatch.delenv(pdf.VARIABLE, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ReportError, match="Chromium or Chrome, and none was found.*report.html"):
+    with pytest.raises(ReportError, match=r"Chromium or Chrome, and none was found.*report\.html"):
         report(tmp_path / "r.pdf", store)
     assert _files(tmp_path) == set()
 
