@@ -50,7 +50,10 @@ def field_report(session: Session, run: RunInfo, verdicts: list[str]) -> FieldRe
         slide=_slide(home, tested, verdicts, _warned(session, run)),
         measured=_measured(home, roles(session, run)),
         hashes=[(run.corpus, run.corpus_sha256), *((sae.slug, sae.sha256) for sae in home.saes)],
-        missing=[(f"Label {card.label.name}: {card.label.reason}.", "") for card in home.cards if card.label.reason],
+        missing=[
+            ("What changes without these units: nothing was taken out of the network.", ""),
+            *((f"Label {card.label.name}: {card.label.reason}.", "") for card in home.cards if card.label.reason),
+        ],
     )
 
 
