@@ -15,6 +15,8 @@ from analysis.errors import UserError
 from app.commands.annotations import annotations_cli
 from app.commands.db import HERE, db_cli, upgrade
 from app.commands.examples import examples
+from app.commands.report import EXAMPLES as REPORT
+from app.commands.report import report
 from app.commands.serve import EXAMPLES as SERVE
 from app.commands.serve import Db, Port, check_port, serve
 from app.http.errors import ServeError
@@ -36,6 +38,7 @@ for name, command in worker.COMMANDS.items():
 cli.command("migrate", epilog=examples("migrate --db my.db"))(upgrade)  # as it was called before there was `db`
 cli.command("serve", epilog=examples(*SERVE))(serve)
 cli.command("site", epilog=examples(*SITE))(site)
+cli.command("report", epilog=examples(*REPORT))(report)
 cli.add_typer(db_cli, name="db")
 cli.add_typer(annotations_cli, name="annotations")
 

@@ -115,11 +115,6 @@ def field_labels(session: Session, run: RunInfo) -> FieldHome:
     return _page(session, run, "labels")
 
 
-def field_report(session: Session, run: RunInfo) -> FieldHome:
-    """The same, to be printed: the labels are what was asked."""
-    return _page(session, run, "home")
-
-
 def field_matrix(session: Session, run: RunInfo, sae: SaeInfo, _pin: str) -> FieldHome:
     """The same of one matrix alone."""
     return _page(session, run, "latents", sae)

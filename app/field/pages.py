@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.field.home import field_home, field_labels, field_matrix, field_report
+from app.field.home import field_home, field_labels, field_matrix
+from app.field.report import field_report
 from app.field.unit import unit_page
 from app.shared.instead import instead
 from store.vocabulary import FIELD

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.labels.queries import MEASURES, AssociationInfo, LabelInfo
 from app.shared.numbers import fixed, rate
+from app.shared.slide import Bar, Picture
 from app.shared.stored import items, numbers, one
 from app.vocabulary import OUTCOMES
 from store.vocabulary import YES
@@ -67,6 +68,14 @@ class LabelSection:
     rows: list[AssociationRow]
     context: list[str]
     """What the counts must be seen beside: sparse controls, texts that name the value, how much was read."""
+    answer: str
+    """Whether dense latents follow it, beside what sparse ones do."""
+    pictures: list[Picture]
+    """Shares of those that follow it; groups of the one that does most."""
+    warnings: list[str]
+    """What it may be mistaken for."""
+    coverage: Bar
+    """Documents that have it, of those of the corpus."""
 
 
 def association_row(found: AssociationInfo) -> AssociationRow:

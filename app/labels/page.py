@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.labels import queries as labels
-from app.labels.associations import LabelSection, association_row
+from app.labels.associations import AssociationRow, LabelSection, association_row
+from app.labels.heat import HeatMap, heat_map
+from app.labels.pictures import label_answer, means_picture, shares_picture, warnings
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
-from app.shared.links import link
+from app.shared.links import latent_name, link
 from app.shared.numbers import count, percent
 from app.shared.page import RunPage
+from app.shared.slide import PALE, Bar, Part, Picture
 from store.vocabulary import YES
 
 
@@ -29,6 +32,14 @@ class LabelsPage(RunPage):
     """A label each, with the latents that go with it most."""
     missing: str
     """Why there are none."""
+    followed: int
+    """Labels that some dense latent follows."""
+    measured: int
+    """Labels that were held against the latents."""
+    documents: int | None
+    """Of the whole corpus, read or not."""
+    heat: HeatMap
+    """The strongest latents of each label against all labels."""
 
 
 SHOWN = 8  # latents of a label
@@ -52,10 +63,15 @@ def labels_page(session: Session, run: RunInfo) -> LabelsPage:
                 found,
                 counts.get(one.name, {}),
                 strongest.get(one.name, []),
-                context_said(one, held.get(one.name), whole),
+                held.get(one.name),
+                whole,
             )
             for one in known
         ],
+        followed=sum(one.dense > 0 for one in held.values()),
+        measured=sum(not one.reason for one in known),
+        documents=whole,
+        heat=heat_map(session, run, known, strongest),
         missing="" if known else _why(labels.corpus_columns(session, run)),
     )
 
@@ -85,13 +101,36 @@ def _section(
     found: list[saes.SaeInfo],
     counts: Mapping[str, int],
     strongest: list[labels.AssociationInfo],
-    context: list[str],
+    tested: labels.Tested | None,
+    whole: int | None,
 ) -> LabelSection:
     cells = [(counts.get(sae.slug, 0), link("/latents", {"sae": sae.slug, "label": label.name})) for sae in found]
     holding = [one for one in strongest if one.verdict == YES][:SHOWN]
     rows = [association_row(one) for one in holding or strongest[:NEAREST]]
-    confounds = [confound.words for confound in label.confounds]
-    return LabelSection(label, confounds, cells, sum(number for number, _href in cells), rows, context)
+    return LabelSection(
+        label=label,
+        confounds=[confound.words for confound in label.confounds],
+        cells=cells,
+        total=sum(number for number, _href in cells),
+        rows=rows,
+        context=context_said(label, tested, whole),
+        answer=label_answer(label, tested),
+        pictures=_pictures(rows, tested),
+        warnings=warnings(label),
+        coverage=_coverage(label, whole),
+    )
+
+
+def _pictures(rows: list[AssociationRow], tested: labels.Tested | None) -> list[Picture]:
+    made = [shares_picture(tested)] if tested and tested.of_dense else []
+    groups = means_picture(rows[0], latent_name(rows[0].layer, rows[0].index)) if rows else None
+    return made + ([groups] if groups else [])
+
+
+def _coverage(label: labels.LabelInfo, whole: int | None) -> Bar:
+    of = whole or label.documents
+    value = label.documents / of if of else 0.0
+    return Bar(label.name, [Part(0, round(100 * value, 2), PALE)], f"{count(label.documents)} of {count(of)}")
 
 
 def _why(columns: list[str]) -> str:

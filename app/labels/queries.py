@@ -256,7 +256,12 @@ def strength(one: AssociationInfo) -> float:
     """How far the conditional effect is from none, 0 to 1: an AUC of 0.5 says nothing."""
     if one.conditional is None:
         return 0.0
-    return 2 * abs(one.conditional - 0.5) if one.label.measure == "auc" else abs(one.conditional)
+    return strength_of(one.label.measure, one.conditional)
+
+
+def strength_of(measure: str, conditional: float) -> float:
+    """The same of a number: an AUC of 0.5 says nothing."""
+    return 2 * abs(conditional - 0.5) if measure == "auc" else abs(conditional)
 
 
 _RANKS = {YES: 0, NO: 1, UNMEASURED: 2}

@@ -30,7 +30,7 @@ from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.profiles import POSITIONS
 from app.latents.queries import ChainInfo, LatentInfo
 from app.latents.record import LatentRecord
-from app.latents.tiles import tiles
+from app.shared.tiles import tiles
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
 from app.shared.follows_card import FollowsCard, follows_card

@@ -16,7 +16,7 @@ from app.interventions.page import Effects
 from app.interventions.steering import SteeringCard, steering_card
 from app.latents.facts import Fact, TokenList, kind_title
 from app.latents.record import LatentRecord
-from app.latents.tiles import Tile
+from app.shared.tiles import Tile
 from app.pairs.record import PairRecord
 from app.runs import queries as runs
 from app.runs.queries import RunInfo

@@ -14,7 +14,7 @@ from app.latents import parts, plots
 from app.latents.facts import Group, group_of, paint_of, pair_facts, pole_lists
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.queries import Excerpt
-from app.latents.tiles import Tile, tiles
+from app.shared.tiles import Tile, tiles
 from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -20,13 +21,16 @@ from app.report import queries as report
 from app.report.matters import Matter, matters_of
 from app.report.measured import hashes, measured, missing
 from app.report.people import Ruled, opinions, ruled
+from app.report.pictures import decided, text_slide
 from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import EDGE
+from app.shared.instead import maker_of
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import RunPage
+from app.shared.slide import Slide
 from app.team import queries as team
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
@@ -91,6 +95,8 @@ class ReportPage(RunPage):
     """A run in what one prints."""
 
     template = "report/report.html"
+    slide: Slide
+    """The answer for a meeting."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     words: str
@@ -124,25 +130,37 @@ Groups = Mapping[int, Mapping[str, int]]
 
 
 def report_page(session: Session, run: RunInfo) -> ReportPage:
-    """The report of a run; as many queries for a hundred SAEs as for one."""
+    """The report of a run, or what stands in its place for its kind; as many queries for a hundred SAEs as for one."""
+    found, people = saes.list_saes(session, run), report.people(session, run)
+    given, told = ruled(run, team.review(session, run), people), opinions(session, run, found)
+    notes = [f"{one.about}: {''.join(part.text for part in one.said.note)}" for one in told]
+    make = maker_of(run.family, "report", partial(_text_report, given=given, told=told, people=people))
+    return make(session, run, decided(given, notes))
+
+
+def _text_report(
+    session: Session, run: RunInfo, verdicts: list[str], given: Ruled | None, told: list[Told], people: int
+) -> ReportPage:
     found = saes.list_saes(session, run)
     known = classes.measured(session, run)
     groups: Groups = classes.profile(session, run) if known else {}
     done, model = interventions.list_interventions(session, run), report.find_model(session, run)
     tried = [one for one in experiments.list_experiments(session) if one.sae in {sae.slug for sae in found}]
     columns = labels.list_labels(session, run)
-    people = report.people(session, run)
+    sets = report.set_effects(session, run)
+    tested = labels.tested(session, run) if columns else {}
     return ReportPage(
         title="Report",
         nav="home",
         run=run,
+        slide=text_slide(run, found, groups, sets, columns, tested, verdicts),
         saes=found,
         words=functions.stack_words(found, groups),
-        lines=_lines(found, groups, report.set_effects(session, run)),
+        lines=_lines(found, groups, sets),
         groups=functions.legend(groups),
         matters=matters_of(session, run, found),
-        ruled=ruled(run, team.review(session, run), people),
-        opinions=opinions(session, run, found),
+        ruled=given,
+        opinions=told,
         experiments=_experiments(tried, experiments.list_arms(session) if tried else []),
         steering=_steering(report.steered(session, run)),
         labels=_labels(columns, labels.counts_by_sae(session, run) if columns else {}),

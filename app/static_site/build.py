@@ -107,7 +107,7 @@ PAGES: dict[str, Callable[..., Page]] = {
     "home": lambda session, run: maker_of(run.family, "home", partial(home_page, whole=True))(session, run, ""),
     "layers": lambda session, run: maker_of(run.family, "layers", layers_page)(session, run, ""),
     "labels": lambda session, run: maker_of(run.family, "labels", labels_page)(session, run),
-    "report": lambda session, run: maker_of(run.family, "report", report_page)(session, run),
+    "report": report_page,
     "methods": methods_page,
     "experiments": lambda session, _run: experiments_page(session),
     "experiment": lambda session, _run, number: experiment_page(session, number),

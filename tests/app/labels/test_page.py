@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.labels import queries as labels
 from app.labels.associations import association_row
 from app.labels.page import context_said
+from app.labels.pictures import label_answer, warnings
 from app.main import create_app
 from app.runs import queries as runs
 from app.settings import Settings
@@ -26,7 +27,7 @@ def test_each_label_shows_its_strongest_latents_and_what_it_goes_with(client: Te
     text_of = words(section)
     assert "category of each document, measured by η², 233 documents" in text_of
     assert "party goes with" in text_of
-    rows = section.split("<tbody>")[1].split(f'<a href="/saes/{SLUGS[0]}')[1]
+    rows = section.split('class="labels"')[1].split(f'<a href="/saes/{SLUGS[0]}')[1]
     assert rows.startswith(f'/latents/{POSITIVE}">')
     assert section.count(": yes.") == 3
     assert "12 of the documents read have a value; at least 20 are needed" in words(html)
@@ -117,3 +118,56 @@ def test_a_corpus_without_columns_says_how_to_give_some(tmp_path_factory: object
     client = TestClient(create_app(Settings(db=path)), base_url="http://127.0.0.1")
     assert "The corpus has no columns beside its text" in words(page(client, "/labels"))
     assert "goes with label" not in words(page(client, "/latents"))
+
+
+def test_coverage_comes_first_and_a_card_answers_before_its_numbers(client: TestClient) -> None:
+    html = page(client, "/labels")
+    assert html.index("How many documents have each label?") < html.index("Which latents follow which labels?")
+    assert html.index("Which latents follow which labels?") < html.index('id="label-party"')
+    section = html.split('id="label-party"')[1].split("</section>")[0]
+    shown, numbers = section.split("<summary>Numbers</summary>")
+    # 3 of 7 dense latents, none of 3 sparse ones
+    assert "43 % of dense latents follow it, 0 % of sparse ones." in words(shown)
+    assert "Mean signal of L0/0 in each group" in words(shown)
+    assert "<table" not in shown.split('class="pictures"')[0]
+    assert 'class="labels"' in numbers
+
+
+def test_the_heat_map_leads_to_latents_and_marks_those_that_follow(client: TestClient, session: Session) -> None:
+    html = page(client, "/labels").split('class="heat"')[1].split("</table>")[0]
+    run = runs.find_run(session, Pin(2))
+    assert run
+    holding = {
+        (one.slug, one.index)
+        for found in labels.strongest(session, run).values()
+        for one in found
+        if one.verdict == "yes"
+    }
+    rows = html.split("<tbody>")[1].split("<tr>")[1:]
+    assert 0 < len(rows) <= len(holding)
+    for row in rows:
+        assert row.startswith('<th scope="row"><a href="/saes/tiny/')
+        assert "<b>" in row, "each row follows something"
+    columns = html.split("<tbody>")[0].count("<th ") - 1
+    assert all(row.count("<td") == columns for row in rows)
+
+
+def test_no_more_than_sparse_ones_is_said_so() -> None:
+    label = labels.LabelInfo(
+        id=1, name="year", kind="number", of="document", measure="spearman", documents=105, literal=73, groups=[],
+        confounds=[], reason=None,
+    )  # fmt: skip
+    assert "no more often than sparse ones" in label_answer(label, labels.Tested(203, 487, 95, 224))
+    assert "no more" not in label_answer(label, labels.Tested(203, 487, 5, 224))
+    assert label_answer(label, labels.Tested(0, 9, 0, 3)) == "None of 9 dense latents follows it."
+    assert "no sparse control" in label_answer(label, labels.Tested(3, 9, 0, 0))
+    assert warnings(label) == ["Its value stands in 70\u202f% of the texts: a latent may read it."]
+
+
+def test_small_groups_are_warned_of() -> None:
+    groups = [labels.LabelGroup(value=name, documents=number) for name, number in (("a", 40), ("b", 2), ("c", 4))]
+    label = labels.LabelInfo(
+        id=1, name="party", kind="category", of="document", measure="eta2", documents=46, literal=None, groups=groups,
+        confounds=[], reason=None,
+    )  # fmt: skip
+    assert warnings(label) == ["2 groups have fewer than 5 documents."]

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 
 from app.classes import page as functions
 from app.classes.score import ScoreInfo
-from app.latents import tiles
+from app.shared import tiles
 from app.shared.followed import Follows
 from tests.app.test_pages import page, words
 from tests.app.world import CONTROL, DEAD, POSITIVE, SLUGS
