@@ -135,6 +135,12 @@ class EffectInfo(Record):
         """Change of the loss."""
         return self.measures["loss"]
 
+    @property
+    def against_push(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Change of the loss with its interval, and the median of random directions of the same length."""
+        change, band = self.loss, self.loss.control
+        return change.value, change.low, change.high, band.median if band is not None and band.n else None
+
 
 @dataclass(frozen=True)
 class Dot:

@@ -30,13 +30,13 @@ from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.profiles import POSITIONS
 from app.latents.queries import ChainInfo, LatentInfo
 from app.latents.record import LatentRecord
-from app.shared.tiles import tiles
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
 from app.shared.follows_card import FollowsCard, follows_card
 from app.shared.links import latent_at
 from app.shared.reasons import why
 from app.shared.record import Key
+from app.shared.tiles import Loss, tiles
 from app.shared.tokens import Paint
 from app.verdicts.page import Ruling, ruling
 from store.vocabulary import ABLATE
@@ -117,7 +117,7 @@ def latent_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = Fals
         record=record,
         facts=latent_facts(latent, record.pair if record.mirror else None, record.effect),
         tokens=token_lists(latent, profiles, record.side),
-        tiles=tiles(sections.functions or [], scores, profiles.follows, record.sae.followed, record.effect),
+        tiles=tiles(sections.functions or [], scores, profiles.follows, record.sae.followed, _loss(record)),
         strips=strips_of(record.strips, _paint(record)),
         effect_words=broken,
         has_strip=profiles.has_strip,
@@ -223,6 +223,10 @@ PARTS = Parts(
     LatentPart,
     at_once=0,
 )
+
+
+def _loss(record: LatentRecord) -> Loss | None:
+    return None if record.effect is None else record.effect.against_push
 
 
 def _norms(record: LatentRecord) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from app.interventions.page import Effects
 from app.interventions.steering import SteeringCard, steering_card
 from app.latents.facts import Fact, TokenList, kind_title
 from app.latents.record import LatentRecord
-from app.shared.tiles import Tile
 from app.pairs.record import PairRecord
 from app.runs import queries as runs
 from app.runs.queries import RunInfo
@@ -24,6 +23,7 @@ from app.saes.queries import SaeInfo
 from app.shared.figures import View
 from app.shared.links import Later, nowhere, parts_at
 from app.shared.page import RunPage
+from app.shared.tiles import Tile
 from app.shared.tokens import Paint, Passage
 from store.vocabulary import STEER
 

@@ -112,9 +112,9 @@ def _ribbons(
     for first, second in pairwise(saes):
         left, right = _tops(first, names, blocks), _tops(second, names, blocks)
         coming = Counter[str]()
-        for (_start, end), chains in steps.items():
-            if end[0] == second.analysis_id and _start[0] == first.analysis_id:
-                coming[end[1]] += chains
+        for (source, target), chains in steps.items():
+            if (source[0], target[0]) == (first.analysis_id, second.analysis_id):
+                coming[target[1]] += chains
         for one in names:
             for other in names:
                 chains = steps[(first.analysis_id, one), (second.analysis_id, other)]

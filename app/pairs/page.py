@@ -14,12 +14,12 @@ from app.latents import parts, plots
 from app.latents.facts import Group, group_of, paint_of, pair_facts, pole_lists
 from app.latents.parts import Asked, Made, Part, Parts, Sections, SignalPage
 from app.latents.queries import Excerpt
-from app.shared.tiles import Tile, tiles
 from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE
 from app.shared.follows_card import FollowsCard, follows_card
 from app.shared.links import pair_at
+from app.shared.tiles import Tile, tiles
 from app.shared.tokens import Paint
 from app.verdicts.page import Ruling, ruling
 from store.vocabulary import ABLATE
@@ -163,7 +163,8 @@ def _tiles(record: PairRecord, lines: list[tuple[ClassRow | None, ClassRow | Non
         minus | plus | {name: score for name, score in minus.items() if score.holds and not plus.get(name, score).holds}
     )
     follows = None if record.follows is None else record.follows.z
-    return tiles(sorted(rows, key=lambda row: not row.holds), scores, follows, record.sae.followed, record.effect)
+    loss = None if record.effect is None else record.effect.against_push
+    return tiles(sorted(rows, key=lambda row: not row.holds), scores, follows, record.sae.followed, loss)
 
 
 def _follows(record: PairRecord) -> FollowsCard | None:

@@ -12,7 +12,6 @@ from typing import Any
 from app.classes.groups import mark_of
 from app.classes.page import ClassRow
 from app.classes.score import ScoreInfo
-from app.interventions.queries import EffectInfo
 from app.shared.followed import PARTS, Follows, share_of
 from app.shared.follows_card import LEAST
 from app.shared.numbers import number, share, span
@@ -25,6 +24,10 @@ _BRIEF = {
     "norm": "the norm",
     "state": "its own past and the context",
 }
+
+
+Loss = tuple[float | None, float | None, float | None, float | None]
+"""Change of the loss without it, in nats per token, its interval, and what a push of its length does."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def tiles(
     scores: Mapping[str, ScoreInfo],
     follows: Follows | None,
     layer: Mapping[str, Any],
-    effect: EffectInfo | None,
+    loss: Loss | None,
 ) -> list[Tile]:
     """Does, follows, needed.
 
@@ -60,9 +63,9 @@ def tiles(
         scores: the same by name.
         follows: what it was divided into; None where it was not.
         layer: medians of its SAE by group, as stored.
-        effect: of taking it out.
+        loss: without it.
     """
-    return [does(rows, scores), following(follows, layer), needed(effect)]
+    return [does(rows, scores), following(follows, layer), needed(loss)]
 
 
 def does(rows: Iterable[ClassRow], scores: Mapping[str, ScoreInfo]) -> Tile:
@@ -107,16 +110,14 @@ def following(found: Follows | None, layer: Mapping[str, Any]) -> Tile:
     return Tile("Follows", f"{share(total)} explained", words, "follows", 100 * min(1.0, total), mark)
 
 
-def needed(effect: EffectInfo | None) -> Tile:
+def needed(loss: Loss | None) -> Tile:
     """Change of the loss without it, beside directions of its length."""
-    if effect is None or effect.loss.value is None:
+    if loss is None or loss[0] is None:
         return Tile("Needed", "not measured", "It was not taken out of the model.", "effects")
-    change, band = effect.loss, effect.loss.control
-    value = float(change.value or 0.0)
-    between = span(change.low, change.high, _brief)
-    push = None if band is None or not band.n else band.median
+    value, low, high, push = loss
+    between = span(low, high, _brief)
     against = "" if push is None else f"; a push of its length {_brief(push)}"
-    longest = max(abs(value), abs(push or 0.0), abs(change.high or 0.0)) or 1.0
+    longest = max(abs(value), abs(push or 0.0), abs(high or 0.0)) or 1.0
     mark = None if push is None else 100 * abs(push) / longest
     return Tile("Needed", f"{_brief(value)} nats", f"{between}{against}.", "effects", 100 * abs(value) / longest, mark)
 
