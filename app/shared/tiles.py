@@ -112,9 +112,9 @@ def following(found: Follows | None, layer: Mapping[str, Any]) -> Tile:
 
 def needed(loss: Loss | None) -> Tile:
     """Change of the loss without it, beside directions of its length."""
-    if loss is None or loss[0] is None:
+    value, low, high, push = loss or (None, None, None, None)
+    if value is None:
         return Tile("Needed", "not measured", "It was not taken out of the model.", "effects")
-    value, low, high, push = loss
     between = span(low, high, _brief)
     against = "" if push is None else f"; a push of its length {_brief(push)}"
     longest = max(abs(value), abs(push or 0.0), abs(high or 0.0)) or 1.0
