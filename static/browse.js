@@ -48,9 +48,10 @@ function addressOf(form) {
   return `${form.action}?${new URLSearchParams(fields.map((field) => [field.name, field.value]))}`;
 }
 
-// "any" is no filter where there is no empty choice; beside one it asks for some class, category or verdict
+// "any" is no filter where there is no empty choice, but in a field that says so: beside one it asks for some class,
+// category or verdict
 function isEmpty(field) {
-  return field.value === "" || (field.name !== "dense" && field.value === "any" && !field.querySelector('option[value=""]'));
+  return field.value === "" || (field.value === "any" && !("any" in field.dataset) && !field.querySelector('option[value=""]'));
 }
 
 document.addEventListener("click", follow);

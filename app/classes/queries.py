@@ -60,7 +60,7 @@ def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
 def with_one(alone: bool, analyses: Sequence[int]) -> Select[int, int]:
     """Keys of the latents that have exactly one class; or more than one."""
     # as a part of its own: else SQLite reads all scores, evidence and all, to have them grouped
-    held = _with(Score.name.not_in(NO_CLASS), analyses).cte("held").prefix_with("MATERIALIZED")
+    held = _with(Score.name.not_in(NO_CLASS), analyses).cte().prefix_with("MATERIALIZED")
     number = func.count()
     found = select(held.c.analysis_id, held.c.index).group_by(held.c.analysis_id, held.c.index)
     return found.having(number == 1 if alone else number > 1)

@@ -183,8 +183,8 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
         chips=chips(begin, known, to),
         facets=facets(run, held, names, begin, counts, to),
         order=by,
-        heads=[_head(column, begin, pin) for column in columns],
-        sorts=[_head(column, begin, pin) for column in columns_of(Where.LIST)],
+        heads=[_head(column, begin, pin, run) for column in columns],
+        sorts=[_head(column, begin, pin, run) for column in columns_of(Where.LIST)],
         among=among,
         rows=_rows(session, run, held, shown, columns, ablated, known),
         ruled=asked.verdict is not None or any(one.verdict for one in shown),
@@ -219,13 +219,14 @@ def _columns(shown: Sequence[Shown], by: Order, asked: RunList) -> list[Column]:
     ]
 
 
-def _head(column: Column, begin: RunList, pin: str) -> Head:
+def _head(column: Column, begin: RunList, pin: str, run: RunInfo) -> Head:
     """The active one turns round."""
     by, to = begin.by, Order.natural(column.name)
     if by.sort == column.name:
         to = Order(by.sort, not by.descending)
     state = "" if by.sort != column.name else "descending" if by.descending else "ascending"
-    return Head(column.head, column.statistic, link(LIST, begin.sorted_by(to).query(), pin), state)
+    head = "unit" if run.of_rows and column.name == "index" else column.head
+    return Head(head, column.statistic, link(LIST, begin.sorted_by(to).query(), pin), state)
 
 
 def _rows(

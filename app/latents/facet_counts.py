@@ -80,7 +80,7 @@ def _counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunL
                 found[name] = known
             parts += _of_most(name, plan)
         if name in _READ or plan.few:
-            found.setdefault(name, {})
+            found.setdefault(name, {"true": 0, "false": 0} if name == DENSE else {})
     for name, value, number in session.execute(union_all(*parts)) if parts else ():
         found.setdefault(name, {})[value] = number
     return found

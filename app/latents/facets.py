@@ -168,12 +168,12 @@ def facets(
 ) -> list[Facet]:
     """Those that tell anything of this list: one without a choice is left out."""
     made = [
-        Facet(counting.DENSE, "density class", "is_dense", _dense(asked, found, to)),
+        Facet(counting.DENSE, "show", "is_dense", _dense(asked, found, to)),
         Facet(counting.CLASS, "class", "", _classes(asked, found, to)),
         Facet(counting.LABEL, "goes with", "", _labels(labels, asked, found, to)),
         _places(run, saes, asked, found, to),
         Facet(counting.DENSITY, "density", "density", _bands(run, asked, found, to)),
-        Facet(counting.RULE, "verdict", "verdict", _rules(asked, found, to)),
+        Facet(counting.RULE, "by rule", "verdict", _rules(asked, found, to)),
         Facet(counting.RELATION, "other", "", _relations(asked, found, to)),
     ]
     return [facet for facet in made if facet.choices]
@@ -196,7 +196,7 @@ def _choice(
 def _dense(asked: RunList, found: Counts, to: To) -> list[Choice]:
     held = found.get(counting.DENSE, {})
     dense = held.get("true", 0)
-    known = counting.ALL in held or "false" in held or not held
+    known = counting.ALL in held or "false" in held
     every = held.get(counting.ALL, dense + held.get("false", 0)) if known else None
     numbers = (("dense", True, dense), ("sparse", False, None if every is None else every - dense), ("all", None, every))
     return [
