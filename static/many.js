@@ -71,6 +71,7 @@ document.addEventListener("click", choose);
 document.addEventListener("submit", send);
 // a way back to this page may bring its boxes as they were
 addEventListener("pageshow", tell);
+document.addEventListener("filled", tell);
 addKeys({ x: mark, 1: give, 2: give, 3: give, 0: give });
 
 // how many were changed is told once: the address stays the list's

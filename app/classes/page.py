@@ -131,6 +131,12 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     return ""
 
 
+def short_phrase(score: ScoreInfo) -> str:
+    """What a latent of this class does, as a sentence of a list."""
+    phrase = view_of(score.name).phrase(score)
+    return f"{'Probably ' + phrase if score.label == LIKELY else phrase[:1].upper() + phrase[1:]}."
+
+
 def _held(scores: Mapping[str, ScoreInfo]) -> list[ScoreInfo]:
     return [score for name, score in scores.items() if name not in NO_CLASS and score.holds]
 

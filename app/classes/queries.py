@@ -21,8 +21,8 @@ from app.vocabulary import ANY
 from store.tables import DENSE, Analysis, Latent, Run, Score
 from store.vocabulary import CONTROL, HOLDS, MIXTURE, NO_CLASS, REST, UNMEASURED
 
-_BARE = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement)
-_NUMBERS = _BARE.add_columns(Score.score, Score.cut, Score.chance, Score.control, Score.p, Score.q).where(
+_BARE = select(Score.analysis_id, Score.index, Score.name, Score.label, Score.statement, Score.score)
+_NUMBERS = _BARE.add_columns(Score.cut, Score.chance, Score.control, Score.p, Score.q).where(
     Score.analysis_id == bindparam("analysis"), Score.index.in_(bindparam("indices", expanding=True))
 )
 _WHOLE = _NUMBERS.add_columns(Score.data)
@@ -40,7 +40,7 @@ def find_scores(
 
 
 def classes_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[ScoreInfo]]:
-    """The classes that many latents have, in one query; without numbers and evidence."""
+    """The classes that many latents have, in one query; without evidence."""
     wanted = set(keys)
     statement = _BARE.where(tuple_(Score.analysis_id, Score.index).in_(wanted), Score.label.in_(HOLDS))
     found: dict[Key, list[ScoreInfo]] = {}
@@ -60,7 +60,7 @@ def with_class(name: str, analyses: Sequence[int]) -> Select[int, int]:
 def with_one(alone: bool, analyses: Sequence[int]) -> Select[int, int]:
     """Keys of the latents that have exactly one class; or more than one."""
     # as a part of its own: else SQLite reads all scores, evidence and all, to have them grouped
-    held = _with(Score.name.not_in(NO_CLASS), analyses).cte("held").prefix_with("MATERIALIZED")
+    held = _with(Score.name.not_in(NO_CLASS), analyses).cte().prefix_with("MATERIALIZED")
     number = func.count()
     found = select(held.c.analysis_id, held.c.index).group_by(held.c.analysis_id, held.c.index)
     return found.having(number == 1 if alone else number > 1)

@@ -233,14 +233,22 @@ def corpus_documents(session: Session, run: RunInfo) -> int | None:
     return session.scalar(select(Corpus.documents).join(Run, Run.corpus_id == Corpus.id).where(Run.id == run.id))
 
 
-def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[str]]:
-    """Names of the labels that some latents go with, in the order of the columns."""
-    statement = select(Association.analysis_id, Association.index, Label.name)
+class Followed(NamedTuple):
+    """A label that a latent goes with."""
+
+    name: str
+    measure: str
+    effect: float | None
+
+
+def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[Followed]]:
+    """The labels that some latents go with, in the order of the columns."""
+    statement = select(Association.analysis_id, Association.index, Label.name, Label.measure, Association.effect)
     statement = statement.join(Label, Label.id == Association.label_id).order_by(Label.id)
     pairs = tuple_(Association.analysis_id, Association.index)
-    found: dict[Key, list[str]] = {}
-    for analysis, index, name in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
-        found.setdefault((analysis, index), []).append(name)
+    found: dict[Key, list[Followed]] = {}
+    for analysis, index, *held in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
+        found.setdefault((analysis, index), []).append(Followed(*held))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The list of latents: what passes, as rows under heads that sort, and what people said of it."""
+"""The list of latents: filters as chips and facets, what passes as rows at a glance, and what people said of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from app.interventions import queries as interventions
 from app.labels import queries as labels
 from app.latents import queries as latents
 from app.latents.columns import Cell, Column, Order, Shown, Where, columns_of
+from app.latents.facet_counts import facet_counts
+from app.latents.facets import Chip, Facet, chips, facets
 from app.latents.filters import MAX_LIMIT, RunList, SaeList
 from app.latents.listing import Total
 from app.latents.queries import LatentInfo
+from app.latents.row import Histogram, does, goes_with, histogram
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
@@ -35,6 +38,14 @@ LONGEST = 400
 """Characters of a note that a tooltip shows."""
 RULED = [("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")]
 NOT_TAKEN_OUT = "only dense latents and those with examples are taken out"
+PLACE = "layer"
+"""It stands in each latent's name."""
+AT_A_GLANCE = {"index", "density", "followed", "loss"}
+"""Columns that a list shows where they have a value; others where it is sorted or filtered by them."""
+FILTERED = {
+    "antipodality": ("min_antipodality", "max_antipodality", "pair"),
+    "followed": ("min_followed", "max_followed", "min_word_share", "min_past_share"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,12 +67,18 @@ class Row:
     latent: LatentInfo
     name: str
     """L15/1024."""
-    cells: list[tuple[str, Cell]]
-    """Name of the column and its value, one a head."""
+    does: str
+    """One line; empty where nothing was looked for."""
+    cells: list[tuple[str, str, Cell]]
+    """Name of the column, its head, and its value, one a head."""
     classes: list[ScoreInfo]
     """Those it has."""
-    follows: list[str]
-    """Labels it goes with, where rows are listed; in text they are many, and on its page."""
+    follows: list[tuple[str, str]]
+    """Labels it goes with, and how much, where rows are listed; in text they are many, and on its page."""
+    mirror: int | None
+    """The other end of its axis."""
+    histogram: Histogram | None
+    """Its activations, with those of the other end; None where it is never on."""
     verdict: VerdictInfo | None
     """By rule."""
     said: Said | None
@@ -91,10 +108,18 @@ class BrowsePage(RunPage):
     """Choices of the SAE filter."""
     filters: RunList
     """What is filtered."""
+    chips: list[Chip]
+    """What is filtered, each with the list without it."""
+    facets: list[Facet]
+    """Choices with counts for what is filtered."""
     order: Order
     """How it is sorted."""
     heads: list[Head]
     """Of the columns that have a value."""
+    sorts: list[Head]
+    """All that it can be sorted by."""
+    among: list[SaeInfo]
+    """SAEs whose latents it shows."""
     rows: list[Row]
     """This page's latents."""
     ruled: bool
@@ -136,27 +161,37 @@ class BrowsePage(RunPage):
 def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> BrowsePage:
     """The page of the list that `asked` asks for."""
     held, by = saes.list_saes(session, run), asked.by
-    found = latents.list_latents(session, asked.among(held), asked, by, asked.after, asked.limit)
+    among = asked.among(held)
+    found = latents.list_latents(session, among, asked, by, asked.after, asked.limit)
     shown = latents.find_shown(session, found.keys)
     ablated = interventions.done(session, run, ABLATE)
-    columns = _columns(shown, by, bool(ablated))
+    columns = _columns(shown, by, asked)
     begin = asked.sorted_by(by).model_copy(update={"changed": None})
-    known = list_categories(session)
+    known, names = list_categories(session), labels.label_names(session, run)
     people = _people(asked, known)
+    counts = facet_counts(session, run, held, asked)
+
+    def to(wanted: RunList) -> str:
+        return link(LIST, wanted.query(), pin)
+
     return BrowsePage(
         title="Latents",
         nav="latents",
         run=run,
         saes=held,
         filters=asked,
+        chips=chips(begin, known, to),
+        facets=facets(run, held, names, begin, counts, to),
         order=by,
-        heads=[_head(column, begin, pin) for column in columns],
-        rows=_rows(session, run, shown, columns, ablated, known),
+        heads=[_head(column, begin, pin, run) for column in columns],
+        sorts=[_head(column, begin, pin, run) for column in columns_of(Where.LIST)],
+        among=among,
+        rows=_rows(session, run, held, shown, columns, ablated, known),
         ruled=asked.verdict is not None or any(one.verdict for one in shown),
         spoken=people.filtered or any(one.said for one in shown),
         ablated=bool(ablated),
         verdict_choices=RULED,
-        labels=labels.label_names(session, run),
+        labels=names,
         class_choices=class_choices(session),
         total=found.total,
         next=link(LIST, begin.query(cursor=found.next.encode()), pin) if found.next else "",
@@ -172,43 +207,51 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
     )
 
 
-def _columns(shown: Sequence[Shown], by: Order, ablated: bool) -> list[Column]:
-    """Those that have a value on this page, the one that is sorted by, and of a run of which any latent was taken out
-    what that gives: a dash says what would fill it."""
+def _columns(shown: Sequence[Shown], by: Order, asked: RunList) -> list[Column]:
+    """Those that tell something at a glance and have a value on this page, and those that it is sorted or filtered by:
+    of these a dash says what would fill it."""
+    set_ones = {column for column, names in FILTERED.items() if any(getattr(asked, name) is not None for name in names)}
     return [
         column
         for column in columns_of(Where.LIST)
-        if column.name == by.sort or (column.measure and ablated) or any(column.value(one) is not None for one in shown)
+        if column.name == by.sort != PLACE
+        or (column.name in AT_A_GLANCE | set_ones and any(column.value(one) is not None for one in shown))
     ]
 
 
-def _head(column: Column, begin: RunList, pin: str) -> Head:
+def _head(column: Column, begin: RunList, pin: str, run: RunInfo) -> Head:
     """The active one turns round."""
     by, to = begin.by, Order.natural(column.name)
     if by.sort == column.name:
         to = Order(by.sort, not by.descending)
     state = "" if by.sort != column.name else "descending" if by.descending else "ascending"
-    return Head(column.head, column.statistic, link(LIST, begin.sorted_by(to).query(), pin), state)
+    head = "unit" if run.of_rows and column.name == "index" else column.head
+    return Head(head, column.statistic, link(LIST, begin.sorted_by(to).query(), pin), state)
 
 
 def _rows(
     session: Session,
     run: RunInfo,
+    held: Sequence[SaeInfo],
     shown: list[Shown],
     columns: list[Column],
     ablated: set[int],
     known: list[CategoryInfo],
 ) -> list[Row]:
     keys = [(one.latent.analysis_id, one.latent.index) for one in shown]
-    held = {} if run.of_rows else classes.classes_of(session, keys)
+    kinds = {sae.analysis_id: sae.architecture for sae in held}
+    scores = {} if run.of_rows else classes.classes_of(session, keys)
     follows = labels.followed_by(session, keys) if run.of_rows and keys else {}
     return [
         Row(
             one.latent,
             latent_name(one.latent.layer, one.latent.index),
-            [(column.name, column.list_cell(one, _why(one, ablated))) for column in columns],
-            held.get(key, []),
-            follows.get(key, []),
+            does(scores.get(key, [])),
+            [(column.name, column.head, column.list_cell(one, _why(one, ablated))) for column in columns],
+            scores.get(key, []),
+            [(label.name, goes_with(label)) for label in follows.get(key, [])],
+            None if one.mirror is None else one.mirror.index,
+            histogram(one, kinds[key[0]]),
             one.verdict,
             None if one.said is None else said_of(one.said.shortened(LONGEST), known, {}),
         )

@@ -33,6 +33,15 @@ class Where(Flag):
     """Latents side by side."""
 
 
+class Mirror(NamedTuple):
+    """The other end of a latent's axis, where the two are mirror images."""
+
+    index: int
+    density: float
+    spark: list[Any]
+    """Its activations, on the SAE's axis."""
+
+
 class Shown(NamedTuple):
     """A latent, and what lists show beside its own values; None where there is none."""
 
@@ -43,6 +52,8 @@ class Shown(NamedTuple):
     """By rule."""
     said: AnnotationInfo | None = None
     """By people."""
+    mirror: Mirror | None = None
+    """The other end of its axis."""
 
 
 class Cell(NamedTuple):

@@ -189,9 +189,9 @@ def _has_token(session: Session, part: str) -> ColumnElement[bool]:
     return select(1).select_from(tokens).where(tokens.c.value.icontains(part, autoescape=True)).exists()
 
 
-def _passing(plan: Plan, *columns: Any) -> Select[Any]:
+def passing(plan: Plan, *columns: Any) -> Select[Any]:
     """These columns of the latents that pass."""
-    return select(*columns).where(*_owned(plan), *_conditions(plan))
+    return select(*columns).where(*_owned(plan), *conditions(plan))
 
 
 def _owned(plan: Plan) -> list[ColumnElement[bool]]:
@@ -199,10 +199,10 @@ def _owned(plan: Plan) -> list[ColumnElement[bool]]:
     if plan.keys:
         return []
     within = not plan.flags and [bound.name for bound in plan.bounds] == ["density"]
-    return [Latent.analysis_id.in_(plan.ids) if within else _checked(plan)]
+    return [Latent.analysis_id.in_(plan.ids) if within else checked(plan)]
 
 
-def _checked(plan: Plan) -> ColumnElement[bool]:
+def checked(plan: Plan) -> ColumnElement[bool]:
     """The same, said so that no planner reads whole SAEs where it could look up something else: as a sum, and of
     analyses that follow each other, as those of a run do, between two, which is checked in half the time."""
     owner = Latent.analysis_id + 0
@@ -210,7 +210,7 @@ def _checked(plan: Plan) -> ColumnElement[bool]:
     return owner.between(low, high) if high - low == len(plan.ids) - 1 else owner.in_(plan.ids)
 
 
-def _conditions(plan: Plan, walked: str = "") -> list[ColumnElement[bool]]:
+def conditions(plan: Plan, walked: str = "") -> list[ColumnElement[bool]]:
     """All but of which analyses; `walked` names the column whose index is walked."""
     key = tuple_(*KEY)
     made = [*plan.flags, *(~flag for flag in plan.without_flags)]
@@ -222,12 +222,12 @@ def _conditions(plan: Plan, walked: str = "") -> list[ColumnElement[bool]]:
 def total(session: Session, plan: Plan) -> Total:
     """How many latents pass."""
     if plan.token is not None and not plan.few:
-        number = _count(session, _passing(plan, *KEY).limit(COUNTED + 1))
+        number = _count(session, passing(plan, *KEY).limit(COUNTED + 1))
         return Total(min(number, COUNTED), number > COUNTED)
     if plan.few:
-        return Total(_count(session, _passing(plan, *KEY)), False)
+        return Total(_count(session, passing(plan, *KEY)), False)
     bounded = replace(plan, without_flags=[], without_keys=[])
-    number = _count(session, _passing(bounded, *KEY)) if plan.bounds else plan.size
+    number = _count(session, passing(bounded, *KEY)) if plan.bounds else plan.size
     return Total(number - _count_without(session, plan), False)
 
 
@@ -237,12 +237,26 @@ def _count(session: Session, statement: Any) -> int:
 
 def _count_without(session: Session, plan: Plan) -> int:
     """Latents within the bounds that pass for nothing but what they must not be."""
+    excluded = _excluded(plan)
+    return 0 if excluded is None else _count(session, passing(excluded, *KEY))
+
+
+def _excluded(plan: Plan) -> Plan | None:
+    """Those that a plan leaves out by name, within its bounds; None where it names none."""
     named = list(plan.without_keys)
-    named += [select(*KEY).where(_checked(plan), flag) for flag in plan.without_flags]
+    named += [select(*KEY).where(checked(plan), flag) for flag in plan.without_flags]
     if not named:
-        return 0
-    keys = select(union(*named).subquery())
-    return _count(session, _passing(Plan(plan.layers, plan.size, keys=[keys], bounds=plan.bounds), *KEY))
+        return None
+    return Plan(plan.layers, plan.size, keys=[select(union(*named).subquery())], bounds=plan.bounds)
+
+
+def without_by_sae(session: Session, plan: Plan) -> dict[int, int]:
+    """By analysis: how many of its latents a list of most latents leaves out by name."""
+    excluded = _excluded(plan)
+    if excluded is None:
+        return {}
+    rows = session.execute(passing(excluded, Latent.analysis_id, func.count()).group_by(Latent.analysis_id))
+    return {analysis_id: number for analysis_id, number in rows}
 
 
 def page(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int) -> list[Place]:
@@ -255,7 +269,7 @@ def page(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: i
 def _is_gathered(session: Session, plan: Plan, by: Order) -> bool:
     if plan.few or not plan.bounds or plan.token is not None:
         return plan.few
-    within = _passing(replace(plan, without_flags=[], without_keys=[]), *KEY)
+    within = passing(replace(plan, without_flags=[], without_keys=[]), *KEY)
     most = LOOKED_UP if SORTS[by.sort].measure else GATHERED
     return _count(session, within.limit(most + 1)) <= most
 
@@ -266,7 +280,7 @@ def _gather(session: Session, plan: Plan, by: Order, after: Cursor | None, limit
     # alike ones by layer: which analysis was stored first is chance where processes wrote them
     ranks = {own: place for place, own in enumerate(plan.layers)}
     owner = Latent.analysis_id if list(ranks) == sorted(ranks) else case(ranks, value=Latent.analysis_id)
-    statement = _passing(plan, value, *KEY)
+    statement = passing(plan, value, *KEY)
     statement = statement.order_by(value.is_(None), *(_toward(column, by) for column in (value, owner, Latent.index)))
     if after is not None:
         place = after.analysis_id if owner is Latent.analysis_id else ranks.get(after.analysis_id, -1)
@@ -316,9 +330,9 @@ _ALWAYS = {"density", "index"}
 
 def _walk_index(session: Session, plan: Plan, by: Order, value: Any, after: Cursor | None, limit: int) -> list[Place]:
     alone = len(plan.layers) == 1 and by.sort in _ALWAYS  # then there is an index within the SAE
-    owned = Latent.analysis_id.in_(plan.ids) if alone else _checked(plan)
+    owned = Latent.analysis_id.in_(plan.ids) if alone else checked(plan)
     columns = (Latent.index, Latent.analysis_id) if by.sort == "index" else (value, *KEY)
-    statement = select(value, *KEY).where(owned, value.is_not(None), *_conditions(plan, by.sort))
+    statement = select(value, *KEY).where(owned, value.is_not(None), *conditions(plan, by.sort))
     if after is not None:
         known = {value: after.value, Latent.analysis_id: after.analysis_id, Latent.index: after.index}
         statement = statement.where(_further(columns, by, [known[column] for column in columns]))
@@ -329,7 +343,7 @@ def _walk_index(session: Session, plan: Plan, by: Order, value: Any, after: Curs
 def _walk_missing(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int) -> Iterator[Place]:
     column = SORTS[by.sort]
     missing = tuple_(*KEY).not_in(with_effect(plan.ids)) if column.measure else column.sort.is_(None)
-    statement = select(*KEY).where(Latent.analysis_id.in_(plan.ids), missing, *_conditions(plan, by.sort))
+    statement = select(*KEY).where(Latent.analysis_id.in_(plan.ids), missing, *conditions(plan, by.sort))
     if after is not None:
         statement = statement.where(_further(KEY, by, (after.analysis_id, after.index)))
     rows = session.execute(statement.order_by(*(_toward(own, by) for own in KEY)).limit(limit))
@@ -343,7 +357,7 @@ def _walk_layers(session: Session, plan: Plan, by: Order, after: Cursor | None, 
         begun = None if after is None else (after.value, after.analysis_id)
         if begun is not None and (here > begun if by.descending else here < begun):
             continue
-        statement = select(Latent.index).where(Latent.analysis_id == analysis_id, *_conditions(plan, by.sort))
+        statement = select(Latent.index).where(Latent.analysis_id == analysis_id, *conditions(plan, by.sort))
         if after is not None and here == begun:
             statement = statement.where(_further((Latent.index,), by, (after.index,)))
         found = session.scalars(statement.order_by(_toward(Latent.index, by)).limit(limit)).all()

@@ -15,7 +15,7 @@ from app.annotations.queries import AnnotationInfo, of_latent
 from app.http.errors import NotFound
 from app.interventions.queries import effect_info, is_own
 from app.latents import listing
-from app.latents.columns import Order, Shown
+from app.latents.columns import Mirror, Order, Shown
 from app.latents.filters import LatentFilters
 from app.latents.listing import Plan, Total
 from app.runs.queries import RunInfo
@@ -85,14 +85,16 @@ def find_shown(session: Session, latents: Iterable[Key]) -> list[Shown]:
     """Latents by their keys with what lists show beside them, in one query; in the order of the keys."""
     keys = list(latents)
     own = and_(Intervention.analysis_id == Latent.analysis_id, Intervention.kind == ABLATE)
+    other = aliased(Latent)
     statement = (
-        _by_key(select(Latent, Effect, Verdict, Annotation), keys)
+        _by_key(select(Latent, Effect, Verdict, Annotation, other.index, other.density, other.spark), keys)
         .join(Analysis, Analysis.id == Latent.analysis_id)
         .join(Sae, Sae.id == Analysis.sae_id)
         .outerjoin(Intervention, own)
         .outerjoin(Effect, and_(Effect.intervention_id == Intervention.id, Effect.index == Latent.index, is_own()))
         .outerjoin(Verdict, and_(Verdict.analysis_id == Latent.analysis_id, Verdict.index == Latent.index))
         .outerjoin(Annotation, of_latent())
+        .outerjoin(other, and_(Latent.is_pair, other.analysis_id == Latent.analysis_id, other.index == Latent.partner))
     )
     found = {(row[0].analysis_id, row[0].index): _shown(*row) for row in session.execute(statement)} if keys else {}
     return [found[key] for key in keys if key in found]
@@ -104,13 +106,16 @@ def _by_key(statement: Any, keys: Sequence[Key]) -> Any:
     return statement.where(tuple_(Latent.analysis_id, Latent.index).in_(keys))
 
 
-def _shown(latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None) -> Shown:
+def _shown(
+    latent: Latent, effect: Effect | None, verdict: Verdict | None, said: Annotation | None, *mirror: Any
+) -> Shown:
     people = None if said is None else AnnotationInfo.model_validate(said)
     return Shown(
         latent,
         None if effect is None else effect_info(effect),
         None if verdict is None else _verdict(latent, verdict),
         None if people is None or people.empty else people,
+        Mirror(*mirror) if latent.is_pair and mirror[0] is not None else None,
     )
 
 

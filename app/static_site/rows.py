@@ -104,7 +104,7 @@ class Known:
         held = classes.classes_of(session, keys)
         order = list(VERDICTS)
         made: dict[Key, list[Any]] = {}
-        for key, (_latent, effect, ruling, word) in zip(keys, kept, strict=True):
+        for key, (_latent, effect, ruling, word, _mirror) in zip(keys, kept, strict=True):
             made[key] = [
                 [2 * self.classes.place(one.name) + (one.label == LIKELY) for one in held.get(key, [])],
                 1 + order.index(ruling.verdict) if ruling and ruling.verdict in order else 0,

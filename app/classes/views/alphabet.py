@@ -46,7 +46,8 @@ class Alphabet(ClassView):
 
     def phrase(self, score: ScoreInfo) -> str:
         """The letter, and whether its tokens are promoted."""
-        return f"{_verb(score.data)} tokens that begin with “{score.data.get('letter') or '?'}”"
+        held = {**score.statement, **score.data}  # in lists there is no evidence
+        return f"{_verb(held)} tokens that begin with “{held.get('letter') or '?'}”"
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The share of the tokens with the letter."""

@@ -88,6 +88,8 @@ def kind_of(score: ScoreInfo) -> tuple[str, float | None]:
     shown = score.data.get("kind") or part(score.data, "profile").get("kind")
     if shown not in kinds:
         shown = max(kinds, key=lambda name: abs(one(kinds[name], "rho") or 0.0), default="")
+    if not shown:  # in lists there is no evidence
+        return str(score.statement.get("kind") or ""), one(score.statement, "rho")
     return str(shown), one(kinds.get(str(shown), {}), "rho")
 
 

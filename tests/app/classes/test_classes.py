@@ -164,13 +164,14 @@ def test_filters_stay_in_the_links_of_the_next_page(client: TestClient) -> None:
 
 def test_browse_shows_chips_without_a_query_a_row(client: TestClient, statements: list[str]) -> None:
     counts = []
-    page(client, "/latents")  # what all pages remember is read once
+    page(client, "/latents?dense=any")  # what all pages remember is read once
     for limit in (2, 100):
         statements.clear()
         html = page(client, f"/latents?dense=any&limit={limit}")
         counts.append(len(statements))
     assert counts[0] == counts[1]
-    assert 'chip fn-likely k k-context-binding" data-tip="What context_binding says of 0 is likely."' in html
+    tip = 'data-tip="context binding: What context_binding says of 0 is likely."'
+    assert f'class="k k-context-binding hollow" {tip}' in html
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_the_latents_page_has_its_name_and_numbers(newer: TestClient) -> None:
         (f"{SAE}", "always on"),
         (f"{SAE}/pairs/{POSITIVE}/{NEGATIVE}", "always on"),
         (f"/compare?a={SLUGS[1]}:{POSITIVE}&b={SLUGS[1]}:{ORIGINAL}", "always on"),
-        ("/latents?class=always_on", "have the class “always on”"),
+        ("/latents?class=always_on", "remove the filter: always on"),
         ("/latents?class=any", "always on"),
         (f"/embed/saes/{SLUGS[1]}/latents/{ORIGINAL}", "always on"),
     ],

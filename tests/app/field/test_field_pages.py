@@ -91,7 +91,8 @@ def test_the_list_names_the_labels_that_units_follow(client: TestClient) -> None
     text = page(client, "/latents?label=defect")
     assert "L0/0" in text
     assert f"L0/{MACHINE} " not in text
-    assert "follows, remarks" in text
+    assert "goes with “defect”" in text
+    assert "AUC" in text
     assert client.get("/api/v1/saes/press/hidden/latents/0").json()["density"] > 0.5
     labels = {one["name"]: one for one in client.get("/api/v1/labels").json()}
     assert set(labels) == {"line", "defect", "heat"}
