@@ -8,6 +8,7 @@ reading most latents there is no count.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -53,7 +54,7 @@ FLAGS = {"pair": Latent.is_pair.is_(True), "duplicate": Latent.duplicate_of.is_n
 def bands(threshold: float) -> list[Band]:
     """From rare to always on. The run's own threshold is a bound, so that no band is in part dense."""
     edges = sorted({*EDGES, threshold})
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def facet_counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList) -> Counts:
