@@ -46,6 +46,18 @@ async function copyLink(event) {
 
 for (const button of document.querySelectorAll("[data-copy-link]")) button.addEventListener("click", copyLink);
 
+// closed once, the tour does not come back
+function closeTour() {
+  root.dataset.tour = "closed";
+  try {
+    localStorage.setItem("tour", "closed");
+  } catch {
+    // storage is off: it is closed for this page
+  }
+}
+
+for (const button of document.querySelectorAll("[data-close-tour]")) button.addEventListener("click", closeTour);
+
 // a link to a folded row unfolds it
 function unfold() {
   const row = location.hash && document.getElementById(location.hash.slice(1));

@@ -5,6 +5,7 @@
   try {
     const kept = localStorage.getItem("theme");
     if (kept === "light" || kept === "dark") root.dataset.theme = kept;
+    if (localStorage.getItem("tour") === "closed") root.dataset.tour = "closed";
   } catch {
     // storage is off: the system's choice stands
   }

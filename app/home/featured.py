@@ -26,6 +26,8 @@ from store.tables import Latent
 from store.vocabulary import UNEXPLAINED
 
 MOST = 4
+MIRRORS, NEEDED = "Mirror pair on the most tokens", "Needed most"
+WORD, PAST = "Follows the word most", "Follows its past most"
 AROUND = (18, 10)
 """Tokens before and after the strongest one: a few lines of a card; of a pair half as many, twice."""
 
@@ -163,10 +165,10 @@ def _past(session: Session, run: RunInfo) -> Iterator[Candidate]:
 
 Find = Callable[[Session, RunInfo], Iterator[Candidate]]
 KINDS: tuple[tuple[str, Find], ...] = (
-    ("Mirror pair on the most tokens", _pairs),
-    ("Needed most", _needed),
-    ("Follows the word most", _word),
+    (MIRRORS, _pairs),
+    (NEEDED, _needed),
+    (WORD, _word),
     ("Densest of the unexplained", _unexplained),
-    ("Follows its past most", _past),
+    (PAST, _past),
 )
 """In this order; the most first within each."""

@@ -16,6 +16,7 @@ from app.home.curve import Curve, curve, step
 from app.home.featured import Featured, featured
 from app.home.map import LayerMap, Small, layer_map, places_of, small_map
 from app.home.plots import scatter_figure
+from app.home.tour import Step, tour
 from app.http.errors import NotFound
 from app.layers import plots as functions
 from app.runs import queries as runs
@@ -85,6 +86,8 @@ class HomePage(RunPage):
     """Latents above each density, one line an SAE."""
     ramp: list[tuple[int, int]]
     """Step of the ramp and layer, an SAE each."""
+    tour: list[Step]
+    """Five steps for a first visit; a script keeps them away once they were closed."""
     featured: list[Featured]
     """Four latents to begin with, or fewer."""
 
@@ -107,6 +110,7 @@ def home_page(session: Session, run: RunInfo, pin: str, chosen: str = "", whole:
     legend = functions.legend(classes.profile(session, run)) if groups else []
     mapped = [sae for sae in found if places_of(sae)]
     first = _first(mapped, chosen)
+    cards = featured(session, run, found)
     points = [] if mapped else saes.scatter_points(session, run)
     return HomePage(
         title="Overview",
@@ -127,7 +131,8 @@ def home_page(session: Session, run: RunInfo, pin: str, chosen: str = "", whole:
         shown=len(points),
         curve=curve(info, found),
         ramp=[(step(place, len(found)), sae.layer) for place, sae in enumerate(found)],
-        featured=featured(session, run, found),
+        featured=cards,
+        tour=tour(run, cards),
     )
 
 
