@@ -65,9 +65,13 @@ class Pilot:
 
     def totals(self) -> tuple[Tensor, Tensor]:
         """Firing tokens [N] int64 and summed |activation| [N] of every latent."""
-        totals = [(piece.starts.diff(), by_latent(piece.value.double().abs(), piece)) for piece in self._pieces()]
-        fired, mass = zip(*totals, strict=True)
-        return torch.stack(fired).sum(0), torch.stack(mass).sum(0).float()
+        pieces = self._pieces()
+        first = next(pieces)
+        fired, mass = first.starts.diff(), by_latent(first.value.double().abs(), first)
+        for piece in pieces:
+            fired += piece.starts.diff()
+            mass += by_latent(piece.value.double().abs(), piece)
+        return fired, mass.float()
 
     def columns(self, latents: Tensor) -> Tensor:
         """Activations [n, len(latents)] of a few latents."""
@@ -84,15 +88,18 @@ class Pilot:
             kept: [n] bool: tokens that it is over.
         """
         off = (signals - signals[kept].mean(0)) * kept[:, None]
-        cross, total, squares = (torch.zeros((), device=off.device) for _ in range(3))
+        cross: Tensor | None = None
+        total, squares = (torch.zeros((), device=off.device) for _ in range(2))
         parts = (of.split(self.piece) for of in (off, kept))  # type: ignore[no-untyped-call]
         for piece, mine, here in zip(self._pieces(), *parts, strict=True):
-            cross = cross + _times(piece, mine)
+            added = _times(piece, mine)
+            cross = added if cross is None else cross.add_(added)
             value = piece.value.double() * here[piece.token]
             total, squares = total + by_latent(value, piece), squares + by_latent(value.square(), piece)
         spread = (squares - total.square() / kept.sum().clamp(min=1)).clamp(min=0).sqrt().float()
         scale = spread[:, None] * off.norm(dim=0)
-        return torch.where(scale > 0, cross / scale, 0.0)
+        assert cross is not None  # there is a piece, even of no tokens
+        return cross.div_(scale).masked_fill_(~(scale > 0), 0.0)
 
     def _pieces(self) -> Iterator[Firing]:
         """Piece by piece; the first ones, as long as they are small, are encoded only once."""
