@@ -29,11 +29,11 @@ QUERIES = (
 def choices(client: TestClient, address: str) -> list[tuple[str, str, int | None, bool]]:
     """Facet, address, number and whether it is chosen, of each choice of a list."""
     found = page(client, address).split('class="card facets"')[1].split("<form")[0]
-    return [
-        (key, unescape(href), int(number[1].replace(",", "")) if (number := re.search(r"<b>([\d,]+)</b>", text)) else None,
-         bool(active))
-        for href, key, active, text in _CHOICE.findall(found)
-    ]  # fmt: skip
+    made = []
+    for href, key, active, text in _CHOICE.findall(found):
+        number = re.search(r"<b>([\d,]+)</b>", text)
+        made.append((key, unescape(href), int(number[1].replace(",", "")) if number else None, bool(active)))
+    return made
 
 
 def total(client: TestClient, address: str) -> int:
