@@ -247,8 +247,9 @@ def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[Followe
     statement = statement.join(Label, Label.id == Association.label_id).order_by(Label.id)
     pairs = tuple_(Association.analysis_id, Association.index)
     found: dict[Key, list[Followed]] = {}
-    for analysis, index, *held in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
-        found.setdefault((analysis, index), []).append(Followed(*held))
+    rows = session.execute(statement.where(Association.verdict == YES, pairs.in_(keys)))
+    for analysis, index, name, measure, effect in rows:
+        found.setdefault((analysis, index), []).append(Followed(name, measure, effect))
     return found
 
 

@@ -156,7 +156,7 @@ def _table(facet: str) -> tuple[Any, Any, list[ColumnElement[bool]]]:
     return Association, Label.name, [Association.verdict == YES]
 
 
-def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Select[Any]:
+def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Select[str, str, int]:
     """Facet, choice, number; of one choice alone, where it is named."""
     choice = cast(value if name is None else name, String)
     found = select(literal(facet), choice, func.count()).select_from(rows)

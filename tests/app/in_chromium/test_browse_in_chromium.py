@@ -92,7 +92,8 @@ def test_a_table_wider_than_the_phone_shows_that_it_goes_on(visit: Open) -> None
         page.locator(".scroll")
         .filter(has=page.locator("table"))
         .evaluate_all(
-            "all => all.filter(n => n.scrollWidth > n.clientWidth + 1).map(n => getComputedStyle(n).backgroundAttachment)"
+            "all => all.filter(n => n.scrollWidth > n.clientWidth + 1)"
+            ".map(n => getComputedStyle(n).backgroundAttachment)"
         )
     )
     assert set(wide) <= {"local, local, scroll, scroll"}

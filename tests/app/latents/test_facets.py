@@ -45,7 +45,7 @@ def total(client: TestClient, address: str) -> int:
 
 def wrong(client: TestClient, query: str) -> list[tuple[str, int | None, int]]:
     """Choices beside which another number stands than their list has. One that is chosen counts the list it is in."""
-    found = []
+    found: list[tuple[str, int | None, int]] = []
     for key, href, number, active in choices(client, f"/latents?{query}"):
         led = total(client, f"/latents?{query}" if active else href)
         if number is not None and number != led:
