@@ -8,9 +8,9 @@ reading most latents there is no count.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Select, String, and_, case, cast, func, literal, select, union_all
@@ -54,7 +54,7 @@ FLAGS = {"pair": Latent.is_pair.is_(True), "duplicate": Latent.duplicate_of.is_n
 def bands(threshold: float) -> list[Band]:
     """From rare to always on. The run's own threshold is a bound, so that no band is in part dense."""
     edges = sorted({*EDGES, threshold})
-    return list(itertools.pairwise(edges))
+    return list(pairwise(edges))
 
 
 def facet_counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList) -> Counts:
@@ -156,8 +156,8 @@ def _table(facet: str) -> tuple[Any, Any, list[ColumnElement[bool]]]:
     return Association, Label.name, [Association.verdict == YES]
 
 
-def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Select[str, str, int]:
-    """Facet, choice, number; of one choice alone, where it is named."""
+def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Any:
+    """A select of facet, choice, number; of one choice alone, where it is named."""
     choice = cast(value if name is None else name, String)
     found = select(literal(facet), choice, func.count()).select_from(rows)
     return found.group_by(value) if name is None else found
