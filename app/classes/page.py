@@ -14,7 +14,7 @@ from app.shared.numbers import count, fixed, percent, rate, signed
 from app.shared.statements import listed
 from app.shared.stored import items, one
 from app.vocabulary import MIXTURES, OUTCOMES
-from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO_CLASS, PARTLY, REST, SUM, UNEXPLAINED, UNMEASURED
+from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO_CLASS, PARTLY, REST, SUM, TEXT, UNEXPLAINED, UNMEASURED
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,8 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
 
 def short_phrase(score: ScoreInfo) -> str:
     """What a latent of this class does, as a sentence of a list."""
+    if score.statement.get("code") == TEXT:  # an older worker's words: nothing tells how it holds
+        return score.words
     phrase = view_of(score.name).phrase(score)
     return f"{'Probably ' + phrase if score.label == LIKELY else phrase[:1].upper() + phrase[1:]}."
 

@@ -13,7 +13,7 @@ from app.latents.facet_counts import Band, Counts
 from app.latents.filters import RunList
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
-from app.shared.numbers import MINUS, THIN, percent
+from app.shared.numbers import MINUS, THIN
 from app.vocabulary import ANY, HUMAN_VERDICTS, KEPT_AS, NONE, RULE_VERDICTS
 from store.vocabulary import PARTLY, REST, UNEXPLAINED, UNMEASURED
 
@@ -111,7 +111,7 @@ def _cosine(value: float) -> str:
 
 
 def _share(value: float) -> str:
-    return percent(value).replace(".0", "")
+    return f"{100 * value:g}{THIN}%"
 
 
 _BOUNDS: tuple[tuple[str, str, Callable[[float], str]], ...] = (

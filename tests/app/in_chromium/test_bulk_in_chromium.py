@@ -116,10 +116,12 @@ def test_all_of_a_page_are_judged_without_javascript(visit: Open) -> None:
 
 def test_some_class_or_verdict_is_a_filter_that_reaches_the_address(visit: Open) -> None:
     page = visit().go("/latents")
+    page.click("summary:has-text('All filters')")
     page.locator(".filters [name=human]").select_option("any")
-    page.locator(".filters [name=class]").select_option("any")
-    page.click(".filters > .go button")
     page.wait_for_url("**human=any**")
+    expect(page.locator(".set-filters")).to_contain_text("a verdict by people")
+    page.locator(".filters [name=class]").select_option("any")
+    page.wait_for_url("**class=any**")
     assert "class=any" in page.url
     assert "pair=" not in page.url
 
