@@ -247,8 +247,8 @@ def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[Followe
     statement = statement.join(Label, Label.id == Association.label_id).order_by(Label.id)
     pairs = tuple_(Association.analysis_id, Association.index)
     found: dict[Key, list[Followed]] = {}
-    for analysis, index, *held in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
-        found.setdefault((analysis, index), []).append(Followed(*held))
+    for row in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
+        found.setdefault((row[0], row[1]), []).append(Followed(*row[2:]))
     return found
 
 

@@ -33,7 +33,8 @@ class Where(Flag):
     """Latents side by side."""
 
 
-class Mirror(NamedTuple):
+@dataclass(frozen=True)
+class Mirror:
     """The other end of a latent's axis, where the two are mirror images."""
 
     index: int

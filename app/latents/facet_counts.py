@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Select, String, and_, case, cast, func, literal, select, union_all
@@ -53,7 +54,7 @@ FLAGS = {"pair": Latent.is_pair.is_(True), "duplicate": Latent.duplicate_of.is_n
 def bands(threshold: float) -> list[Band]:
     """From rare to always on. The run's own threshold is a bound, so that no band is in part dense."""
     edges = sorted({*EDGES, threshold})
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def facet_counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList) -> Counts:
@@ -158,8 +159,9 @@ def _table(facet: str) -> tuple[Any, Any, list[ColumnElement[bool]]]:
 def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Select[Any]:
     """Facet, choice, number; of one choice alone, where it is named."""
     choice = cast(value if name is None else name, String)
-    found = select(literal(facet), choice, func.count()).select_from(rows)
-    return found.group_by(value) if name is None else found
+    found: Any = select(literal(facet), choice, func.count()).select_from(rows)
+    grouped: Select[Any] = found.group_by(value) if name is None else found
+    return grouped
 
 
 def name_of(band: Band) -> str:

@@ -198,7 +198,11 @@ def _dense(asked: RunList, found: Counts, to: To) -> list[Choice]:
     dense = held.get("true", 0)
     known = counting.ALL in held or "false" in held
     every = held.get(counting.ALL, dense + held.get("false", 0)) if known else None
-    numbers = (("dense", True, dense), ("sparse", False, None if every is None else every - dense), ("all", None, every))
+    numbers = (
+        ("dense", True, dense),
+        ("sparse", False, None if every is None else every - dense),
+        ("all", None, every),
+    )
     return [
         choice
         for words, value, number in numbers
@@ -208,12 +212,19 @@ def _dense(asked: RunList, found: Counts, to: To) -> list[Choice]:
 
 def _classes(asked: RunList, found: Counts, to: To) -> list[Choice]:
     held = found.get(counting.CLASS, {})
-    names = sorted({*held, *([asked.of_class] if asked.of_class and asked.of_class not in {ANY, UNMEASURED} else [])}, key=_order)
+    names = sorted(
+        {*held, *([asked.of_class] if asked.of_class and asked.of_class not in {ANY, UNMEASURED} else [])}, key=_order
+    )
     return [
         choice
         for name in names
         for choice in _choice(
-            title_of(name), held.get(name, 0), asked.model_copy(update={"alone": None}), {"of_class": name}, to, mark=name
+            title_of(name),
+            held.get(name, 0),
+            asked.model_copy(update={"alone": None}),
+            {"of_class": name},
+            to,
+            mark=name,
         )
     ]
 
@@ -283,7 +294,5 @@ def _relations(asked: RunList, found: Counts, to: To) -> list[Choice]:
     held = found.get(counting.RELATION, {})
     words = {name: yes for name, yes, _no in _FLAGS}
     return [
-        choice
-        for name in counting.FLAGS
-        for choice in _choice(words[name], held.get(name, 0), asked, {name: True}, to)
+        choice for name in counting.FLAGS for choice in _choice(words[name], held.get(name, 0), asked, {name: True}, to)
     ]

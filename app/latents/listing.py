@@ -256,7 +256,7 @@ def without_by_sae(session: Session, plan: Plan) -> dict[int, int]:
     if excluded is None:
         return {}
     rows = session.execute(passing(excluded, Latent.analysis_id, func.count()).group_by(Latent.analysis_id))
-    return {analysis_id: number for analysis_id, number in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def page(session: Session, plan: Plan, by: Order, after: Cursor | None, limit: int) -> list[Place]:

@@ -88,8 +88,13 @@ def test_rows_are_cards_on_a_phone(visit: Open, scheme: str) -> None:
 
 def test_a_table_wider_than_the_phone_shows_that_it_goes_on(visit: Open) -> None:
     page = visit(viewport={"width": 400, "height": 800}).go(f"/saes/{SLUGS[1]}")
-    wide = page.locator(".scroll").filter(has=page.locator("table")).evaluate_all(
-        "all => all.filter(n => n.scrollWidth > n.clientWidth + 1).map(n => getComputedStyle(n).backgroundAttachment)"
+    wide = (
+        page.locator(".scroll")
+        .filter(has=page.locator("table"))
+        .evaluate_all(
+            "all => all.filter(n => n.scrollWidth > n.clientWidth + 1)"
+            ".map(n => getComputedStyle(n).backgroundAttachment)"
+        )
     )
     assert set(wide) <= {"local, local, scroll, scroll"}
     assert wide

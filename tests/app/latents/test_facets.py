@@ -29,11 +29,12 @@ QUERIES = (
 def choices(client: TestClient, address: str) -> list[tuple[str, str, int | None, bool]]:
     """Facet, address, number and whether it is chosen, of each choice of a list."""
     found = page(client, address).split('class="card facets"')[1].split("<form")[0]
-    return [
-        (key, unescape(href), int(number[1].replace(",", "")) if (number := re.search(r"<b>([\d,]+)</b>", text)) else None,
-         bool(active))
-        for href, key, active, text in _CHOICE.findall(found)
-    ]  # fmt: skip
+    return [(key, unescape(href), _number(text), bool(active)) for href, key, active, text in _CHOICE.findall(found)]
+
+
+def _number(text: str) -> int | None:
+    found = re.search(r"<b>([\d,]+)</b>", text)
+    return int(found[1].replace(",", "")) if found else None
 
 
 def total(client: TestClient, address: str) -> int:
@@ -45,7 +46,7 @@ def total(client: TestClient, address: str) -> int:
 
 def wrong(client: TestClient, query: str) -> list[tuple[str, int | None, int]]:
     """Choices beside which another number stands than their list has. One that is chosen counts the list it is in."""
-    found = []
+    found: list[tuple[str, int | None, int]] = []
     for key, href, number, active in choices(client, f"/latents?{query}"):
         led = total(client, f"/latents?{query}" if active else href)
         if number is not None and number != led:
