@@ -169,7 +169,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
     begin = asked.sorted_by(by).model_copy(update={"changed": None})
     known, names = list_categories(session), labels.label_names(session, run)
     people = _people(asked, known)
-    counts = facet_counts(session, run, held, asked)
+    counts = facet_counts(session, run, held, asked, found.total)
 
     def to(wanted: RunList) -> str:
         return link(LIST, wanted.query(), pin)

@@ -18,12 +18,12 @@ from sqlalchemy.orm import Session
 
 from app.latents import listing
 from app.latents.filters import LatentFilters, RunList
-from app.latents.listing import KEY, Plan
+from app.latents.listing import KEY, Plan, Total
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, density_counts
 from app.shared.memory import remembered
 from store.tables import Association, Label, Latent, Score, Verdict
-from store.vocabulary import HOLDS, MIXTURE, YES
+from store.vocabulary import HOLDS, MIXTURE, VERDICTS, YES
 
 SAE, DENSITY, DENSE, CLASS, RULE, LABEL, RELATION = "sae", "density", "dense", "class", "rule", "label", "relation"
 OWN: dict[str, tuple[str, ...]] = {
@@ -57,15 +57,15 @@ def bands(threshold: float) -> list[Band]:
     return list(pairwise(edges))
 
 
-def facet_counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList) -> Counts:
-    """Of all facets of a list."""
+def facet_counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList, total: Total) -> Counts:
+    """Of all facets of a list, of which so many latents pass."""
     if any(getattr(asked, name) is not None for name in SPOKEN):
-        return _counts(session, run, saes, asked)
+        return _counts(session, run, saes, asked, total)
     wanted = asked.model_dump_json(include={*LatentFilters.model_fields, "sae", "layer"})
-    return remembered(session, ("facets", run.analyses, wanted), lambda: _counts(session, run, saes, asked))
+    return remembered(session, ("facets", run.analyses, wanted), lambda: _counts(session, run, saes, asked, total))
 
 
-def _counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList) -> Counts:
+def _counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunList, total: Total) -> Counts:
     found, parts, held = Counts(), list[Select[Any]](), dict[str, CTE]()
     for name in facets_of(run):
         wanted = without(asked, name)
@@ -76,7 +76,10 @@ def _counts(session: Session, run: RunInfo, saes: Sequence[SaeInfo], asked: RunL
             few = held.setdefault(key, _few(plan, f"few{len(held)}"))
             parts += _of_few(name, few, run)
         else:
-            known = _known(session, run, among, plan, name, wanted)
+            if name == DENSE and asked.dense is None:
+                known = None if total.more else {ALL: total.number}
+            else:
+                known = _known(session, run, among, plan, name, wanted)
             if known is not None:
                 found[name] = known
             parts += _of_most(name, plan)
@@ -152,15 +155,17 @@ def _table(facet: str) -> tuple[Any, Any, list[ColumnElement[bool]]]:
     if facet == CLASS:
         return Score, Score.name, [Score.label.in_(HOLDS), Score.name != MIXTURE]
     if facet == RULE:
-        return Verdict, Verdict.verdict, []
+        # named, so that the index of verdicts is read, not every latent for its verdict
+        return Verdict, Verdict.verdict, [Verdict.verdict.in_(VERDICTS)]
     return Association, Label.name, [Association.verdict == YES]
 
 
 def _grouped(facet: str, value: Any, rows: Any, name: Any = None) -> Any:
     """A select of facet, choice, number; of one choice alone, where it is named."""
     choice = cast(value if name is None else name, String)
-    found = select(literal(facet), choice, func.count()).select_from(rows)
-    return found.group_by(value) if name is None else found
+    found: Any = select(literal(facet), choice, func.count()).select_from(rows)
+    grouped: Select[Any] = found.group_by(value) if name is None else found
+    return grouped
 
 
 def name_of(band: Band) -> str:
@@ -172,11 +177,10 @@ def _known(
     session: Session, run: RunInfo, saes: Sequence[SaeInfo], plan: Plan, facet: str, wanted: RunList
 ) -> dict[str, int] | None:
     """Of a list of most latents, without reading them; None where that cannot be told."""
-    if facet == DENSE:
-        total = listing.total(session, plan)
-        return None if total.more else {ALL: total.number}
     if plan.bounds or plan.token is not None:
         return None
+    if facet == DENSE:
+        return {ALL: listing.total(session, plan).number}
     if facet == SAE:
         less = listing.without_by_sae(session, plan)
         return {str(sae.analysis_id): sae.n_latents - less.get(sae.analysis_id, 0) for sae in saes}

@@ -29,11 +29,12 @@ QUERIES = (
 def choices(client: TestClient, address: str) -> list[tuple[str, str, int | None, bool]]:
     """Facet, address, number and whether it is chosen, of each choice of a list."""
     found = page(client, address).split('class="card facets"')[1].split("<form")[0]
-    made = []
-    for href, key, active, text in _CHOICE.findall(found):
-        number = re.search(r"<b>([\d,]+)</b>", text)
-        made.append((key, unescape(href), int(number[1].replace(",", "")) if number else None, bool(active)))
-    return made
+    return [(key, unescape(href), _number(text), bool(active)) for href, key, active, text in _CHOICE.findall(found)]
+
+
+def _number(text: str) -> int | None:
+    found = re.search(r"<b>([\d,]+)</b>", text)
+    return int(found[1].replace(",", "")) if found else None
 
 
 def total(client: TestClient, address: str) -> int:
