@@ -247,8 +247,9 @@ def followed_by(session: Session, keys: Sequence[Key]) -> dict[Key, list[Followe
     statement = statement.join(Label, Label.id == Association.label_id).order_by(Label.id)
     pairs = tuple_(Association.analysis_id, Association.index)
     found: dict[Key, list[Followed]] = {}
-    for row in session.execute(statement.where(Association.verdict == YES, pairs.in_(keys))):
-        found.setdefault((row[0], row[1]), []).append(Followed(*row[2:]))
+    rows = session.execute(statement.where(Association.verdict == YES, pairs.in_(keys)))
+    for analysis, index, name, measure, effect in rows:
+        found.setdefault((analysis, index), []).append(Followed(name, measure, effect))
     return found
 
 
@@ -264,7 +265,12 @@ def strength(one: AssociationInfo) -> float:
     """How far the conditional effect is from none, 0 to 1: an AUC of 0.5 says nothing."""
     if one.conditional is None:
         return 0.0
-    return 2 * abs(one.conditional - 0.5) if one.label.measure == "auc" else abs(one.conditional)
+    return strength_of(one.label.measure, one.conditional)
+
+
+def strength_of(measure: str, conditional: float) -> float:
+    """The same of a number: an AUC of 0.5 says nothing."""
+    return 2 * abs(conditional - 0.5) if measure == "auc" else abs(conditional)
 
 
 _RANKS = {YES: 0, NO: 1, UNMEASURED: 2}
