@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.field.queries import Power
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
-from app.shared.numbers import count, fixed
+from app.shared.numbers import count, fixed, number
 from store.vocabulary import YES
 
 CONFOUNDED, LEAK = "confounded", "leak"
@@ -17,19 +17,42 @@ SETS = {
 }
 
 
-def answer(label: LabelInfo, tested: Tested | None, through: list[str], copies: list[str]) -> str:
+FOLLOWED, MEANS, TOGETHER, NOT = "yes", "means", "together", "no"
+"""A unit follows a label; its means differ with it and predict nothing; units predict it only together; nothing."""
+
+
+def standing(tested: Tested | None, powers: list[Power]) -> str:
+    """What the two questions come to: does a unit go with the label, and do units predict it in groups kept out?
+
+    Args:
+        powers: of the label, of all matrices.
+    """
+    own = [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
+    predicts = any(power.beyond for power in own)
+    if tested is not None and tested.dense:
+        return FOLLOWED if predicts or all(power.reach is None for power in own) else MEANS
+    return TOGETHER if predicts else NOT
+
+
+def answer(
+    label: LabelInfo, tested: Tested | None, through: list[str], copies: list[str], powers: list[Power]
+) -> str:  # fmt: skip
     """Whether anything follows the label, in a sentence or two.
 
     Args:
         tested: units that it was held against, and those that pass.
         through: columns that some units go with it through alone.
         copies: names of units that are copies of it.
+        powers: what predicts it, of all matrices.
     """
     if label.reason:
         return f"Not measured: {label.reason}."
     if tested is None:
         return "It was held against no unit."
-    made = [_passing(tested)]
+    stands = standing(tested, powers)
+    made = [_means(tested, powers)] if stands == MEANS else [_passing(tested)]
+    if stands == TOGETHER and (most := _most(powers)) is not None:
+        made.append(f"Together they predict it: {_beside_shuffled(most)}.")
     made += [f"Some units go with it through {by} alone." for by in through]
     if copies:
         made.append(f"{' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
@@ -38,14 +61,64 @@ def answer(label: LabelInfo, tested: Tested | None, through: list[str], copies: 
 
 def _passing(tested: Tested) -> str:
     if not tested.dense:
-        return f"None of {_units(tested.of_dense)} follows it."
-    beside = f", {count(tested.controls)} of {count(tested.of_controls)} sparse ones" if tested.of_controls else ""
+        return f"None of {units_of(tested.of_dense)} follows it."
     verb = "follows" if tested.dense == 1 else "follow"
-    return f"{count(tested.dense)} of {_units(tested.of_dense)} {verb} it beyond chance{beside}."
+    return f"{count(tested.dense)} of {units_of(tested.of_dense)} {verb} it beyond chance{_controls(tested)}."
 
 
-def _units(number: int) -> str:
-    return f"{count(number)} dense unit{'s' * (number != 1)}"
+def _controls(tested: Tested) -> str:
+    if not tested.of_controls:
+        return ""
+    many = count(tested.controls) if tested.controls else "none"
+    return f", {many} of {count(tested.of_controls)} sparse ones"
+
+
+def _means(tested: Tested, powers: list[Power]) -> str:
+    """A difference of means that predicts nothing: both were measured, and both are said."""
+    most = _most(powers)
+    verb = "differs" if tested.dense == 1 else "differ"
+    one = "" if most is None else f": {_beside_shuffled(most)}"
+    return (
+        f"Means only: {count(tested.dense)} of {units_of(tested.of_dense)} {verb} with it on average,"
+        f" beyond shuffled labels{_controls(tested)}. In groups kept out nothing tells its values apart{one}."
+    )
+
+
+def _most(powers: list[Power]) -> Power | None:
+    """What says most of it, of what units say: the best one, or all dense ones."""
+    own = [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
+    return max(own, key=lambda power: (power.beyond, _value(power)), default=None)
+
+
+def _beside_shuffled(power: Power) -> str:
+    shuffled = "" if power.reach is None else f", shuffled labels reach {fixed(power.reach)}"
+    return f"{MEASURES.get(power.measure, power.measure)} {fixed(power.value)}{shuffled}"
+
+
+def why_both(found: AssociationInfo) -> str:
+    """Why means may differ where nothing is predicted."""
+    share = ""
+    if found.label.measure == "eta2" and found.effect is not None:
+        rest = 1 - found.effect
+        share = f"{fixed(100 * rest, 0)}\u202f% of its variance is left within a value"
+        high, low = found.statement.get("highest"), found.statement.get("lowest")
+        if high and low:
+            share += f"; most of the difference is {high} against {low}"
+    return f"A mean can differ where single rows overlap{': ' if share else ''}{share}."
+
+
+def bin_words(value: str) -> str:
+    """-0.5312 to 0.0944 -> −0.53 to 0.094: ends of bins, with two significant digits."""
+    low, _to, high = value.partition(" to ")
+    try:
+        return f"{number(float(low), 2)} to {number(float(high), 2)}"
+    except ValueError:
+        return value
+
+
+def units_of(many: int) -> str:
+    """1 dense unit, 230 dense units."""
+    return f"{count(many)} dense unit{'s' * (many != 1)}"
 
 
 def effect_words(found: AssociationInfo) -> str:
@@ -74,7 +147,7 @@ def outcome(found: AssociationInfo) -> str:
 
 _NO = {
     "shuffled": "no: shuffled labels reach as much",
-    "chance": "no: its interval takes in chance",
+    "chance": "no: with the rest held fixed, its interval takes in chance",
     "not_held_out": "no: not in groups that were kept out",
     "few_groups": "not measured: too few groups",
     "unmeasured": "not measured",

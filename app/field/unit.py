@@ -8,6 +8,7 @@ from typing import Any
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
+from app.field.parts import DRIFT
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, RowExample, Spread
 from app.field.sentences import effect_words, held_by, outcome
@@ -27,8 +28,6 @@ from store.vocabulary import YES, level_of
 
 MOST_VALUES = 12
 """Columns of a row that are drawn."""
-DRIFT = 0.3
-"""Rank correlation with the order within groups, from which on the page says so."""
 WIDEST = 3.0
 """Standard deviations at the end of a bar."""
 
