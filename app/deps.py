@@ -17,12 +17,13 @@ from app.http.errors import NothingAnalysed
 from app.http.origins import Here, here_of
 from app.http.viewer import Viewer, viewer_of
 from app.methods.queries import list_terms
+from app.methods.rows import terms_of_rows
 from app.rendering import Given, Renderer
 from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
 from app.shared.cursor import MAX_ID
 from app.shared.links import Pin
-from app.shared.page import Page, RunPage
+from app.shared.page import Page
 
 
 async def session_of(request: Request) -> AsyncIterator[Session]:
@@ -112,8 +113,13 @@ class Render:
         """The page's answer."""
         suites = list_suites(self.session)
         choice = suites if len(suites) > 1 else []
-        of_rows = isinstance(page, RunPage) and page.run.of_rows
-        given = Given(self.viewer, self.here, list_terms(self.session), self.pin, choice, of_rows)
+        run = getattr(page, "run", None)
+        shown = run if isinstance(run, RunInfo) else find_run(self.session, self.pinned)
+        of_rows = shown is not None and shown.of_rows
+        terms = list_terms(self.session)
+        given = Given(
+            self.viewer, self.here, terms_of_rows(terms) if of_rows else terms, self.pin, choice, of_rows
+        )  # fmt: skip
         return self.renderer(page, status, given)
 
 

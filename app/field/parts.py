@@ -1,4 +1,4 @@
-"""The group and the order themselves: what differs from machine to machine, and what drifts, each beside its control."""
+"""The group and the order themselves: what differs by machine, and what drifts, each beside its control."""
 
 from __future__ import annotations
 
@@ -126,13 +126,20 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
         has = "has" if len(fixed_labels) == 1 else "have"
         limit += f" {listed(fixed_labels)} {has} one value in each group, and may be why."
     return PartCard(
-        "group", name, answer, f"Rows dealt out at random: {_percent(chance)}, of so many units at most {_percent(bar)}.",
-        [
-            PartUnit(one.slug, one.index, _name(one, several), _percent(share), 100 * share, 100 * share, 100 * share, share > bar)
-            for share, one in dense[:SHOWN]
-        ],
-        FOLLOWED if passing else NOT, 100 * bar, limit,
-    )  # fmt: skip
+        key="group",
+        name=name,
+        answer=answer,
+        control=f"Rows dealt out at random: {_percent(chance)}, of so many units at most {_percent(bar)}.",
+        units=[_shared(share, one, several, share > bar) for share, one in dense[:SHOWN]],
+        stands=FOLLOWED if passing else NOT,
+        chance=100 * bar,
+        limit=limit,
+    )
+
+
+def _shared(share: float, one: Spell, several: bool, holds: bool) -> PartUnit:
+    at = round(100 * share, 1)
+    return PartUnit(one.slug, one.place, _name(one, several), _percent(share), at, at, at, holds)
 
 
 # --- order: what rises or falls within groups -----------------------------------------------------
@@ -152,12 +159,12 @@ def _order(session: Session, run: RunInfo, roles: dict[str, str], several: bool)
     dense = sorted((one for one in found if one.dense), key=lambda one: -abs(one.value))
     if not dense:
         return None
-    held = {(one.slug, one.index): drifts(one, run.documents, len(dense)) for one in found}
-    passing, controls, of_controls = _passing([(held[one.slug, one.index], one.dense) for one in found])
-    dense.sort(key=lambda one: not held[one.slug, one.index])
+    held = {(one.slug, one.place): drifts(one, run.documents, len(dense)) for one in found}
+    passing, controls, of_controls = _passing([(held[one.slug, one.place], one.dense) for one in found])
+    dense.sort(key=lambda one: not held[one.slug, one.place])
     name, best = roles["order"], dense[0]
     inside = f"within each {roles['group']}" if "group" in roles else "within stretches of the rows"
-    weak = all(abs(one.value) < DRIFT for one in found if one.dense and held[one.slug, one.index])
+    weak = all(abs(one.value) < DRIFT for one in found if one.dense and held[one.slug, one.place])
     if passing:
         verb, slightly = "rises or falls" if passing == 1 else "rise or fall", " slightly" if weak else ""
         answer = (
@@ -167,14 +174,20 @@ def _order(session: Session, run: RunInfo, roles: dict[str, str], several: bool)
     else:
         answer = f"None of {units_of(len(dense))} rises or falls with it {inside}."
     return PartCard(
-        "order", name, answer, f"Counted where 0 stays outside the interval, made wide enough for {units_of(len(dense))}.",
-        [
-            PartUnit(one.slug, one.index, _name(one, several), _rho(one), *(round(50 + 50 * each, 1) for each in (one.value, one.low, one.high)), held[one.slug, one.index])
-            for one in dense[:SHOWN]
-        ],
-        (MEANS if weak else FOLLOWED) if passing else NOT, 50.0,
-        "Labels that change with it may be why; each was tested with the order held fixed.",
-    )  # fmt: skip
+        key="order",
+        name=name,
+        answer=answer,
+        control=f"Counted where 0 stays outside the interval, made wide enough for {units_of(len(dense))}.",
+        units=[_drifting(one, several, held[one.slug, one.place]) for one in dense[:SHOWN]],
+        stands=(MEANS if weak else FOLLOWED) if passing else NOT,
+        chance=50.0,
+        limit="Labels that change with it may be why; each was tested with the order held fixed.",
+    )
+
+
+def _drifting(one: Drift, several: bool, holds: bool) -> PartUnit:
+    at, low, high = (round(50 + 50 * each, 1) for each in (one.value, one.low, one.high))
+    return PartUnit(one.slug, one.place, _name(one, several), _rho(one), at, low, high, holds)
 
 
 # --- what both need -------------------------------------------------------------------------------
@@ -206,7 +219,7 @@ def _sparse(passing: int, of: int) -> str:
 
 
 def _name(one: Spell | Drift, several: bool) -> str:
-    return f"{one.slug.split('/')[-1]}/{one.index}" if several else latent_name(one.layer, one.index)
+    return f"{one.slug.split('/')[-1]}/{one.place}" if several else latent_name(one.layer, one.place)
 
 
 def _rho(one: Drift) -> str:

@@ -59,7 +59,8 @@ class Spell(NamedTuple):
 
     slug: str
     layer: int
-    index: int
+    place: int
+    """Its index."""
     dense: bool
     """Else a sparse control."""
     density: float
@@ -72,7 +73,8 @@ class Drift(NamedTuple):
 
     slug: str
     layer: int
-    index: int
+    place: int
+    """Its index."""
     dense: bool
     value: float
     low: float
@@ -154,7 +156,10 @@ def spells(session: Session, run: RunInfo) -> list[Spell]:
 def _spells(session: Session, run: RunInfo) -> list[Spell]:
     known = (Latent.density_low.is_not(None), Latent.density_high.is_not(None))
     statement = _held(Latent.density, Latent.density_low, Latent.density_high).where(*known, _in(run))
-    return [Spell(*row[:3], bool(row[3]), *map(float, row[4:])) for row in session.execute(statement)]
+    return [
+        Spell(slug, layer, place, bool(dense), density, low, high)
+        for slug, layer, place, dense, density, low, high in session.execute(statement)
+    ]
 
 
 def drifts(session: Session, run: RunInfo) -> list[Drift]:
@@ -165,10 +170,10 @@ def drifts(session: Session, run: RunInfo) -> list[Drift]:
 def _drifts(session: Session, run: RunInfo) -> list[Drift]:
     same = and_(Profile.analysis_id == Latent.analysis_id, Profile.index == Latent.index, Profile.name == "order")
     found = []
-    for slug, layer, index, dense, data in session.execute(_held(Profile.data).join(Profile, same).where(_in(run))):
+    for slug, layer, place, dense, data in session.execute(_held(Profile.data).join(Profile, same).where(_in(run))):
         value, low, high = (one(data, name) for name in ("within", "low", "high"))
         if value is not None and low is not None and high is not None:
-            found.append(Drift(slug, layer, index, bool(dense), value, low, high))
+            found.append(Drift(slug, layer, place, bool(dense), value, low, high))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
@@ -11,7 +11,7 @@ from app.field import queries
 from app.field.parts import DRIFT
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, RowExample, Spread
-from app.field.sentences import effect_words, held_by, outcome
+from app.field.sentences import bin_words, effect_words, held_by, outcome
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
@@ -193,7 +193,10 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         if places is None
         else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
-        labels=[LabelRow(association_row(one), effect_words(one), outcome(one), one.verdict == YES) for one in found],
+        labels=[
+            LabelRow(_readable(association_row(one)), effect_words(one), outcome(one), one.verdict == YES)
+            for one in found
+        ],
         divided=_divided(rows),
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
@@ -204,6 +207,11 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         annotation=annotation_panel(session, run, sae, record.subject, pin, latest=record.said),
         summary=f"On in {percent(latent.density)} of {count(run.tokens)} rows. {answer}",
     )
+
+
+def _readable(row: AssociationRow) -> AssociationRow:
+    """With ends of bins in two digits."""
+    return replace(row, means=[replace(mean, value=bin_words(mean.value)) for mean in row.means])
 
 
 def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None) -> str:
@@ -334,7 +342,9 @@ def _kind_words(kind: str) -> tuple[str, str]:
 def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]) -> RowCard:
     apart = {roles.get(role) for role in ("id", "text", "image", "order")}
     numbers = {name: value for name, value in example.values.items() if name in spreads}
-    others = [(name, str(value)) for name, value in example.values.items() if name not in spreads and name not in apart]
+    others = [
+        (name, _plain(value)) for name, value in example.values.items() if name not in spreads and name not in apart
+    ]
     text, image = (str(example.values.get(roles.get(role, ""), "")) for role in ("text", "image"))
     bars = [_bar(spreads[name], float(value)) for name, value in list(numbers.items())[:MOST_VALUES]]
     top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
@@ -352,7 +362,13 @@ def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]
     )
 
 
+def _plain(value: Any) -> str:
+    """As the table has it: yes and no are true and false."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _bar(spread: Spread, value: float) -> ValueBar:
     z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
     wide = round(50 * abs(z) / WIDEST, 1)
-    return ValueBar(spread.name, number(value), 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
+    shown = count(int(value)) if value.is_integer() else number(value)
+    return ValueBar(spread.name, shown, 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
