@@ -17,6 +17,7 @@ from app.field.sentences import (
     MEASURES,
     NOT,
     SETS,
+    THROUGH,
     TOGETHER,
     adds,
     answer,
@@ -43,7 +44,7 @@ from store.vocabulary import YES
 
 SHOWN = 6
 """Units of a label."""
-_ORDER = {FOLLOWED: 0, MEANS: 1, TOGETHER: 2, NOT: 3}
+_ORDER = {FOLLOWED: 0, MEANS: 1, TOGETHER: 2, THROUGH: 3, NOT: 4}
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class LabelCard:
 
     label: LabelInfo
     stands: str
-    """yes, means (they differ and predict nothing), together (units predict it only together), no"""
+    """yes, means, through, together or no, as `standing` says"""
     answer: str
     why: str
     """Why one question says yes and the other no; empty where they agree."""
@@ -137,9 +138,13 @@ class FieldHome(RunPage):
     means_only: int
     """Labels with which means differ, and that nothing predicts."""
     together: int
-    """Labels that no unit follows, and that all together predict."""
+    """Labels that units predict, though none passes alone."""
+    through: int
+    """Labels that units predict, and go with only through another column."""
     parts: list[PartCard]
     """The group and the order, which are no labels."""
+    sparse: bool
+    """Whether sparse units predict some label, so that they have a column."""
     units: bool
     """The columns are the units: no SAE was given."""
 
@@ -179,7 +184,9 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
         followed=sum(card.stands == FOLLOWED for card in cards),
         means_only=sum(card.stands == MEANS for card in cards),
         together=sum(card.stands == TOGETHER for card in cards),
+        through=sum(card.stands == THROUGH for card in cards),
         parts=part_cards(session, run, len(found) > 1),
+        sparse=any("sparse" in card.glance for card in cards),
         units=all(sae.architecture == "units" for sae in found),
     )
 
@@ -188,18 +195,21 @@ def _card(
     label: LabelInfo, found: list[AssociationInfo], tested: Tested | None, saes: list[SaeInfo],
     powers: dict[tuple[str, str], list[Power]],
 ) -> LabelCard:  # fmt: skip
-    through = list(dict.fromkeys(by for one in found if (by := held_by(one))))
-    copies = [latent_name(one.layer, one.index) for one in found if one.statement.get("code") == LEAK]
+    several = len(saes) > 1
+    through: dict[str, list[str]] = {}
+    for one in found:
+        if by := held_by(one):
+            through.setdefault(by, []).append(_name(one, several))
+    copies = [_name(one, several) for one in found if one.statement.get("code") == LEAK]
     found = sorted(found, key=lambda one: (one.verdict != YES, -_both(one)))
     best = next((one for one in found if one.verdict == YES), None)
     shown = best or (found[0] if found else None)
     row = association_row(shown) if shown else None
     rows = _powers(label, saes, powers)
     of_all = [power for sae in saes for power in powers.get((sae.slug, label.name), [])]
-    stands = NOT if label.reason else standing(tested, of_all)
+    stands = NOT if label.reason else standing(tested, of_all, bool(through))
     best_of = max(saes, key=lambda sae: _most(powers.get((sae.slug, label.name), [])))
     of_label = powers.get((best_of.slug, label.name), [])
-    several = len(saes) > 1
     return LabelCard(
         label=label,
         stands=stands,
@@ -228,12 +238,15 @@ def _both(found: AssociationInfo) -> float:
 
 def _unit(found: AssociationInfo, several: bool) -> UnitRow:
     """Of several matrices, the name says which: a layer may have its units, and an SAE on them."""
-    name = f"{found.slug.split('/')[-1]}/{found.index}" if several else latent_name(found.layer, found.index)
     said = outcome(found)
     return UnitRow(
-        found, name, effect_words(found), _stretch(found), found.conditional, found.held_out, said,
+        found, _name(found, several), effect_words(found), _stretch(found), found.conditional, found.held_out, said,
         found.verdict == YES,
     )  # fmt: skip
+
+
+def _name(found: AssociationInfo, several: bool) -> str:
+    return f"{found.slug.split('/')[-1]}/{found.index}" if several else latent_name(found.layer, found.index)
 
 
 def _stretch(found: AssociationInfo) -> Stretch | None:
@@ -255,7 +268,7 @@ def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str],
             if power.value is None:
                 continue
             layer = sae.slug.split("/")[-1] if len(saes) > 1 else ""
-            unit = f", {power.unit}" if power.unit is not None else ""
+            unit = "" if power.unit is None else f" ({power.unit})"
             made.append(
                 PowerRow(
                     sae.slug, SETS.get(power.of, power.of) + unit, layer, _scaled(power.value),

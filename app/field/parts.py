@@ -113,7 +113,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
         answer = (
             f"{count(passing)} of {units_of(len(dense))} {'is' if passing == 1 else 'are'} on unequally often from"
             f" {name} to {name}{_sparse(controls, of_controls)}. Most: {called},"
-            f" {_percent(share)} of whether it is on lies between groups."
+            f" {two_digits(share)} of whether it is on lies between groups."
         )
     else:
         answer = (
@@ -129,7 +129,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
         key="group",
         name=name,
         answer=answer,
-        control=f"Rows dealt out at random: {_percent(chance)}, of so many units at most {_percent(bar)}.",
+        control=f"Rows dealt out at random: {two_digits(chance)}, of so many units at most {two_digits(bar)}.",
         units=[_shared(share, one, several, share > bar) for share, one in dense[:SHOWN]],
         stands=FOLLOWED if passing else NOT,
         chance=100 * bar,
@@ -139,7 +139,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
 
 def _shared(share: float, one: Spell, several: bool, holds: bool) -> PartUnit:
     at = round(100 * share, 1)
-    return PartUnit(one.slug, one.place, _name(one, several), _percent(share), at, at, at, holds)
+    return PartUnit(one.slug, one.place, _name(one, several), two_digits(share), at, at, at, holds)
 
 
 # --- order: what rises or falls within groups -----------------------------------------------------
@@ -227,6 +227,6 @@ def _rho(one: Drift) -> str:
     return f"ρ {plus}{fixed(one.value)} ({fixed(one.low)} to {fixed(one.high)})"
 
 
-def _percent(share: float) -> str:
-    """Two significant digits: it is an estimate."""
+def two_digits(share: float) -> str:
+    """As percent, with two significant digits: it is an estimate."""
     return f"{number(100 * share, 2)}\u202f%"

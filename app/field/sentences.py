@@ -5,9 +5,12 @@ from __future__ import annotations
 from app.field.queries import Power
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
 from app.shared.numbers import count, fixed, number
+from app.shared.statements import listed
 from store.vocabulary import YES
 
 CONFOUNDED, LEAK = "confounded", "leak"
+MOST_NAMES = 3
+"""Units that are named."""
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
 SETS = {
     "best": "the best unit alone",
@@ -17,46 +20,60 @@ SETS = {
 }
 
 
-FOLLOWED, MEANS, TOGETHER, NOT = "yes", "means", "together", "no"
-"""A unit follows a label; its means differ with it and predict nothing; units predict it only together; nothing."""
+FOLLOWED, MEANS, THROUGH, TOGETHER, NOT = "yes", "means", "through", "together", "no"
+"""A unit follows a label; its means differ with it and predict nothing; units predict it, but those that go with it do
+so through another column; units predict it and none passes alone; nothing."""
 
 
-def standing(tested: Tested | None, powers: list[Power]) -> str:
+def standing(tested: Tested | None, powers: list[Power], through: bool) -> str:
     """What the two questions come to: does a unit go with the label, and do units predict it in groups kept out?
 
     Args:
         powers: of the label, of all matrices.
+        through: whether some units go with it through another column alone.
     """
     own = [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
     predicts = any(power.beyond for power in own)
     if tested is not None and tested.dense:
         return FOLLOWED if predicts or all(power.reach is None for power in own) else MEANS
-    return TOGETHER if predicts else NOT
+    return NOT if not predicts else THROUGH if through else TOGETHER
 
 
 def answer(
-    label: LabelInfo, tested: Tested | None, through: list[str], copies: list[str], powers: list[Power]
+    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], copies: list[str], powers: list[Power]
 ) -> str:  # fmt: skip
     """Whether anything follows the label, in a sentence or two.
 
     Args:
         tested: units that it was held against, and those that pass.
-        through: columns that some units go with it through alone.
+        through: columns that units go with it through alone, and names of these units.
         copies: names of units that are copies of it.
         powers: what predicts it, of all matrices.
     """
     if label.reason:
-        return f"Not measured: {label.reason}."
+        return f"Not measured: {of_rows(label.reason)}."
     if tested is None:
         return "It was held against no unit."
-    stands = standing(tested, powers)
+    stands = standing(tested, powers, bool(through))
     made = [_means(tested, powers)] if stands == MEANS else [_passing(tested)]
-    if stands == TOGETHER and (most := _most(powers)) is not None:
-        made.append(f"Together they predict it: {_beside_shuffled(most)}.")
-    made += [f"Some units go with it through {by} alone." for by in through]
+    most = _most(powers)
+    if stands in {THROUGH, TOGETHER} and most is not None:
+        made.append(f"Units predict it in groups kept out ({_beside_shuffled(most)}), with nothing held fixed.")
+    made += [_only_through(by, names) for by, names in through.items()]
     if copies:
-        made.append(f"{' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
+        made.append(f"{listed(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
     return " ".join(made)
+
+
+def _only_through(by: str, names: list[str]) -> str:
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[:MOST_NAMES])} and others go with it only through {by}."
+    return f"{listed(names)} {'goes' if len(names) == 1 else 'go'} with it only through {by}."
+
+
+def of_rows(reason: str) -> str:
+    """Why a label was not measured: what is a document of text is a row here."""
+    return reason.replace("documents", "rows").replace("document", "row")
 
 
 def _passing(tested: Tested) -> str:
@@ -137,12 +154,22 @@ def outcome(found: AssociationInfo) -> str:
     code = held.get("code")
     if found.verdict == YES:
         apart = held.get("inseparable") or []
+        if _turned(found):
+            return "yes, but the other way once the rest is held fixed"
         return f"yes; cannot be told apart from {', '.join(map(str, apart))}" if apart else "yes"
     if code == CONFOUNDED:
         return f"only through {held.get('by')}"
     if code == LEAK:
         return "a copy of it, put in with the data"
     return _NO.get(str(code), "no")
+
+
+def _turned(found: AssociationInfo) -> bool:
+    """Whether what is left with the rest held fixed points the other way."""
+    chance = {"spearman": 0.0, "auc": 0.5}.get(found.label.measure)
+    if chance is None or found.effect is None or found.conditional is None:
+        return False
+    return (found.effect - chance) * (found.conditional - chance) < 0
 
 
 _NO = {

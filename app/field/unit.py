@@ -8,9 +8,9 @@ from typing import Any
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
-from app.field.parts import DRIFT
+from app.field.parts import DRIFT, between_groups, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
-from app.field.queries import GroupDensity, RowExample, Spread
+from app.field.queries import GroupDensity, RowExample, Spell, Spread
 from app.field.sentences import bin_words, effect_words, held_by, outcome
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
@@ -186,7 +186,7 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         histogram=activation_figure(record.profiles.histogram) if record.profiles.histogram else None,
         histogram_words=_histogram_words(latent.density, latent.max, run.tokens),
         groups=[_group(group) for group in groups],
-        groups_words=_groups_words(facts_of_groups, groups),
+        groups_words=_groups_words(facts_of_groups, groups, _shared(record, run)),
         course=None if course is None else course_figure(course, str(course.facts.get("column") or "order")),
         course_words=_course_words(course),
         places=None
@@ -254,7 +254,20 @@ def _group(group: GroupDensity) -> GroupRow:
     return GroupRow(group.value, percent(group.density), round(100 * group.density, 1), count(group.rows))
 
 
-def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
+def _shared(record: LatentRecord, run: RunInfo) -> str:
+    """What of on or off lies between groups, beside rows that are dealt out at random."""
+    latent = record.latent
+    if latent.density_low is None or latent.density_high is None or not 1 < run.documents < run.tokens:
+        return ""
+    spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
+                  latent.density_low, latent.density_high)  # fmt: skip
+    share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
+    return (
+        f" {two_digits(share)} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
+    )
+
+
+def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str) -> str:
     if not groups:
         return ""
     name, number_of = facts.get("group"), facts.get("groups", len(groups))
@@ -263,7 +276,7 @@ def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
         return f"On in {percent(top.density)} of the rows of {name} {top.value}."
     return (
         f"On in {percent(least.density)} ({least.value}) to {percent(top.density)} ({top.value}) of a {name}'s rows,"
-        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}."
+        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}.{shared}"
     )
 
 
@@ -340,7 +353,7 @@ def _kind_words(kind: str) -> tuple[str, str]:
 
 
 def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]) -> RowCard:
-    apart = {roles.get(role) for role in ("id", "text", "image", "order")}
+    apart = {roles.get(role) for role in ("id", "text", "image", "order", "group")}
     numbers = {name: value for name, value in example.values.items() if name in spreads}
     others = [
         (name, _plain(value)) for name, value in example.values.items() if name not in spreads and name not in apart
