@@ -17,7 +17,6 @@ from app.http.errors import NothingAnalysed
 from app.http.origins import Here, here_of
 from app.http.viewer import Viewer, viewer_of
 from app.methods.queries import list_terms
-from app.methods.rows import terms_of_rows
 from app.rendering import Given, Renderer
 from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
@@ -116,10 +115,8 @@ class Render:
         run = getattr(page, "run", None)
         shown = run if isinstance(run, RunInfo) else find_run(self.session, self.pinned)
         of_rows = shown is not None and shown.of_rows
-        terms = list_terms(self.session)
-        given = Given(
-            self.viewer, self.here, terms_of_rows(terms) if of_rows else terms, self.pin, choice, of_rows
-        )  # fmt: skip
+        terms = list_terms(self.session, of_rows)
+        given = Given(self.viewer, self.here, terms, self.pin, choice, of_rows)
         return self.renderer(page, status, given)
 
 

@@ -145,8 +145,6 @@ class FieldHome(RunPage):
     """The group and the order, which are no labels."""
     sparse: bool
     """Whether sparse units predict some label, so that they have a column."""
-    units: bool
-    """The columns are the units: no SAE was given."""
 
 
 def field_home(session: Session, run: RunInfo, _pin: str) -> FieldHome:
@@ -187,7 +185,6 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
         through=sum(card.stands == THROUGH for card in cards),
         parts=part_cards(session, run, len(found) > 1),
         sparse=any("sparse" in card.glance for card in cards),
-        units=all(sae.architecture == "units" for sae in found),
     )
 
 

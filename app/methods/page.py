@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.classes.groups import classes_in
 from app.classes.queries import cuts_of
 from app.methods.queries import GRADES, Term, list_terms
-from app.methods.rows import terms_of_rows
 from app.runs.queries import RunInfo
 from app.shared.page import Page
 
@@ -41,32 +40,35 @@ class MethodsPage(Page):
     """Classes that are looked for, as people read them."""
     cuts: list[tuple[str, str]]
     """Cuts of the run's classes: name, value."""
-    run: RunInfo | None
-    """The run that is shown; None before the first."""
 
 
 @dataclass(frozen=True)
-class RowsMethodsPage(MethodsPage):
+class RowsMethodsPage(Page):
     """The same of rows of activations: what does not apply is absent."""
 
     template = "methods/rows.html"
+    groups: list[tuple[str, list[Term]]]
+    """Statistics of units, pairs and matrices."""
+    grades: dict[str, str]
+    """What P, R and O mean."""
 
 
-def methods_page(session: Session, run: RunInfo | None) -> MethodsPage:
+def methods_page(session: Session, run: RunInfo | None) -> MethodsPage | RowsMethodsPage:
     """All terms of the store, with the cuts of `run`."""
-    of_rows = run is not None and run.of_rows
-    terms = terms_of_rows(list_terms(session)) if of_rows else list_terms(session)
-    kinds = dict.fromkeys([*OF, *(term.of for term in terms.values())])
-    headings = OF | OF_ROWS if of_rows else OF
-    groups = [
-        (headings.get(kind, f"Of {kind}"), [term for term in terms.values() if term.of == kind]) for kind in kinds
-    ]
-    return (RowsMethodsPage if of_rows else MethodsPage)(
+    if run is not None and run.of_rows:
+        groups = _groups(list_terms(session, of_rows=True), OF | OF_ROWS)
+        return RowsMethodsPage(title="Methods", nav="methods", groups=groups, grades=GRADES)
+    return MethodsPage(
         title="Methods",
         nav="methods",
-        groups=[group for group in groups if group[1]],
+        groups=_groups(list_terms(session), OF),
         grades=GRADES,
         classes=list(classes_in(session).values()),
-        cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, run).items()] if run and not of_rows else [],
-        run=run,
+        cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, run).items()] if run else [],
     )
+
+
+def _groups(terms: dict[str, Term], headings: dict[str, str]) -> list[tuple[str, list[Term]]]:
+    kinds = dict.fromkeys([*headings, *(term.of for term in terms.values())])
+    groups = [(headings.get(kind, f"Of {kind}"), [one for one in terms.values() if one.of == kind]) for kind in kinds]
+    return [group for group in groups if group[1]]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from app.methods.queries import Term
-
 _GROUPS = "The interval is 95 % over groups, because rows of one group are alike: groups are put into at most 64 parts,"
 _ON = "Over rows on which it is on."
 
@@ -92,16 +88,3 @@ ALIKE = {
     "duplicate_of", "cos_bias", "decoder_norm", "cofiring_ratio",
 }  # fmt: skip
 """Of an SAE's weights: the same whatever it read."""
-
-
-def terms_of_rows(terms: Mapping[str, Term]) -> dict[str, Term]:
-    """The terms that apply, in words of rows. Those that do not are left out: they are not measured."""
-    made = {}
-    for name, term in terms.items():
-        if name in ROWS:
-            unit, definition = ROWS[name]
-            update = {"unit": term.unit if unit is None else unit, "definition": definition}
-            made[name] = term.model_copy(update=update | {"grade": "O", "source": "docs/methods.md, 18"})
-        elif name in ALIKE:
-            made[name] = term
-    return made

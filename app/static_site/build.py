@@ -30,8 +30,7 @@ from app.latents.page import latent_page
 from app.latents.record import read_latent
 from app.layers.page import layers_page
 from app.methods.page import methods_page
-from app.methods.queries import Term, list_terms
-from app.methods.rows import terms_of_rows
+from app.methods.queries import list_terms
 from app.pairs.page import pair_page
 from app.pairs.record import read_pair
 from app.rendering import Given, Renderer
@@ -81,7 +80,7 @@ class PageMaker:
         data = {f"/{file}": file for file in (ROWS, FOUND, TERMS)}
         self.links = SiteLinks(plan.run.id, plan.files | data, plan.packed)
         self._render = Renderer(self.settings, self.assets, self.links)
-        self._given = Given(terms=_terms(session, plan.run), of_rows=plan.run.of_rows)
+        self._given = Given(terms=list_terms(session, plan.run.of_rows), of_rows=plan.run.of_rows)
 
     def make(self, pages: Sequence[PageFile]) -> Loaded:
         """So many, and what they load."""
@@ -203,14 +202,9 @@ def _data(maker: PageMaker, rows: Rows) -> None:
         "rows": rows.rows,
     }
     _script(maker.folder / ROWS, "latents", known)
-    terms = {name: term.definition for name, term in _terms(session, plan.run).items()}
+    terms = {name: term.definition for name, term in list_terms(session, plan.run.of_rows).items()}
     _script(maker.folder / TERMS, "terms", terms)
     _script(maker.folder / FOUND, "search", search_data(session, plan, rows))
-
-
-def _terms(session: Session, run: RunInfo) -> dict[str, Term]:
-    terms = list_terms(session)
-    return terms_of_rows(terms) if run.of_rows else terms
 
 
 def _script(file: Path, name: str, held: dict[str, Any]) -> None:
