@@ -83,7 +83,8 @@ def part_cards(session: Session, run: RunInfo, several: bool) -> list[PartCard]:
 def between_groups(spell: Spell, groups: int) -> float:
     """Share of the variance of on/off over rows that lies between groups, 0 to 1, from the density's interval.
 
-    Of groups of one size the squared standard error of a density is this share x d (1 - d) / (groups - 1).
+    Of groups of one size the squared standard error of a density is this share x d (1 - d) / (groups - 1). With more
+    groups than the interval has parts it is rougher: 0.6 to 1.3 times the share in the demo's 192 units.
     """
     d = spell.density
     if not 0 < d < 1:
@@ -113,7 +114,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
         answer = (
             f"{count(passing)} of {units_of(len(dense))} {'is' if passing == 1 else 'are'} on unequally often from"
             f" {name} to {name}{_sparse(controls, of_controls)}. Most: {called},"
-            f" {two_digits(share)} of whether it is on lies between groups."
+            f" {shared_words(share, groups)} of whether it is on lies between groups."
         )
     else:
         answer = (
@@ -130,16 +131,16 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
         name=name,
         answer=answer,
         control=f"Rows dealt out at random: {two_digits(chance)}, of so many units at most {two_digits(bar)}.",
-        units=[_shared(share, one, several, share > bar) for share, one in dense[:SHOWN]],
+        units=[_shared(share, one, several, share > bar, groups) for share, one in dense[:SHOWN]],
         stands=FOLLOWED if passing else NOT,
         chance=100 * bar,
         limit=limit,
     )
 
 
-def _shared(share: float, one: Spell, several: bool, holds: bool) -> PartUnit:
+def _shared(share: float, one: Spell, several: bool, holds: bool, groups: int) -> PartUnit:
     at = round(100 * share, 1)
-    return PartUnit(one.slug, one.place, _name(one, several), two_digits(share), at, at, at, holds)
+    return PartUnit(one.slug, one.place, _name(one, several), shared_words(share, groups), at, at, at, holds)
 
 
 # --- order: what rises or falls within groups -----------------------------------------------------
@@ -225,6 +226,13 @@ def _name(one: Spell | Drift, several: bool) -> str:
 def _rho(one: Drift) -> str:
     plus = "+" if one.value > 0 else ""
     return f"ρ {plus}{fixed(one.value)} ({fixed(one.low)} to {fixed(one.high)})"
+
+
+def shared_words(share: float, groups: int) -> str:
+    """A share that was worked out from an interval: of more groups than it has parts, it is about so much."""
+    if groups <= BLOCKS:
+        return two_digits(share)
+    return f"about {number(100 * share, 1)}\u202f%"
 
 
 def two_digits(share: float) -> str:

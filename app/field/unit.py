@@ -8,7 +8,7 @@ from typing import Any
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
-from app.field.parts import DRIFT, between_groups, two_digits
+from app.field.parts import DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, RowExample, Spell, Spread
 from app.field.sentences import bin_words, effect_words, held_by, outcome
@@ -262,9 +262,7 @@ def _shared(record: LatentRecord, run: RunInfo) -> str:
     spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
                   latent.density_low, latent.density_high)  # fmt: skip
     share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
-    return (
-        f" {two_digits(share)} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
-    )
+    return f" {shared_words(share, run.documents)} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
 
 
 def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.methods.rows import ALIKE, ROWS
+from app.methods.rows import ALIKE, ROWS, TITLES
 from app.shared.memory import remembered
 from app.shared.record import Record, columns, read
 from store.tables import Statistic
@@ -49,6 +49,7 @@ def _of_rows(terms: Mapping[str, Term]) -> dict[str, Term]:
         if name in ROWS:
             unit, definition = ROWS[name]
             update = {"unit": term.unit if unit is None else unit, "definition": definition}
+            update["title"] = TITLES.get(name, term.title)
             made[name] = term.model_copy(update=update | {"grade": "O", "source": "docs/methods.md, 18"})
         elif name in ALIKE:
             made[name] = term

@@ -88,3 +88,12 @@ ALIKE = {
     "duplicate_of", "cos_bias", "decoder_norm", "cofiring_ratio",
 }  # fmt: skip
 """Of an SAE's weights: the same whatever it read."""
+TITLES = {
+    "label_conditional": "Association with the rest held fixed",
+    "label_held_out": "Held out by group",
+    "together": "On together with",
+    "apart": "On apart from",
+    "l0": "On per row",
+    "mass_share": "Share of all activation",
+}
+"""Where the title speaks of text."""
