@@ -232,7 +232,8 @@ def shared_words(share: float, groups: int) -> str:
     """A share that was worked out from an interval: of more groups than it has parts, it is about so much."""
     if groups <= BLOCKS:
         return two_digits(share)
-    return f"about {number(100 * share, 1)}\u202f%"
+    percents = 100 * share
+    return f"about {number(round(percents, -1) if percents >= 10 else percents, 1)}\u202f%"
 
 
 def two_digits(share: float) -> str:

@@ -262,7 +262,8 @@ def _shared(record: LatentRecord, run: RunInfo) -> str:
     spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
                   latent.density_low, latent.density_high)  # fmt: skip
     share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
-    return f" {shared_words(share, run.documents)} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
+    between = shared_words(share, run.documents)
+    return f" {between} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
 
 
 def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str) -> str:

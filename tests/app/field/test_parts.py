@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from scipy import stats
 
 from analysis.statistics.intervals import jackknife_ratio
-from app.field.parts import between_groups, drifts, most_by_chance, t_quantile
+from app.field.parts import between_groups, drifts, most_by_chance, shared_words, t_quantile
 from app.field.queries import Drift, Spell
 from tests.app.field.test_field_pages import UNIT, client, db, page  # noqa: F401 - fixtures
 from tests.field_world import DRIFT, HEAT, MACHINE, NOISE
@@ -42,6 +42,14 @@ def test_of_rows_dealt_out_at_random_one_in_twenty_families_passes() -> None:
         passing += max(found) > most_by_chance(GROUPS, GROUPS * EACH, tried)
     assert passing <= stats.binom.ppf(0.999, families, 0.05)
     assert passing > 0  # the bar is no wall
+
+
+@pytest.mark.parametrize(
+    ("share", "groups", "said"),
+    [(0.734, 40, "73\u202f%"), (0.734, 140, "about 70\u202f%"), (0.036, 140, "about 4\u202f%")],
+)
+def test_a_rough_share_is_said_roughly(share: float, groups: int, said: str) -> None:
+    assert shared_words(share, groups) == said
 
 
 def test_what_is_always_on_lies_between_no_groups() -> None:
