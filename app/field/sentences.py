@@ -32,11 +32,21 @@ def standing(tested: Tested | None, powers: list[Power], through: bool) -> str:
         powers: of the label, of all matrices.
         through: whether some units go with it through another column alone.
     """
-    own = [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
-    predicts = any(power.beyond for power in own)
     if tested is not None and tested.dense:
-        return FOLLOWED if predicts or all(power.reach is None for power in own) else MEANS
+        return MEANS if unpredicted(powers) else FOLLOWED
+    predicts = any(power.beyond for power in _of_units(powers))
     return NOT if not predicts else THROUGH if through else TOGETHER
+
+
+def unpredicted(powers: list[Power]) -> bool:
+    """Whether it was measured that units predict a label no better than shuffled labels let them."""
+    measured = [power for power in _of_units(powers) if power.reach is not None]
+    return bool(measured) and not any(power.beyond for power in measured)
+
+
+def _of_units(powers: list[Power]) -> list[Power]:
+    """Of the best one and of all dense ones: what sparse units or the raw columns say is beside the question."""
+    return [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
 
 
 def answer(
@@ -103,8 +113,7 @@ def _means(tested: Tested, powers: list[Power]) -> str:
 
 def _most(powers: list[Power]) -> Power | None:
     """What says most of it, of what units say: the best one, or all dense ones."""
-    own = [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
-    return max(own, key=lambda power: (power.beyond, _value(power)), default=None)
+    return max(_of_units(powers), key=lambda power: (power.beyond, _value(power)), default=None)
 
 
 def _beside_shuffled(power: Power) -> str:

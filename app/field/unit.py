@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
 from app.field.parts import DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
-from app.field.queries import GroupDensity, RowExample, Spell, Spread
-from app.field.sentences import bin_words, effect_words, held_by, outcome
+from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
+from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
@@ -90,6 +92,8 @@ class LabelRow:
     effect: str
     outcome: str
     holds: bool
+    means: bool
+    """It holds of means alone: in groups kept out nothing predicts the label."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,8 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
     course, places = queries.course(rows, "order"), queries.heat_map(rows)
     found = record.associations
     called = "unit" if sae.architecture == "units" else "latent"
-    answer = _answer(called, found, course)
+    untold = _unpredicted(session, run)
+    answer = _answer(called, found, course, untold)
     spreads = {spread.name: spread for spread in queries.spreads(session, run)}
     return UnitPage(
         title=f"{called} {latent.index} · {sae.slug}",
@@ -193,10 +198,7 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         if places is None
         else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
-        labels=[
-            LabelRow(_readable(association_row(one)), effect_words(one), outcome(one), one.verdict == YES)
-            for one in found
-        ],
+        labels=[_label_row(one, one.label.name in untold) for one in found],
         divided=_divided(rows),
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
@@ -214,13 +216,29 @@ def _readable(row: AssociationRow) -> AssociationRow:
     return replace(row, means=[replace(mean, value=bin_words(mean.value)) for mean in row.means])
 
 
-def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None) -> str:
-    held = [one.label.name for one in found if one.verdict == YES]
+def _unpredicted(session: Session, run: RunInfo) -> set[str]:
+    """Labels that units predict no better than shuffled labels let them."""
+    of: dict[str, list[Power]] = {}
+    for (_slug, label), powers in queries.powers(session, run).items():
+        of.setdefault(label, []).extend(powers)
+    return {label for label, powers in of.items() if unpredicted(powers)}
+
+
+def _label_row(one: AssociationInfo, means: bool) -> LabelRow:
+    holds = one.verdict == YES
+    said = "on average only: in groups kept out nothing predicts it" if holds and means else outcome(one)
+    return LabelRow(_readable(association_row(one)), effect_words(one), said, holds, holds and means)
+
+
+def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None, untold: set[str]) -> str:
+    held = [one.label.name for one in found if one.verdict == YES and one.label.name not in untold]
+    means = [one.label.name for one in found if one.verdict == YES and one.label.name in untold]
     through: dict[str, list[str]] = {}
     for one in found:
         if by := held_by(one):
             through.setdefault(by, []).append(one.label.name)
     made = [f"It follows {listed(held)}."] if held else []
+    made += [f"Its mean differs with {listed(means)}, which nothing predicts in groups kept out."] if means else []
     made += [f"It goes with {listed(names)} only through {by}." for by, names in through.items()]
     within = 0.0 if course is None else course.facts.get("within") or 0.0
     if course is not None and abs(within) >= DRIFT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.field.queries import Power
-from app.field.sentences import MEANS, NOT, THROUGH, TOGETHER, answer, bin_words, standing
+from app.field.sentences import MEANS, NOT, THROUGH, TOGETHER, answer, bin_words, standing, unpredicted
 from app.labels.queries import LabelInfo, Tested
 from store.vocabulary import YES
 
@@ -64,3 +64,9 @@ def test_what_goes_through_another_column_names_units_and_column() -> None:
 )
 def test_ends_of_bins_have_two_digits(stored: str, read: str) -> None:
     assert bin_words(stored) == read
+
+
+def test_a_label_that_nothing_predicts_is_told_from_one_that_was_not_measured() -> None:
+    assert unpredicted([power(0.51, 0.54), power(0.95, 0.54, "raw")])
+    assert not unpredicted([power(0.51, 0.54), power(0.62, 0.54, "best")])
+    assert not unpredicted([])
