@@ -22,7 +22,7 @@ from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
 from app.shared.cursor import MAX_ID
 from app.shared.links import Pin
-from app.shared.page import Page, RunPage
+from app.shared.page import Page
 
 
 async def session_of(request: Request) -> AsyncIterator[Session]:
@@ -112,8 +112,11 @@ class Render:
         """The page's answer."""
         suites = list_suites(self.session)
         choice = suites if len(suites) > 1 else []
-        of_rows = isinstance(page, RunPage) and page.run.of_rows
-        given = Given(self.viewer, self.here, list_terms(self.session), self.pin, choice, of_rows)
+        run = getattr(page, "run", None)
+        shown = run if isinstance(run, RunInfo) else find_run(self.session, self.pinned)
+        of_rows = shown is not None and shown.of_rows
+        terms = list_terms(self.session, of_rows)
+        given = Given(self.viewer, self.here, terms, self.pin, choice, of_rows)
         return self.renderer(page, status, given)
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from app.field import queries
+from app.field.parts import PartCard, part_cards
 from app.field.plots import density_figure
 from app.field.queries import Power
 from app.field.sentences import (
+    FOLLOWED,
     LEAK,
+    MEANS,
     MEASURES,
+    NOT,
     SETS,
+    THROUGH,
+    TOGETHER,
     adds,
     answer,
+    bin_words,
     effect_words,
     held_by,
     outcome,
     power_words,
+    standing,
+    why_both,
 )
 from app.labels import queries as labels
 from app.labels.associations import MeanRow, association_row
@@ -28,11 +37,14 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
 from app.shared.links import latent_name, link
+from app.shared.numbers import fixed
 from app.shared.page import RunPage
+from app.shared.stored import one as stored
 from store.vocabulary import YES
 
 SHOWN = 6
 """Units of a label."""
+_ORDER = {FOLLOWED: 0, MEANS: 1, TOGETHER: 2, THROUGH: 3, NOT: 4}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,23 @@ class PowerRow:
     high: float
     chance: float | None
     words: str
+    of: str
+    """best, dense, sparse or raw"""
+    reach: float | None
+    """What shuffled labels reach."""
+    short: str
+    """The value alone."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """An effect with its interval on the scale of its measure, 0 to 100."""
+
+    at: float
+    low: float
+    high: float
+    zero: float
+    """Where chance stands."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +85,7 @@ class UnitRow:
     found: AssociationInfo
     name: str
     effect: str
+    stretch: Stretch | None
     conditional: float | None
     held_out: float | None
     outcome: str
@@ -67,15 +97,19 @@ class LabelCard:
     """A label and what follows it."""
 
     label: LabelInfo
+    stands: str
+    """yes, means, through, together or no, as `standing` says"""
     answer: str
+    why: str
+    """Why one question says yes and the other no; empty where they agree."""
     adds: str
     powers: list[PowerRow]
     """Of the matrix that says most."""
     other_powers: list[PowerRow]
     matrix: str
     """That matrix, where there are several."""
-    glance: dict[str, str]
-    """The same by set, in words."""
+    glance: dict[str, PowerRow]
+    """The same by set."""
     measure: str
     units: list[UnitRow]
     best: UnitRow | None
@@ -101,8 +135,16 @@ class FieldHome(RunPage):
     """What was said of the data."""
     followed: int
     """Labels that some dense unit follows."""
-    units: bool
-    """The columns are the units: no SAE was given."""
+    means_only: int
+    """Labels with which means differ, and that nothing predicts."""
+    together: int
+    """Labels that units predict, though none passes alone."""
+    through: int
+    """Labels that units predict, and go with only through another column."""
+    parts: list[PartCard]
+    """The group and the order, which are no labels."""
+    sparse: bool
+    """Whether sparse units predict some label, so that they have a column."""
 
 
 def field_home(session: Session, run: RunInfo, _pin: str) -> FieldHome:
@@ -134,11 +176,15 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
         nav=nav,
         run=run,
         saes=found,
-        cards=sorted(cards, key=lambda card: (card.best is None, bool(card.label.reason))),
+        cards=sorted(cards, key=lambda card: (_ORDER[card.stands], bool(card.label.reason))),
         curve=density_figure(saes.density_curve(session, run), found),
         checks=[text for check in queries.checks(session, run) if (text := str(check.get("words") or ""))],
-        followed=sum(card.best is not None for card in cards),
-        units=all(sae.architecture == "units" for sae in found),
+        followed=sum(card.stands == FOLLOWED for card in cards),
+        means_only=sum(card.stands == MEANS for card in cards),
+        together=sum(card.stands == TOGETHER for card in cards),
+        through=sum(card.stands == THROUGH for card in cards),
+        parts=part_cards(session, run, len(found) > 1),
+        sparse=any("sparse" in card.glance for card in cards),
     )
 
 
@@ -146,28 +192,35 @@ def _card(
     label: LabelInfo, found: list[AssociationInfo], tested: Tested | None, saes: list[SaeInfo],
     powers: dict[tuple[str, str], list[Power]],
 ) -> LabelCard:  # fmt: skip
-    through = list(dict.fromkeys(by for one in found if (by := held_by(one))))
-    copies = [latent_name(one.layer, one.index) for one in found if one.statement.get("code") == LEAK]
+    several = len(saes) > 1
+    through: dict[str, list[str]] = {}
+    for one in found:
+        if by := held_by(one):
+            through.setdefault(by, []).append(_name(one, several))
+    copies = [_name(one, several) for one in found if one.statement.get("code") == LEAK]
     found = sorted(found, key=lambda one: (one.verdict != YES, -_both(one)))
     best = next((one for one in found if one.verdict == YES), None)
     shown = best or (found[0] if found else None)
     row = association_row(shown) if shown else None
     rows = _powers(label, saes, powers)
+    of_all = [power for sae in saes for power in powers.get((sae.slug, label.name), [])]
+    stands = NOT if label.reason else standing(tested, of_all, bool(through))
     best_of = max(saes, key=lambda sae: _most(powers.get((sae.slug, label.name), [])))
     of_label = powers.get((best_of.slug, label.name), [])
-    several = len(saes) > 1
     return LabelCard(
         label=label,
-        answer=answer(label, tested, through, copies),
+        stands=stands,
+        answer=answer(label, tested, through, copies, of_all),
+        why=why_both(best) if best is not None and stands == MEANS else "",
         adds="" if best_of.architecture == "units" else adds(of_label),
         powers=[row for row in rows if row.slug == best_of.slug],
         other_powers=[row for row in rows if row.slug != best_of.slug],
         matrix=best_of.slug.split("/")[-1] if several else "",
-        glance={power.of: power_words(power) for power in of_label},
+        glance={row.of: row for row in rows if row.slug == best_of.slug},
         measure=next((MEASURES.get(power.measure, power.measure) for power in of_label), ""),
         units=[_unit(one, several) for one in found[:SHOWN]],
         best=None if best is None else _unit(best, several),
-        means=row.means if row else [],
+        means=[replace(mean, value=bin_words(mean.value)) for mean in row.means] if row else [],
         zero=row.zero if row else 0.0,
         others=link("/latents", {"label": label.name}),
         confounds=[confound.words for confound in label.confounds],
@@ -182,9 +235,27 @@ def _both(found: AssociationInfo) -> float:
 
 def _unit(found: AssociationInfo, several: bool) -> UnitRow:
     """Of several matrices, the name says which: a layer may have its units, and an SAE on them."""
-    name = f"{found.slug.split('/')[-1]}/{found.index}" if several else latent_name(found.layer, found.index)
     said = outcome(found)
-    return UnitRow(found, name, effect_words(found), found.conditional, found.held_out, said, found.verdict == YES)
+    return UnitRow(
+        found, _name(found, several), effect_words(found), _stretch(found), found.conditional, found.held_out, said,
+        found.verdict == YES,
+    )  # fmt: skip
+
+
+def _name(found: AssociationInfo, several: bool) -> str:
+    return f"{found.slug.split('/')[-1]}/{found.index}" if several else latent_name(found.layer, found.index)
+
+
+def _stretch(found: AssociationInfo) -> Stretch | None:
+    """ρ from −1 to 1; AUC and η² from 0 to 1, of which chance is a half, and what the store has."""
+    if found.effect is None:
+        return None
+    measure = found.label.measure
+    low, high = (found.effect if end is None else end for end in (found.low, found.high))
+    if measure == "spearman":
+        return Stretch(*(_scaled((value + 1) / 2) for value in (found.effect, low, high, 0.0)))
+    chance = 0.5 if measure == "auc" else stored(found.data, "chance") or 0.0
+    return Stretch(*(_scaled(value) for value in (found.effect, low, high, chance)))
 
 
 def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str], list[Power]]) -> list[PowerRow]:
@@ -194,13 +265,14 @@ def _powers(label: LabelInfo, saes: list[SaeInfo], powers: dict[tuple[str, str],
             if power.value is None:
                 continue
             layer = sae.slug.split("/")[-1] if len(saes) > 1 else ""
-            unit = f", {power.unit}" if power.unit is not None else ""
+            unit = "" if power.unit is None else f" ({power.unit})"
             made.append(
                 PowerRow(
                     sae.slug, SETS.get(power.of, power.of) + unit, layer, _scaled(power.value),
                     _scaled(power.value if power.low is None else power.low),
                     _scaled(power.value if power.high is None else power.high),
-                    None if power.chance is None else _scaled(power.chance), power_words(power),
+                    None if power.chance is None else _scaled(power.chance), power_words(power), power.of,
+                    None if power.reach is None else _scaled(power.reach), fixed(power.value),
                 )
             )  # fmt: skip
     return made

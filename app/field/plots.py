@@ -59,7 +59,18 @@ def course_figure(course: Course, title: str) -> Figure:
     }  # fmt: skip
     shade = band(middle, course.low, course.high, "95 % interval", POSITIVE)
     across = axis(title, type="date") if dates else axis(title)
-    return figure([shade, line], 240, across, axis("mean activation", nticks=5))
+    return figure([shade, line], 240, across, axis("mean activation", nticks=5, **_window(course)))
+
+
+def _window(course: Course) -> dict[str, Any]:
+    """Few groups in a part make its interval as wide as the page: what lies far beyond all means is cut."""
+    means = [value for value in course.mean if value is not None]
+    if not means:
+        return {}
+    wide = (max(means) - min(means)) or abs(means[0]) or 1.0
+    ends = [value for line in (course.low, course.high) for value in line if value is not None]
+    low, high = min([*means, *ends]), max([*means, *ends])
+    return {"range": [short(max(low, min(means) - wide)), short(min(high, max(means) + wide))]}
 
 
 def map_figure(found: Map, x: str, y: str) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.runs.queries import RunInfo
@@ -12,8 +12,8 @@ from app.shared.memory import remembered
 from app.shared.record import finite
 from app.shared.stored import items, one
 from store.arrays import unpack
-from store.tables import Analysis, Corpus, Example, Profile, Run
-from store.vocabulary import level_of
+from store.tables import DENSE, Analysis, Corpus, Example, Latent, Profile, Run, Sae
+from store.vocabulary import CONTROL, level_of
 
 
 class Power(NamedTuple):
@@ -29,6 +29,13 @@ class Power(NamedTuple):
     columns: int
     unit: int | None
     """The best one, where that is the set."""
+    reach: float | None = None
+    """What 5 % of shuffled labels exceed."""
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it predicts more than shuffled labels let it."""
+        return self.value is not None and self.reach is not None and self.value > self.reach
 
 
 class Spread(NamedTuple):
@@ -45,6 +52,33 @@ class GroupDensity(NamedTuple):
     value: str
     density: float
     rows: int
+
+
+class Spell(NamedTuple):
+    """How often a unit is on, with its 95 % interval over groups."""
+
+    slug: str
+    layer: int
+    place: int
+    """Its index."""
+    dense: bool
+    """Else a sparse control."""
+    density: float
+    low: float
+    high: float
+
+
+class Drift(NamedTuple):
+    """Rank correlation of a unit with the order within groups, with its 95 % interval over groups."""
+
+    slug: str
+    layer: int
+    place: int
+    """Its index."""
+    dense: bool
+    value: float
+    low: float
+    high: float
 
 
 class Course(NamedTuple):
@@ -96,12 +130,62 @@ def _powers(session: Session, run: RunInfo) -> dict[tuple[str, str], list[Power]
 def _power(item: dict[str, Any]) -> Power:
     value, low, high, chance = (one(item, name) for name in ("value", "low", "high", "chance"))
     unit = item.get("unit")
-    return Power(str(item.get("set")), str(item.get("measure")), value, low, high, chance, item.get("columns", 0), unit)
+    of, measure, columns = str(item.get("set")), str(item.get("measure")), item.get("columns", 0)
+    return Power(of, measure, value, low, high, chance, columns, unit, one(item, "chance_high"))
 
 
 def checks(session: Session, run: RunInfo) -> list[dict[str, Any]]:
     """What was said of the data before the work, as codes."""
     return list((_report(session, run)).get("checks") or [])
+
+
+def labels_of_groups(session: Session, run: RunInfo) -> list[str]:
+    """Labels that have one value in each group: what goes with the group goes with them."""
+    return [
+        str(check["label"])
+        for check in checks(session, run)
+        if check.get("code") == "confounded" and check.get("way") == "group" and check.get("label")
+    ]
+
+
+def spells(session: Session, run: RunInfo) -> list[Spell]:
+    """Of dense units and sparse controls, where densities have an interval."""
+    return remembered(session, ("spells", run.analyses), lambda: _spells(session, run))
+
+
+def _spells(session: Session, run: RunInfo) -> list[Spell]:
+    known = (Latent.density_low.is_not(None), Latent.density_high.is_not(None))
+    statement = _held(Latent.density, Latent.density_low, Latent.density_high).where(*known, _in(run))
+    return [
+        Spell(slug, layer, place, bool(dense), density, low, high)
+        for slug, layer, place, dense, density, low, high in session.execute(statement)
+    ]
+
+
+def drifts(session: Session, run: RunInfo) -> list[Drift]:
+    """Of dense units and sparse controls, where rows have an order and enough groups."""
+    return remembered(session, ("drifts", run.analyses), lambda: _drifts(session, run))
+
+
+def _drifts(session: Session, run: RunInfo) -> list[Drift]:
+    same = and_(Profile.analysis_id == Latent.analysis_id, Profile.index == Latent.index, Profile.name == "order")
+    found = []
+    for slug, layer, place, dense, data in session.execute(_held(Profile.data).join(Profile, same).where(_in(run))):
+        value, low, high = (one(data, name) for name in ("within", "low", "high"))
+        if value is not None and low is not None and high is not None:
+            found.append(Drift(slug, layer, place, bool(dense), value, low, high))
+    return found
+
+
+def _held(*values: Any) -> Select[Any]:
+    """Dense units and sparse controls, the SAE's slug and layer and the index first."""
+    chosen = select(Sae.slug, Sae.layer, Latent.index, Latent.is_dense, *values).select_from(Latent)
+    joined = chosen.join(Analysis, Analysis.id == Latent.analysis_id).join(Sae, Sae.id == Analysis.sae_id)
+    return joined.order_by(Sae.layer, Sae.slug, Latent.index)
+
+
+def _in(run: RunInfo) -> ColumnElement[bool]:
+    return and_(Latent.analysis_id.in_(run.analyses), or_(DENSE, Latent.detail == CONTROL))
 
 
 def spreads(session: Session, run: RunInfo) -> list[Spread]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from app.field.queries import Power
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
-from app.shared.numbers import count, fixed
+from app.shared.numbers import count, fixed, number
+from app.shared.statements import listed
 from store.vocabulary import YES
 
 CONFOUNDED, LEAK = "confounded", "leak"
+MOST_NAMES = 3
+"""Units that are named."""
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
 SETS = {
     "best": "the best unit alone",
@@ -17,35 +20,131 @@ SETS = {
 }
 
 
-def answer(label: LabelInfo, tested: Tested | None, through: list[str], copies: list[str]) -> str:
+FOLLOWED, MEANS, THROUGH, TOGETHER, NOT = "yes", "means", "through", "together", "no"
+"""A unit follows a label; its means differ with it and predict nothing; units predict it, but those that go with it do
+so through another column; units predict it and none passes alone; nothing."""
+
+
+def standing(tested: Tested | None, powers: list[Power], through: bool) -> str:
+    """What the two questions come to: does a unit go with the label, and do units predict it in groups kept out?
+
+    Args:
+        powers: of the label, of all matrices.
+        through: whether some units go with it through another column alone.
+    """
+    if tested is not None and tested.dense:
+        return MEANS if unpredicted(powers) else FOLLOWED
+    predicts = any(power.beyond for power in _of_units(powers))
+    return NOT if not predicts else THROUGH if through else TOGETHER
+
+
+def unpredicted(powers: list[Power]) -> bool:
+    """Whether it was measured that units predict a label no better than shuffled labels let them."""
+    measured = [power for power in _of_units(powers) if power.reach is not None]
+    return bool(measured) and not any(power.beyond for power in measured)
+
+
+def _of_units(powers: list[Power]) -> list[Power]:
+    """Of the best one and of all dense ones: what sparse units or the raw columns say is beside the question."""
+    return [power for power in powers if power.of in {"best", "dense"} and power.value is not None]
+
+
+def answer(
+    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], copies: list[str], powers: list[Power]
+) -> str:  # fmt: skip
     """Whether anything follows the label, in a sentence or two.
 
     Args:
         tested: units that it was held against, and those that pass.
-        through: columns that some units go with it through alone.
+        through: columns that units go with it through alone, and names of these units.
         copies: names of units that are copies of it.
+        powers: what predicts it, of all matrices.
     """
     if label.reason:
-        return f"Not measured: {label.reason}."
+        return f"Not measured: {of_rows(label.reason)}."
     if tested is None:
         return "It was held against no unit."
-    made = [_passing(tested)]
-    made += [f"Some units go with it through {by} alone." for by in through]
+    stands = standing(tested, powers, bool(through))
+    made = [_means(tested, powers)] if stands == MEANS else [_passing(tested)]
+    most = _most(powers)
+    if stands in {THROUGH, TOGETHER} and most is not None:
+        made.append(f"Units predict it in groups kept out ({_beside_shuffled(most)}), with nothing held fixed.")
+    made += [_only_through(by, names) for by, names in through.items()]
     if copies:
-        made.append(f"{' and '.join(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
+        made.append(f"{listed(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
     return " ".join(made)
+
+
+def _only_through(by: str, names: list[str]) -> str:
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[:MOST_NAMES])} and others go with it only through {by}."
+    return f"{listed(names)} {'goes' if len(names) == 1 else 'go'} with it only through {by}."
+
+
+def of_rows(reason: str) -> str:
+    """Why a label was not measured: what is a document of text is a row here."""
+    return reason.replace("documents", "rows").replace("document", "row")
 
 
 def _passing(tested: Tested) -> str:
     if not tested.dense:
-        return f"None of {_units(tested.of_dense)} follows it."
-    beside = f", {count(tested.controls)} of {count(tested.of_controls)} sparse ones" if tested.of_controls else ""
+        return f"None of {units_of(tested.of_dense)} follows it."
     verb = "follows" if tested.dense == 1 else "follow"
-    return f"{count(tested.dense)} of {_units(tested.of_dense)} {verb} it beyond chance{beside}."
+    return f"{count(tested.dense)} of {units_of(tested.of_dense)} {verb} it beyond chance{_controls(tested)}."
 
 
-def _units(number: int) -> str:
-    return f"{count(number)} dense unit{'s' * (number != 1)}"
+def _controls(tested: Tested) -> str:
+    if not tested.of_controls:
+        return ""
+    many = count(tested.controls) if tested.controls else "none"
+    return f", {many} of {count(tested.of_controls)} sparse ones"
+
+
+def _means(tested: Tested, powers: list[Power]) -> str:
+    """A difference of means that predicts nothing: both were measured, and both are said."""
+    most = _most(powers)
+    verb = "differs" if tested.dense == 1 else "differ"
+    one = "" if most is None else f": {_beside_shuffled(most)}"
+    return (
+        f"Means only: {count(tested.dense)} of {units_of(tested.of_dense)} {verb} with it on average,"
+        f" beyond shuffled labels{_controls(tested)}. In groups kept out nothing tells its values apart{one}."
+    )
+
+
+def _most(powers: list[Power]) -> Power | None:
+    """What says most of it, of what units say: the best one, or all dense ones."""
+    return max(_of_units(powers), key=lambda power: (power.beyond, _value(power)), default=None)
+
+
+def _beside_shuffled(power: Power) -> str:
+    shuffled = "" if power.reach is None else f", shuffled labels reach {fixed(power.reach)}"
+    return f"{MEASURES.get(power.measure, power.measure)} {fixed(power.value)}{shuffled}"
+
+
+def why_both(found: AssociationInfo) -> str:
+    """Why means may differ where nothing is predicted."""
+    share = ""
+    if found.label.measure == "eta2" and found.effect is not None:
+        rest = 1 - found.effect
+        share = f"{fixed(100 * rest, 0)}\u202f% of its variance is left within a value"
+        high, low = found.statement.get("highest"), found.statement.get("lowest")
+        if high and low:
+            share += f"; most of the difference is {high} against {low}"
+    return f"A mean can differ where single rows overlap{': ' if share else ''}{share}."
+
+
+def bin_words(value: str) -> str:
+    """-0.5312 to 0.0944 -> −0.53 to 0.094: ends of bins, with two significant digits."""
+    low, _to, high = value.partition(" to ")
+    try:
+        return f"{number(float(low), 2)} to {number(float(high), 2)}"
+    except ValueError:
+        return value
+
+
+def units_of(many: int) -> str:
+    """1 dense unit, 230 dense units."""
+    return f"{count(many)} dense unit{'s' * (many != 1)}"
 
 
 def effect_words(found: AssociationInfo) -> str:
@@ -64,6 +163,8 @@ def outcome(found: AssociationInfo) -> str:
     code = held.get("code")
     if found.verdict == YES:
         apart = held.get("inseparable") or []
+        if _turned(found):
+            return "yes, but the other way once the rest is held fixed"
         return f"yes; cannot be told apart from {', '.join(map(str, apart))}" if apart else "yes"
     if code == CONFOUNDED:
         return f"only through {held.get('by')}"
@@ -72,9 +173,17 @@ def outcome(found: AssociationInfo) -> str:
     return _NO.get(str(code), "no")
 
 
+def _turned(found: AssociationInfo) -> bool:
+    """Whether what is left with the rest held fixed points the other way."""
+    chance = {"spearman": 0.0, "auc": 0.5}.get(found.label.measure)
+    if chance is None or found.effect is None or found.conditional is None:
+        return False
+    return (found.effect - chance) * (found.conditional - chance) < 0
+
+
 _NO = {
     "shuffled": "no: shuffled labels reach as much",
-    "chance": "no: its interval takes in chance",
+    "chance": "no: with the rest held fixed, its interval takes in chance",
     "not_held_out": "no: not in groups that were kept out",
     "few_groups": "not measured: too few groups",
     "unmeasured": "not measured",

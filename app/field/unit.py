@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
+from app.field.parts import DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
-from app.field.queries import GroupDensity, RowExample, Spread
-from app.field.sentences import effect_words, held_by, outcome
+from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
+from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
@@ -27,8 +30,6 @@ from store.vocabulary import YES, level_of
 
 MOST_VALUES = 12
 """Columns of a row that are drawn."""
-DRIFT = 0.3
-"""Rank correlation with the order within groups, from which on the page says so."""
 WIDEST = 3.0
 """Standard deviations at the end of a bar."""
 
@@ -91,6 +92,8 @@ class LabelRow:
     effect: str
     outcome: str
     holds: bool
+    means: bool
+    """It holds of means alone: in groups kept out nothing predicts the label."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,8 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
     course, places = queries.course(rows, "order"), queries.heat_map(rows)
     found = record.associations
     called = "unit" if sae.architecture == "units" else "latent"
-    answer = _answer(called, found, course)
+    untold = _unpredicted(session, run)
+    answer = _answer(called, found, course, untold)
     spreads = {spread.name: spread for spread in queries.spreads(session, run)}
     return UnitPage(
         title=f"{called} {latent.index} · {sae.slug}",
@@ -187,14 +191,14 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         histogram=activation_figure(record.profiles.histogram) if record.profiles.histogram else None,
         histogram_words=_histogram_words(latent.density, latent.max, run.tokens),
         groups=[_group(group) for group in groups],
-        groups_words=_groups_words(facts_of_groups, groups),
+        groups_words=_groups_words(facts_of_groups, groups, _shared(record, run)),
         course=None if course is None else course_figure(course, str(course.facts.get("column") or "order")),
         course_words=_course_words(course),
         places=None
         if places is None
         else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
-        labels=[LabelRow(association_row(one), effect_words(one), outcome(one), one.verdict == YES) for one in found],
+        labels=[_label_row(one, one.label.name in untold) for one in found],
         divided=_divided(rows),
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
@@ -207,13 +211,34 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
     )
 
 
-def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None) -> str:
-    held = [one.label.name for one in found if one.verdict == YES]
+def _readable(row: AssociationRow) -> AssociationRow:
+    """With ends of bins in two digits."""
+    return replace(row, means=[replace(mean, value=bin_words(mean.value)) for mean in row.means])
+
+
+def _unpredicted(session: Session, run: RunInfo) -> set[str]:
+    """Labels that units predict no better than shuffled labels let them."""
+    of: dict[str, list[Power]] = {}
+    for (_slug, label), powers in queries.powers(session, run).items():
+        of.setdefault(label, []).extend(powers)
+    return {label for label, powers in of.items() if unpredicted(powers)}
+
+
+def _label_row(one: AssociationInfo, means: bool) -> LabelRow:
+    holds = one.verdict == YES
+    said = "on average only: in groups kept out nothing predicts it" if holds and means else outcome(one)
+    return LabelRow(_readable(association_row(one)), effect_words(one), said, holds, holds and means)
+
+
+def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None, untold: set[str]) -> str:
+    held = [one.label.name for one in found if one.verdict == YES and one.label.name not in untold]
+    means = [one.label.name for one in found if one.verdict == YES and one.label.name in untold]
     through: dict[str, list[str]] = {}
     for one in found:
         if by := held_by(one):
             through.setdefault(by, []).append(one.label.name)
     made = [f"It follows {listed(held)}."] if held else []
+    made += [f"Its mean differs with {listed(means)}, which nothing predicts in groups kept out."] if means else []
     made += [f"It goes with {listed(names)} only through {by}." for by, names in through.items()]
     within = 0.0 if course is None else course.facts.get("within") or 0.0
     if course is not None and abs(within) >= DRIFT:
@@ -247,7 +272,19 @@ def _group(group: GroupDensity) -> GroupRow:
     return GroupRow(group.value, percent(group.density), round(100 * group.density, 1), count(group.rows))
 
 
-def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
+def _shared(record: LatentRecord, run: RunInfo) -> str:
+    """What of on or off lies between groups, beside rows that are dealt out at random."""
+    latent = record.latent
+    if latent.density_low is None or latent.density_high is None or not 1 < run.documents < run.tokens:
+        return ""
+    spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
+                  latent.density_low, latent.density_high)  # fmt: skip
+    share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
+    between = shared_words(share, run.documents)
+    return f" {between} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
+
+
+def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str) -> str:
     if not groups:
         return ""
     name, number_of = facts.get("group"), facts.get("groups", len(groups))
@@ -256,7 +293,7 @@ def _groups_words(facts: dict[str, Any], groups: list[GroupDensity]) -> str:
         return f"On in {percent(top.density)} of the rows of {name} {top.value}."
     return (
         f"On in {percent(least.density)} ({least.value}) to {percent(top.density)} ({top.value}) of a {name}'s rows,"
-        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}."
+        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}.{shared}"
     )
 
 
@@ -333,9 +370,11 @@ def _kind_words(kind: str) -> tuple[str, str]:
 
 
 def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]) -> RowCard:
-    apart = {roles.get(role) for role in ("id", "text", "image", "order")}
+    apart = {roles.get(role) for role in ("id", "text", "image", "order", "group")}
     numbers = {name: value for name, value in example.values.items() if name in spreads}
-    others = [(name, str(value)) for name, value in example.values.items() if name not in spreads and name not in apart]
+    others = [
+        (name, _plain(value)) for name, value in example.values.items() if name not in spreads and name not in apart
+    ]
     text, image = (str(example.values.get(roles.get(role, ""), "")) for role in ("text", "image"))
     bars = [_bar(spreads[name], float(value)) for name, value in list(numbers.items())[:MOST_VALUES]]
     top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
@@ -353,7 +392,13 @@ def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]
     )
 
 
+def _plain(value: Any) -> str:
+    """As the table has it: yes and no are true and false."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _bar(spread: Spread, value: float) -> ValueBar:
     z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
     wide = round(50 * abs(z) / WIDEST, 1)
-    return ValueBar(spread.name, number(value), 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
+    shown = count(int(value)) if value.is_integer() else number(value)
+    return ValueBar(spread.name, shown, 50.0 if z >= 0 else 50 - wide, wide, z >= 0)

@@ -24,6 +24,7 @@ OF = {
     "arm": "Of an experiment's arm",
     "experiment": "Of an experiment",
 }
+OF_ROWS = {"latent": "Of a unit", "sae": "Of a matrix", "label": "Labels: columns of the table"}
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,33 @@ class MethodsPage(Page):
     """Cuts of the run's classes: name, value."""
 
 
-def methods_page(session: Session, run: RunInfo | None) -> MethodsPage:
+@dataclass(frozen=True)
+class RowsMethodsPage(Page):
+    """The same of rows of activations: what does not apply is absent."""
+
+    template = "methods/rows.html"
+    groups: list[tuple[str, list[Term]]]
+    """Statistics of units, pairs and matrices."""
+    grades: dict[str, str]
+    """What P, R and O mean."""
+
+
+def methods_page(session: Session, run: RunInfo | None) -> MethodsPage | RowsMethodsPage:
     """All terms of the store, with the cuts of `run`."""
-    terms = list_terms(session)
-    kinds = dict.fromkeys([*OF, *(term.of for term in terms.values())])
-    groups = [(OF.get(kind, f"Of {kind}"), [term for term in terms.values() if term.of == kind]) for kind in kinds]
+    if run is not None and run.of_rows:
+        groups = _groups(list_terms(session, of_rows=True), OF | OF_ROWS)
+        return RowsMethodsPage(title="Methods", nav="methods", groups=groups, grades=GRADES)
     return MethodsPage(
         title="Methods",
         nav="methods",
-        groups=[group for group in groups if group[1]],
+        groups=_groups(list_terms(session), OF),
         grades=GRADES,
         classes=list(classes_in(session).values()),
         cuts=[(name, f"{cut:g}") for name, cut in cuts_of(session, run).items()] if run else [],
     )
+
+
+def _groups(terms: dict[str, Term], headings: dict[str, str]) -> list[tuple[str, list[Term]]]:
+    kinds = dict.fromkeys([*headings, *(term.of for term in terms.values())])
+    groups = [(headings.get(kind, f"Of {kind}"), [one for one in terms.values() if one.of == kind]) for kind in kinds]
+    return [group for group in groups if group[1]]

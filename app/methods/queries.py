@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.methods.rows import ALIKE, ROWS, TITLES
 from app.shared.memory import remembered
 from app.shared.record import Record, columns, read
 from store.tables import Statistic
@@ -30,9 +33,27 @@ class Term(Record):
     source: str
 
 
-def list_terms(session: Session) -> dict[str, Term]:
-    """By name, in the order of /methods."""
-    return remembered(session, ("terms",), lambda: {term.name: term for term in _terms(session)})
+def list_terms(session: Session, of_rows: bool = False) -> dict[str, Term]:
+    """By name, in the order of /methods.
+
+    Args:
+        of_rows: those that apply to rows of activations, in words of rows; what does not is not measured.
+    """
+    found = remembered(session, ("terms",), lambda: {term.name: term for term in _terms(session)})
+    return _of_rows(found) if of_rows else found
+
+
+def _of_rows(terms: Mapping[str, Term]) -> dict[str, Term]:
+    made = {}
+    for name, term in terms.items():
+        if name in ROWS:
+            unit, definition = ROWS[name]
+            update = {"unit": term.unit if unit is None else unit, "definition": definition}
+            update["title"] = TITLES.get(name, term.title)
+            made[name] = term.model_copy(update=update | {"grade": "O", "source": "docs/methods.md, 18"})
+        elif name in ALIKE:
+            made[name] = term
+    return made
 
 
 def _terms(session: Session) -> list[Term]:

@@ -80,7 +80,7 @@ class PageMaker:
         data = {f"/{file}": file for file in (ROWS, FOUND, TERMS)}
         self.links = SiteLinks(plan.run.id, plan.files | data, plan.packed)
         self._render = Renderer(self.settings, self.assets, self.links)
-        self._given = Given(terms=list_terms(session), of_rows=plan.run.of_rows)
+        self._given = Given(terms=list_terms(session, plan.run.of_rows), of_rows=plan.run.of_rows)
 
     def make(self, pages: Sequence[PageFile]) -> Loaded:
         """So many, and what they load."""
@@ -202,7 +202,7 @@ def _data(maker: PageMaker, rows: Rows) -> None:
         "rows": rows.rows,
     }
     _script(maker.folder / ROWS, "latents", known)
-    terms = {name: term.definition for name, term in list_terms(session).items()}
+    terms = {name: term.definition for name, term in list_terms(session, plan.run.of_rows).items()}
     _script(maker.folder / TERMS, "terms", terms)
     _script(maker.folder / FOUND, "search", search_data(session, plan, rows))
 

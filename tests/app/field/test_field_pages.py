@@ -57,7 +57,7 @@ def test_the_entry_says_which_labels_are_followed_and_by_what(client: TestClient
     assert "2 of 3 labels are followed" in text
     assert f"L0/{DEFECT}" in text
     assert f"L0/{COPY} is a copy of it." in text
-    assert "Some units go with it through machine alone." in text
+    assert f"L0/{MACHINE} goes with it only through machine." in text
     assert "None of" in text  # of the line
     assert text.count("What predicts it, in groups kept out") == 3
     assert "'defect' is column 5" in text  # what was said of the data

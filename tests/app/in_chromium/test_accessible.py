@@ -29,7 +29,8 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "package" / "axe.min.js").read_text()
 
 
-def _said(found: dict[str, Any]) -> list[str]:
+def grave(found: dict[str, Any]) -> list[str]:
+    """What axe found that is serious, a line each."""
     return [
         f"{one['id']} ({one['impact']}): {one['help']}: {'; '.join(node['html'][:120] for node in one['nodes'][:3])}"
         for one in found["violations"]
@@ -48,7 +49,7 @@ def test_no_page_has_a_serious_fault(visit: Open, axe: str, scheme: str) -> None
         page.evaluate(axe)
         # what is folded must be as good as what is seen
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-        said = _said(page.evaluate(f"axe.run(document, {asked})"))
+        said = grave(page.evaluate(f"axe.run(document, {asked})"))
         if said:
             faults[path] = said
     assert faults == {}
@@ -58,4 +59,4 @@ def test_axe_finds_a_fault_that_is_there(visit: Open, axe: str) -> None:
     page = visit().go("/methods")
     page.evaluate(axe)
     page.evaluate("document.querySelector('main').append(document.createElement('input'))")
-    assert any("label" in one for one in _said(page.evaluate("axe.run(document)")))
+    assert any("label" in one for one in grave(page.evaluate("axe.run(document)")))
