@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from markupsafe import Markup
@@ -23,7 +23,7 @@ from app.runs import queries as runs
 from app.settings import Settings
 from app.shared.links import Pin
 from app.shared.page import Page
-from app.shared.slide import Slide
+from app.shared.slide import Reported
 from app.static_site.snapshot import snapshot
 
 
@@ -32,18 +32,10 @@ class ReportError(ServeError):
 
 
 @dataclass(frozen=True)
-class AlonePage(Page):
+class AlonePage(Page, Reported):
     """The report as a file of its own: nothing is loaded, nothing is linked."""
 
     template = "report/standalone.html"
-    slide: Slide
-    """The answer for a meeting."""
-    measured: list[tuple[str, str]]
-    """How it was measured: name, value."""
-    hashes: list[tuple[str, str]]
-    """What the names stand for: name, SHA-256."""
-    missing: list[tuple[str, str]]
-    """What was not measured, and the command that would; the command may be empty."""
     styles: Markup
     """The stylesheet of the pages: a file of ours, no text of anybody's."""
 
@@ -109,7 +101,8 @@ def read(db: str, pin: Pin) -> AlonePage:
         if run is None:
             raise ReportError(f"{db} holds no complete run; `dense-latents analyze` or `demo` makes one")
         held = report_page(session, run)
-        return AlonePage(held.title, held.nav, held.slide, held.measured, held.hashes, held.missing, _styles())
+        told = {name.name: getattr(held, name.name) for name in fields(Reported)}
+        return AlonePage(title=held.title, nav=held.nav, styles=_styles(), **told)
 
 
 def _styles() -> Markup:

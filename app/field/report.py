@@ -15,24 +15,16 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.numbers import count, date, duration, ranges
 from app.shared.page import RunPage
-from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Slide, followed_picture, share
+from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Reported, Slide, followed_picture, share
 
 MOST_LIMITS = 5
 
 
 @dataclass(frozen=True)
-class FieldReport(RunPage):
+class FieldReport(RunPage, Reported):
     """A run of rows in what one prints."""
 
-    template = "report/rows.html"
-    slide: Slide
-    """The answer for a meeting."""
-    measured: list[tuple[str, str]]
-    """How it was measured: name, value."""
-    hashes: list[tuple[str, str]]
-    """What the names stand for: name, SHA-256."""
-    missing: list[tuple[str, str]]
-    """What was not measured, and the command that would; the command may be empty."""
+    template = "report/base.html"
 
 
 def field_report(session: Session, run: RunInfo, verdicts: list[str]) -> FieldReport:

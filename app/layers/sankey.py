@@ -23,6 +23,10 @@ _LETTER = 15.0  # height of a block that holds its letter
 _LEAST = 1.2  # of a block, so that one latent is seen
 
 
+Class = tuple[int, str]
+"""Analysis and group."""
+
+
 class Block(NamedTuple):
     """The dense latents of a layer that have one class."""
 
@@ -75,9 +79,10 @@ def sankey(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], flow: F
     if not any(totals):
         return None
     names = list(ordered(name for held in groups.values() for name in held))
-    unit = (HEIGHT - HEAD - _GAP * len(names)) / max(totals)
+    unit = (HEIGHT - HEAD - (_GAP + _LEAST) * len(names)) / max(totals)  # the smallest block has its height, too
+    steps = _neighbours(saes, flow)
     between = (WIDTH - _BLOCK) / max(1, len(saes) - 1)
-    blocks: dict[tuple[int, str], Block] = {}
+    blocks: dict[Class, Block] = {}
     for place, sae in enumerate(saes):
         y = HEIGHT
         for name in names:
@@ -89,8 +94,8 @@ def sankey(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], flow: F
         Column(round(place * between, 1), place_of(sae, saes), count(total))
         for place, (sae, total) in enumerate(zip(saes, totals, strict=True))
     ]
-    return Sankey(WIDTH, HEIGHT, _BLOCK, columns, _ribbons(saes, names, blocks, flow, unit), list(blocks.values()),
-                  _words(saes, flow))  # fmt: skip
+    return Sankey(WIDTH, HEIGHT, _BLOCK, columns, _ribbons(saes, names, blocks, steps, unit), list(blocks.values()),
+                  _words(saes, sum(steps.values())))  # fmt: skip
 
 
 def _block(sae: SaeInfo, saes: list[SaeInfo], name: str, held: int, x: float, y: float, height: float) -> Block:
@@ -100,14 +105,26 @@ def _block(sae: SaeInfo, saes: list[SaeInfo], name: str, held: int, x: float, y:
     return Block(mark_of(name).split()[-1], letter, words, href, round(x, 1), round(y, 1), round(height, 1))
 
 
-def _ribbons(
-    saes: list[SaeInfo], names: list[str], blocks: Mapping[tuple[int, str], Block], flow: FlowInfo, unit: float
-) -> list[Ribbon]:
-    steps = Counter(
-        ((step.analysis_id, flow.groups[step.analysis_id, step.index]),
-         (step.other_analysis_id, flow.groups[step.other_analysis_id, step.other]))
+def _neighbours(saes: list[SaeInfo], flow: FlowInfo) -> Counter[tuple[Class, Class]]:
+    """Chains from a class of one column to a class of the next: the others have no room in the picture."""
+    beside = {(first.analysis_id, second.analysis_id) for first, second in pairwise(saes)}
+    return Counter(
+        (
+            (step.analysis_id, flow.groups[step.analysis_id, step.index]),
+            (step.other_analysis_id, flow.groups[step.other_analysis_id, step.other]),
+        )
         for step in flow.steps
-    )  # fmt: skip
+        if (step.analysis_id, step.other_analysis_id) in beside
+    )
+
+
+def _ribbons(
+    saes: list[SaeInfo],
+    names: list[str],
+    blocks: Mapping[Class, Block],
+    steps: Counter[tuple[Class, Class]],
+    unit: float,
+) -> list[Ribbon]:
     made = []
     for first, second in pairwise(saes):
         left, right = _tops(first, names, blocks), _tops(second, names, blocks)
@@ -131,7 +148,7 @@ def _ribbons(
     return made
 
 
-def _tops(sae: SaeInfo, names: list[str], blocks: Mapping[tuple[int, str], Block]) -> dict[str, float]:
+def _tops(sae: SaeInfo, names: list[str], blocks: Mapping[Class, Block]) -> dict[str, float]:
     return {name: blocks[sae.analysis_id, name].y for name in names if (sae.analysis_id, name) in blocks}
 
 
@@ -144,12 +161,12 @@ def _path(x: float, y: float, thick: float, to_x: float, to_y: float, thin: floa
     return f"M{a} {b}C{c} {d} {e} {f} {g} {h}L{i} {j}C{k} {m} {n} {o} {p} {q}Z"
 
 
-def _words(saes: list[SaeInfo], flow: FlowInfo) -> str:
-    dense = sum(sae.n_dense for sae in saes[:-1])
+def _words(saes: list[SaeInfo], chains: int) -> str:
+    dense = sum(sae.n_dense for sae in saes if sae.layer < saes[-1].layer)
     if not dense or len(saes) < 2:
         return "Each dense latent is counted once."
     return (
         "Each dense latent is counted once. A ribbon is made of chains: from a dense latent to the one of the next"
-        f" layer whose signal correlates most with it, where by 0.4 or more; {count(len(flow.steps))} of"
+        f" layer whose signal correlates most with it, where by 0.4 or more; {count(chains)} of"
         f" {count(dense)} dense latents before the last layer have one."
     )

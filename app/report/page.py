@@ -30,7 +30,7 @@ from app.shared.figures import EDGE
 from app.shared.instead import maker_of
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import RunPage
-from app.shared.slide import Slide
+from app.shared.slide import Reported
 from app.team import queries as team
 from store.vocabulary import NO, OWN, RANDOM, UNMEASURED, VARIANCE, YES
 
@@ -91,12 +91,10 @@ class ExperimentWords:
 
 
 @dataclass(frozen=True)
-class ReportPage(RunPage):
+class ReportPage(RunPage, Reported):
     """A run in what one prints."""
 
     template = "report/report.html"
-    slide: Slide
-    """The answer for a meeting."""
     saes: list[SaeInfo]
     """Its SAEs by layer."""
     words: str
@@ -117,12 +115,6 @@ class ReportPage(RunPage):
     """For how many signals the text follows, in a sentence; empty where nothing was steered."""
     labels: str
     """What goes with the user's labels, in a sentence; empty where there are none."""
-    measured: list[tuple[str, str]]
-    """How it was measured: name, value."""
-    hashes: list[tuple[str, str]]
-    """What the names stand for: name, SHA-256."""
-    missing: list[tuple[str, str]]
-    """What was not measured, and the command that would; the command may be empty."""
 
 
 _SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}

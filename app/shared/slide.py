@@ -167,3 +167,17 @@ def followed_picture(tested: Sequence[tuple[str, Followers]], what: str) -> Pict
 
 def _sparse(of: Followers) -> float:
     return of.controls / of.of_controls if of.of_controls else 0.0
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What each form of a report holds."""
+
+    slide: Slide
+    """The answer for a meeting."""
+    measured: list[tuple[str, str]]
+    """How it was measured: name, value."""
+    hashes: list[tuple[str, str]]
+    """What the names stand for: name, SHA-256."""
+    missing: list[tuple[str, str]]
+    """What was not measured, and the command that would; the command may be empty."""

@@ -40,7 +40,7 @@ class Tile:
     words: str
     """What it is held against."""
     at: str
-    """Id of the card that tells more."""
+    """Id of the card that tells more; empty where there is none."""
     length: float | None = None
     """Of the bar, 0 to 100; None: there is none."""
     control: float | None = None
@@ -97,7 +97,7 @@ def does(rows: Iterable[ClassRow], scores: Mapping[str, ScoreInfo]) -> Tile:
 def following(found: Follows | None, layer: Mapping[str, Any]) -> Tile:
     """Share of its variance that something measured predicts, beside random directions."""
     if found is None or found.total[0] is None:
-        return Tile("Follows", "not measured", "Its variance was not divided.", "follows")
+        return Tile("Follows", "not measured", "Its variance was not divided.", "")
     total = max(0.0, found.total[0])
     parts = sorted(((share_of(found.added, part), part.key) for part in PARTS), reverse=True)
     named = [_BRIEF[key] for value, key in parts if value >= LEAST][:2]

@@ -15,7 +15,7 @@ from app.latents import queries as latents
 from app.latents.queries import Step
 from app.layers import flow
 from app.layers.page import layers_page
-from app.layers.sankey import sankey
+from app.layers.sankey import HEAD, sankey
 from app.runs import queries as runs
 from app.saes import queries as saes
 from app.shared.links import Pin
@@ -99,6 +99,29 @@ def test_the_flow_of_classes_counts_each_latent_and_each_chain_once(session: Ses
     for column in columns:  # no block lies on another
         ends = sorted((block.y, block.y + block.height) for block in column)
         assert all(low[1] <= high[0] + 0.11 for low, high in pairwise(ends))
+
+
+def test_chains_that_pass_over_a_column_are_neither_drawn_nor_counted(session: Session) -> None:
+    run = runs.find_run(session, Pin(2))
+    assert run
+    found = saes.list_saes(session, run)
+    steps = [Step(10, 0, 11, 0, 0.8), Step(10, 0, 12, 0, 0.9)]
+    info = flow.flow_info(found, classes.groups_of(session, run), steps)
+    made = sankey(found, classes.profile(session, run), info)
+    assert made
+    assert len(made.ribbons) == 1
+    assert "; 1 of 10 dense latents before the last layer" in made.words
+
+
+def test_tiny_classes_beside_a_large_one_stay_in_the_picture(session: Session) -> None:
+    run = runs.find_run(session, Pin(2))
+    assert run
+    found = saes.list_saes(session, run)
+    names = ("position", "word", "norm", "constant", "null_space", "alphabet", "slow_state", "unexplained")
+    groups = {sae.analysis_id: {name: 9000 if name == "word" else 1 for name in names} for sae in found}
+    made = sankey(found, groups, flow.flow_info(found, {}, []))
+    assert made
+    assert min(block.y for block in made.blocks) >= HEAD
 
 
 def test_weak_steps_are_not_drawn(session: Session) -> None:

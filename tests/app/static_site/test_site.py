@@ -353,7 +353,7 @@ def test_the_list_filters_sorts_and_is_a_link(visit: Visit) -> None:
 
 def test_counts_of_links_are_those_of_the_list(visit: Visit, out: Path) -> None:
     """What a table counts, its link lists."""
-    table = read(out, "layers.html").split("The same in all their classes")[1].split("</tbody>")[0]
+    table = read(out, "layers.html").split("As a table, in all their classes")[1].split("</tbody>")[0]
     cells = re.findall(r'<td class="num"><a href="([^"]+)">(\d+)</a>', table)
     assert len(cells) > 5
     for href, number in cells:
