@@ -79,7 +79,7 @@ def test_hostile_tokens_are_text(visit: Open, path: str) -> None:
 
 def test_a_direction_override_turns_nothing_but_itself(visit: Open) -> None:
     page = visit().go(LATENT)
-    turned = page.locator("figure.example bdi", has_text=HOSTILE[3]).first
+    turned = page.locator(".strips bdi", has_text=HOSTILE[3]).first
     assert turned.evaluate("n => getComputedStyle(n).unicodeBidi") == "isolate"
     box, after = turned.bounding_box(), turned.locator("xpath=following-sibling::bdi[1]").bounding_box()
     assert box
@@ -123,7 +123,7 @@ def test_every_shade_can_be_read(visit: Open, scheme: str) -> None:
     for shade in SHADES:
         ink, paper = page.evaluate(
             """shade => { const n = document.createElement('bdi'); n.className = shade;
-            document.querySelector('.example .text').append(n); const s = getComputedStyle(n);
+            document.querySelector('.strips .text').append(n); const s = getComputedStyle(n);
             const p = s.backgroundColor === 'rgba(0, 0, 0, 0)' ? getComputedStyle(n.closest('.card')).backgroundColor
               : s.backgroundColor; const both = [s.color, p].map(c => c.match(/\\d+/g).map(Number)); n.remove();
             return both }""",
@@ -473,7 +473,7 @@ def test_definitions_show_on_focus_and_go_on_escape(visit: Open) -> None:
 
 def test_a_token_tells_its_activation_on_touch(visit: Open) -> None:
     page = visit(has_touch=True).go(LATENT)
-    page.locator(".example bdi.focus").first.tap()
+    page.locator(".strips bdi.focus").first.tap()
     expect(page.locator("#tip")).to_contain_text(f"{POSITIVE}: 3.00")
 
 
@@ -502,6 +502,8 @@ def test_pages_can_be_read_without_javascript(visit: Open, path: str) -> None:
     expect(page.locator("h1")).to_be_visible()
     for part in page.locator(".needs-js, .canvas").all():
         expect(part).to_be_hidden()
+    for fold in page.locator("details.more > summary").all():
+        fold.click()
     for panel in page.locator(".panel").all():
         expect(panel).to_be_visible()
     for row in page.locator("details.fn").all():
