@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
+from urllib.parse import parse_qsl, urlencode
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -17,10 +18,11 @@ from app.http.errors import NothingAnalysed
 from app.http.origins import Here, here_of
 from app.http.viewer import Viewer, viewer_of
 from app.methods.queries import list_terms
-from app.rendering import Given, Renderer
+from app.rendering import Given, Renderer, Tongue
 from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
 from app.shared.cursor import MAX_ID
+from app.shared.language import PARAMETER, languages, spoken
 from app.shared.links import Pin
 from app.shared.page import Page
 
@@ -116,8 +118,20 @@ class Render:
         shown = run if isinstance(run, RunInfo) else find_run(self.session, self.pinned)
         of_rows = shown is not None and shown.of_rows
         terms = list_terms(self.session, of_rows)
-        given = Given(self.viewer, self.here, terms, self.pin, choice, of_rows)
+        given = Given(self.viewer, self.here, terms, self.pin, choice, of_rows, tongues(self.here))
         return self.renderer(page, status, given)
+
+
+def tongues(here: Here) -> list[Tongue]:
+    """Every language with the address at which this page is in it."""
+    path, _sign, query = here.address.partition("?")
+    if not here.address or len(languages()) < 2:
+        return []
+    other = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != PARAMETER]
+    return [
+        Tongue(code, name, "" if code == spoken() else f"{path}?{urlencode([*other, (PARAMETER, code)])}")
+        for code, name in languages().items()
+    ]
 
 
 async def render_of(request: Request, session: SessionDep, viewer: ViewerDep, here: HereDep, pin: PinDep) -> Render:

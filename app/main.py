@@ -33,6 +33,7 @@ from app.http import cache as caching
 from app.http.access import Access
 from app.http.auth import TokenAuth
 from app.http.head import HeadAsGet
+from app.http.language import Language
 from app.http.limits import Impatient, downloads, lifespan, writers
 from app.http.origins import here_of
 from app.http.proxies import Forwarded, Proxies
@@ -56,6 +57,7 @@ from app.saes import routes as saes
 from app.saved_views import routes as views
 from app.search import routes as search
 from app.settings import Settings
+from app.shared.language import _, translated
 from app.shared.memory import Memory
 from app.shared.page import EmptyPage, ErrorPage
 from app.team import routes as team
@@ -118,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_life,
         middleware=[
             Middleware(Forwarded, proxies=proxies),
+            Middleware(Language),
             Middleware(Gate, settings=settings),
             Middleware(Impatient),
             Middleware(HeadAsGet),
@@ -170,6 +173,7 @@ def error_page(request: Request, status: int, detail: str, draft: errors.Draft) 
     """An error for people. It asks no database, which may be the thing that failed."""
     phrase = HTTPStatus(status).phrase
     renderer: Renderer = request.app.state.renderer
+    phrase = translated(phrase)
     return renderer(ErrorPage(phrase, "", status, phrase, detail, draft), status)
 
 
@@ -178,5 +182,5 @@ async def nothing_analysed(request: Request, _error: Exception) -> Response:
     renderer: Renderer = request.app.state.renderer
     nav = request.url.path.strip("/").partition("/")[0] or "home"
     return renderer(
-        EmptyPage("Nothing analysed yet", nav), given=Given(await viewer_of(request), await here_of(request))
+        EmptyPage(_("Nothing analysed yet"), nav), given=Given(await viewer_of(request), await here_of(request))
     )

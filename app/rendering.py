@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,6 +21,7 @@ from app.methods.queries import Term
 from app.runs.queries import SuiteInfo
 from app.settings import Settings
 from app.shared.followed import segments
+from app.shared.language import kept, plural, spoken, translated
 from app.shared.links import Links, at, latent_at, latent_name, neuronpedia, pair_at, sae_at
 from app.shared.numbers import (
     boxed,
@@ -44,6 +46,16 @@ from app.shared.tokens import coloured, stripe
 from store import vocabulary
 
 
+class Tongue(NamedTuple):
+    """This page in a language."""
+
+    code: str
+    name: str
+    """Of the language, in itself."""
+    address: str
+    """Empty: it is this one."""
+
+
 @dataclass(frozen=True)
 class Given:
     """Variables that every template has besides its page's fields."""
@@ -60,6 +72,8 @@ class Given:
     """What there is to choose from; empty where there is one, or none."""
     of_rows: bool = False
     """Whether the page is of a run of rows of activations: some pages are of text alone."""
+    tongues: Sequence[Tongue] = ()
+    """The languages that this page can be read in; empty where it has no address, or there is one language."""
 
 
 IMPLICIT = {given.name for given in fields(Given)}
@@ -89,7 +103,12 @@ def make_environment(settings: Settings, links: Links) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(translated, plural, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals |= {"tongue": spoken, "kept_language": kept}
+    environment.filters["translated"] = translated
     numbers = (percent, interval, number, fixed, signed, nats, nats_span, count, date, duration, short_hash)
     shown = (*numbers, plain, boxed, coded, isolate, why)
     environment.filters.update({function.__name__: function for function in shown})

@@ -13,8 +13,8 @@ function isDark() {
 }
 
 function nameTheme(button) {
-  button.textContent = isDark() ? "Light" : "Dark";
-  button.setAttribute("aria-label", `Change to the ${isDark() ? "light" : "dark"} theme`);
+  button.textContent = isDark() ? button.dataset.light : button.dataset.dark;
+  button.setAttribute("aria-label", isDark() ? button.dataset.toLight : button.dataset.toDark);
 }
 
 function flipTheme() {

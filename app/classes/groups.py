@@ -10,8 +10,9 @@ from app.classes.score import ClassView, Fill, UnknownClass
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.methods.queries import list_terms
+from app.shared.language import N_, Words, _, translated
 from app.shared.figures import CARD, EDGE, INK, PARTLY_FILL, SEVERAL_FILL, UNEXPLAINED_FILL
-from app.vocabulary import ANY, OUTCOMES
+from app.vocabulary import ANY
 from store.vocabulary import MIXTURE, NO_CLASS, PARTLY, REST, UNEXPLAINED, UNMEASURED
 
 SEVERAL = "several"
@@ -22,13 +23,15 @@ _FILLS = {
     UNEXPLAINED: Fill(UNEXPLAINED_FILL, "", INK, EDGE),
     UNMEASURED: Fill(EDGE, "", CARD, EDGE, "."),
 }
-_TITLES = {
-    SEVERAL: SEVERAL,
-    PARTLY: "partly followed",
-    UNEXPLAINED: "unexplained",
-    UNMEASURED: OUTCOMES[UNMEASURED],
-    MIXTURE: "mixture",
-}
+_TITLES = Words(
+    {
+        SEVERAL: N_("several"),
+        PARTLY: N_("partly followed"),
+        UNEXPLAINED: N_("unexplained"),
+        UNMEASURED: N_("not measured"),
+        MIXTURE: N_("mixture"),
+    }
+)
 
 
 def view_of(name: str) -> ClassView:
@@ -38,7 +41,7 @@ def view_of(name: str) -> ClassView:
 
 def title_of(name: str) -> str:
     """A class, a group or another score as people read it."""
-    return _TITLES.get(name) or view_of(name).title
+    return str(_TITLES.get(name) or translated(view_of(name).title))
 
 
 def fill_of(group: str) -> Fill:
@@ -90,8 +93,8 @@ def check_class(session: Session, name: str) -> None:
 def class_choices(session: Session) -> list[tuple[str, str]]:
     """Choices of the class filter: value and words."""
     return [
-        ("", "any or none"),
-        (ANY, "any class"),
+        ("", _("any or none")),
+        (ANY, _("any class")),
         *classes_in(session).items(),
         *((name, title_of(name)) for name in (*REST, UNMEASURED)),
     ]

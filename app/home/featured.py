@@ -17,6 +17,7 @@ from app.latents.facts import paint_of, passage_of
 from app.latents.queries import Excerpt, LatentInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import N_, _, translated
 from app.shared.links import latent_at, latent_name, pair_at
 from app.shared.memory import remembered
 from app.shared.numbers import THIN, minus, number
@@ -26,8 +27,8 @@ from store.tables import Latent
 from store.vocabulary import UNEXPLAINED
 
 MOST = 4
-MIRRORS, NEEDED = "Mirror pair on the most tokens", "Needed most"
-WORD, PAST = "Follows the word most", "Follows its past most"
+MIRRORS, NEEDED = N_("Mirror pair on the most tokens"), N_("Needed most")
+WORD, PAST = N_("Follows the word most"), N_("Follows its past most")
 AROUND = (18, 10)
 """Tokens before and after the strongest one: a few lines of a card; of a pair half as many, twice."""
 
@@ -101,7 +102,7 @@ def _card(
         for key, paint in zip(_ends(one), paints, strict=True)
         if key in texts
     ]
-    return Featured(kind, name, href, held.get((analysis_id, index), []), one.words, passages)
+    return Featured(translated(kind), name, href, held.get((analysis_id, index), []), one.words, passages)
 
 
 def _around(passage: Passage, parts: int) -> Passage:
@@ -129,7 +130,7 @@ def _pairs(session: Session, run: RunInfo) -> Iterator[Candidate]:
     for ends in queries.pairs(session, run):
         keys = {(ends.analysis_id, ends.positive), (ends.analysis_id, ends.negative)}
         if keys <= dense.keys():  # a pair of which one end hardly fires is one latent
-            words = f"Two ends of one axis: either is on for {two(ends.coverage)} of tokens."
+            words = _("Two ends of one axis: either is on for %(share)s of tokens.", share=two(ends.coverage))
             yield Candidate((ends.analysis_id, ends.positive), words, ends.negative)
 
 
@@ -137,30 +138,34 @@ def _needed(session: Session, run: RunInfo) -> Iterator[Candidate]:
     needed = queries.needs(session, run).needed
     for found in queries.losses(session, run) if needed else ():
         if (found.analysis_id, found.index) in needed:
-            beside = (
-                ""
-                if found.control is None
-                else f"; without a random direction of its length, by {number(found.control, 2)}"
-            )
-            words = f"Without it the loss rises by {number(found.loss, 2)} nats per token{beside}."
+            loss = number(found.loss, 2)
+            if found.control is None:
+                words = _("Without it the loss rises by %(loss)s nats per token.", loss=loss)
+            else:
+                words = _(
+                    "Without it the loss rises by %(loss)s nats per token; without a random direction of its length,"
+                    " by %(control)s.",
+                    loss=loss,
+                    control=number(found.control, 2),
+                )
             yield Candidate((found.analysis_id, found.index), words)
 
 
 def _word(session: Session, run: RunInfo) -> Iterator[Candidate]:
     for key, share in queries.most_followed(session, run, Latent.word_share):
-        yield Candidate(key, f"The word alone predicts {two(share)} of its variance.")
+        yield Candidate(key, _("The word alone predicts %(share)s of its variance.", share=two(share)))
 
 
 def _unexplained(session: Session, run: RunInfo) -> Iterator[Candidate]:
     groups = classes.groups_of(session, run)
     for key, density in queries.densities(session, run).items():
         if groups.get(key) == UNEXPLAINED:
-            yield Candidate(key, f"On for {two(density)} of tokens; nothing that was measured says why.")
+            yield Candidate(key, _("On for %(share)s of tokens; nothing that was measured says why.", share=two(density)))
 
 
 def _past(session: Session, run: RunInfo) -> Iterator[Candidate]:
     for key, share in queries.most_followed(session, run, Latent.past_share):
-        yield Candidate(key, f"Its own past and the context predict {two(share)} of its variance.")
+        yield Candidate(key, _("Its own past and the context predict %(share)s of its variance.", share=two(share)))
 
 
 Find = Callable[[Session, RunInfo], Iterator[Candidate]]
@@ -168,7 +173,7 @@ KINDS: tuple[tuple[str, Find], ...] = (
     (MIRRORS, _pairs),
     (NEEDED, _needed),
     (WORD, _word),
-    ("Densest of the unexplained", _unexplained),
+    (N_("Densest of the unexplained"), _unexplained),
     (PAST, _past),
 )
 """In this order; the most first within each."""

@@ -15,6 +15,7 @@ from app.classes.groups import mark_of, title_of
 from app.home.counts import Tallies
 from app.home.queries import Ends, Mapped
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.links import latent_at, latent_name
 from app.shared.numbers import isolate, percent
 from app.shared.record import Key
@@ -117,7 +118,7 @@ def layer_map(
 
 def _dot(sae: SaeInfo, own: Mapped, at: tuple[float, float], groups: Mapping[Key, str], tallies: Tallies) -> Dot:
     group = groups.get((sae.analysis_id, own.index), UNMEASURED)
-    does = "mirror image, not dense" if not own.is_dense else title_of(group) if groups else ""
+    does = _("mirror image, not dense") if not own.is_dense else title_of(group) if groups else ""
     name = ", ".join(filter(None, (latent_name(sae.layer, own.index), percent(own.density), does)))
     tokens = ", ".join(isolate(token.strip()) for token in own.tokens[:TOKENS])
     radius = max(SMALLEST, LARGEST * math.sqrt(own.density))

@@ -24,6 +24,7 @@ from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
+from app.shared.language import _
 from app.shared.memory import remembered
 from app.shared.page import RunPage
 from app.shared.record import Key
@@ -113,7 +114,7 @@ def home_page(session: Session, run: RunInfo, pin: str, chosen: str = "", whole:
     cards = featured(session, run, found)
     points = [] if mapped else saes.scatter_points(session, run)
     return HomePage(
-        title="Overview",
+        title=_("Overview"),
         nav="home",
         run=run,
         runs=runs.list_runs(session),

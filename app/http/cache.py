@@ -1,7 +1,7 @@
 """Ask before working: a page whose data, address and code are unchanged is answered by 304, or as it was made before.
 
 Every answer must be asked for again (no-cache): a new run replaces pages at the same address. Pages differ by who
-looks, too. A note voids what shows it: its latent's pages, and whatever is not about one latent.
+looks and by their language, too. A note voids what shows it: its latent's pages, and whatever is not about one latent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import ViewerDep
 from app.http.state import MEASURED, NOTES, TEAM, Part, StoreState, Subject
+from app.shared.language import spoken
 from store.tables.team import ALONE
 
 CONTROL = "private, no-cache"
@@ -75,7 +76,7 @@ class Freshness:
             return  # the route will find out why
         # pages name their own address in full, for previews of links
         place = (request.base_url, request.url.path, request.url.query)
-        text = "\n".join(map(str, (request.app.state.version, *seen.stamps.values(), viewer, *place)))
+        text = "\n".join(map(str, (request.app.state.version, *seen.stamps.values(), viewer, spoken(), *place)))
         tag = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
         request.state.etag, request.state.store = f'W/"{tag}"', seen
         if _holds(request.headers, tag):

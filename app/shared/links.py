@@ -10,6 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 from markupsafe import Markup, escape
 
+from app.shared.language import PARAMETER, kept
+
 _NEURONPEDIA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -41,6 +43,14 @@ def at(address: str, pin: str = "") -> str:
     """`address` with what is pinned; a fragment stays last."""
     path, sign, fragment = address.partition("#")
     return path + ("&" if "?" in path else "?") * bool(pin) + pin + sign + fragment
+
+
+def in_language(address: str) -> str:
+    """`address`, saying the language of the page it stands on where that page's own says it; the API has none."""
+    keep = kept()
+    if not keep or not address.startswith("/") or address.startswith(("//", "/api/")) or f"{PARAMETER}=" in address:
+        return address
+    return at(address, keep)
 
 
 def sae_at(slug: str) -> str:
@@ -96,7 +106,7 @@ class Links:
 
     def where(self, address: str) -> str | None:
         """Where an address of ours is found; None: nowhere."""
-        return address
+        return in_language(address)
 
     def to(self, address: str, pin: str = "", name: str = "href") -> Markup:
         """The attribute of a link to `address`, run kept; none where it leads nowhere, and the link is plain text."""

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from app.shared.language import spoken
+
 T = TypeVar("T")
 MOST = 2_000
 """Values that are kept: a few for each SAE that somebody looks at."""
@@ -49,10 +51,10 @@ def remembered(session: Session, key: tuple[Hashable, ...], make: Callable[[], T
 
     Args:
         key: names it; the first part is unique to the caller.
-        make: reads what only a worker writes. None is not kept.
+        make: reads what only a worker writes. None is not kept. It may have words of the page's language.
     """
     memory = session.info.get("memory")
     if memory is not None and session.info.get("expected") and not session.in_transaction():
         session.connection()  # it learns which state it sees as it begins
     state = session.info.get("state")
-    return make() if memory is None or not state else memory.value(state, key, make)
+    return make() if memory is None or not state else memory.value(state, (spoken(), *key), make)

@@ -7,22 +7,23 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from app.shared.language import N_
 from app.shared.statements import Sentences, said
 from store.vocabulary import Statement
 
 REASONS: Sentences = {
-    "few_groups": "the text read lies in fewer than two of the 64 document groups, so no interval can be given",
-    "no_directions": "needs an encoder and a decoder direction, and another latent",
-    "no_mirror": "no other latent has both cosines negative",
-    "no_copy": "no other latent has both cosines positive",
-    "no_bias": "the SAE has no decoder bias, or it is zero",
-    "silent": "never fired on this text",
-    "silent_on_ordinary": "never fired on an ordinary token of this text",
-    "rare_or_constant": "fired too rarely, or always with the same activation",
-    "all_silent": "no latent of this SAE fired on this text",
-    "not_divided": "classes were not measured, on fewer than 20 documents, or it fired on too few tokens of them",
-    "one_flat": "one of the signals does not vary over the ordinary tokens of this text",
-    "one_silent": "one of the two never fired on this text",
+    "few_groups": N_("the text read lies in fewer than two of the 64 document groups, so no interval can be given"),
+    "no_directions": N_("needs an encoder and a decoder direction, and another latent"),
+    "no_mirror": N_("no other latent has both cosines negative"),
+    "no_copy": N_("no other latent has both cosines positive"),
+    "no_bias": N_("the SAE has no decoder bias, or it is zero"),
+    "silent": N_("never fired on this text"),
+    "silent_on_ordinary": N_("never fired on an ordinary token of this text"),
+    "rare_or_constant": N_("fired too rarely, or always with the same activation"),
+    "all_silent": N_("no latent of this SAE fired on this text"),
+    "not_divided": N_("classes were not measured, on fewer than 20 documents, or it fired on too few tokens of them"),
+    "one_flat": N_("one of the signals does not vary over the ordinary tokens of this text"),
+    "one_silent": N_("one of the two never fired on this text"),
 }
 """Of the values of a latent, by the code that its statistic declares as `missing`, and of a pair."""
 

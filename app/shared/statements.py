@@ -6,6 +6,7 @@ import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.shared.language import _, translated
 from app.shared.numbers import THIN, minus
 from store.vocabulary import TEXT, Statement
 
@@ -48,7 +49,7 @@ def said(statement: Statement | None, sentences: Sentences) -> str:
     sentence = sentences.get(str(code))
     if sentence is None:
         return _bare(held)
-    return filled(sentence, held) if isinstance(sentence, str) else sentence(held)
+    return filled(translated(sentence), held) if isinstance(sentence, str) else sentence(held)
 
 
 def _bare(statement: Statement) -> str:
@@ -66,7 +67,9 @@ def _plain(name: str, value: Any) -> bool:
 
 def listed(parts: list[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    if len(parts) < 2:
+        return "".join(parts)
+    return _("%(first)s and %(last)s", first=_(", ").join(parts[:-1]), last=parts[-1])
 
 
 def upper(text: str) -> str:

@@ -1,0 +1,89 @@
+"""Sentences of the interface and their translations: `python -m tests.messages [NOUN ...]` brings the catalogues up to
+date (`make messages`): new sentences come in empty, those that no page says any more go, translations stay.
+
+A catalogue is of a noun: of what `app/<noun>/` and `templates/<noun>/` say. What several nouns say is in `shared.po`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from babel.messages import Catalog
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po, write_po
+
+from app.shared.language import FOLDER
+from tests.root import ROOT
+
+KEYWORDS = {"_": None, "N_": None, "translated": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)}
+OPTIONS = {"trimmed": "true", "silent": "false"}
+SHARED = "shared"
+COMMON = {"shared", "http", "partials", "commands"}
+
+Message = str | tuple[str, ...]
+
+
+def sources() -> list[tuple[str, Path]]:
+    """(noun, file) of everything that may say something to a reader."""
+    files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "templates").rglob("*.html")]
+    return sorted((_noun(path), path) for path in files)
+
+
+def _noun(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return SHARED if len(parts) < 3 or parts[1] in COMMON else parts[1]
+
+
+def messages() -> dict[str, dict[Message, list[str]]]:
+    """Noun -> its messages with the files that say them; what several nouns say is shared."""
+    said: dict[Message, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for noun, path in sources():
+        method = "python" if path.suffix == ".py" else "jinja2.ext:babel_extract"
+        for _line, message, _comments, _context in extract_from_file(
+            method, path, keywords=KEYWORDS, options=OPTIONS if path.suffix == ".html" else None
+        ):
+            found = tuple(message) if isinstance(message, list | tuple) else message
+            if found:
+                said[found][noun].append(path.relative_to(ROOT).as_posix())
+    by_noun: dict[str, dict[Message, list[str]]] = defaultdict(dict)
+    for message, nouns in said.items():
+        places = sorted({place for own in nouns.values() for place in own})
+        by_noun[next(iter(nouns)) if len(nouns) == 1 else SHARED][message] = places
+    return by_noun
+
+
+def known(code: str) -> dict[str, tuple[str, ...]]:
+    """All translations of a language, whichever catalogue has them."""
+    found = {}
+    for path in sorted((FOLDER / code).glob("*.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=code):
+                forms = message.string if isinstance(message.string, list | tuple) else (message.string,)
+                if message.id and any(forms):
+                    found[message.id if isinstance(message.id, str) else message.id[0]] = tuple(forms)
+    return found
+
+
+def update(code: str) -> dict[str, int]:
+    """Write the catalogues of a language anew; noun -> messages that have no translation yet."""
+    translations, empty = known(code), {}
+    for path in (FOLDER / code).glob("*.po"):
+        path.unlink()
+    for noun, own in sorted(messages().items()):
+        catalogue = Catalog(locale=code, fuzzy=False, charset="utf-8")
+        for message in sorted(own, key=lambda one: (own[one][0], str(one))):
+            held = translations.get(message if isinstance(message, str) else message[0], ())
+            several = isinstance(message, tuple)
+            catalogue.add(message, held if several and held else "".join(held[:1]), [(own[message][0], None)])
+        empty[noun] = sum(not any(one.string or ()) for one in catalogue if one.id)
+        with (FOLDER / code / f"{noun}.po").open("wb") as file:
+            write_po(file, catalogue, width=120, omit_header=True, include_lineno=False)
+    return empty
+
+
+if __name__ == "__main__":
+    for language in sys.argv[1:] or [folder.name for folder in sorted(FOLDER.iterdir())]:
+        for noun, missing in update(language).items():
+            print(f"{language}/{noun}.po: {missing} without a translation")  # noqa: T201
