@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po, write_po
 from app.shared.language import FOLDER
 from tests.root import ROOT
 
-KEYWORDS = {"_": None, "N_": None, "translated": None, "gettext": None, "ngettext": (1, 2), "plural": (1, 2)}
+KEYWORDS = {"_": None, "N_": None, "translated": None, "gettext": None, "filled": None, "ngettext": (1, 2), "plural": (1, 2)}
 OPTIONS = {"trimmed": "true", "silent": "false"}
 SHARED = "shared"
 COMMON = {"shared", "http", "partials", "commands"}

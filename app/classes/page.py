@@ -10,6 +10,7 @@ from app.classes.groups import place_of, title_of, view_of
 from app.classes.queries import Tally
 from app.classes.score import ScoreInfo
 from app.shared.figures import View
+from app.shared.language import _, ngettext, translated
 from app.shared.numbers import count, fixed, percent, rate, signed
 from app.shared.statements import listed
 from app.shared.stored import items, one
@@ -88,7 +89,7 @@ def _says_something(score: ScoreInfo) -> bool:
 def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
     view = view_of(score.name)
     value, beside = view.value(score)
-    numbers = (("cut", score.cut), ("chance", score.chance), ("control", score.control))
+    numbers = ((_("cut"), score.cut), (_("chance"), score.chance), (_("control"), score.control))
     against = [f"{name} {view.number(score, held)}" for name, held in numbers if held is not None]
     rows = list(view.rows(score)) if evidence else []
     return ClassRow(
@@ -103,7 +104,7 @@ def _row(score: ScoreInfo, tally: Tally | None, evidence: bool) -> ClassRow:
         words=score.words,
         controls=_controls(score, tally),
         views=view.plots(score) if evidence else None,
-        head=view.head if rows else (),
+        head=tuple(translated(head) for head in view.head) if rows else (),
         rows=rows,
     )
 
@@ -112,20 +113,24 @@ def _controls(score: ScoreInfo, tally: Tally | None) -> str:
     if tally is None or not tally.controls_total:
         return ""
     held, total = tally.controls_held, tally.controls_total
-    some = f"{count(held) if held else 'None'} of {count(total)} sparse control{'s' if total != 1 else ''}"
+    some = ngettext(
+        "%(held)s of %(n)s sparse control", "%(held)s of %(n)s sparse controls", total, held=count(held) if held else _("None")
+    )
     if score.name in REST:
-        return f"{some} {'are' if held > 1 else 'is'} {title_of(score.name)} too."
-    return f"{some} {'pass' if held > 1 else 'passes'}"
+        title = title_of(score.name)
+        return ngettext("%(some)s is %(what)s too.", "%(some)s are %(what)s too.", max(held, 1), some=some, what=title)
+    return ngettext("%(some)s passes", "%(some)s pass", max(held, 1), some=some)
 
 
 def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     """What it does, in plain words; empty where nothing was measured."""
     held = sorted(_held(scores), key=lambda score: (score.label == LIKELY, place_of(score.name)))
     if held:
-        said = [f"{'probably ' if one.label == LIKELY else ''}{view_of(one.name).phrase(one)}" for one in held]
-        return f"It {listed(said)}."
+        phrases = ((one.label == LIKELY, view_of(one.name).phrase(one)) for one in held)
+        said = [_("probably %(does)s", does=phrase) if likely else phrase for likely, phrase in phrases]
+        return _("It %(does)s.", does=listed(said))
     if UNEXPLAINED in scores and scores[UNEXPLAINED].holds:
-        return "No class that was looked for explains it."
+        return _("No class that was looked for explains it.")
     if PARTLY in scores and scores[PARTLY].holds:
         return scores[PARTLY].words
     return ""
@@ -136,7 +141,9 @@ def short_phrase(score: ScoreInfo) -> str:
     if score.statement.get("code") == TEXT:  # an older worker's words: nothing tells how it holds
         return score.words
     phrase = view_of(score.name).phrase(score)
-    return f"{'Probably ' + phrase if score.label == LIKELY else phrase[:1].upper() + phrase[1:]}."
+    if score.label == LIKELY:
+        return _("Probably %(does)s.", does=phrase)
+    return _("%(does)s.", does=phrase[:1].upper() + phrase[1:])
 
 
 def _held(scores: Mapping[str, ScoreInfo]) -> list[ScoreInfo]:
@@ -154,7 +161,9 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
     parts = [_part(item, most) for item in held]
     r2 = one(score.data, "r2") if score.score is None else score.score
     spread, pool = one(score.data, "participation"), one(score.data, "pool")
-    beside = f"spread over about {spread:.0f} of {pool or 0:.0f} sparse latents tried" if spread and readable else ""
+    beside = ""
+    if spread and readable:
+        beside = _("spread over about %(n)s of %(pool)s sparse latents tried", n=f"{spread:.0f}", pool=f"{pool or 0:.0f}")
     covered = percent(min(1.0, sum(item.share for item in parts))) if parts else ""
     return Mixture(
         score.label,

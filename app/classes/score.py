@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import Field, field_serializer
 
 from app.shared.figures import CARD, DIM, View
+from app.shared.language import _, translated
 from app.shared.numbers import fixed
 from app.shared.record import Evidence, Hidden, Number, Record
 from app.shared.statements import Sentences
@@ -108,7 +109,7 @@ class ClassView:
 
     def phrase(self, score: ScoreInfo) -> str:
         """What a latent of this class does, to be read after "It"."""
-        return f"has the class “{self.title}”"
+        return _("has the class “%(class)s”", **{"class": translated(self.title)})
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The score with its name, e.g. "AUC 0.58", and what else belongs to it; both may be empty."""

@@ -13,6 +13,7 @@ from app.latents.queries import Step
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
 from app.shared.figures import CARD, EDGE, GROUND, INK, LINE, Figure, axis, figure
+from app.shared.language import _
 from app.shared.record import Key
 
 
@@ -161,14 +162,20 @@ def _handles(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
         start, end = info.places[step.analysis_id, step.index], info.places[_end(step)]
         sae, other = by_id[step.analysis_id], by_id[step.other_analysis_id]
         address = f"/saes/{sae.slug}/latents/{step.index}{f'?{pin}' if pin else ''}#chain"
-        words = f"layer {sae.layer}, latent {step.index} → layer {other.layer}, latent {step.other}"
+        words = _(
+            "layer %(layer)s, latent %(index)s → layer %(next)s, latent %(other)s",
+            layer=sae.layer,
+            index=step.index,
+            next=other.layer,
+            other=step.other,
+        )
         x += [round(start.x + part * (end.x - start.x), 2) for part in HANDLES]
         y += [round(start.y + part * (end.y - start.y), 2) for part in HANDLES]
         custom += [[address, words, step.correlation]] * len(HANDLES)
     return {
         "type": "scatter", "mode": "markers", "x": x, "y": y, "customdata": custom, "name": "chains",
         "marker": {"color": INK, "size": 9, "opacity": 0},
-        "hovertemplate": "%{customdata[1]}: correlation %{customdata[2]:+.2f}<extra></extra>",
+        "hovertemplate": _("%%{customdata[1]}: correlation %%{customdata[2]:+.2f}") + "<extra></extra>",
     }  # fmt: skip
 
 
@@ -188,5 +195,5 @@ def _stations(info: FlowInfo, saes: list[SaeInfo], pin: str) -> dict[str, Any]:
         ],
         "marker": {"color": [fill.colour for fill in own], "symbol": "square", "size": 6,
                    "line": {"width": [0.0 if fill.edge == CARD else 0.8 for fill in own], "color": EDGE}},
-        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}: %{customdata[3]}<extra></extra>",
+        "hovertemplate": _("layer %%{customdata[1]}, latent %%{customdata[2]}: %%{customdata[3]}") + "<extra></extra>",
     }  # fmt: skip

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from app.saes.queries import SaeInfo
 from app.shared.followed import PARTS, Part, Segment, segments, share_of
+from app.shared.language import _, translated
 from app.shared.statements import upper
 
 LEAST = 0.05  # share of variance from which on a part leads
@@ -55,7 +56,7 @@ def both(dense: float, sparse: float | None) -> str:
 def followed_words(saes: Iterable[SaeInfo]) -> str:
     """What leads from which layer to which, and whether controls have as much; empty where nothing was divided."""
     stretches = groupby(_divided(saes), key=_leading)
-    return " ".join(f"{upper(_said(part, list(some)))}." for part, some in stretches)
+    return " ".join(f"{upper(_said(part, list(some)))}{_('.')}" for part, some in stretches)
 
 
 def _leading(sae: SaeInfo) -> Part | None:
@@ -69,16 +70,28 @@ def _share(sae: SaeInfo, group: str, part: Part) -> float:
 
 def _said(part: Part | None, saes: list[SaeInfo]) -> str:
     layers = [sae.layer for sae in saes]
-    where = f"after layer{'s' if len({*layers}) > 1 else ''} {_span(layers)}"
+    several, where = len({*layers}) > 1, _span(layers)
     if part is None:
-        return f"{where} the median dense latent follows nothing that was looked for"
+        if several:
+            return _("after layers %(span)s the median dense latent follows nothing that was looked for", span=where)
+        return _("after layer %(span)s the median dense latent follows nothing that was looked for", span=where)
     own, sparse, random = (
         _span([round(100 * _share(sae, group, part)) for sae in saes]) for group in ("dense", "control", "random")
     )
-    beside = f"sparse latents {sparse}\u202f%, random directions {random}\u202f%"
-    return f"{where} the median dense latent follows {part.title} most ({own}\u202f% of its variance; {beside})"
+    held = {"span": where, "what": translated(part.title), "own": own, "sparse": sparse, "random": random}
+    if several:
+        return _(
+            "after layers %(span)s the median dense latent follows %(what)s most (%(own)s\u202f%% of its variance;"
+            " sparse latents %(sparse)s\u202f%%, random directions %(random)s\u202f%%)",
+            **held,
+        )
+    return _(
+        "after layer %(span)s the median dense latent follows %(what)s most (%(own)s\u202f%% of its variance;"
+        " sparse latents %(sparse)s\u202f%%, random directions %(random)s\u202f%%)",
+        **held,
+    )
 
 
 def _span(values: list[int]) -> str:
     low, high = min(values), max(values)
-    return f"{low}" if low == high else f"{low} to {high}"
+    return f"{low}" if low == high else _("%(first)s to %(second)s", first=low, second=high)

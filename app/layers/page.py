@@ -20,6 +20,7 @@ from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
 from app.shared.figures import Figure, View
 from app.shared.followed import PARTS, Part
+from app.shared.language import _
 from app.shared.links import link
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import RunPage
@@ -85,7 +86,7 @@ def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
     groups = classes.profile(session, run) if known else {}
     info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run)) if known else None
     return LayersPage(
-        title="Layers",
+        title=_("Layers"),
         nav="layers",
         run=run,
         saes=found,
@@ -126,18 +127,23 @@ def _flow(info: flow.FlowInfo, found: list[SaeInfo], pin: str) -> View | None:
     if not info.steps:
         return None
     rows = [
-        (f"{first} to {second}", count(steps), percent(stay / steps) if steps else "", fixed(middle))
+        (_("%(first)s to %(second)s", first=first, second=second), count(steps), percent(stay / steps) if steps else "", fixed(middle))
         for first, second, steps, stay, middle in flow.flow_counts(info, found)
     ]
-    summary = (
+    summary = _(
         "Each square is a dense latent, in a column by layer and a band by what it does."
-        f" {count(len(info.drawn))} lines lead to the dense latent of the next layer whose signal correlates most,"
-        f" where by {flow.LEAST} or more; a level line keeps its class. Squares and lines lead to the latent."
+        " %(lines)s lines lead to the dense latent of the next layer whose signal correlates most,"
+        " where by %(least)s or more; a level line keeps its class. Squares and lines lead to the latent.",
+        lines=count(len(info.drawn)),
+        least=flow.LEAST,
     )
     if left := len(info.groups) - len(info.places):
-        summary += f" {count(left)} dense latents are not drawn: the least dense of each layer. The table counts them."
-    head = ("layers", "chains", "in the same band", "median |correlation|")
-    return View("flow", "chains", flow.flow_figure(info, found, pin), summary, head, rows)
+        rest = _(
+            "%(n)s dense latents are not drawn: the least dense of each layer. The table counts them.", n=count(left)
+        )
+        summary = f"{summary} {rest}"
+    head = (_("layers"), _("chains"), _("in the same band"), _("median |correlation|"))
+    return View("flow", _("chains"), flow.flow_figure(info, found, pin), summary, head, rows)
 
 
 def _panels(

@@ -15,6 +15,7 @@ from app.classes.score import Fill
 from app.saes.queries import Point, SaeInfo
 from app.shared.densities import Bar
 from app.shared.figures import CARD, DIM, INK, NEITHER, Figure, axis, figure
+from app.shared.language import N_, _, ngettext, translated
 from app.shared.links import at, latent_at
 from app.shared.numbers import count, percent
 from store.vocabulary import PARTLY, UNEXPLAINED, UNMEASURED
@@ -30,11 +31,11 @@ def stack_figure(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], p
     highest = max((sum(held.values()) for held in groups.values()), default=0)
     room = highest * LETTER if len(saes) <= MOST_WITH_LETTERS else math.inf
     bars = [_stacked(group, saes, groups, pin, room) for group, _name in legend(groups)]
-    x = axis("layer", type="category", showgrid=False)
+    x = axis(_("layer"), type="category", showgrid=False)
     more: dict[str, Any] = {"barmode": "stack", "bargap": 0.28}
     below = axis("L0", domain=[0, 0.17], nticks=3, rangemode="tozero", anchor="x")
     bars.append(_l0(saes, pin))
-    above = axis("dense latents", domain=[0.25, 1], nticks=6)
+    above = axis(_("dense latents"), domain=[0.25, 1], nticks=6)
     return figure(bars, 450, {**x, "anchor": "y2"}, above, yaxis2=below, **more)
 
 
@@ -58,7 +59,8 @@ def _stacked(
         "marker": _marker(fill), "text": [fill.letter if count and count >= room else "" for count in counts],
         "textposition": "inside", "insidetextanchor": "middle", "textangle": 0, "constraintext": "none",
         "textfont": {"color": fill.ink, "size": 12, "weight": 600},
-        "hovertemplate": f"layer %{{x}}, {title_of(group)}: %{{y}} of %{{customdata[1]}} dense latents<extra></extra>",
+        "hovertemplate": _("layer %%{x}, %(group)s: %%{y} of %%{customdata[1]} dense latents", group=title_of(group))
+        + "<extra></extra>",
     }  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def _l0(saes: list[SaeInfo], pin: str) -> dict[str, Any]:
         "type": "bar", "name": "L0", "showlegend": False, "yaxis": "y2", "y": [sae.l0 for sae in saes],
         "x": [place_of(sae, saes) for sae in saes], "marker": {"color": NEITHER},
         "customdata": [[f"/latents?sae={sae.slug}{more}"] for sae in saes],
-        "hovertemplate": "layer %{x}: %{y:.1f} latents on per token<extra></extra>",
+        "hovertemplate": _("layer %%{x}: %%{y:.1f} latents on per token") + "<extra></extra>",
     }  # fmt: skip
 
 
@@ -101,18 +103,18 @@ def panel_figure(sae: SaeInfo, points: list[Point], densities: list[Bar], pin: s
         "width": [(high - low) * 0.92 for low, high, _n in known], "y": [count or None for _low, _high, count in known],
         "customdata": [
             [f"/latents?sae={sae.slug}&dense=any&min_density={low * 1.000001:.7g}&max_density={high:.7g}{more}",
-             f"{100 * low:.2g} to {100 * high:.2g} %"]
+             _("%(low)s to %(high)s %%", low=f"{100 * low:.2g}", high=f"{100 * high:.2g}")]
             for low, high, _n in known
         ],
         "marker": {"color": NEITHER, "line": {"width": 0}},
-        "hovertemplate": "%{y} latents of density %{customdata[1]}<extra></extra>",
+        "hovertemplate": _("%%{y} latents of density %%{customdata[1]}") + "<extra></extra>",
     }  # fmt: skip
     groups = ((True, "circle"), (False, "circle-open"))
     places = [dots([point for point in points if point.mirror is mirror], "", sign, pin, 5) for mirror, sign in groups]
-    x = axis("density", type="log", range=[-2.05, 0.02], tickvals=[0.01, 0.1, 1], ticktext=["1 %", "10 %", "100 %"],
+    x = axis(_("density"), type="log", range=[-2.05, 0.02], tickvals=[0.01, 0.1, 1], ticktext=["1 %", "10 %", "100 %"],
              dtick=1, anchor="y")  # fmt: skip
-    y = axis("antipodality", range=[-0.06, 1.06], domain=[0, 0.68], tickvals=[0, 0.5, 1])
-    y2 = axis("latents", domain=[0.76, 1], nticks=3, rangemode="tozero", anchor="x", showgrid=False)
+    y = axis(_("antipodality"), range=[-0.06, 1.06], domain=[0, 0.68], tickvals=[0, 0.5, 1])
+    y2 = axis(_("latents"), domain=[0.76, 1], nticks=3, rangemode="tozero", anchor="x", showgrid=False)
     return figure(
         [bars, *(part for part in places if part["x"])], 290, x, y, yaxis2=y2, hovermode="closest", bargap=0
     )  # fmt: skip
@@ -125,15 +127,17 @@ def dots(points: list[Point], name: str, symbol: str, pin: str, size: int) -> di
         "x": [round(point.density, 5) for point in points], "y": [round(point.antipodality, 3) for point in points],
         "customdata": [[at(latent_at(dot.slug, dot.index), pin), dot.layer, dot.index] for dot in points],
         "marker": {"color": INK, "size": size, "opacity": 0.55, "symbol": symbol, "line": {"width": 1, "color": INK}},
-        "hovertemplate": "layer %{customdata[1]}, latent %{customdata[2]}<br>density %{x:.1%}, "
-        "antipodality %{y:.2f}<extra></extra>",
+        "hovertemplate": _(
+            "layer %%{customdata[1]}, latent %%{customdata[2]}<br>density %%{x:.1%%}, antipodality %%{y:.2f}"
+        )
+        + "<extra></extra>",
     }  # fmt: skip
 
 
 LAYER_PANELS = (
-    ("n_dense", "dense latents", ""),
-    ("n_pairs", "antipodal pairs", ""),
-    ("dense_mass_share", "dense share of mass", ".0%"),
+    ("n_dense", N_("dense latents"), ""),
+    ("n_pairs", N_("antipodal pairs"), ""),
+    ("dense_mass_share", N_("dense share of mass"), ".0%"),
     ("l0", "L0", ""),
     ("fvu", "FVU", ".2f"),
 )
@@ -148,10 +152,11 @@ def layers_figure(saes: list[SaeInfo], pin: str) -> list[tuple[str, Figure]]:
     for field, title, form in LAYER_PANELS:
         bar = {
             "type": "bar", "x": layers, "y": [getattr(sae, field) for sae in saes], "customdata": links,
-            "marker": {"color": DIM}, "hovertemplate": f"layer %{{x}}: %{{y:{form or '.3~g'}}}<extra></extra>",
+            "marker": {"color": DIM},
+            "hovertemplate": _("layer %%{x}: %%{y:%(form)s}", form=form or ".3~g") + "<extra></extra>",
         }  # fmt: skip
         y = axis("", rangemode="tozero", nticks=4, tickformat=form)
-        charts.append((title, figure([bar], 170, axis("layer", type="category"), y, bargap=0.35)))
+        charts.append((translated(title), figure([bar], 170, axis(_("layer"), type="category"), y, bargap=0.35)))
     return charts
 
 
@@ -170,10 +175,23 @@ def stack_words(found: list[SaeInfo], groups: Mapping[int, Mapping[str, int]]) -
     if not total:
         return ""
     explained = total - left - partly - unknown
-    where = f"{len(found)} SAE{'s' if len(found) != 1 else ''}"
-    words = f"Of {count(total)} dense latents in {where}, {count(explained)} ({percent(explained / total)})"
-    rest = f"; {count(unknown)} {'was' if unknown == 1 else 'were'} not measured" if unknown else ""
+    said = {
+        "total": count(total),
+        "saes": ngettext("%(n)s SAE", "%(n)s SAEs", len(found)),
+        "classed": count(explained),
+        "share": percent(explained / total),
+        "left": count(left),
+        "partly": count(partly),
+        "rest": ngettext("; %(n)s was not measured", "; %(n)s were not measured", unknown) if unknown else "",
+    }
     if not partly:
-        return f"{words} have at least one class, {count(left)} have none{rest}."
-    some = f"of {count(partly)} more at least a fifth of the variance is followed"
-    return f"{words} have at least one class, {some}, {count(left)} remain unexplained{rest}."
+        return _(
+            "Of %(total)s dense latents in %(saes)s, %(classed)s (%(share)s) have at least one class, %(left)s have"
+            " none%(rest)s.",
+            **said,
+        )
+    return _(
+        "Of %(total)s dense latents in %(saes)s, %(classed)s (%(share)s) have at least one class, of %(partly)s more"
+        " at least a fifth of the variance is followed, %(left)s remain unexplained%(rest)s.",
+        **said,
+    )

@@ -14,6 +14,7 @@ from app.classes.groups import fill_of, filters_of, mark_of, ordered, title_of
 from app.layers.flow import FlowInfo
 from app.layers.plots import place_of
 from app.saes.queries import SaeInfo
+from app.shared.language import _, ngettext
 from app.shared.links import link
 from app.shared.numbers import count
 
@@ -99,7 +100,13 @@ def sankey(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], flow: F
 
 
 def _block(sae: SaeInfo, saes: list[SaeInfo], name: str, held: int, x: float, y: float, height: float) -> Block:
-    words = f"layer {place_of(sae, saes)}, {title_of(name)}: {count(held)} of {count(sae.n_dense)} dense latents"
+    words = _(
+        "layer %(layer)s, %(group)s: %(n)s of %(all)s dense latents",
+        layer=place_of(sae, saes),
+        group=title_of(name),
+        n=count(held),
+        all=count(sae.n_dense),
+    )
     letter = fill_of(name).letter if height >= _LETTER else ""
     href = link("/latents", {"sae": sae.slug, **filters_of(name)})
     return Block(mark_of(name).split()[-1], letter, words, href, round(x, 1), round(y, 1), round(height, 1))
@@ -139,8 +146,15 @@ def _ribbons(
                     continue
                 start, end = blocks[first.analysis_id, one], blocks[second.analysis_id, other]
                 thick, thin = chains * unit, min(chains * unit, chains / coming[other] * end.height)
-                words = f"{count(chains)} chain{'s' if chains != 1 else ''}, {title_of(one)} to {title_of(other)}"
-                words += f", layer {place_of(first, saes)} to {place_of(second, saes)}"
+                words = ngettext(
+                    "%(n)s chain, %(one)s to %(other)s, layer %(first)s to %(second)s",
+                    "%(n)s chains, %(one)s to %(other)s, layer %(first)s to %(second)s",
+                    chains,
+                    one=title_of(one),
+                    other=title_of(other),
+                    first=place_of(first, saes),
+                    second=place_of(second, saes),
+                )
                 path = _path(start.x + _BLOCK, left[one], thick, end.x, right[other], thin)
                 made.append(Ribbon(start.mark, words, path))
                 left[one] += thick
@@ -164,9 +178,11 @@ def _path(x: float, y: float, thick: float, to_x: float, to_y: float, thin: floa
 def _words(saes: list[SaeInfo], chains: int) -> str:
     dense = sum(sae.n_dense for sae in saes if sae.layer < saes[-1].layer)
     if not dense or len(saes) < 2:
-        return "Each dense latent is counted once."
-    return (
+        return _("Each dense latent is counted once.")
+    return _(
         "Each dense latent is counted once. A ribbon is made of chains: from a dense latent to the one of the next"
-        f" layer whose signal correlates most with it, where by 0.4 or more; {count(chains)} of"
-        f" {count(dense)} dense latents before the last layer have one."
+        " layer whose signal correlates most with it, where by 0.4 or more; %(n)s of %(all)s dense latents before the"
+        " last layer have one.",
+        n=count(chains),
+        all=count(dense),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from app.shared.language import N_, Words, translated
 from app.shared.numbers import percent
 
 LONGEST = 256
@@ -61,23 +62,25 @@ class Part(NamedTuple):
     sources: tuple[str, ...]
 
 
-SOURCES = {
-    "word": "the word itself",
-    "previous": "the two words before",
-    "position": "position in the text",
-    "shape": "part of speech and spelling",
-    "norm": "norm of the residual vector",
-    "past": "its own past",
-    "context": "the rest of the context",
-    "document": "the document's other contexts",
-}
+SOURCES = Words(
+    {
+        "word": N_("the word itself"),
+        "previous": N_("the two words before"),
+        "position": N_("position in the text"),
+        "shape": N_("part of speech and spelling"),
+        "norm": N_("norm of the residual vector"),
+        "past": N_("its own past"),
+        "context": N_("the rest of the context"),
+        "document": N_("the document's other contexts"),
+    }
+)
 """As people read them."""
 PARTS = (
-    Part("word", "the word itself", "word", ("word",)),
-    Part("before", "the two words before", "before", ("previous",)),
-    Part("place", "position and part of speech", "place", ("position", "shape")),
-    Part("norm", "norm", "norm", ("norm",)),
-    Part("state", "its own past, context, document", "past", ("past", "context", "document")),
+    Part("word", N_("the word itself"), N_("word"), ("word",)),
+    Part("before", N_("the two words before"), N_("before"), ("previous",)),
+    Part("place", N_("position and part of speech"), N_("place"), ("position", "shape")),
+    Part("norm", N_("norm"), N_("norm"), ("norm",)),
+    Part("state", N_("its own past, context, document"), N_("past"), ("past", "context", "document")),
 )
 
 
@@ -107,6 +110,6 @@ def segments(added: Added) -> list[Segment]:
         share = share_of(added, part)
         width = round(100 * min(share, 1 - x / 100), 2)
         if width >= 0.5:
-            found.append(Segment(part.key, part.title, round(x, 2), width, percent(share)))
+            found.append(Segment(part.key, translated(part.title), round(x, 2), width, percent(share)))
             x += width
     return found

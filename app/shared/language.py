@@ -126,12 +126,12 @@ def _which(code: str) -> Callable[[int], int]:
     return c2py(get_plural(code).plural_expr)
 
 
-def _(message: str, **values: object) -> str:
+def _(message: str, /, **values: object) -> str:
     """A sentence of ours in the page's language, its places `%(name)s` filled in; a per cent sign is written `%%`."""
     return translated(message) % values
 
 
-def ngettext(one: str, many: str, n: int, **values: object) -> str:
+def ngettext(one: str, many: str, n: int, /, **values: object) -> str:
     """The same of a sentence that says a number: `one` of 1, `many` of others; `%(n)s` is the number itself."""
     return plural(one, many, n) % {"n": f"{n:,}", **values}
 

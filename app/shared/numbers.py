@@ -8,6 +8,10 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from babel.dates import format_datetime
+
+from app.shared.language import ENGLISH, _, spoken
+
 THIN = "\u202f"  # narrow no-break space: keeps "38.1 %" on one line
 MINUS = "\u2212"
 NONE = "\u2014"
@@ -88,7 +92,9 @@ def nats(value: float | None) -> str:
 
 def span(low: float | None, high: float | None, form: Callable[[float | None], str]) -> str:
     """0.0182, 0.0241 -> "0.0182 to 0.0241" in the form of the value, without its plus; empty where there is none."""
-    return "" if low is None or high is None else f"{form(low).lstrip('+')} to {form(high).lstrip('+')}"
+    if low is None or high is None:
+        return ""
+    return _("%(first)s to %(second)s", first=form(low).lstrip("+"), second=form(high).lstrip("+"))
 
 
 def nats_span(low: float | None, high: float | None) -> str:
@@ -121,18 +127,22 @@ def minus(text: str) -> str:
 
 
 def date(moment: datetime) -> str:
-    """2026-11-24, 19:58 UTC."""
-    return f"{moment:%Y-%m-%d, %H:%M} UTC"
+    """2026-11-24, 19:58 UTC; in other languages as they have it."""
+    if spoken() == ENGLISH:
+        return f"{moment:%Y-%m-%d, %H:%M} UTC"
+    return f"{format_datetime(moment, 'long', locale=spoken())}"
 
 
 def duration(seconds: float) -> str:
     """97.4 -> "1 min 37 s"."""
     whole = round(seconds)
     if whole < 60:
-        return f"{seconds:.1f}{THIN}s" if seconds < 10 else f"{whole}{THIN}s"
+        return _("%(n)s\u202fs", n=f"{seconds:.1f}" if seconds < 10 else whole)
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}{THIN}h {minutes}{THIN}min" if hours else f"{minutes}{THIN}min {rest}{THIN}s"
+    if hours:
+        return _("%(hours)s\u202fh %(minutes)s\u202fmin", hours=hours, minutes=minutes)
+    return _("%(minutes)s\u202fmin %(seconds)s\u202fs", minutes=minutes, seconds=rest)
 
 
 def plain(token: str) -> str:

@@ -36,8 +36,8 @@ _fields = _Fields()
 
 
 def filled(sentence: str, values: Mapping[str, Any]) -> str:
-    """The sentence with its numbers."""
-    return _fields.format(sentence, **values)
+    """The sentence, in the page's language, with its numbers."""
+    return _fields.format(translated(sentence), **values)
 
 
 def said(statement: Statement | None, sentences: Sentences) -> str:
@@ -49,7 +49,7 @@ def said(statement: Statement | None, sentences: Sentences) -> str:
     sentence = sentences.get(str(code))
     if sentence is None:
         return _bare(held)
-    return filled(translated(sentence), held) if isinstance(sentence, str) else sentence(held)
+    return filled(sentence, held) if isinstance(sentence, str) else sentence(held)
 
 
 def _bare(statement: Statement) -> str:

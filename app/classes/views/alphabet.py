@@ -8,53 +8,79 @@ from typing import Any, ClassVar
 from app.classes.plots import HEIGHT
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import INK, NEITHER, Figure, View, as_text, axis, figure, level
+from app.shared.language import N_, _
 from app.shared.numbers import THIN, count, number, percent, whole
-from app.shared.statements import Sentences, filled
+from app.shared.statements import Sentence, Sentences, filled
 from app.shared.stored import one, part
 from store.vocabulary import Statement
 
-BEGIN = "{count} begin with “{letter}”"
+def _suppresses(held: Mapping[str, Any]) -> bool:
+    return held.get("side") == "suppressed"
 
 
-def _verb(held: Mapping[str, Any]) -> str:
-    return "suppresses" if held.get("side") == "suppressed" else "promotes"
+def _either(promotes: str, suppresses: str) -> Sentence:
+    return lambda held: filled(suppresses if _suppresses(held) else promotes, held)
 
 
-def _most(held: Statement) -> str:
-    return f"Of the {{of}} tokens it {_verb(held)} most"
+def _leans(held: Statement) -> str:
+    beyond = filled(" ({chance:.0%})", held) if one(held, "chance") is not None else ""
+    sentence = (
+        N_(
+            "Of the {of} tokens it suppresses most, {count} begin with “{letter}”: fewer than the class asks for, yet"
+            " more than random directions reach{beyond}. It leans to that letter."
+        )
+        if _suppresses(held)
+        else N_(
+            "Of the {of} tokens it promotes most, {count} begin with “{letter}”: fewer than the class asks for, yet"
+            " more than random directions reach{beyond}. It leans to that letter."
+        )
+    )
+    return filled(sentence, {**held, "beyond": beyond})
 
 
 class Alphabet(ClassView):
     """How it is shown."""
 
-    name, title, letter, order = "alphabet", "alphabet", "A", 40
+    name, title, letter, order = "alphabet", N_("alphabet"), "A", 40
     colour = Colour("#b5226c", "#e0529a")
     sentences: ClassVar[Sentences] = {
-        "letter": lambda held: filled(f"{_most(held)}, {BEGIN}.", held),
-        "chance": lambda held: filled(f"{_most(held)}, {BEGIN}: short of the cut, or mere chance.", held),
-        "leans": lambda held: filled(
-            f"{_most(held)}, {BEGIN}: fewer than the class asks for, yet more than random directions reach"
-            f"{' ({chance:.0%})' if one(held, 'chance') is not None else ''}. It leans to that letter.",
-            held,
+        "letter": _either(
+            N_("Of the {of} tokens it promotes most, {count} begin with “{letter}”."),
+            N_("Of the {of} tokens it suppresses most, {count} begin with “{letter}”."),
         ),
-        "early": lambda held: filled(f"{_most(held)}, {BEGIN}, but the output is layers away.", held),
-        "none": lambda held: filled(
-            f"The tokens it {_verb(held)} most share no first letter: {{count}} of {{of}} begin with “{{letter}}”.",
-            held,
+        "chance": _either(
+            N_("Of the {of} tokens it promotes most, {count} begin with “{letter}”: short of the cut, or mere chance."),
+            N_(
+                "Of the {of} tokens it suppresses most, {count} begin with “{letter}”: short of the cut, or mere"
+                " chance."
+            ),
+        ),
+        "leans": _leans,
+        "early": _either(
+            N_("Of the {of} tokens it promotes most, {count} begin with “{letter}”, but the output is layers away."),
+            N_("Of the {of} tokens it suppresses most, {count} begin with “{letter}”, but the output is layers away."),
+        ),
+        "none": _either(
+            N_("The tokens it promotes most share no first letter: {count} of {of} begin with “{letter}”."),
+            N_("The tokens it suppresses most share no first letter: {count} of {of} begin with “{letter}”."),
         ),
     }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The letter, and whether its tokens are promoted."""
         held = {**score.statement, **score.data}  # in lists there is no evidence
-        return f"{_verb(held)} tokens that begin with “{held.get('letter') or '?'}”"
+        letter = held.get("letter") or "?"
+        if _suppresses(held):
+            return _("suppresses tokens that begin with “%(letter)s”", letter=letter)
+        return _("promotes tokens that begin with “%(letter)s”", letter=letter)
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The share of the tokens with the letter."""
         letter, side, lift = score.data.get("letter"), score.data.get("side"), one(score.data, "lift")
         share = percent(score.score).replace(".0", "")
-        beside = f"{side} tokens" if side else ""
-        lifted = f"{beside}, {number(lift, 2)}{THIN}× the vocabulary's" if beside and lift is not None else beside
+        beside = {"promoted": _("promoted tokens"), "suppressed": _("suppressed tokens")}.get(str(side), "")
+        times = "" if lift is None else number(lift, 2)
+        lifted = _("%(tokens)s, %(times)s\u202f× the vocabulary's", tokens=beside, times=times) if beside and times else beside
         return f"{share} “{letter}”" if letter else share, lifted
 
     def number(self, score: ScoreInfo, value: float) -> str:
@@ -71,10 +97,14 @@ class Alphabet(ClassView):
             return []
         of = one(score.data, "of") or 100
         letter, side = str(score.data.get("letter") or ""), str(score.data.get("side") or "promoted")
-        summary = f"First letters of the {whole(of)} most {side} tokens; “none” begins with no letter. Dotted: the cut."
+        summary = (
+            _("First letters of the %(n)s most suppressed tokens; “none” begins with no letter. Dotted: the cut.", n=whole(of))
+            if side == "suppressed"
+            else _("First letters of the %(n)s most promoted tokens; “none” begins with no letter. Dotted: the cut.", n=whole(of))
+        )
         rows = [(name, count(n)) for name, n in letters]
         drawn = letters_figure(dict(letters), None if score.cut is None else score.cut * of, letter)
-        return [View("letters", "first letters", drawn, summary, ("letter", "tokens"), rows)]
+        return [View("letters", _("first letters"), drawn, summary, (_("letter"), _("tokens")), rows)]
 
 
 VIEW = Alphabet()
@@ -85,8 +115,8 @@ def letters_figure(letters: dict[str, int], cut: float | None, letter: str) -> F
     bars = {
         "type": "bar", "x": [as_text(name) for name in letters], "y": list(letters.values()),
         "marker": {"color": [INK if name == letter else NEITHER for name in letters], "line": {"width": 0}},
-        "hovertemplate": "%{x}: %{y} tokens<extra></extra>",
+        "hovertemplate": _("%%{x}: %%{y} tokens") + "<extra></extra>",
     }  # fmt: skip
     shapes = [] if cut is None else [level(cut)]
-    y = axis("tokens of 100", range=[0, 105], nticks=5)
-    return figure([bars], HEIGHT, axis("first letter", type="category"), y, bargap=0.3, shapes=shapes)
+    y = axis(_("tokens of 100"), range=[0, 105], nticks=5)
+    return figure([bars], HEIGHT, axis(_("first letter"), type="category"), y, bargap=0.3, shapes=shapes)

@@ -7,64 +7,69 @@ from typing import ClassVar
 from app.classes.plots import Numbers, line
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import DIM, INK, Figure, View, as_text, axis, figure
+from app.shared.language import N_, Words, _
 from app.shared.numbers import fixed, percent, rate, span
-from app.shared.statements import Sentences, filled
+from app.shared.statements import Sentence, Sentences, filled
 from app.shared.stored import items, numbers, one, part
 from store.vocabulary import Statement
 
-TAGS = {
-    "NOUN": "noun",
-    "PROPN": "proper noun",
-    "VERB": "verb",
-    "AUX": "auxiliary",
-    "ADJ": "adjective",
-    "ADV": "adverb",
-    "PRON": "pronoun",
-    "DET": "determiner",
-    "ADP": "preposition",
-    "CCONJ": "conjunction",
-    "PART": "particle",
-    "NUM": "number",
-    "INTJ": "interjection",
-    "SYM": "symbol",
-    "PUNCT": "punctuation",
-    "X": "other",
-}
+TAGS = Words(
+    {
+        "NOUN": N_("noun"),
+        "PROPN": N_("proper noun"),
+        "VERB": N_("verb"),
+        "AUX": N_("auxiliary"),
+        "ADJ": N_("adjective"),
+        "ADV": N_("adverb"),
+        "PRON": N_("pronoun"),
+        "DET": N_("determiner"),
+        "ADP": N_("preposition"),
+        "CCONJ": N_("conjunction"),
+        "PART": N_("particle"),
+        "NUM": N_("number"),
+        "INTJ": N_("interjection"),
+        "SYM": N_("symbol"),
+        "PUNCT": N_("punctuation"),
+        "X": N_("other"),
+    }
+)
 """The universal tags in words."""
 
 
-HIGHER = "Higher on {where} (AUC {auc:.2f}), but"
+def _side(sentence: str) -> Sentence:
+    def made(held: Statement) -> str:
+        where = _("content words") if held.get("side") == "content" else _("function words and punctuation")
+        return filled(sentence, {**held, "where": where})
 
-
-def _side(sentence: str, held: Statement) -> str:
-    where = "content words" if held.get("side") == "content" else "function words and punctuation"
-    return filled(sentence, {**held, "where": where})
+    return made
 
 
 class ContentWord(ClassView):
     """How it is shown."""
 
-    name, title, letter, order = "content_word", "content word", "C", 50
+    name, title, letter, order = "content_word", N_("content word"), "C", 50
     colour = Colour("#3d6b12", "#6fa32a")
     of_text = True
     sentences: ClassVar[Sentences] = {
-        "told": lambda held: _side(
-            "Higher on {where}: they are told from the rest with AUC {auc:.2f}, {types:.2f} over word types.", held
+        "told": _side(
+            N_("Higher on {where}: they are told from the rest with AUC {auc:.2f}, {types:.2f} over word types.")
         ),
-        "weak": lambda held: _side(
-            "Hardly tells content words from the rest (AUC {auc:.2f}, a little higher on {where}).", held
+        "weak": _side(N_("Hardly tells content words from the rest (AUC {auc:.2f}, a little higher on {where}).")),
+        "chance": _side(N_("Higher on {where} (AUC {auc:.2f}), but a random direction reaches {chance:.2f}.")),
+        "frequent": _side(
+            N_("Higher on {where} (AUC {auc:.2f}), but over word types only {types:.2f}: a list of frequent words.")
         ),
-        "chance": lambda held: _side(f"{HIGHER} a random direction reaches {{chance:.2f}}.", held),
-        "frequent": lambda held: _side(f"{HIGHER} over word types only {{types:.2f}}: a list of frequent words.", held),
-        "silent": lambda held: _side(
-            f"{HIGHER} only its direction: firing itself tells them with {{firing:.2f}}.", held
+        "silent": _side(
+            N_("Higher on {where} (AUC {auc:.2f}), but only its direction: firing itself tells them with {firing:.2f}.")
         ),
-        "spread": lambda held: _side(f"{HIGHER} not beyond what documents differ by (q {{q:.2f}}).", held),
+        "spread": _side(
+            N_("Higher on {where} (AUC {auc:.2f}), but not beyond what documents differ by (q {q:.2f}).")
+        ),
     }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""
-        return "tells content words from the rest"
+        return _("tells content words from the rest")
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The AUC."""
@@ -84,13 +89,16 @@ def _roc(score: ScoreInfo) -> View | None:
     if not wrong or not right:
         return None
     area, between = one(score.data, "auc"), span(one(score.data, "low"), one(score.data, "high"), fixed)
-    tagger = f" Parts of speech by {score.data['tagger']}." if score.data.get("tagger") else ""
-    summary = (
-        f"Content words against all others: AUC {fixed(area)}{f' ({between})' if between else ''}; by whether it fires"
-        f" {fixed(one(score.data, 'firing'))}; the diagonal is chance.{tagger}"
+    summary = _(
+        "Content words against all others: AUC %(auc)s%(span)s; by whether it fires %(firing)s; the diagonal is chance.",
+        auc=fixed(area),
+        span=f" ({between})" if between else "",
+        firing=fixed(one(score.data, "firing")),
     )
+    if score.data.get("tagger"):
+        summary += " " + _("Parts of speech by %(tagger)s.", tagger=score.data["tagger"])
     rows = [(percent(a), percent(b)) for a, b in zip(wrong, right, strict=False)]
-    head = ("other words above", "content words above")
+    head = (_("other words above"), _("content words above"))
     return View("roc", "ROC", roc_figure(wrong, right), summary, head, rows)
 
 
@@ -106,24 +114,27 @@ def _tags(score: ScoreInfo) -> View | None:
         (name, fixed(area), span(a, b, fixed), rate("", one(tag, "q")).strip(), percent(one(tag, "share")))
         for name, area, a, b, tag in zip(names, auc, low, high, found, strict=True)
     ]
-    summary = (
-        "Each part of speech against all other words; 0.5 is chance, lines are 95 % intervals over documents."
+    summary = _(
+        "Each part of speech against all other words; 0.5 is chance, lines are 95 %% intervals over documents."
         " Nouns, verbs, adjectives and adverbs count as content words."
     )
-    head = ("part of speech", "AUC", "95 % interval", "q", "share of tokens")
-    return View("tags", "parts of speech", tags_figure(names, auc, low, high), summary, head, rows)
+    head = (_("part of speech"), "AUC", _("95 %% interval"), "q", _("share of tokens"))
+    return View("tags", _("parts of speech"), tags_figure(names, auc, low, high), summary, head, rows)
 
 
 def roc_figure(wrong: Numbers, right: Numbers) -> Figure:
     """Share of content words above a bar against share of other words above it."""
     diagonal = line(
-        [0, 1], [0, 1], "chance", "chance", line={"color": DIM, "width": 1.2, "dash": "dot"}, hoverinfo="skip"
+        [0, 1], [0, 1], _("chance"), _("chance"), line={"color": DIM, "width": 1.2, "dash": "dot"}, hoverinfo="skip"
     )
     own = line(
-        [at if at is not None else 0.0 for at in wrong], right, "latent", "%{y:.0%} of content, %{x:.0%} of other words"
+        [at if at is not None else 0.0 for at in wrong],
+        right,
+        _("latent"),
+        _("%%{y:.0%%} of content, %%{x:.0%%} of other words"),
     )
-    x = axis("other words above the bar", range=[0, 1], tickformat=".0%", nticks=4)
-    y = axis("content words above it", range=[0, 1.02], tickformat=".0%", nticks=5)
+    x = axis(_("other words above the bar"), range=[0, 1], tickformat=".0%", nticks=4)
+    y = axis(_("content words above it"), range=[0, 1.02], tickformat=".0%", nticks=5)
     return figure([diagonal, own], 260, x, y)
 
 
@@ -144,7 +155,7 @@ def tags_figure(tags: list[str], auc: list[float], low: Numbers, high: Numbers) 
         0.3,
         0.7,
     ]
-    x = axis("AUC against all other words", range=[min(ends) - 0.03, max(ends) + 0.03], nticks=5)
+    x = axis(_("AUC against all other words"), range=[min(ends) - 0.03, max(ends) + 0.03], nticks=5)
     middle = {"type": "line", "x0": 0.5, "x1": 0.5, "yref": "paper", "y0": 0, "y1": 1,
               "line": {"color": DIM, "width": 1.2, "dash": "dot"}}  # fmt: skip
     y = axis(" ", type="category", autorange="reversed")

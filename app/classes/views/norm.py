@@ -5,22 +5,34 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.classes.score import Colour
-from app.classes.shares import ShareView, sentences_of
+from app.classes.shares import ShareView, apart
+from app.shared.language import N_
 from app.shared.statements import Sentences
-
-FOUND = "The length of the residual vector predicts {share:.0%} of it beyond the word"
-
 
 class Norm(ShareView):
     """How it is shown."""
 
-    name, title, letter, order = "norm", "norm", "L", 90
-    followed = "the length of the residual vector"
+    name, title, letter, order = "norm", N_("norm"), "L", 90
+    followed = N_("the length of the residual vector")
     colour = Colour("#e0463f", "#fb9582")
     sentences: ClassVar[Sentences] = {
-        **sentences_of("The length of the residual vector", "predicts", " beyond the word"),
-        "holds": f"{FOUND}, and {{over_norm:.0%}} of it divided by that length; chance gives {{chance:.0%}}.",
-        "besides": f"{FOUND}, but {{over_norm:.0%}} of it divided by that length: it grows as everything does.",
+        "common": N_(
+            "The length of the residual vector predicts {share:.0%} of it beyond the word, but of random directions,"
+            " too: up to {chance:.0%} here."
+        ),
+        "wide": N_(
+            "The length of the residual vector predicts {share:.0%} of it beyond the word, but by few documents: the"
+            " interval reaches down to what random directions have."
+        ),
+        "apart": apart(N_("The length of the residual vector predicts {much} of it beyond the word.")),
+        "holds": N_(
+            "The length of the residual vector predicts {share:.0%} of it beyond the word, and {over_norm:.0%} of it"
+            " divided by that length; chance gives {chance:.0%}."
+        ),
+        "besides": N_(
+            "The length of the residual vector predicts {share:.0%} of it beyond the word, but {over_norm:.0%} of it"
+            " divided by that length: it grows as everything does."
+        ),
     }
 
 

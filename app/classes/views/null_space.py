@@ -7,6 +7,7 @@ from typing import ClassVar
 from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import DIM, INK, Figure, View, axis, band, figure
+from app.shared.language import N_, _
 from app.shared.numbers import fixed, span, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
@@ -17,7 +18,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 class NullSpace(ClassView):
     """How it is shown."""
 
-    name, title, letter, order = "null_space", "null space", "N", 30
+    name, title, letter, order = "null_space", N_("null space"), "N", 30
     colour = Colour("#2f3b4c", "#e2e8f0")
     sentences: ClassVar[Sentences] = {
         "quiet": lambda held: filled(
@@ -30,14 +31,14 @@ class NullSpace(ClassView):
             {**held, "one_in": whole(1 / (one(held, "share") or 1))},
         ),
         "read": (
-            "Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely reads,"
-            " chance gives about {typical:.0%}."
+            N_("Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely reads,"
+            " chance gives about {typical:.0%}.")
         ),
     }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""
-        return "writes to directions the output layer barely reads"
+        return _("writes to directions the output layer barely reads")
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """α with the number of directions."""
@@ -58,14 +59,15 @@ class NullSpace(ClassView):
             (whole(place), fixed(value), span(a, b, fixed))
             for place, value, a, b in zip(k, alpha, low or gap, high or gap, strict=False)
         ]
-        summary = (
+        summary = _(
             "Share of the decoder direction's length in the k directions that move the output least; the grey band"
-            " holds 90 % of random directions, the short line is the cut."
+            " holds 90 %% of random directions, the short line is the cut."
         )
         if share and any(value is not None for value in sparse):
-            summary += f" One in {whole(1 / share)} of this SAE's sparse latents lies above the dotted line."
+            more = _("One in %(n)s of this SAE's sparse latents lies above the dotted line.", n=whole(1 / share))
+            summary = f"{summary} {more}"
         drawn = null_figure(k, alpha, low, high, cut, sparse)
-        return [View("sweep", "sweep over k", drawn, summary, ("k", "α", "random, 5 to 95 %"), rows)]
+        return [View("sweep", _("sweep over k"), drawn, summary, ("k", "α", _("random, 5 to 95 %%")), rows)]
 
 
 VIEW = NullSpace()
@@ -76,17 +78,17 @@ def null_figure(
 ) -> Figure:
     """Share of the direction in the k quietest directions of the unembedding; `cut` is (k, height)."""
     lines = [
-        band(k, low, high, "90 % of random directions"),
-        line(k, alpha, "latent", "k = %{x}: α %{y:.2f}", mode="lines+markers", marker={"color": INK, "size": 5}),
+        band(k, low, high, _("90 %% of random directions")),
+        line(k, alpha, _("latent"), "k = %{x}: α %{y:.2f}", mode="lines+markers", marker={"color": INK, "size": 5}),
     ]
     if any(value is not None for value in sparse):
         dotted = {"color": DIM, "width": 1.4, "dash": "dot"}
-        lines.append(line(k, sparse, "sparse latents", "k = %{x}: sparse latents %{y:.2f}") | {"line": dotted})
+        lines.append(line(k, sparse, _("sparse latents"), _("k = %%{x}: sparse latents %%{y:.2f}")) | {"line": dotted})
     if cut is not None:
         lines.append({
-            "type": "scatter", "mode": "markers", "x": [cut[0]], "y": [cut[1]], "name": "cut",
+            "type": "scatter", "mode": "markers", "x": [cut[0]], "y": [cut[1]], "name": _("cut"),
             "marker": {"symbol": "line-ew", "size": 22, "line": {"width": 2, "color": DIM}},
-            "hovertemplate": "cut at k = %{x}: %{y:.2f}<extra></extra>",
+            "hovertemplate": _("cut at k = %%{x}: %%{y:.2f}") + "<extra></extra>",
         })  # fmt: skip
-    x = axis("k quietest directions", type="log", tickvals=k, ticktext=[f"{at:,.0f}" for at in k], dtick=1)
-    return figure(lines, HEIGHT, x, axis("α (share of length)", rangemode="tozero", nticks=5))
+    x = axis(_("k quietest directions"), type="log", tickvals=k, ticktext=[f"{at:,.0f}" for at in k], dtick=1)
+    return figure(lines, HEIGHT, x, axis(_("α (share of length)"), rangemode="tozero", nticks=5))

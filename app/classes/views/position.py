@@ -8,6 +8,7 @@ from typing import ClassVar
 from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import Figure, View, axis, band, figure
+from app.shared.language import N_, Words, _
 from app.shared.numbers import fixed, signed, span, whole
 from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
@@ -18,28 +19,43 @@ from store.vocabulary import Statement
 class Position(ClassView):
     """How it is shown."""
 
-    name, title, letter, order = "position", "position", "P", 10
+    name, title, letter, order = "position", N_("position"), "P", 10
     colour = Colour("#6d3bb5", "#8b6cf6")
     of_text = True
     sentences: ClassVar[Sentences] = {
-        "follows": lambda held: filled(f"{_way(held)} (ρ {{rho:+.2f}}).", held),
-        "explained": lambda held: filled(
-            f"{_way(held)} (ρ {{rho:+.2f}}), but no more than random directions or other distances explain.", held
+        "follows": lambda held: _way(
+            held,
+            N_("Rises with the distance from the start of the {kind} (ρ {rho:+.2f})."),
+            N_("Falls with the distance from the start of the {kind} (ρ {rho:+.2f})."),
         ),
-        "weak": "Hardly follows position: at most with the {kind} (ρ {rho:+.2f}).",
+        "explained": lambda held: _way(
+            held,
+            N_(
+                "Rises with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random directions"
+                " or other distances explain."
+            ),
+            N_(
+                "Falls with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random directions"
+                " or other distances explain."
+            ),
+        ),
+        "weak": lambda held: _way(held, *2 * (N_("Hardly follows position: at most with the {kind} (ρ {rho:+.2f})."),)),
     }
-    head = ("start of", "ρ", "95 % interval", "partial", "from token 5", "chance")
+    head = (N_("start of"), "ρ", N_("95 % interval"), N_("partial"), N_("from token 5"), N_("chance"))
 
     def phrase(self, score: ScoreInfo) -> str:
         """Whether it rises or falls, and from where."""
         kind, rho = kind_of(score)
-        return f"{'falls' if (rho or 0) < 0 else 'rises'} with the distance from the start of the {kind or 'text'}"
+        where = KINDS.get(kind or "text", kind)
+        if (rho or 0) < 0:
+            return _("falls with the distance from the start of the %(kind)s", kind=where)
+        return _("rises with the distance from the start of the %(kind)s", kind=where)
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """The signed correlation."""
         kind, rho = kind_of(score)
         value = score.score if rho is None else rho
-        return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", f"from start of {kind}" if kind else ""
+        return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", _("from start of %(kind)s", kind=KINDS.get(kind, kind)) if kind else ""
 
     def plots(self, score: ScoreInfo) -> list[View]:
         """Mean of the signal over the distance from a boundary."""
@@ -50,15 +66,17 @@ class Position(ClassView):
         low, high, tokens = (numbers(held, name) or [None] * len(mean) for name in ("low", "high", "tokens"))
         middle = [(a + b - 1) / 2 for a, b in pairwise(edges)]
         rows = [
-            (whole(at), signed(value), f"{signed(a)} to {signed(b)}" if a is not None else "", whole(n))
+            (whole(at), signed(value), _("%(first)s to %(second)s", first=signed(a), second=signed(b)) if a is not None else "", whole(n))
             for at, value, a, b, n in zip(middle, mean, low, high, tokens, strict=False)
         ]
-        summary = (
-            f"Mean of the signal by tokens from the start of the {kind}, in its standard deviations; 95 % interval."
+        where = KINDS.get(kind, kind)
+        summary = _(
+            "Mean of the signal by tokens from the start of the %(kind)s, in its standard deviations; 95 %% interval.",
+            kind=where,
         )
-        head = ("tokens from start", "mean (sd)", "95 % interval", "tokens")
-        drawn = profile_figure(kind, middle, mean, low, high)
-        return [View("profile", f"over the {kind}", drawn, summary, head, rows)]
+        head = (_("tokens from start"), _("mean (sd)"), _("95 %% interval"), _("tokens"))
+        drawn = profile_figure(where, middle, mean, low, high)
+        return [View("profile", _("over the %(kind)s", kind=where), drawn, summary, head, rows)]
 
     def rows(self, score: ScoreInfo) -> list[tuple[str, ...]]:
         """A row for each kind of distance, with its interval and what is left beside the other two."""
@@ -66,20 +84,25 @@ class Position(ClassView):
         for kind, held in part(score.data, "kinds").items():
             values = held if isinstance(held, dict) else {}
             if values.get("reason") or one(values, "rho") is None:
-                why = why_no_distance(kind, part(values, "reason"), said) if values.get("reason") else "not measured"
-                rows.append((f"{kind}: {why}", "", "", "", "", ""))
+                why = why_no_distance(kind, part(values, "reason"), said) if values.get("reason") else _("not measured")
+                rows.append((f"{KINDS.get(kind, kind)}: {why}", "", "", "", "", ""))
                 continue
             rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]
-            rows.append((kind, fixed(one(values, "rho")), span(one(values, "low"), one(values, "high"), fixed), *rest))
+            rows.append((KINDS.get(kind, kind), fixed(one(values, "rho")), span(one(values, "low"), one(values, "high"), fixed), *rest))
         return rows
 
 
 VIEW = Position()
 
 
-def _way(held: Statement) -> str:
-    way = "Falls" if (one(held, "rho") or 0) < 0 else "Rises"
-    return f"{way} with the distance from the start of the {held.get('kind')}"
+KINDS = Words({kind: kind for kind in (N_("context"), N_("paragraph"), N_("sentence"), N_("text"))})
+"""Of distances."""
+
+
+def _way(held: Statement, rises: str, falls: str) -> str:
+    kind = str(held.get("kind"))
+    falling = (one(held, "rho") or 0) < 0
+    return filled(falls if falling else rises, {**held, "kind": KINDS.get(kind, kind)})
 
 
 def kind_of(score: ScoreInfo) -> tuple[str, float | None]:
@@ -95,6 +118,6 @@ def kind_of(score: ScoreInfo) -> tuple[str, float | None]:
 
 def profile_figure(kind: str, x: list[float], mean: Numbers, low: Numbers, high: Numbers) -> Figure:
     """Mean of the signal against the distance from the start of `kind`."""
-    lines = [band(x, low, high, "95 % interval"), line(x, mean, "mean", "%{x:.0f} tokens: %{y:.2f} sd")]
-    y = axis("mean signal (sd)", nticks=5, zeroline=True)
-    return figure(lines, HEIGHT, axis(f"tokens from start of {kind}"), y)
+    lines = [band(x, low, high, _("95 %% interval")), line(x, mean, _("mean"), _("%%{x:.0f} tokens: %%{y:.2f} sd"))]
+    y = axis(_("mean signal (sd)"), nticks=5, zeroline=True)
+    return figure(lines, HEIGHT, axis(_("tokens from start of %(kind)s", kind=kind)), y)

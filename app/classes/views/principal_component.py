@@ -7,29 +7,32 @@ from typing import ClassVar
 from app.classes.plots import HEIGHT, Numbers
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import INK, NEITHER, Figure, View, axis, figure, level
+from app.shared.language import N_, _
 from app.shared.numbers import fixed, number, percent
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
 
-NEAREST = "; nearest to number {component} ({nearest:.2f})"
-
-
 class PrincipalComponent(ClassView):
     """How it is shown."""
 
-    name, title, letter, order = "principal_component", "principal component", "1", 60
+    name, title, letter, order = "principal_component", N_("principal component"), "1", 60
     colour = Colour("#b8860b", "#facc15")
     sentences: ClassVar[Sentences] = {
-        "along": "Along the line on which the activations vary most (|cos| {cos:.2f}).",
+        "along": N_("Along the line on which the activations vary most (|cos| {cos:.2f})."),
         "apart": lambda held: filled(
-            f"Not along the first principal component (|cos| {{cos:.2f}}){NEAREST if held.get('component') else ''}.",
+            N_(
+                "Not along the first principal component (|cos| {cos:.2f}); nearest to number {component}"
+                " ({nearest:.2f})."
+            )
+            if held.get("component")
+            else N_("Not along the first principal component (|cos| {cos:.2f})."),
             held,
         ),
     }
 
     def phrase(self, score: ScoreInfo) -> str:
         """The same of every such latent."""
-        return "lies along the direction in which the activations vary most"
+        return _("lies along the direction in which the activations vary most")
 
     def value(self, score: ScoreInfo) -> tuple[str, str]:
         """|cosine| with the first component, and which other one is nearer."""
@@ -37,8 +40,10 @@ class PrincipalComponent(ClassView):
         if number_of is None or int(number_of) == 1:
             return f"|cos| {fixed(score.score)}", "PC1"
         place = int(number_of) - 1
-        near = f"; nearest PC{place + 1}, {fixed(abs(cosines[place]))}" if place < len(cosines) else ""
-        return f"|cos| {fixed(score.score)}", f"PC1{near}"
+        beside = "PC1"
+        if place < len(cosines):
+            beside = _("PC1; nearest PC%(n)s, %(cosine)s", n=place + 1, cosine=fixed(abs(cosines[place])))
+        return f"|cos| {fixed(score.score)}", beside
 
     def plots(self, score: ScoreInfo) -> list[View]:
         """|cosine| with each of the first components."""
@@ -47,17 +52,18 @@ class PrincipalComponent(ClassView):
             return []
         shares = variance or [None] * len(cosines)
         stability, ratio = one(score.data, "stability"), one(score.data, "ratio")
-        summary = (
-            f"|cosine| with the first principal components of the activations; dotted: the cut. The first holds"
-            f" {number(ratio)} times the variance of the second; in two halves of the text it agrees to"
-            f" {fixed(stability)}."
+        summary = _(
+            "|cosine| with the first principal components of the activations; dotted: the cut. The first holds"
+            " %(ratio)s times the variance of the second; in two halves of the text it agrees to %(stability)s.",
+            ratio=number(ratio),
+            stability=fixed(stability),
         )
         rows = [
             (f"PC{place}", fixed(value), percent(share))
             for place, (value, share) in enumerate(zip(cosines, shares, strict=False), 1)
         ]
-        head = ("component", "cosine", "share of variance")
-        return [View("components", "components", components_figure(cosines, shares, score.cut), summary, head, rows)]
+        head = (_("component"), _("cosine"), _("share of variance"))
+        return [View("components", _("components"), components_figure(cosines, shares, score.cut), summary, head, rows)]
 
 
 VIEW = PrincipalComponent()
@@ -69,7 +75,8 @@ def components_figure(cosines: list[float], variance: Numbers, cut: float | None
         "type": "bar", "x": [f"PC{place + 1}" for place in range(len(cosines))], "y": [abs(value) for value in cosines],
         "customdata": [[value, share] for value, share in zip(cosines, variance, strict=False)],
         "marker": {"color": [INK] + [NEITHER] * (len(cosines) - 1), "line": {"width": 0}},
-        "hovertemplate": "%{x}: cosine %{customdata[0]:.2f}; %{customdata[1]:.1%} of the variance<extra></extra>",
+        "hovertemplate": _("%%{x}: cosine %%{customdata[0]:.2f}; %%{customdata[1]:.1%%} of the variance")
+        + "<extra></extra>",
     }  # fmt: skip
     shapes = [] if cut is None else [level(cut)]
     y = axis("|cosine|", range=[0, 1.02], nticks=5)

@@ -5,26 +5,30 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.classes.score import Colour
-from app.classes.shares import ShareView, sentences_of
+from app.classes.shares import ShareView, apart
+from app.shared.language import N_
 from app.shared.statements import Sentences
-
-CHANCE = "random directions reach {chance:.0%}"
-
 
 class Word(ShareView):
     """How it is shown."""
 
-    name, title, letter, order = "word", "word", "W", 70
-    followed = "the present word"
+    name, title, letter, order = "word", N_("word"), "W", 70
+    followed = N_("the present word")
     colour = Colour("#2b45d8", "#4077c1")
     sentences: ClassVar[Sentences] = {
-        **sentences_of("The word", "predicts"),
-        "vocabulary": (
-            "The word predicts {share:.0%} of it, as a direction of the vocabulary ({embedding:.0%} by the embedding);"
-            f" {CHANCE}."
+        "common": N_("The word predicts {share:.0%} of it, but of random directions, too: up to {chance:.0%} here."),
+        "wide": N_(
+            "The word predicts {share:.0%} of it, but by few documents: the interval reaches down to what random"
+            " directions have."
         ),
-        "list": (
-            f"The word predicts {{share:.0%}} of it, as a list of words ({{embedding:.0%}} by the embedding); {CHANCE}."
+        "apart": apart(N_("The word predicts {much} of it.")),
+        "vocabulary": N_(
+            "The word predicts {share:.0%} of it, as a direction of the vocabulary ({embedding:.0%} by the embedding);"
+            " random directions reach {chance:.0%}."
+        ),
+        "list": N_(
+            "The word predicts {share:.0%} of it, as a list of words ({embedding:.0%} by the embedding); random"
+            " directions reach {chance:.0%}."
         ),
     }
 
