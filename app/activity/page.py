@@ -13,6 +13,7 @@ from app.activity.queries import Activity
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, category_of, list_categories
 from app.http.errors import BadFilter
+from app.shared.language import _
 from app.shared.links import link
 from app.shared.page import Page
 from app.vocabulary import HUMAN_VERDICTS
@@ -113,7 +114,7 @@ def entries(session: Session, author: str, sae: str, before: int | None, limit: 
     """
     for name, text in (("author", author), ("sae", sae)):
         if "\0" in text:
-            raise BadFilter(f"{name} holds a NUL character; none of ours does")
+            raise BadFilter(_("%(name)s holds a NUL character; none of ours does", name=name))
     found = activity.activity(session, author=author or None, sae=sae or None, before=before, limit=limit)
     known = list_categories(session)
     return [entry(one, known) for one in found]
@@ -130,8 +131,8 @@ def entry(one: Activity, known: list[CategoryInfo]) -> Entry:
         name=uuid.uuid5(_SPACE, f"{now.sae_sha256}/{now.index}/{now.other}/{now.version}").urn,
         author=now.author,
         created=now.created,
-        about=f"pair {now.index} ⇄ {now.other}" if pair else f"latent {now.index}",
-        sae=one.slug or f"SAE {now.sae_sha256[:10]}, which this store does not know",
+        about=_("pair %(index)s ⇄ %(other)s", index=now.index, other=now.other) if pair else f"latent {now.index}",
+        sae=one.slug or _("SAE %(sae_sha)s, which this store does not know", sae_sha=now.sae_sha256[:10]),
         href=f"/saes/{one.slug}/{path}#annotation" if one.slug and one.shown else "",
         words=_words(now, one.before, known),
         note=note if len(note) <= SHOWN else note[:SHOWN].rstrip() + "…",
@@ -149,20 +150,22 @@ def _words(now: AnnotationInfo, before: AnnotationInfo | None, known: list[Categ
     for part in parts:
         if part:
             words += [Word("; "), *part] if words else part
-    return words or [Word("changed nothing")]
+    return words or [Word(_("changed nothing"))]
 
 
 def _restored(now: AnnotationInfo) -> Word:
-    return Word(f"brought back version {now.restores}" if now.restores else "took it all back")
+    return Word(
+        _("brought back version %(restores)s", restores=now.restores) if now.restores else _("took it all back")
+    )
 
 
 def _step(what: str, old: Word | None, new: Word | None) -> list[Word]:
     if (old.text if old else None) == (new.text if new else None):
         return []
     if old is None or new is None:
-        verb = f"gave the {what} " if new else f"took away the {what} "
+        verb = _("gave the %(what)s ", what=what) if new else _("took away the %(what)s ", what=what)
         return [Word(verb), *(word for word in (old, new) if word)]
-    return [Word(f"changed the {what} from "), old, Word(" to "), new]
+    return [Word(_("changed the %(what)s from ", what=what)), old, Word(" to "), new]
 
 
 def _category(found: CategoryInfo | None) -> Word | None:
@@ -176,4 +179,4 @@ def _verdict(key: str | None) -> Word | None:
 def _note(old: str, new: str) -> list[Word]:
     if old == new:
         return []
-    return [Word("took the note away" if not new else "changed the note" if old else "wrote a note")]
+    return [Word(_("took the note away") if not new else _("changed the note") if old else _("wrote a note"))]

@@ -15,6 +15,7 @@ from app.categories import queries as categories
 from app.categories.queries import CategoryInfo, category_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
+from app.shared.language import _
 from app.shared.links import at, latent_at, latent_name, pair_at, sae_at
 from app.vocabulary import HUMAN_VERDICTS
 
@@ -124,7 +125,9 @@ def annotation_panel(
     path = subject.page(sae.slug)
     held = draft or (Draft(current.category, current.verdict, current.note) if current else Draft())
     return AnnotationPanel(
-        about=f"the pair {subject.index} ⇄ {subject.other}" if subject.is_pair else f"latent {subject.index}",
+        about=_("the pair %(index)s ⇄ %(other)s", index=subject.index, other=subject.other)
+        if subject.is_pair
+        else f"latent {subject.index}",
         action=at(f"{path}/annotation", pin),
         page=at(path, pin),
         said=shown[0] if shown and not shown[0].empty else None,

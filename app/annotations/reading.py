@@ -20,6 +20,7 @@ from app.annotations.file import (
     CategoryLine,
     ViewLine,
 )
+from app.shared.language import _
 from store.errors import StoreError
 
 MAX_LINE = 200_000
@@ -34,7 +35,15 @@ class BadLineError(StoreError):
     """Why a file is refused: its name, the line, what was expected and what was found."""
 
     def __init__(self, path: object, line: int, expected: str, found: str) -> None:
-        super().__init__(f"{path}, line {line}: expected {expected}; found {found}. Nothing was taken in")
+        super().__init__(
+            _(
+                "%(path)s, line %(line)s: expected %(expected)s; found %(value)s. Nothing was taken in",
+                path=path,
+                line=line,
+                expected=expected,
+                value=found,
+            )
+        )
 
 
 @dataclass
@@ -82,7 +91,7 @@ def read(path: Path) -> Content:
         elif line.strip():
             _take(content, number, _line(path, number, _object(path, number, line)))
     if number == 0:
-        raise BadLineError(path, 1, _header_words(), "an empty file")
+        raise BadLineError(path, 1, _header_words(), _("an empty file"))
     return content
 
 
@@ -93,18 +102,25 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             while line := handle.readline(MAX_LINE + 1):
                 number += 1
                 if len(line) > MAX_LINE:
-                    raise BadLineError(path, number, f"at most {MAX_LINE:,} bytes", "a longer line")
+                    raise BadLineError(
+                        path, number, _("at most %(max_line)s bytes", max_line=f"{MAX_LINE:,}"), _("a longer line")
+                    )
                 yield number, line
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise StoreError(_("%(path)s cannot be read: %(error)s", path=path, error=error.strerror or error)) from error
 
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    expected = "one JSON object in UTF-8"
+    expected = _("one JSON object in UTF-8")
     try:
         found = json.loads(line.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
     except UnicodeDecodeError as error:
-        raise BadLineError(path, number, expected, f"byte {line[error.start]:#04x} at {error.start}") from None
+        raise BadLineError(
+            path,
+            number,
+            expected,
+            _("byte %(start)s at %(start2)s", start=f"{line[error.start]:#04x}", start2=error.start),
+        ) from None
     except (ValueError, RecursionError) as error:
         raise BadLineError(path, number, expected, f"{shown(line.decode('utf-8').strip())} ({error})") from None
     if not isinstance(found, dict):
@@ -115,12 +131,12 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError(_("a name stands there twice"))
     return made
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(_("%(text)s is no number of JSON", text=text))
 
 
 def shown(value: Any) -> str:
@@ -131,13 +147,18 @@ def shown(value: Any) -> str:
 
 
 def _header_words() -> str:
-    return "the head of an export, " + json.dumps(HEADER, separators=(",", ":"))
+    return _("the head of an export, ") + json.dumps(HEADER, separators=(",", ":"))
 
 
 def _check_header(path: Path, found: dict[str, Any]) -> None:
     newer = found.get("number")
     if found.get("format") == FORMAT and type(newer) is int and newer > NUMBER:
-        raise BadLineError(path, 1, f"format {NUMBER} of {FORMAT}", f"format {newer}: a newer dense-latents wrote it")
+        raise BadLineError(
+            path,
+            1,
+            _("format %(number)s of %(format)s", number=NUMBER, format=FORMAT),
+            _("format %(newer)s: a newer dense-latents wrote it", newer=newer),
+        )
     if found != HEADER:
         raise BadLineError(path, 1, _header_words(), shown(found))
 
@@ -153,12 +174,14 @@ def _fault(found: dict[str, Any], error: Any) -> tuple[str, str]:
     """What was expected, and what was found."""
     kind, *where = error["loc"] or ("", "")
     if not error["loc"]:
-        return f"a kind of {', '.join(KINDS)}", shown(found.get("kind"))
+        return _("a kind of %(kinds)s", kinds=", ".join(KINDS)), shown(found.get("kind"))
     names = [name for name in KINDS[kind].model_fields if name != "kind"]
     odd = {*names, "kind"} ^ {*found}
     if odd:
-        return f"the names {', '.join(names)}", f"{shown(sorted(odd)[0])} too few or too many"
-    return f"{where[0]} to be {error['msg']}", shown(found[where[0]])
+        return _("the names %(names)s", names=", ".join(names)), _(
+            "%(odd)s too few or too many", odd=shown(sorted(odd)[0])
+        )
+    return _("%(where)s to be %(msg)s", where=where[0], msg=error["msg"]), shown(found[where[0]])
 
 
 def _take(content: Content, number: int, line: AnyLine) -> None:
@@ -176,7 +199,12 @@ OneLine = TypeVar("OneLine", CategoryLine, ViewLine)
 def _take_one(content: Content, held: dict[str, tuple[int, OneLine]], number: int, line: OneLine) -> None:
     name = line.name
     if name in held:
-        raise BadLineError(content.path, number, "each name once", f"{shown(name)} of line {held[name][0]} again")
+        raise BadLineError(
+            content.path,
+            number,
+            _("each name once"),
+            _("%(name)s of line %(name2)s again", name=shown(name), name2=held[name][0]),
+        )
     held[name] = (number, line)
 
 
@@ -184,10 +212,20 @@ def _take_version(content: Content, number: int, line: AnnotationLine) -> None:
     history = content.annotations.setdefault(line.subject, [])
     if line.version != len(history) + 1:
         raise BadLineError(
-            content.path, number, f"version {len(history) + 1} of {line.about}", f"version {line.version}"
+            content.path,
+            number,
+            _("version %(history)s of %(about)s", history=len(history) + 1, about=line.about),
+            f"version {line.version}",
         )
     if line.other is not None and line.other <= line.index:
-        raise BadLineError(content.path, number, f"other to be larger than index {line.index}", str(line.other))
+        raise BadLineError(
+            content.path, number, _("other to be larger than index %(index)s", index=line.index), str(line.other)
+        )
     if line.restores is not None and line.restores >= line.version:
-        raise BadLineError(content.path, number, f"restores to be under version {line.version}", str(line.restores))
+        raise BadLineError(
+            content.path,
+            number,
+            _("restores to be under version %(version)s", version=line.version),
+            str(line.restores),
+        )
     history.append((number, line))

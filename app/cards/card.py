@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.cards.picture import Bar, Picture
+from app.shared.language import N_, _
 from app.shared.lettering import cut, lines, width, xml
 
 WIDTH, HEIGHT = 1200, 630
 PAPER, CARD, LINE, INK, DIM = "#fbfaf8", "#f2f0eb", "#e5e2dc", "#1c1f23", "#5f666d"
 FILLS = {"p": "#b35806", "n": "#2b62a8", "z": "#c3bfb6"}
-SANS = "'DejaVu Sans', 'Noto Sans', 'Liberation Sans', 'Segoe UI', Helvetica, Arial, sans-serif"
-MONO = "'DejaVu Sans Mono', 'Noto Sans Mono', 'Liberation Mono', Consolas, Menlo, monospace"
+SANS = N_("'DejaVu Sans', 'Noto Sans', 'Liberation Sans', 'Segoe UI', Helvetica, Arial, sans-serif")
+MONO = N_("'DejaVu Sans Mono', 'Noto Sans Mono', 'Liberation Mono', Consolas, Menlo, monospace")
 LEFT, RIGHT = 56, 1144
 PLOT = (112, 250, 560, 212)  # left, top, width, height of the histogram
 LIST = 744  # left edge of the tokens
@@ -109,8 +110,8 @@ _MIDDLE = {"text_anchor": "middle", "fill": DIM}
 
 
 def _axis(picture: Picture, x: float, y: float) -> list[str]:
-    parts = [_text(x, y, f"tokens by {picture.title}", 17, fill=DIM)]
-    x += width(f"tokens by {picture.title}", 17) + 24
+    parts = [_text(x, y, _("tokens by %(title)s", title=picture.title), 17, fill=DIM)]
+    x += width(_("tokens by %(title)s", title=picture.title), 17) + 24
     for side, name in picture.key:
         parts += [_rect(x, y - 13, 14, 14, FILLS[side], 2), _text(x + 21, y, name, 17, fill=DIM)]
         x += width(name, 17) + 44
@@ -123,9 +124,9 @@ def _why(text: str, x: float, y: float) -> list[str]:
 
 def _list(card: Card) -> list[str]:
     top = PLOT[1]
-    head = _text(LIST, top - 4, "top tokens", 17, fill=DIM)
+    head = _text(LIST, top - 4, _("top tokens"), 17, fill=DIM)
     rows = [part for row, held in enumerate(card.tokens[:ROWS]) for part in _row(top + 10 + 40 * row, held, card.side)]
-    return [head, *(rows or _why("No token makes it fire.", LIST, top + 30))]
+    return [head, *(rows or _why(_("No token makes it fire."), LIST, top + 30))]
 
 
 def _row(y: float, held: tuple[str, float, str], side: str) -> list[str]:

@@ -18,6 +18,7 @@ from app.latents.record import LatentRecord, read_latent
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.links import latent_name
 from app.shared.numbers import boxed, count, interval, percent, signed
 from app.shared.page import RunPage
@@ -61,18 +62,24 @@ def card_of(session: Session, run: RunInfo, sae: saes.SaeInfo, index: int) -> Ca
     record = read_latent(session, sae, index)
     latent, mirror = record.latent, record.image
     between = interval(latent.density_low, latent.density_high)
-    sure = f", 95 % interval {between}" if between else ""
+    sure = _(", 95 %% interval %(between)s", between=between) if between else ""
     return Card(
-        where=f"{run.model_name} · layer {sae.layer} · {sae.slug.split('/')[-1]}",
+        where=_(
+            "%(model_name)s · layer %(layer)s · %(split)s",
+            model_name=run.model_name,
+            layer=sae.layer,
+            split=sae.slug.split("/")[-1],
+        ),
         title=latent_name(sae.layer, index),
-        mirror=f"⇄ mirror of {mirror.index}" if mirror else "",
-        density=f"Fires on {percent(latent.density)}" if latent.density else "Never fires",
+        mirror=_("⇄ mirror of %(index)s", index=mirror.index) if mirror else "",
+        density=_("Fires on %(density)s", density=percent(latent.density)) if latent.density else _("Never fires"),
         beside=f"{'of' if latent.density else 'on'} {count(run.tokens)} tokens{sure}",
         picture=picture_of(record),
-        why=why(latent.reasons, "histogram") or "It never fired on this text.",
+        why=why(latent.reasons, "histogram") or _("It never fired on this text."),
         tokens=_tokens(record),
         side=record.side,
-        words=said_of(record) or f"Measured on {count(run.documents)} documents of {run.corpus}.",
+        words=said_of(record)
+        or _("Measured on %(documents)s documents of %(corpus)s.", documents=count(run.documents), corpus=run.corpus),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.latents.plots import SignedInfo, bars_of
 from app.latents.profiles import Histogram
 from app.pairs.queries import PairInfo
+from app.shared.language import _
 from app.shared.numbers import count, minus, number
 
 FLOOR = 0.3  # of a decade below one token, so that a bar of one has a height
@@ -59,7 +60,7 @@ def signed_picture(pair: PairInfo, info: SignedInfo) -> Picture:
                 bars.append(_bar(place / len(info.centre), 1 / len(info.centre), _height(tokens, top), side))
     ticks = [Tick(round((value - low) / span, 4), minus(f"{value:g}")) for value in round_steps(low, low + span)]
     key = [("n", f"{pair.negative} on"), ("z", "neither"), ("p", f"{pair.positive} on")]
-    return Picture(bars, ticks, _tokens(top), "signed activation z (sd of z)", key)
+    return Picture(bars, ticks, _tokens(top), _("signed activation z (sd of z)"), key)
 
 
 def own_picture(index: int, histogram: Histogram, side: str) -> Picture | None:

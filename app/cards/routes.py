@@ -13,6 +13,7 @@ from app.deps import Index, PinDep, RendererDep, SaeDep, SessionDep
 from app.http.cache import FreshMeasured
 from app.http.errors import NotFound
 from app.saes import queries as saes
+from app.shared.language import _
 from app.shared.links import at, latent_at, neuronpedia
 
 router = APIRouter(dependencies=[FreshMeasured])
@@ -48,6 +49,12 @@ def from_neuronpedia(session: SessionDep, model: Name, sae: Name, index: Index, 
     slug = saes.slug_on_neuronpedia(session, name, pin)
     if slug is None:
         known = [one for one in saes.names_on_neuronpedia(session) if neuronpedia(one)]
-        listed = ", ".join(known) or "none; no SAE's metadata name a page there"
-        raise NotFound(f"No SAE of this store is {name} on Neuronpedia. Those that are there: {listed}.")
+        listed = ", ".join(known) or _("none; no SAE's metadata name a page there")
+        raise NotFound(
+            _(
+                "No SAE of this store is %(name)s on Neuronpedia. Those that are there: %(value)s.",
+                name=name,
+                value=listed,
+            )
+        )
     return RedirectResponse(at(latent_at(slug, index), pin.query), 303)

@@ -12,6 +12,7 @@ from app.categories import queries as categories
 from app.categories.queries import COLOURS, CategoryInfo, Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
 from app.runs import queries as runs
+from app.shared.language import _
 from app.shared.links import Pin, link
 from app.shared.page import Page
 
@@ -116,7 +117,9 @@ def anchor(key: str) -> str:
 
 def _elsewhere(use: Use) -> str:
     rest = use.latents - use.shown
-    latents = f"{rest:,} latent{'' if rest == 1 else 's'} not in this run" if rest else ""
+    latents = (
+        _("%(rest)s latent%(rest2)s not in this run", rest=f"{rest:,}", rest2="" if rest == 1 else "s") if rest else ""
+    )
     pairs = f"{use.pairs:,} pair{'' if use.pairs == 1 else 's'}" if use.pairs else ""
     return " and ".join(part for part in (latents, pairs) if part)
 

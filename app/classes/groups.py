@@ -10,8 +10,8 @@ from app.classes.score import ClassView, Fill, UnknownClass
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
 from app.methods.queries import list_terms
-from app.shared.language import N_, Words, _, translated
 from app.shared.figures import CARD, EDGE, INK, PARTLY_FILL, SEVERAL_FILL, UNEXPLAINED_FILL
+from app.shared.language import N_, Words, _, translated
 from app.vocabulary import ANY
 from store.vocabulary import MIXTURE, NO_CLASS, PARTLY, REST, UNEXPLAINED, UNMEASURED
 

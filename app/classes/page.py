@@ -114,7 +114,10 @@ def _controls(score: ScoreInfo, tally: Tally | None) -> str:
         return ""
     held, total = tally.controls_held, tally.controls_total
     some = ngettext(
-        "%(held)s of %(n)s sparse control", "%(held)s of %(n)s sparse controls", total, held=count(held) if held else _("None")
+        "%(held)s of %(n)s sparse control",
+        "%(held)s of %(n)s sparse controls",
+        total,
+        held=count(held) if held else _("None"),
     )
     if score.name in REST:
         title = title_of(score.name)
@@ -163,7 +166,9 @@ def mixture_of(scores: Mapping[str, ScoreInfo]) -> Mixture | None:
     spread, pool = one(score.data, "participation"), one(score.data, "pool")
     beside = ""
     if spread and readable:
-        beside = _("spread over about %(n)s of %(pool)s sparse latents tried", n=f"{spread:.0f}", pool=f"{pool or 0:.0f}")
+        beside = _(
+            "spread over about %(n)s of %(pool)s sparse latents tried", n=f"{spread:.0f}", pool=f"{pool or 0:.0f}"
+        )
     covered = percent(min(1.0, sum(item.share for item in parts))) if parts else ""
     return Mixture(
         score.label,

@@ -26,8 +26,10 @@ OTHERS: dict[str, dict[str, Sentence]] = {
         "few": _unmeasured(N_("Too few of the classes could be measured to say.")),
         "none": _unmeasured(N_("None of the {classes} classes holds.")),
         "little": _unmeasured(
-            N_("None of the {classes} classes holds, and all that was looked for predicts {share:.0%} of its variance, of"
-            " random directions {random:.0%}.")
+            N_(
+                "None of the {classes} classes holds, and all that was looked for predicts {share:.0%} of its variance,"
+                " of random directions {random:.0%}."
+            )
         ),
         "followed": N_("No class holds, but {share:.0%} of its variance is predicted."),
     },
@@ -36,8 +38,10 @@ OTHERS: dict[str, dict[str, Sentence]] = {
         "few": _unmeasured(N_("Too few of the classes could be measured to say.")),
         "little": N_("All that was looked for predicts {share:.0%} of its variance: less than a fifth."),
         "followed": _unmeasured(
-            N_("None of the {classes} classes holds, but all that was looked for predicts {share:.0%} of its variance, of"
-            " random directions {random:.0%}.")
+            N_(
+                "None of the {classes} classes holds, but all that was looked for predicts {share:.0%} of its variance,"
+                " of random directions {random:.0%}."
+            )
         ),
     },
     MIXTURE: {

@@ -20,6 +20,7 @@ from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.colours import Stroke
+from app.shared.language import _
 from app.shared.links import Pin, latent_name
 from app.shared.numbers import MINUS, THIN, interval, percent
 from app.shared.tokens import Paint, Passage
@@ -141,23 +142,25 @@ def _difference(first: Compared, second: Compared) -> Difference:
 
 def _in_run(one: Compared) -> str:
     between = interval(one.latent.density_low, one.latent.density_high)
-    return f"{one.letter}, run {one.sae.run}: {percent(one.latent.density)}" + (f" ({between})" if between else "")
+    return _(
+        "%(letter)s, run %(run)s: %(density)s", letter=one.letter, run=one.sae.run, density=percent(one.latent.density)
+    ) + (f" ({between})" if between else "")
 
 
 def _overlap(first: Compared, second: Compared) -> str:
     ends = [first.latent.density_low, first.latent.density_high, second.latent.density_low, second.latent.density_high]
     low, high, other_low, other_high = ends
     if low is None or high is None or other_low is None or other_high is None:
-        return "One of the two has no interval."
+        return _("One of the two has no interval.")
     if high < other_low or other_high < low:
-        return "The 95 % intervals do not overlap: more than chance over documents."
-    return "The 95 % intervals overlap: it may be chance over documents."
+        return _("The 95 %% intervals do not overlap: more than chance over documents.")
+    return _("The 95 %% intervals overlap: it may be chance over documents.")
 
 
 def _units(found: list[Found]) -> str:
     if len({one.sae.sha256 for one in found}) < 2:
         return ""
-    return "Activations are in each SAE's own unit: compare their shapes across SAEs, not their places on the axis."
+    return _("Activations are in each SAE's own unit: compare their shapes across SAEs, not their places on the axis.")
 
 
 Held = list[tuple[RunInfo, list[SaeInfo]]]
@@ -195,16 +198,21 @@ def _near(one: Found, held: Held) -> list[tuple[str, tuple[int, int], Reference]
     name = f"L{one.sae.layer}"
     near = []
     if latent.partner is not None and one.it.mirror:
-        near.append(("mirror image", (one.sae.analysis_id, latent.partner), latent.partner))
+        near.append((_("mirror image"), (one.sae.analysis_id, latent.partner), latent.partner))
     if latent.duplicate_of is not None:
         near.append(("near-duplicate", (one.sae.analysis_id, latent.duplicate_of), latent.duplicate_of))
     made = [(f"{words} {name}/{index}", key, Reference(here.slug, index, here.run)) for words, key, index in near]
     for side, step in one.it.chain.items():
-        words = f"layer {'before' if side == 'previous' else 'after'}, L{step.layer}/{step.index}"
+        words = _(
+            "layer %(after)s, L%(layer)s/%(index)s",
+            after="before" if side == "previous" else "after",
+            layer=step.layer,
+            index=step.index,
+        )
         made.append((words, (step.analysis_id, step.index), Reference(step.slug, step.index, here.run)))
     for run, own in held:
         for sae in own:
             if sae.sha256 == one.sae.sha256 and sae.analysis_id != one.sae.analysis_id:
-                words = f"{name}/{latent.index} in run {run.id}"
+                words = _("%(name)s/%(index)s in run %(id)s", name=name, index=latent.index, id=run.id)
                 made.append((words, (sae.analysis_id, latent.index), Reference(here.slug, latent.index, run.id)))
     return made

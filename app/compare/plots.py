@@ -9,6 +9,7 @@ from app.latents.plots import activation_axis, series_traces
 from app.latents.profiles import Histogram, Series
 from app.shared.colours import Stroke
 from app.shared.figures import Figure, axis, figure
+from app.shared.language import _
 from app.shared.numbers import THIN
 
 STROKES = (
@@ -62,7 +63,7 @@ def histograms_figure(lines: list[Outline]) -> Figure:
     top = max((share for _x, y in points for share in y), default=1.0)
     data = [_outline(line, *held) for line, held in zip(lines, points, strict=True)]
     powers = [10.0**power for power in range(math.ceil(math.log10(floor)), math.ceil(math.log10(top)) + 1)]
-    y = axis("share of tokens", type="log", range=[math.log10(floor), math.log10(top) + 0.12], tickvals=powers,
+    y = axis(_("share of tokens"), type="log", range=[math.log10(floor), math.log10(top) + 0.12], tickvals=powers,
              ticktext=[_percent(power) for power in powers])  # fmt: skip
     return figure(data, 320, activation_axis(*(line.histogram for line in lines)), y, hovermode="closest")
 
@@ -86,7 +87,7 @@ def positions_figure(kind: str, lines: list[Line]) -> Figure:
     return figure(
         data,
         320,
-        axis(f"tokens from start of {kind}"),
-        axis("mean activation", rangemode="tozero", nticks=5),
+        axis(_("tokens from start of %(kind)s", kind=kind)),
+        axis(_("mean activation"), rangemode="tozero", nticks=5),
         hovermode="closest",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from app.http.errors import BadFilter
+from app.shared.language import _
 
 MOST = 4
 
@@ -37,7 +38,13 @@ def reference_of(text: str, name: str = "latent") -> Reference:
     """
     match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise BadFilter(f"{name} '{text[:80]}' names no latent; write SLUG:INDEX or SLUG:INDEX@RUN, as model/l15:1024.")
+        raise BadFilter(
+            _(
+                "%(name)s '%(text)s' names no latent; write SLUG:INDEX or SLUG:INDEX@RUN, as model/l15:1024.",
+                name=name,
+                text=text[:80],
+            )
+        )
     return Reference(match["slug"], _small(match["index"], name), _small(match["run"], name) if match["run"] else None)
 
 
@@ -49,16 +56,22 @@ def chosen(sae: str, index: str) -> Reference:
     """
     match = _CHOSEN.fullmatch(sae)
     if match is None:
-        raise BadFilter(f"sae '{sae[:80]}' is no name of an SAE.")
+        raise BadFilter(_("sae '%(sae)s' is no name of an SAE.", sae=sae[:80]))
     if not re.fullmatch(r"\d{1,10}", index.strip(), re.ASCII):
-        raise BadFilter(f"index '{index[:20]}' is no number; give the index of a latent of {match['slug']}, from 0.")
+        raise BadFilter(
+            _(
+                "index '%(index)s' is no number; give the index of a latent of %(slug)s, from 0.",
+                index=index[:20],
+                slug=match["slug"],
+            )
+        )
     run = _small(match["run"], "sae") if match["run"] else None
     return Reference(match["slug"], _small(index.strip(), "index"), run)
 
 
 def _small(digits: str, name: str) -> int:
     if int(digits) > LARGEST:
-        raise BadFilter(f"{name}: {digits} is larger than any index or run.")
+        raise BadFilter(_("%(name)s: %(digits)s is larger than any index or run.", name=name, digits=digits))
     return int(digits)
 
 

@@ -12,6 +12,7 @@ from app.compare.references import MOST, address, chosen, reference_of
 from app.deps import PinDep, RendererDep, SessionDep
 from app.http.cache import Fresh
 from app.http.errors import BadFilter
+from app.shared.language import _
 
 router = APIRouter(dependencies=[Fresh])
 Latent = Annotated[str, Query(max_length=240, description="SLUG:INDEX, or SLUG:INDEX@RUN.")]
@@ -36,6 +37,6 @@ def compare(
     asked = [reference_of(text, name) for name, text in given.items() if text]
     if sae or index:
         if len(asked) >= MOST:
-            raise BadFilter(f"{MOST} latents are compared at most; take one out first.")
+            raise BadFilter(_("%(most)s latents are compared at most; take one out first.", most=MOST))
         return RedirectResponse(address([*asked, chosen(sae, index)], render.pin), 303)
     return render(compare_page(session, asked, pin))

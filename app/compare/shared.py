@@ -11,6 +11,7 @@ from app.latents.plots import bars_of, series_points
 from app.latents.profiles import TokenItem
 from app.latents.record import LatentRecord
 from app.shared.figures import View
+from app.shared.language import _
 from app.shared.numbers import count, number, percent, span
 from store.vocabulary import ABLATE
 
@@ -29,14 +30,18 @@ def rows_of(read: Read) -> list[Row]:
 
 
 def _value(column: Column, record: LatentRecord) -> Cell:
-    latent, why = record.latent, "not measured"
+    latent, why = record.latent, _("not measured")
     if column.measure:
         ablated = ABLATE in record.interventions
-        why = "it was not taken out" if ablated else "the latents of this SAE were not taken out"
-        why = f"{why}; dense-latents ablate does so"
+        why = _("it was not taken out") if ablated else _("the latents of this SAE were not taken out")
+        why = _("%(why)s; dense-latents ablate does so", why=why)
     value, small, reason = column.cell(Shown(latent, record.effect), why)
     unit = " nats" if value and column.measure else ""
-    other = f"with {latent.partner}, " if value and column.name == "antipodality" and latent.partner is not None else ""
+    other = (
+        _("with %(partner)s, ", partner=latent.partner)
+        if value and column.name == "antipodality" and latent.partner is not None
+        else ""
+    )
     return Cell(f"{value}{unit}", f"{other}{small}", reason)
 
 
@@ -58,8 +63,17 @@ def _histograms(outlines: list[Outline]) -> View:
         for line in outlines
         for at, _width, tokens in zip(*bars_of(line.histogram), strict=True)
     ]
-    said = [f"{line.name}: on for {percent(sum(line.histogram.counts) / line.tokens)} of tokens" for line in outlines]
-    summary = f"{'; '.join(said)}. A line's height is the share of its run's tokens with such an activation."
+    said = [
+        _(
+            "%(name)s: on for %(tokens)s of tokens",
+            name=line.name,
+            tokens=percent(sum(line.histogram.counts) / line.tokens),
+        )
+        for line in outlines
+    ]
+    summary = _(
+        "%(said)s. A line's height is the share of its run's tokens with such an activation.", said="; ".join(said)
+    )
     head = ("latent", "activation", "tokens", "share")
     return View("activation", "activation", histograms_figure(outlines), summary, head, rows)
 
@@ -78,9 +92,17 @@ def _position(kind: str, read: Read) -> View | None:
         for at, mean, low, high, tokens in series_points(line.series)
     ]
     absent = len(read) - len(lines)
-    missing = f" {absent} of the latents {'has' if absent == 1 else 'have'} none." if absent else ""
-    summary = f"Mean activation over all tokens, on or off, with a 95 % interval, by position in {kind}.{missing}"
-    head = ("latent", "position", "mean", "95 % interval", "tokens")
+    missing = (
+        _(" %(absent)s of the latents %(have)s none.", absent=absent, have="has" if absent == 1 else "have")
+        if absent
+        else ""
+    )
+    summary = _(
+        "Mean activation over all tokens, on or off, with a 95 %% interval, by position in %(kind)s.%(missing)s",
+        kind=kind,
+        missing=missing,
+    )
+    head = ("latent", "position", "mean", _("95 %% interval"), "tokens")
     return View(kind, f"in {kind}", positions_figure(kind, lines), summary, head, rows)
 
 
@@ -92,8 +114,8 @@ def token_lists(read: Read) -> list[SharedLists]:
     top = [it.profiles.top_tokens for _column, it in read]
     promoted = [it.profiles.promoted for _column, it in read]
     return [
-        _shared("Top tokens, by mean activation", read, [one[0] for one in made], top),
-        _shared("Promoted tokens", read, [one[2] for one in made], promoted),
+        _shared(_("Top tokens, by mean activation"), read, [one[0] for one in made], top),
+        _shared(_("Promoted tokens"), read, [one[2] for one in made], promoted),
     ]
 
 
@@ -133,9 +155,17 @@ def _words(held: list[set[str]]) -> str:
     if len(held) < 2:
         return ""
     several = sum(1 for token in set.union(*held) if sum(token in tokens for tokens in held) > 1)
-    lists = f"the {len(held)} lists, of up to {max(len(tokens) for tokens in held)} tokens each"
+    lists = _(
+        "the %(value)s lists, of up to %(in_)s tokens each", value=len(held), in_=max(len(tokens) for tokens in held)
+    )
     if not several:
-        return f"No token is in more than one of {lists}."
+        return _("No token is in more than one of %(lists)s.", lists=lists)
     shared = len(set.intersection(*held))
-    whole = f", {shared} in all" if len(held) > 2 else ""
-    return f"{several} {'token is' if several == 1 else 'tokens are'} in more than one of {lists}{whole}."
+    whole = _(", %(shared)s in all", shared=shared) if len(held) > 2 else ""
+    return _(
+        "%(several)s %(are)s in more than one of %(lists)s%(value)s.",
+        several=several,
+        are="token is" if several == 1 else "tokens are",
+        lists=lists,
+        value=whole,
+    )

@@ -11,6 +11,7 @@ from app.designs.queries import ComparisonDetail, DesignInfo
 from app.designs.rows import BesideRow, DesignFollows, DesignRow, beside_rows, design_rows, follow_rows, gains, title_of
 from app.shared.commands import command
 from app.shared.followed import PARTS, Part
+from app.shared.language import _
 from app.shared.page import Page
 from app.shared.stored import flat
 
@@ -46,7 +47,7 @@ def comparison_page(session: Session, number: int) -> ComparisonPage:
     """One of them."""
     found = designs.find_comparison(session, number)
     return ComparisonPage(
-        title=f"Designs {number} · {found.sae}",
+        title=_("Designs %(value)s · %(sae)s", value=number, sae=found.sae),
         nav="experiments",
         comparison=found,
         words=gains(found),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from app.designs.queries import ComparisonDetail, DesignInfo
 from app.shared.followed import PARTS, SOURCES, Segment, segments, share_of
+from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, minus, percent
 from app.shared.stored import Data, items, known, one, part
 
@@ -42,12 +43,17 @@ def _share(value: float) -> str:
 
 
 _DENSE = _Measure(
-    "n_dense", _latents, _latents, "{} more dense latents", "{} fewer dense latents", "count of dense latents"
+    "n_dense",
+    _latents,
+    _latents,
+    N_("{} more dense latents"),
+    N_("{} fewer dense latents"),
+    N_("count of dense latents"),
 )
-_FVU = _Measure("fvu", _share, _share, "{} more FVU", "{} less FVU", "FVU")
+_FVU = _Measure("fvu", _share, _share, N_("{} more FVU"), N_("{} less FVU"), "FVU")
 _LOSS = _Measure(
-    "loss_recovered", percent, _points, "{} more of the loss recovered", "{} less of the loss recovered",
-    "recovered loss",
+    "loss_recovered", percent, _points, N_("{} more of the loss recovered"), N_("{} less of the loss recovered"),
+    N_("recovered loss"),
 )  # fmt: skip
 
 
@@ -102,7 +108,11 @@ class BesideRow:
 def title_of(design: DesignInfo) -> str:
     """A design as people read it."""
     if design.kind == BOTTLENECK:
-        return f"bottleneck of rank {design.rank}, {'counted' if design.counted else 'not counted'}"
+        return _(
+            "bottleneck of rank %(rank)s, %(counted)s",
+            rank=design.rank,
+            counted="counted" if design.counted else "not counted",
+        )
     return {
         PLAIN: "plain SAE",
         "raised": f"plain SAE, k raised by {design.rank}",
@@ -153,7 +163,12 @@ def _row(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]) -
         title=title_of(first),
         control=first.kind in CONTROLS,
         seeds=f"{count(len(found))} seed{'s' if len(found) != 1 else ''}",
-        training=f"{first.architecture}, {count(first.width)} latents, k = {first.k:g}",
+        training=_(
+            "%(architecture)s, %(width)s latents, k = %(first)s",
+            architecture=first.architecture,
+            width=count(first.width),
+            first=f"{first.k:g}",
+        ),
         dense=_value(summary, name, _DENSE),
         fvu=_value(summary, name, _FVU),
         loss=_value(summary, name, _LOSS),
@@ -205,7 +220,9 @@ def gains(comparison: ComparisonDetail) -> list[str]:
     ranks = {found[name][0].rank for name in chosen}
     controls = [name for name, own in found.items() if own[0].kind in CONTROLS and own[0].rank in ranks]
     counts = [f"{title_of(found[name][0])} {_value(comparison.summary, name, _DENSE).value}" for name in controls]
-    return said + ([f"Dense latents of the controls: {'; '.join(counts)}."] if counts and said else [])
+    return said + (
+        [_("Dense latents of the controls: %(counts)s.", counts="; ".join(counts))] if counts and said else []
+    )
 
 
 def _against(comparison: ComparisonDetail, name: str, title: str) -> list[str]:
@@ -218,14 +235,24 @@ def _against(comparison: ComparisonDetail, name: str, title: str) -> list[str]:
             continue
         words = (measure.more if mean > 0 else measure.less).format(measure.off(abs(mean)))
         if low is None or high is None:
-            told.append(f"{words} (one seed: no interval)")
+            told.append(_("%(words)s (one seed: no interval)", words=words))
         elif low > 0 or high < 0:
-            told.append(f"{words} (95 % interval {_span(low, high, measure, signed=True)})")
+            told.append(
+                _("%(words)s (95 %% interval %(true)s)", words=words, true=_span(low, high, measure, signed=True))
+            )
         else:
             untold.append(measure.plainly)
-    said = [f"Beside a {title} into L0, an SAE has {_listed(told)} than the plain one."] if told else []
-    whose = "Its" if told else f"Beside a {title} into L0, an SAE's"
-    return said + ([f"{whose} {_listed(untold)} cannot be told from the plain one's."] if untold else [])
+    said = (
+        [_("Beside a %(title)s into L0, an SAE has %(told)s than the plain one.", title=title, told=_listed(told))]
+        if told
+        else []
+    )
+    whose = "Its" if told else _("Beside a %(title)s into L0, an SAE's", title=title)
+    return said + (
+        [_("%(whose)s %(untold)s cannot be told from the plain one's.", whose=whose, untold=_listed(untold))]
+        if untold
+        else []
+    )
 
 
 def _listed(parts: list[str]) -> str:
@@ -262,7 +289,7 @@ def _beside(comparison: ComparisonDetail, name: str, found: Sequence[DesignInfo]
     )
 
 
-_GROUPS = {"dense": "dense latents", "sparse": "sparse latents", "beside": "axes past them"}
+_GROUPS = {"dense": N_("dense latents"), "sparse": N_("sparse latents"), "beside": N_("axes past them")}
 
 
 def follow_rows(comparison: ComparisonDetail) -> list[DesignFollows]:

@@ -9,20 +9,21 @@ from typing import Any
 
 from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.shared.colours import Stroke, arm_stroke
+from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, minus, number, percent
 from app.shared.stored import one, part
 
 ARMS = {
     "original": ("original", "nothing"),
-    "dense": ("dense removed", "span of the dense latents"),
-    "dimension": ("equal dimension", "sparse latents that span as many dimensions"),
-    "count": ("equal count", "as many sparse latents"),
-    "variance": ("equal variance", "sparse latents that hold as much variance"),
-    "components": ("top components", "as many top principal components"),
-    "fewer": ("dense removed, fewer on", "span of the dense latents; k is less by the places they took"),
-    "pairs": ("pairs removed", "span of the dense latents in pairs"),
-    "abstopk": ("AbsTopK", "nothing; activations of both signs"),
-    "abstopk_half": ("AbsTopK, half width", "nothing; activations of both signs"),
+    "dense": (N_("dense removed"), N_("span of the dense latents")),
+    "dimension": (N_("equal dimension"), N_("sparse latents that span as many dimensions")),
+    "count": (N_("equal count"), N_("as many sparse latents")),
+    "variance": (N_("equal variance"), N_("sparse latents that hold as much variance")),
+    "components": (N_("top components"), N_("as many top principal components")),
+    "fewer": (N_("dense removed, fewer on"), N_("span of the dense latents; k is less by the places they took")),
+    "pairs": (N_("pairs removed"), N_("span of the dense latents in pairs")),
+    "abstopk": ("AbsTopK", N_("nothing; activations of both signs")),
+    "abstopk_half": (N_("AbsTopK, half width"), N_("nothing; activations of both signs")),
 }
 """Name in the store -> name, and what is removed."""
 HEADLINE = ("original", "dense", "dimension")
@@ -105,8 +106,12 @@ def dense_of(experiment: ExperimentInfo, name: str, found: Sequence[ArmInfo]) ->
         return Dense(value, _span(low, high), f"over {_over(held.get('of'), len(found))}")
     counts = [arm.n_dense for arm in found]
     if len(found) == 1:
-        return Dense(count(counts[0]), _span(found[0].n_dense_low, found[0].n_dense_high), "over documents")
-    return Dense(_mean(fmean(counts)), _span(min(counts), max(counts)), f"range of {len(found)} seeds, no interval")
+        return Dense(count(counts[0]), _span(found[0].n_dense_low, found[0].n_dense_high), _("over documents"))
+    return Dense(
+        _mean(fmean(counts)),
+        _span(min(counts), max(counts)),
+        _("range of %(value)s seeds, no interval", value=len(found)),
+    )
 
 
 def more_of(experiment: ExperimentInfo, name: str) -> tuple[str, str]:
@@ -159,7 +164,12 @@ def _row(experiment: ExperimentInfo, name: str, found: list[ArmInfo], first: Arm
 
 
 def _training(arm: ArmInfo) -> str:
-    return f"{arm.architecture}, {count(arm.width)} latents, k = {number(arm.k)}"
+    return _(
+        "%(architecture)s, %(width)s latents, k = %(arm)s",
+        architecture=arm.architecture,
+        width=count(arm.width),
+        arm=number(arm.k),
+    )
 
 
 def _count(value: float) -> str:

@@ -27,6 +27,7 @@ from app.latents.facts import Fact
 from app.shared.commands import command
 from app.shared.densities import thresholds_of
 from app.shared.figures import View
+from app.shared.language import _
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
 from app.shared.stored import flat
@@ -112,7 +113,7 @@ def experiment_page(session: Session, number: int) -> ExperimentPage:
     names = {name: title_of(name) for name in in_order(arms)}
     cuts = thresholds_of(experiment.dense_threshold)
     return ExperimentPage(
-        title=f"Experiment {number} · {experiment.sae}",
+        title=_("Experiment %(value)s · %(sae)s", value=number, sae=experiment.sae),
         nav="experiments",
         experiment=experiment,
         words=str(experiment.summary.get("words") or "") or headline(experiment, arms),
@@ -144,13 +145,13 @@ def headline(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> str:
     said = [
         f"{dense_of(experiment, name, own[name]).value} {words}"
         for name, words in (
-            ("original", "in the original"),
-            ("dense", "with the dense span removed"),
-            ("dimension", "with a sparse span of equal dimension removed"),
+            ("original", _("in the original")),
+            ("dense", _("with the dense span removed")),
+            ("dimension", _("with a sparse span of equal dimension removed")),
         )
         if name in own
     ]
-    return f"Dense latents: {', '.join(said)}." if said else ""
+    return _("Dense latents: %(said)s.", said=", ".join(said)) if said else ""
 
 
 def _facts(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> list[Fact]:
@@ -158,18 +159,20 @@ def _facts(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> list[Fact]:
     facts = [_fact(experiment, name, own[name]) for name in HEADLINE if name in own]
     more, between = more_of(experiment, "dimension")
     if more:
-        facts.append(Fact("dimension less dense", "retrain_arms", more, between or "one seed: no interval over seeds"))
+        facts.append(
+            Fact(_("dimension less dense"), "retrain_arms", more, between or _("one seed: no interval over seeds"))
+        )
     if "dense" in own:
         variance, other = (mean_of(own.get(name, []), "removed_variance") for name in ("dense", "dimension"))
-        against = "" if other is None else f"equal dimension {percent(other)}"
-        facts.append(Fact("variance removed", "arm_removed_variance", percent(variance), against))
+        against = "" if other is None else _("equal dimension %(other)s", other=percent(other))
+        facts.append(Fact(_("variance removed"), "arm_removed_variance", percent(variance), against))
     return facts
 
 
 def _fact(experiment: ExperimentInfo, name: str, found: list[ArmInfo]) -> Fact:
     dense = dense_of(experiment, name, found)
     small = f"{dense.span} {dense.of}" if dense.span else ""
-    return Fact(f"dense latents, {title_of(name)}", "arm_n_dense", dense.value, small)
+    return Fact(_("dense latents, %(name)s", name=title_of(name)), "arm_n_dense", dense.value, small)
 
 
 def _curves(counts: plots.Counts, cuts: tuple[float, ...], names: dict[str, str], threshold: float) -> View | None:
@@ -182,9 +185,10 @@ def _curves(counts: plots.Counts, cuts: tuple[float, ...], names: dict[str, str]
         for name, seed in sorted(counts)
         if name == arm
     ]
-    summary = (
-        f"Latents denser than each density, one line an SAE; lines of one arm are its seeds. Dotted: the threshold,"
-        f" {percent(threshold).replace('.0', '')}. Densities of the arms are of the same held-out text."
+    summary = _(
+        "Latents denser than each density, one line an SAE; lines of one arm are its seeds. Dotted: the"
+        " threshold, %(replace)s. Densities of the arms are of the same held-out text.",
+        replace=percent(threshold).replace(".0", ""),
     )
     head = ("arm", "seed", *(f"above {percent(cut).replace('.0', '')}" for cut in CUTS))
     return View("curves", "densities", figure, summary, head, rows)
@@ -195,9 +199,9 @@ def _counts(arms: Sequence[ArmInfo], names: dict[str, str]) -> View:
         (title_of(arm.name), str(arm.seed), count(arm.n_dense), _ends(arm)) for name in names for arm in arms
         if arm.name == name
     ]  # fmt: skip
-    summary = "Dense latents of each SAE, a dot a seed, with its 95 % interval over documents."
+    summary = _("Dense latents of each SAE, a dot a seed, with its 95 %% interval over documents.")
     figure = plots.counts_figure(list(arms), names)
-    return View("counts", "dense latents", figure, summary, ("arm", "seed", "dense", "95 % interval"), rows)
+    return View("counts", _("dense latents"), figure, summary, ("arm", "seed", "dense", _("95 %% interval")), rows)
 
 
 def _ends(arm: ArmInfo) -> str:

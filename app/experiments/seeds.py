@@ -10,6 +10,7 @@ from app.experiments.arms import ARMS, title_of
 from app.experiments.plots import AngleLine, angles_figure
 from app.experiments.queries import ExperimentInfo, StabilityInfo
 from app.shared.figures import View
+from app.shared.language import _
 from app.shared.numbers import count, fixed, percent
 from app.shared.stored import Data, items, known, numbers, one, part
 
@@ -38,17 +39,17 @@ def angles_view(experiment: ExperimentInfo) -> View | None:
     """Principal angles between the dense spans of two seeds, arm by arm; None where no arm has two seeds."""
     held = part(experiment.summary, "angles")
     groups = [(name, title_of(name), items(held, name)) for name in [*ARMS, *(n for n in held if n not in ARMS)]]
-    groups.append((SOURCE, "the SAE itself against the original arm", items(experiment.summary, "angles_to_source")))
+    groups.append((SOURCE, _("the SAE itself against the original arm"), items(experiment.summary, "angles_to_source")))
     lines = [line for name, title, pairs in groups for item in pairs if (line := _line(name, title, item)) is not None]
     if not lines:
         return None
     rows = [_row(title, pairs) for _name, title, pairs in groups if pairs]
-    summary = (
-        "Cosines of the principal angles between the spans of the dense latents of two seeds, largest first. 1: a"
-        " direction both have. Dotted: spans of as many dimensions drawn at random."
+    summary = _(
+        "Cosines of the principal angles between the spans of the dense latents of two seeds, largest"
+        " first. 1: a direction both have. Dotted: spans of as many dimensions drawn at random."
     )
-    head = ("arm", "pairs of seeds", "dimensions", "shared", "shared by chance", "95 % of chance below")
-    return View("angles", "principal angles", angles_figure(lines), summary, head, rows)
+    head = ("arm", _("pairs of seeds"), "dimensions", "shared", _("shared by chance"), _("95 %% of chance below"))
+    return View("angles", _("principal angles"), angles_figure(lines), summary, head, rows)
 
 
 def _line(name: str, title: str, item: Data) -> AngleLine | None:
@@ -56,7 +57,7 @@ def _line(name: str, title: str, item: Data) -> AngleLine | None:
     if not cosines:
         return None
     seeds = [int(seed) for seed in known(item, "seeds")]
-    which = " and ".join("the SAE" if seed < 0 else f"seed {seed}" for seed in seeds)
+    which = " and ".join(_("the SAE") if seed < 0 else f"seed {seed}" for seed in seeds)
     return AngleLine(name, f"{title}, {which}", cosines, known(item, "chance_cosines"))
 
 
@@ -89,8 +90,18 @@ def _words(experiment: ExperimentInfo, found: list[StabilityInfo]) -> str:
     stable = sum(one_of.stable for one_of in found)
     cut, share = one(held, "cut"), one(held, "sparse_stable_share")
     chance = [value for value in numbers(held, "chance") if value is not None]
-    at = "" if cut is None else f" (|cosine| of {fixed(cut)} or more with a latent there"
-    at += f"; random directions reach {fixed(max(chance))})" if at and chance else ")" if at else ""
-    sparse = "" if share is None else f" Of {count(int(one(held, 'sparse') or 0))} sparse latents {percent(share)} are."
-    said = f"{count(stable)} of {count(len(found))} dense latents are found again in at least two thirds of the seeds"
+    at = "" if cut is None else _(" (|cosine| of %(cut)s or more with a latent there", cut=fixed(cut))
+    at += _("; random directions reach %(chance)s)", chance=fixed(max(chance))) if at and chance else ")" if at else ""
+    sparse = (
+        ""
+        if share is None
+        else _(
+            " Of %(or_)s sparse latents %(value)s are.", or_=count(int(one(held, "sparse") or 0)), value=percent(share)
+        )
+    )
+    said = _(
+        "%(stable)s of %(value)s dense latents are found again in at least two thirds of the seeds",
+        stable=count(stable),
+        value=count(len(found)),
+    )
     return f"{said}{at}.{sparse}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.shared.language import N_, _
 from app.shared.numbers import minus
 from app.shared.statements import filled, said
 from app.shared.stored import Data, one, part
@@ -13,29 +14,32 @@ from store.vocabulary import TEXT
 SETTINGS = {
     "normalisation": {
         "unit_mean_square": (
-            "sae-lens scales the activations that each arm is trained on, after the removal, so that their mean length"
-            " is the square root of d_model (unit mean square), and folds the scale into the weights"
+            N_(
+                "sae-lens scales the activations that each arm is trained on, after the removal, so that their"
+                " mean length is the square root of d_model (unit mean square), and folds the scale into the"
+                " weights"
+            )
         )
     }
 }
 """Of the settings that are codes: their words."""
 _OPENING = (
-    ("original", "in SAEs of the activations as they are"),
-    ("dense", "without the dense span"),
-    ("dimension", "without a sparse span of as many dimensions"),
+    ("original", N_("in SAEs of the activations as they are")),
+    ("dense", N_("without the dense span")),
+    ("dimension", N_("without a sparse span of as many dimensions")),
 )
-_CONTROLS = (("variance", "sparse latents of equal variance"), ("components", "as many top components"))
-_BOUNDS = "(95 % interval of the difference over {seeds} seeds {low:.1f} to {high:.1f})"
-_BACK = "Without the dense span {size} come back than at equal dimension " + _BOUNDS
+_CONTROLS = (("variance", N_("sparse latents of equal variance")), ("components", N_("as many top components")))
+_BOUNDS = N_("(95 % interval of the difference over {seeds} seeds {low:.1f} to {high:.1f})")
+_BACK = N_("Without the dense span {size} come back than at equal dimension ") + _BOUNDS
 _HEADLINES = {
-    "one_seed": "The difference of {mean:.1f} is of one seed, so no interval over seeds can be given.",
+    "one_seed": N_("The difference of {mean:.1f} is of one seed, so no interval over seeds can be given."),
     "depends": f"{_BACK}: they depend on that span.",
     "does_without": f"{_BACK}: they can do without it.",
     "undecided": (
         f"At equal dimension the difference cannot be told from none {_BOUNDS}: no need of that span is shown."
     ),
 }
-_NOT_BOTH = "The arms without the dense span and without a sparse span of equal dimension were not both trained."
+_NOT_BOTH = N_("The arms without the dense span and without a sparse span of equal dimension were not both trained.")
 
 
 def summary_said(summary: Data) -> str:
@@ -64,7 +68,7 @@ def _gap(summary: Data) -> Data:
 
 def _opening(arms: Data) -> str:
     parts = [f"{_count(arms, name)} {words}" for name, words in _OPENING if name in arms]
-    return f"Dense latents: {', '.join(parts)}."
+    return _("Dense latents: %(parts)s.", parts=", ".join(parts))
 
 
 def _count(arms: Data, name: str) -> str:
@@ -75,8 +79,14 @@ def _controls(summary: Data) -> list[str]:
     """The two controls that remove as much: what the dense span's place does beyond its size."""
     arms, more = part(summary, "arms"), part(summary, "more_than_dense")
     return [
-        f"Without {what}: {_count(arms, name)}, {_against(part(more, name))} without the dense span"
-        f" ({_bounds(part(more, name))}{_short(part(arms, name))})."
+        _(
+            "Without %(what)s: %(name)s, %(name2)s without the dense span (%(name3)s%(name4)s).",
+            what=what,
+            name=_count(arms, name),
+            name2=_against(part(more, name)),
+            name3=_bounds(part(more, name)),
+            name4=_short(part(arms, name)),
+        )
         for name, what in _CONTROLS
         if name in more
     ]
@@ -84,13 +94,17 @@ def _controls(summary: Data) -> list[str]:
 
 def _against(gap: Data) -> str:
     mean = one(gap, "mean") or 0.0
-    side = "more than" if mean > 0 else "fewer than" if mean < 0 else "as many as"
+    side = _("more than") if mean > 0 else _("fewer than") if mean < 0 else _("as many as")
     return f"{abs(mean):.1f} {side}" if mean else side
 
 
 def _bounds(gap: Data) -> str:
     low, high = one(gap, "low"), one(gap, "high")
-    return "one seed" if low is None or high is None else minus(f"interval {low:.1f} to {high:.1f}")
+    return (
+        _("one seed")
+        if low is None or high is None
+        else minus(_("interval %(low)s to %(high)s", low=f"{low:.1f}", high=f"{high:.1f}"))
+    )
 
 
 def _short(arm: Data) -> str:

@@ -36,6 +36,7 @@ from app.runs.queries import RunInfo, counted
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
+from app.shared.language import _
 from app.shared.links import latent_name, link
 from app.shared.numbers import fixed
 from app.shared.page import RunPage
@@ -172,7 +173,7 @@ def _page(session: Session, run: RunInfo, nav: str, only: SaeInfo | None = None)
         for one in labels.list_labels(session, run)
     ]
     return FieldHome(
-        title="Does anything follow my labels?",
+        title=_("Does anything follow my labels?"),
         nav=nav,
         run=run,
         saes=found,

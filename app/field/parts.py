@@ -12,6 +12,7 @@ from app.field import queries
 from app.field.queries import Drift, Spell
 from app.field.sentences import FOLLOWED, MEANS, NOT, units_of
 from app.runs.queries import RunInfo
+from app.shared.language import _
 from app.shared.links import latent_name
 from app.shared.numbers import count, fixed, number
 from app.shared.statements import listed
@@ -111,26 +112,44 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
     share, best = dense[0]
     called = _name(best, several)
     if passing:
-        answer = (
-            f"{count(passing)} of {units_of(len(dense))} {'is' if passing == 1 else 'are'} on unequally often from"
-            f" {name} to {name}{_sparse(controls, of_controls)}. Most: {called},"
-            f" {shared_words(share, groups)} of whether it is on lies between groups."
+        answer = _(
+            "%(passing)s of %(dense)s %(are)s on unequally often from %(name)s to %(name2)s%(of_controls)s."
+            " Most: %(called)s, %(groups)s of whether it is on lies between groups.",
+            passing=count(passing),
+            dense=units_of(len(dense)),
+            are="is" if passing == 1 else "are",
+            name=name,
+            name2=name,
+            of_controls=_sparse(controls, of_controls),
+            called=called,
+            groups=shared_words(share, groups),
         )
     else:
-        answer = (
-            f"None of {units_of(len(dense))} is on more unequally from {name} to {name} than if the rows had been"
-            " dealt out at random."
+        answer = _(
+            "None of %(dense)s is on more unequally from %(name)s to %(name2)s than if the rows had been"
+            " dealt out at random.",
+            dense=units_of(len(dense)),
+            name=name,
+            name2=name,
         )
     fixed_labels = queries.labels_of_groups(session, run)
-    limit = "Rows of one group often follow each other: it may be the moment, and not the group, that differs."
+    limit = _("Rows of one group often follow each other: it may be the moment, and not the group, that differs.")
     if fixed_labels:
         has = "has" if len(fixed_labels) == 1 else "have"
-        limit += f" {listed(fixed_labels)} {has} one value in each group, and may be why."
+        limit += _(
+            " %(fixed_labels)s %(has)s one value in each group, and may be why.",
+            fixed_labels=listed(fixed_labels),
+            has=has,
+        )
     return PartCard(
         key="group",
         name=name,
         answer=answer,
-        control=f"Rows dealt out at random: {two_digits(chance)}, of so many units at most {two_digits(bar)}.",
+        control=_(
+            "Rows dealt out at random: %(chance)s, of so many units at most %(bar)s.",
+            chance=two_digits(chance),
+            bar=two_digits(bar),
+        ),
         units=[_shared(share, one, several, share > bar, groups) for share, one in dense[:SHOWN]],
         stands=FOLLOWED if passing else NOT,
         chance=100 * bar,
@@ -164,25 +183,35 @@ def _order(session: Session, run: RunInfo, roles: dict[str, str], several: bool)
     passing, controls, of_controls = _passing([(held[one.slug, one.place], one.dense) for one in found])
     dense.sort(key=lambda one: not held[one.slug, one.place])
     name, best = roles["order"], dense[0]
-    inside = f"within each {roles['group']}" if "group" in roles else "within stretches of the rows"
+    inside = _("within each %(group)s", group=roles["group"]) if "group" in roles else _("within stretches of the rows")
     weak = all(abs(one.value) < DRIFT for one in found if one.dense and held[one.slug, one.place])
     if passing:
-        verb, slightly = "rises or falls" if passing == 1 else "rise or fall", " slightly" if weak else ""
-        answer = (
-            f"{count(passing)} of {units_of(len(dense))} {verb}{slightly} with it {inside}"
-            f"{_sparse(controls, of_controls)}. Most: {_name(best, several)}, {_rho(best)}."
+        verb, slightly = _("rises or falls") if passing == 1 else _("rise or fall"), " slightly" if weak else ""
+        answer = _(
+            "%(passing)s of %(dense)s %(verb)s%(slightly)s with it %(inside)s%(of_controls)s. Most:"
+            " %(several)s, %(best)s.",
+            passing=count(passing),
+            dense=units_of(len(dense)),
+            verb=verb,
+            slightly=slightly,
+            inside=inside,
+            of_controls=_sparse(controls, of_controls),
+            several=_name(best, several),
+            best=_rho(best),
         )
     else:
-        answer = f"None of {units_of(len(dense))} rises or falls with it {inside}."
+        answer = _("None of %(dense)s rises or falls with it %(inside)s.", dense=units_of(len(dense)), inside=inside)
     return PartCard(
         key="order",
         name=name,
         answer=answer,
-        control=f"Counted where 0 stays outside the interval, made wide enough for {units_of(len(dense))}.",
+        control=_(
+            "Counted where 0 stays outside the interval, made wide enough for %(dense)s.", dense=units_of(len(dense))
+        ),
         units=[_drifting(one, several, held[one.slug, one.place]) for one in dense[:SHOWN]],
         stands=(MEANS if weak else FOLLOWED) if passing else NOT,
         chance=50.0,
-        limit="Labels that change with it may be why; each was tested with the order held fixed.",
+        limit=_("Labels that change with it may be why; each was tested with the order held fixed."),
     )
 
 
@@ -216,7 +245,7 @@ def _passing(found: list[tuple[bool, bool]]) -> tuple[int, int, int]:
 
 
 def _sparse(passing: int, of: int) -> str:
-    return f", {count(passing) if passing else 'none'} of {count(of)} sparse ones" if of else ""
+    return _(", %(none)s of %(of)s sparse ones", none=count(passing) if passing else "none", of=count(of)) if of else ""
 
 
 def _name(one: Spell | Drift, several: bool) -> str:
@@ -225,7 +254,13 @@ def _name(one: Spell | Drift, several: bool) -> str:
 
 def _rho(one: Drift) -> str:
     plus = "+" if one.value > 0 else ""
-    return f"ρ {plus}{fixed(one.value)} ({fixed(one.low)} to {fixed(one.high)})"
+    return _(
+        "ρ %(plus)s%(value)s (%(low)s to %(high)s)",
+        plus=plus,
+        value=fixed(one.value),
+        low=fixed(one.low),
+        high=fixed(one.high),
+    )
 
 
 def shared_words(share: float, groups: int) -> str:
@@ -233,7 +268,7 @@ def shared_words(share: float, groups: int) -> str:
     if groups <= BLOCKS:
         return two_digits(share)
     percents = 100 * share
-    return f"about {number(round(percents, -1) if percents >= 10 else percents, 1)}\u202f%"
+    return _("about %(percents)s\u202f%%", percents=number(round(percents, -1) if percents >= 10 else percents, 1))
 
 
 def two_digits(share: float) -> str:

@@ -13,6 +13,7 @@ from app.labels import queries as labels
 from app.labels.queries import Tested
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.numbers import count, date, duration, ranges
 from app.shared.page import RunPage
 from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, Reported, Slide, followed_picture, share
@@ -43,8 +44,12 @@ def field_report(session: Session, run: RunInfo, verdicts: list[str]) -> FieldRe
         measured=_measured(home, roles(session, run)),
         hashes=[(run.corpus, run.corpus_sha256), *((sae.slug, sae.sha256) for sae in home.saes)],
         missing=[
-            ("What changes without these units: nothing was taken out of the network.", ""),
-            *((f"Label {card.label.name}: {card.label.reason}.", "") for card in home.cards if card.label.reason),
+            (_("What changes without these units: nothing was taken out of the network."), ""),
+            *(
+                (_("Label %(name)s: %(reason)s.", name=card.label.name, reason=card.label.reason), "")
+                for card in home.cards
+                if card.label.reason
+            ),
         ],
     )
 
@@ -85,17 +90,30 @@ def _margin(of: Tested | None) -> float:
 def _headline(home: FieldHome) -> str:
     total, followed, over = len(home.cards), home.followed, share(home.run.dense_threshold)
     if not total:
-        return f"{_dense(home)}; the table has no labels to hold against them."
+        return _("%(home)s; the table has no labels to hold against them.", home=_dense(home))
     if not followed:
-        return f"None of {count(total)} labels is followed by a unit that is on in more than {over} of rows."
-    verb = "label is" if total == 1 else "labels are" if followed != 1 else "labels is"
-    return f"{count(followed)} of {count(total)} {verb} followed by a unit that is on in more than {over} of rows."
+        return _(
+            "None of %(total)s labels is followed by a unit that is on in more than %(over)s of rows.",
+            total=count(total),
+            over=over,
+        )
+    verb = _("label is") if total == 1 else _("labels are") if followed != 1 else _("labels is")
+    return _(
+        "%(followed)s of %(total)s %(verb)s followed by a unit that is on in more than %(over)s of rows.",
+        followed=count(followed),
+        total=count(total),
+        verb=verb,
+        over=over,
+    )
 
 
 def _dense(home: FieldHome) -> str:
     run = home.run
-    return (
-        f"{count(run.n_dense)} of {count(run.n_latents)} units are on in more than {share(run.dense_threshold)} of rows"
+    return _(
+        "%(n_dense)s of %(n_latents)s units are on in more than %(dense_threshold)s of rows",
+        n_dense=count(run.n_dense),
+        n_latents=count(run.n_latents),
+        dense_threshold=share(run.dense_threshold),
     )
 
 
@@ -105,10 +123,15 @@ def _sentence(home: FieldHome, cards: Sequence[LabelCard], tested: Mapping[str, 
         return f"{_dense(home)}."
     of = tested.get(best.label.name)
     effect = best.best.effect.replace(" (", ", ").rstrip(")")
-    made = f"{best.label.name} stands out most: {best.best.name} goes with it ({effect})"
+    made = _(
+        "%(name)s stands out most: %(name2)s goes with it (%(effect)s)",
+        name=best.label.name,
+        name2=best.best.name,
+        effect=effect,
+    )
     if of is not None and of.of_dense and of.of_controls:
         dense, sparse = share(of.dense / of.of_dense), share(of.controls / of.of_controls)
-        made += f"; {dense} of dense units follow it, {sparse} of sparse ones"
+        made += _("; %(dense)s of dense units follow it, %(sparse)s of sparse ones", dense=dense, sparse=sparse)
     return f"{made}. {best.adds}".strip()
 
 
@@ -139,10 +162,14 @@ def _powers(cards: Sequence[LabelCard]) -> Picture:
         raw = next((row for row in ranked if _kind(row) == "raw"), None)
         if raw is not None and raw is not first:
             bars.append(_power("raw", raw, PALE))
-    left = f" {len(shown)} of {len(cards)} labels." if len(cards) > len(shown) else ""
+    left = _(" %(shown)s of %(cards)s labels.", shown=len(shown), cards=len(cards)) if len(cards) > len(shown) else ""
     measures = " and ".join(dict.fromkeys(card.measure for card in shown if card.measure))
-    note = f"{measures} of all dense units and of the raw columns; line: 95 % interval, tick: chance.{left}"
-    return Picture("How well do they predict it, in groups kept out?", bars, note)
+    note = _(
+        "%(measures)s of all dense units and of the raw columns; line: 95 %% interval, tick: chance.%(left)s",
+        measures=measures,
+        left=left,
+    )
+    return Picture(_("How well do they predict it, in groups kept out?"), bars, note)
 
 
 _ORDER = {"dense": 0, "best": 1, "sparse": 2, "raw": 3}
@@ -166,25 +193,32 @@ def _means(card: LabelCard) -> Picture:
         start, width = sorted((card.zero, mean.at))[0], abs(mean.at - card.zero)
         part = Part(start, round(width, 2), POLE if mean.at >= card.zero else "--n")
         bars.append(Bar(mean.value, [part], mean.mean, (mean.low, mean.high)))
-    left = f" {len(shown)} of {len(card.means)} groups." if len(card.means) > len(shown) else ""
+    left = (
+        _(" %(shown)s of %(means)s groups.", shown=len(shown), means=len(card.means))
+        if len(card.means) > len(shown)
+        else ""
+    )
     name = card.best.name if card.best else ""
-    note = f"Standard deviations from its mean over all rows; the line is the 95 % interval over groups.{left}"
+    note = _(
+        "Standard deviations from its mean over all rows; the line is the 95 %% interval over groups.%(left)s",
+        left=left,
+    )
     return Picture(f"{name} by {card.label.name}", bars, note)
 
 
 def _how_many(saes: Sequence[SaeInfo]) -> Picture:
     rows = [(sae, sae.dense_share) for sae in saes[:MOST_BARS]]
-    return _shares("How many units are always on", rows, "Share of the units of each matrix.")
+    return _shares(_("How many units are always on"), rows, _("Share of the units of each matrix."))
 
 
 def _never(saes: Sequence[SaeInfo]) -> Picture:
     rows = [(sae, sae.n_dead / sae.n_latents) for sae in saes[:MOST_BARS]]
-    return _shares("How many are never on", rows, "Share of the units of each matrix.")
+    return _shares(_("How many are never on"), rows, _("Share of the units of each matrix."))
 
 
 def _mass(saes: Sequence[SaeInfo]) -> Picture:
     rows = [(sae, sae.dense_mass_share or 0.0) for sae in saes[:MOST_BARS]]
-    return _shares("How much of the activation they carry", rows, "Share of all activation of each matrix.")
+    return _shares(_("How much of the activation they carry"), rows, _("Share of all activation of each matrix."))
 
 
 def _shares(title: str, rows: Sequence[tuple[SaeInfo, float]], note: str) -> Picture:
@@ -193,12 +227,14 @@ def _shares(title: str, rows: Sequence[tuple[SaeInfo, float]], note: str) -> Pic
 
 
 def _limits(home: FieldHome, cards: Sequence[LabelCard], warned: Sequence[str]) -> list[str]:
-    made = ["Causes: that a unit follows a label does not show that anything works through it."]
-    made += [f"Which label it is: {text}." for card in cards for text in card.confounds[:1]][:2]
+    made = [_("Causes: that a unit follows a label does not show that anything works through it.")]
+    made += [_("Which label it is: %(text)s.", text=text) for card in cards for text in card.confounds[:1]][:2]
     made += warned
     run = home.run
-    groups = f" in {count(run.documents)} groups" if run.documents != run.tokens else ""
-    made.insert(1, f"Other data: {count(run.tokens)} rows{groups} of one table were read.")
+    groups = _(" in %(documents)s groups", documents=count(run.documents)) if run.documents != run.tokens else ""
+    made.insert(
+        1, _("Other data: %(tokens)s rows%(groups)s of one table were read.", tokens=count(run.tokens), groups=groups)
+    )
     return list(dict.fromkeys(made))[:MOST_LIMITS]
 
 
@@ -209,10 +245,10 @@ def _measured(home: FieldHome, held: Mapping[str, str]) -> list[tuple[str, str]]
     rows = [
         ("table", run.corpus),
         ("rows", f"{count(run.tokens)} in {groups}"),
-        ("matrices and their units", matrices),
-        ("dense means", f"on in more than {share(run.dense_threshold)} of rows"),
-        ("follows a label", "beyond shuffled labels, with the other columns held fixed, and in groups kept out"),
-        ("intervals", "95 % over groups"),
+        (_("matrices and their units"), matrices),
+        (_("dense means"), _("on in more than %(cut)s of rows", cut=share(run.dense_threshold))),
+        (_("follows a label"), _("beyond shuffled labels, with the other columns held fixed, and in groups kept out")),
+        ("intervals", _("95 %% over groups")),
         ("seed", str(run.seed)),
         ("runs" if len(run.runs) > 1 else "run", ranges(run.runs)),
         ("finished", f"{date(run.finished)} after {duration(run.seconds)}"),

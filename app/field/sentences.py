@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.field.queries import Power
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
+from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, number
 from app.shared.statements import listed
 from store.vocabulary import YES
@@ -11,12 +12,12 @@ from store.vocabulary import YES
 CONFOUNDED, LEAK = "confounded", "leak"
 MOST_NAMES = 3
 """Units that are named."""
-MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
+MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": N_("balanced accuracy")}
 SETS = {
-    "best": "the best unit alone",
-    "dense": "all dense units",
-    "sparse": "all sparse units",
-    "raw": "the raw columns",
+    "best": N_("the best unit alone"),
+    "dense": N_("all dense units"),
+    "sparse": N_("all sparse units"),
+    "raw": N_("the raw columns"),
 }
 
 
@@ -61,24 +62,39 @@ def answer(
         powers: what predicts it, of all matrices.
     """
     if label.reason:
-        return f"Not measured: {of_rows(label.reason)}."
+        return _("Not measured: %(reason)s.", reason=of_rows(label.reason))
     if tested is None:
-        return "It was held against no unit."
+        return _("It was held against no unit.")
     stands = standing(tested, powers, bool(through))
     made = [_means(tested, powers)] if stands == MEANS else [_passing(tested)]
     most = _most(powers)
     if stands in {THROUGH, TOGETHER} and most is not None:
-        made.append(f"Units predict it in groups kept out ({_beside_shuffled(most)}), with nothing held fixed.")
+        made.append(
+            _("Units predict it in groups kept out (%(most)s), with nothing held fixed.", most=_beside_shuffled(most))
+        )
     made += [_only_through(by, names) for by, names in through.items()]
     if copies:
-        made.append(f"{listed(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
+        made.append(
+            _(
+                "%(copies)s %(copies2)s of it.",
+                copies=listed(copies),
+                copies2="is a copy" if len(copies) == 1 else "are copies",
+            )
+        )
     return " ".join(made)
 
 
 def _only_through(by: str, names: list[str]) -> str:
     if len(names) > MOST_NAMES:
-        return f"{', '.join(names[:MOST_NAMES])} and others go with it only through {by}."
-    return f"{listed(names)} {'goes' if len(names) == 1 else 'go'} with it only through {by}."
+        return _(
+            "%(most_names)s and others go with it only through %(by)s.", most_names=", ".join(names[:MOST_NAMES]), by=by
+        )
+    return _(
+        "%(names)s %(go)s with it only through %(by)s.",
+        names=listed(names),
+        go="goes" if len(names) == 1 else "go",
+        by=by,
+    )
 
 
 def of_rows(reason: str) -> str:
@@ -88,16 +104,22 @@ def of_rows(reason: str) -> str:
 
 def _passing(tested: Tested) -> str:
     if not tested.dense:
-        return f"None of {units_of(tested.of_dense)} follows it."
+        return _("None of %(of_dense)s follows it.", of_dense=units_of(tested.of_dense))
     verb = "follows" if tested.dense == 1 else "follow"
-    return f"{count(tested.dense)} of {units_of(tested.of_dense)} {verb} it beyond chance{_controls(tested)}."
+    return _(
+        "%(dense)s of %(of_dense)s %(verb)s it beyond chance%(tested)s.",
+        dense=count(tested.dense),
+        of_dense=units_of(tested.of_dense),
+        verb=verb,
+        tested=_controls(tested),
+    )
 
 
 def _controls(tested: Tested) -> str:
     if not tested.of_controls:
         return ""
     many = count(tested.controls) if tested.controls else "none"
-    return f", {many} of {count(tested.of_controls)} sparse ones"
+    return _(", %(many)s of %(of_controls)s sparse ones", many=many, of_controls=count(tested.of_controls))
 
 
 def _means(tested: Tested, powers: list[Power]) -> str:
@@ -105,9 +127,14 @@ def _means(tested: Tested, powers: list[Power]) -> str:
     most = _most(powers)
     verb = "differs" if tested.dense == 1 else "differ"
     one = "" if most is None else f": {_beside_shuffled(most)}"
-    return (
-        f"Means only: {count(tested.dense)} of {units_of(tested.of_dense)} {verb} with it on average,"
-        f" beyond shuffled labels{_controls(tested)}. In groups kept out nothing tells its values apart{one}."
+    return _(
+        "Means only: %(dense)s of %(of_dense)s %(verb)s with it on average, beyond shuffled"
+        " labels%(tested)s. In groups kept out nothing tells its values apart%(value)s.",
+        dense=count(tested.dense),
+        of_dense=units_of(tested.of_dense),
+        verb=verb,
+        tested=_controls(tested),
+        value=one,
     )
 
 
@@ -117,7 +144,7 @@ def _most(powers: list[Power]) -> Power | None:
 
 
 def _beside_shuffled(power: Power) -> str:
-    shuffled = "" if power.reach is None else f", shuffled labels reach {fixed(power.reach)}"
+    shuffled = "" if power.reach is None else _(", shuffled labels reach %(reach)s", reach=fixed(power.reach))
     return f"{MEASURES.get(power.measure, power.measure)} {fixed(power.value)}{shuffled}"
 
 
@@ -126,11 +153,13 @@ def why_both(found: AssociationInfo) -> str:
     share = ""
     if found.label.measure == "eta2" and found.effect is not None:
         rest = 1 - found.effect
-        share = f"{fixed(100 * rest, 0)}\u202f% of its variance is left within a value"
+        share = _("%(rest)s\u202f%% of its variance is left within a value", rest=fixed(100 * rest, 0))
         high, low = found.statement.get("highest"), found.statement.get("lowest")
         if high and low:
-            share += f"; most of the difference is {high} against {low}"
-    return f"A mean can differ where single rows overlap{': ' if share else ''}{share}."
+            share += _("; most of the difference is %(high)s against %(low)s", high=high, low=low)
+    return _(
+        "A mean can differ where single rows overlap%(value)s%(value2)s.", value=": " if share else "", value2=share
+    )
 
 
 def bin_words(value: str) -> str:
@@ -144,7 +173,7 @@ def bin_words(value: str) -> str:
 
 def units_of(many: int) -> str:
     """1 dense unit, 230 dense units."""
-    return f"{count(many)} dense unit{'s' * (many != 1)}"
+    return _("%(many)s dense unit%(many2)s", many=count(many), many2="s" * (many != 1))
 
 
 def effect_words(found: AssociationInfo) -> str:
@@ -153,7 +182,11 @@ def effect_words(found: AssociationInfo) -> str:
     if found.effect is None:
         return ""
     plus = "+" if sign == "ρ" and found.effect > 0 else ""
-    between = "" if found.low is None or found.high is None else f" ({fixed(found.low)} to {fixed(found.high)})"
+    between = (
+        ""
+        if found.low is None or found.high is None
+        else _(" (%(low)s to %(high)s)", low=fixed(found.low), high=fixed(found.high))
+    )
     return f"{sign} {plus}{fixed(found.effect)}{between}"
 
 
@@ -164,12 +197,12 @@ def outcome(found: AssociationInfo) -> str:
     if found.verdict == YES:
         apart = held.get("inseparable") or []
         if _turned(found):
-            return "yes, but the other way once the rest is held fixed"
-        return f"yes; cannot be told apart from {', '.join(map(str, apart))}" if apart else "yes"
+            return _("yes, but the other way once the rest is held fixed")
+        return _("yes; cannot be told apart from %(apart)s", apart=", ".join(map(str, apart))) if apart else "yes"
     if code == CONFOUNDED:
-        return f"only through {held.get('by')}"
+        return _("only through %(by)s", by=held.get("by"))
     if code == LEAK:
-        return "a copy of it, put in with the data"
+        return _("a copy of it, put in with the data")
     return _NO.get(str(code), "no")
 
 
@@ -182,19 +215,23 @@ def _turned(found: AssociationInfo) -> bool:
 
 
 _NO = {
-    "shuffled": "no: shuffled labels reach as much",
-    "chance": "no: with the rest held fixed, its interval takes in chance",
-    "not_held_out": "no: not in groups that were kept out",
-    "few_groups": "not measured: too few groups",
-    "unmeasured": "not measured",
+    "shuffled": N_("no: shuffled labels reach as much"),
+    "chance": N_("no: with the rest held fixed, its interval takes in chance"),
+    "not_held_out": N_("no: not in groups that were kept out"),
+    "few_groups": N_("not measured: too few groups"),
+    "unmeasured": N_("not measured"),
 }
 
 
 def power_words(power: Power) -> str:
     """0.93, 0.90 to 0.96."""
     if power.value is None:
-        return "not measured"
-    between = "" if power.low is None or power.high is None else f" ({fixed(power.low)} to {fixed(power.high)})"
+        return _("not measured")
+    between = (
+        ""
+        if power.low is None or power.high is None
+        else _(" (%(low)s to %(high)s)", low=fixed(power.low), high=fixed(power.high))
+    )
     return f"{fixed(power.value)}{between}"
 
 
@@ -208,10 +245,10 @@ def adds(powers: list[Power]) -> str:
     if raw is None or raw.value is None or best is None or best.value is None:
         return ""
     if raw.high is not None and best.low is not None and best.low > raw.high:
-        return f"{SETS[best.of].capitalize()} predict it better than the raw columns do."
+        return _("%(capitalize)s predict it better than the raw columns do.", capitalize=SETS[best.of].capitalize())
     if best.high is not None and raw.low is not None and best.high < raw.low:
-        return "The raw columns predict it better than the units do."
-    return "The raw columns predict it about as well as the units."
+        return _("The raw columns predict it better than the units do.")
+    return _("The raw columns predict it about as well as the units.")
 
 
 def _value(power: Power) -> float:

@@ -22,6 +22,7 @@ from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.figures import Figure
+from app.shared.language import _
 from app.shared.numbers import count, fixed, interval, number, percent
 from app.shared.page import RunPage
 from app.shared.statements import listed
@@ -207,7 +208,12 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
             queries.examples(session, sae.analysis_id, latent.index), spreads, queries.roles(session, run)
         ),
         annotation=annotation_panel(session, run, sae, record.subject, pin, latest=record.said),
-        summary=f"On in {percent(latent.density)} of {count(run.tokens)} rows. {answer}",
+        summary=_(
+            "On in %(density)s of %(tokens)s rows. %(answer)s",
+            density=percent(latent.density),
+            tokens=count(run.tokens),
+            answer=answer,
+        ),
     )
 
 
@@ -226,7 +232,7 @@ def _unpredicted(session: Session, run: RunInfo) -> set[str]:
 
 def _label_row(one: AssociationInfo, means: bool) -> LabelRow:
     holds = one.verdict == YES
-    said = "on average only: in groups kept out nothing predicts it" if holds and means else outcome(one)
+    said = _("on average only: in groups kept out nothing predicts it") if holds and means else outcome(one)
     return LabelRow(_readable(association_row(one)), effect_words(one), said, holds, holds and means)
 
 
@@ -237,14 +243,26 @@ def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Cours
     for one in found:
         if by := held_by(one):
             through.setdefault(by, []).append(one.label.name)
-    made = [f"It follows {listed(held)}."] if held else []
-    made += [f"Its mean differs with {listed(means)}, which nothing predicts in groups kept out."] if means else []
-    made += [f"It goes with {listed(names)} only through {by}." for by, names in through.items()]
+    made = [_("It follows %(value)s.", value=listed(held))] if held else []
+    made += (
+        [_("Its mean differs with %(means)s, which nothing predicts in groups kept out.", means=listed(means))]
+        if means
+        else []
+    )
+    made += [
+        _("It goes with %(names)s only through %(by)s.", names=listed(names), by=by) for by, names in through.items()
+    ]
     within = 0.0 if course is None else course.facts.get("within") or 0.0
     if course is not None and abs(within) >= DRIFT:
-        made.append(f"It {'rises' if within > 0 else 'falls'} with {course.facts.get('column') or 'the order'}.")
+        made.append(
+            _(
+                "It %(falls)s with %(order)s.",
+                falls="rises" if within > 0 else "falls",
+                order=course.facts.get("column") or "the order",
+            )
+        )
     if not made and found:
-        made.append(f"No label goes with this {called}.")
+        made.append(_("No label goes with this %(called)s.", called=called))
     return " ".join(made)
 
 
@@ -253,19 +271,23 @@ def _facts(record: LatentRecord) -> list[Fact]:
     sd = "" if latent.std is None else f"sd {number(latent.std)}"
     made = [
         Fact("density", "density", percent(latent.density), interval(latent.density_low, latent.density_high)),
-        Fact("mean where on", "mean", number(latent.mean), sd),
-        Fact("largest activation", "max", number(latent.max), ""),
-        Fact("share of all activation", "mass_share", percent(latent.mass_share), ""),
+        Fact(_("mean where on"), "mean", number(latent.mean), sd),
+        Fact(_("largest activation"), "max", number(latent.max), ""),
+        Fact(_("share of all activation"), "mass_share", percent(latent.mass_share), ""),
     ]
     if latent.antipodality is not None:
-        made.append(Fact("antipodality", "antipodality", fixed(latent.antipodality), "1: a mirror image is there"))
+        made.append(Fact("antipodality", "antipodality", fixed(latent.antipodality), _("1: a mirror image is there")))
     return made
 
 
 def _histogram_words(density: float, most: float | None, rows: int) -> str:
     if density == 0:
-        return "It is never on."
-    return f"{count(round(density * rows))} rows on which it is on, largest activation {number(most)}."
+        return _("It is never on.")
+    return _(
+        "%(rows)s rows on which it is on, largest activation %(most)s.",
+        rows=count(round(density * rows)),
+        most=number(most),
+    )
 
 
 def _group(group: GroupDensity) -> GroupRow:
@@ -281,7 +303,11 @@ def _shared(record: LatentRecord, run: RunInfo) -> str:
                   latent.density_low, latent.density_high)  # fmt: skip
     share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
     between = shared_words(share, run.documents)
-    return f" {between} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
+    return _(
+        " %(between)s of whether it is on lies between them; rows dealt out at random: %(chance)s.",
+        between=between,
+        chance=two_digits(chance),
+    )
 
 
 def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str) -> str:
@@ -290,21 +316,38 @@ def _groups_words(facts: dict[str, Any], groups: list[GroupDensity], shared: str
     name, number_of = facts.get("group"), facts.get("groups", len(groups))
     top, least = groups[0], groups[-1]
     if len(groups) == 1:
-        return f"On in {percent(top.density)} of the rows of {name} {top.value}."
-    return (
-        f"On in {percent(least.density)} ({least.value}) to {percent(top.density)} ({top.value}) of a {name}'s rows,"
-        f" {count(number_of)} in all{'' if facts.get('exact') else '; of a sample of rows'}.{shared}"
+        return _(
+            "On in %(density)s of the rows of %(name)s %(value)s.",
+            density=percent(top.density),
+            name=name,
+            value=top.value,
+        )
+    return _(
+        "On in %(density)s (%(value)s) to %(density2)s (%(value2)s) of a %(name)s's rows, %(number_of)s"
+        " in all%(rows)s.%(shared)s",
+        density=percent(least.density),
+        value=least.value,
+        density2=percent(top.density),
+        value2=top.value,
+        name=name,
+        number_of=count(number_of),
+        rows="" if facts.get("exact") else "; of a sample of rows",
+        shared=shared,
     )
 
 
 def _course_words(course: queries.Course | None) -> str:
     within = None if course is None else course.facts.get("within")
-    return "" if within is None else f"Rank correlation with it within groups {fixed(within)}."
+    return "" if within is None else _("Rank correlation with it within groups %(within)s.", within=fixed(within))
 
 
 def _places_words(facts: dict[str, Any]) -> str:
     share = facts.get("held_out", facts.get("share"))
-    return "" if share is None else f"The place predicts {percent(max(0.0, share))} of its variance in groups kept out."
+    return (
+        ""
+        if share is None
+        else _("The place predicts %(max)s of its variance in groups kept out.", max=percent(max(0.0, share)))
+    )
 
 
 def _divided(rows: dict[str, tuple[Any, bytes | None]]) -> list[SourceRow]:
@@ -330,7 +373,12 @@ def _divided_words(rows: dict[str, tuple[Any, bytes | None]], called: str) -> st
     if total is None:
         return ""
     between = "" if data.get("low") is None else f" ({interval(max(0.0, data['low']), max(0.0, data['high']))})"
-    return f"The table's columns predict {percent(max(0.0, total))}{between} of this {called}'s variance."
+    return _(
+        "The table's columns predict %(total)s%(between)s of this %(called)s's variance.",
+        total=percent(max(0.0, total)),
+        between=between,
+        called=called,
+    )
 
 
 def _beside(company: Company | None) -> list[Beside]:
@@ -349,7 +397,7 @@ def _other(one: Companion, side: str) -> Beside:
 def _beside_words(company: Company | None) -> str:
     if company is None:
         return ""
-    return f"Correlation of activations over all rows; chance reaches {fixed(company.chance)}."
+    return _("Correlation of activations over all rows; chance reaches %(chance)s.", chance=fixed(company.chance))
 
 
 def _examples(found: list[RowExample], spreads: dict[str, Spread], roles: dict[str, str]) -> list[RowGroup]:
@@ -362,7 +410,9 @@ def _examples(found: list[RowExample], spreads: dict[str, Spread], roles: dict[s
 def _kind_words(kind: str) -> tuple[str, str]:
     level, of = level_of(kind)
     if level:
-        return f"level {level} of {of}", "Drawn at random from this part of the activations where it is on."
+        return _("level %(level)s of %(of)s", level=level, of=of), _(
+            "Drawn at random from this part of the activations where it is on."
+        )
     return {
         "top": ("strongest", "The rows with the largest activation, one of each stretch."),
         "random": ("on, at random", "Rows on which it is on, drawn at random: what is typical."),

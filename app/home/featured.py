@@ -160,7 +160,9 @@ def _unexplained(session: Session, run: RunInfo) -> Iterator[Candidate]:
     groups = classes.groups_of(session, run)
     for key, density in queries.densities(session, run).items():
         if groups.get(key) == UNEXPLAINED:
-            yield Candidate(key, _("On for %(share)s of tokens; nothing that was measured says why.", share=two(density)))
+            yield Candidate(
+                key, _("On for %(share)s of tokens; nothing that was measured says why.", share=two(density))
+            )
 
 
 def _past(session: Session, run: RunInfo) -> Iterator[Candidate]:

@@ -10,17 +10,18 @@ from app.interventions.plots import Line, dots_figure
 from app.interventions.queries import Change, EffectInfo, InterventionInfo
 from app.shared.commands import command
 from app.shared.figures import View
+from app.shared.language import N_, _
 from app.shared.numbers import count, number, percent, span
 from app.shared.numbers import interval as percents
 from store.vocabulary import MEASURES, OWN, RANDOM, SPARSE, VARIANCE
 
 KINDS = {
-    OWN: "all dense latents",
-    RANDOM: "the same, turned at random",
-    VARIANCE: "sparse latents, up to as much variance",
-    SPARSE: "sparse latents",
+    OWN: N_("all dense latents"),
+    RANDOM: N_("the same, turned at random"),
+    VARIANCE: N_("sparse latents, up to as much variance"),
+    SPARSE: N_("sparse latents"),
 }
-SHORT = {OWN: "all dense latents", RANDOM: "turned at random", VARIANCE: "sparse latents"}
+SHORT = {OWN: N_("all dense latents"), RANDOM: N_("turned at random"), VARIANCE: N_("sparse latents")}
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,6 @@ def _view(effects: list[EffectInfo]) -> View:
     rows = [
         (line.name, NAMES["loss"].form(line.value), span(line.low, line.high, NAMES["loss"].form)) for line in lines
     ]
-    figure = dots_figure(lines, "Δ loss (nats per token)", "+.4f")
-    summary = "Change of the loss without all dense latents, and with each control; 95 % intervals over documents."
-    return View("set", "dense set", figure, summary, ("taken out", "Δ loss", "95 % interval"), rows)
+    figure = dots_figure(lines, _("Δ loss (nats per token)"), "+.4f")
+    summary = _("Change of the loss without all dense latents, and with each control; 95 %% intervals over documents.")
+    return View("set", _("dense set"), figure, summary, (_("taken out"), _("Δ loss"), _("95 %% interval")), rows)

@@ -10,14 +10,15 @@ from app.interventions.plots import EffectsInfo
 from app.interventions.queries import Change, ControlInfo, Dot, EffectInfo, InterventionInfo
 from app.shared.commands import command
 from app.shared.figures import View
+from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, nats, number, percent, span
 from app.shared.numbers import interval as percents
 from store.vocabulary import MEASURES, OWN, RANDOM, SET, SPARSE
 
 BEATS = 0.95  # share of controls an effect must exceed to be called larger than theirs
 Form = Callable[[float | None], str]
-APART = "Only antipodal pairs are taken out together; these two stand here each alone."
-KINDS = {RANDOM: "random directions", SPARSE: "sparse latents"}
+APART = N_("Only antipodal pairs are taken out together; these two stand here each alone.")
+KINDS = {RANDOM: N_("random directions"), SPARSE: N_("sparse latents")}
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ def _size(value: float | None) -> str:
 
 
 NAMES = {
-    "loss": Measure("Δ loss", "nats per token", nats, _plain),
-    "kl": Measure("KL divergence", "nats per token", _plain, _plain),
-    "entropy": Measure("Δ entropy", "nats per token", nats, _plain),
-    "top1": Measure("likeliest token changes", "share of tokens", percent, percent),
-    "rank": Measure("Δ rank, right token", "doublings", _doublings, _size),
+    "loss": Measure(N_("Δ loss"), N_("nats per token"), nats, _plain),
+    "kl": Measure(N_("KL divergence"), N_("nats per token"), _plain, _plain),
+    "entropy": Measure(N_("Δ entropy"), N_("nats per token"), nats, _plain),
+    "top1": Measure(N_("likeliest token changes"), N_("share of tokens"), percent, percent),
+    "rank": Measure(N_("Δ rank, right token"), "doublings", _doublings, _size),
 }
 
 
@@ -141,8 +142,10 @@ def effects_of(
 
 def _why(intervention: InterventionInfo | None) -> str:
     if intervention is None:
-        return "Nothing was taken out of this SAE yet, so what the model needs it for is not known."
-    return "Taken out are dense latents, their pairs, and sparse latents whose examples are kept; this is none of them."
+        return _("Nothing was taken out of this SAE yet, so what the model needs it for is not known.")
+    return _(
+        "Taken out are dense latents, their pairs, and sparse latents whose examples are kept; this is none of them."
+    )
 
 
 def _row(name: str, effects: list[EffectInfo]) -> EffectRow:
@@ -171,13 +174,21 @@ def _control(kind: str, band: ControlInfo, measure: Measure) -> ControlCell:
 
 def basis(intervention: InterventionInfo, effect: EffectInfo) -> str:
     """On what an effect was measured, and how much was taken out."""
-    read = f"{count(intervention.tokens)} next tokens of {count(intervention.documents)} documents"
+    read = _(
+        "%(tokens)s next tokens of %(documents)s documents",
+        tokens=count(intervention.tokens),
+        documents=count(intervention.documents),
+    )
     dtype = intervention.settings.get("model_dtype")
-    read += f", the model in {dtype}" if isinstance(dtype, str) else ""
-    return f"{read}; what is taken out is {number(effect.norm, 2)} median norms of the layer long (root mean square)."
+    read += _(", the model in %(dtype)s", dtype=dtype) if isinstance(dtype, str) else ""
+    return _(
+        "%(read)s; what is taken out is %(norm)s median norms of the layer long (root mean square).",
+        read=read,
+        norm=number(effect.norm, 2),
+    )
 
 
-_PUSH = "that is no more than a push of this length does in a random direction"
+_PUSH = N_("that is no more than a push of this length does in a random direction")
 
 
 def equivalence_words(effect: EffectInfo, epsilon: float | None, it: str) -> str:
@@ -185,19 +196,35 @@ def equivalence_words(effect: EffectInfo, epsilon: float | None, it: str) -> str
     loss = effect.loss
     if epsilon is None or loss.low is None or loss.high is None:
         return ""
-    bound = f"±{epsilon:g} nats per token"
+    bound = _("±%(epsilon)s nats per token", epsilon=f"{epsilon:g}")
     if effect.equivalent:
-        return f"As good as nothing: the whole 95 % interval of the change of the loss lies within {bound}."
+        return _(
+            "As good as nothing: the whole 95 %% interval of the change of the loss lies within %(bound)s.", bound=bound
+        )
     if loss.low > epsilon and loss.is_push:
-        return f"The loss rises by more than {epsilon:g} nats per token, but {_PUSH}."
+        return _(
+            "The loss rises by more than %(epsilon)s nats per token, but %(push)s.", epsilon=f"{epsilon:g}", push=_PUSH
+        )
     if loss.low > epsilon:
-        return f"The model needs {it}: the loss rises by more than {epsilon:g} nats per token, over the whole interval."
+        return _(
+            "The model needs %(it)s: the loss rises by more than %(epsilon)s nats per token, over the whole interval.",
+            it=it,
+            epsilon=f"{epsilon:g}",
+        )
     if loss.high < -epsilon and loss.is_push:
-        return f"The loss falls by more than {epsilon:g} nats per token, but {_PUSH}."
+        return _(
+            "The loss falls by more than %(epsilon)s nats per token, but %(push)s.", epsilon=f"{epsilon:g}", push=_PUSH
+        )
     if loss.high < -epsilon:
-        return f"The model predicts this text better without {it}: the whole interval lies below −{epsilon:g}."
-    return (
-        f"Open: the 95 % interval of the change of the loss is neither within {bound} nor beyond; more text narrows it."
+        return _(
+            "The model predicts this text better without %(it)s: the whole interval lies below −%(epsilon)s.",
+            it=it,
+            epsilon=f"{epsilon:g}",
+        )
+    return _(
+        "Open: the 95 %% interval of the change of the loss is neither within %(bound)s nor beyond; more"
+        " text narrows it.",
+        bound=bound,
     )
 
 
@@ -206,19 +233,28 @@ def norm_words(effect: EffectInfo) -> str:
     if effect.direct_loss is None or effect.direct_entropy is None:
         return ""
     loss, entropy = effect.measures["loss"].value, effect.measures["entropy"].value
-    said = (
-        f"the loss changes by {nats(effect.direct_loss)} instead of {nats(loss)} and the entropy by"
-        f" {nats(effect.direct_entropy)} instead of {nats(entropy)} nats per token"
+    said = _(
+        "the loss changes by %(direct_loss)s instead of %(loss)s and the entropy by %(direct_entropy)s"
+        " instead of %(entropy)s nats per token",
+        direct_loss=nats(effect.direct_loss),
+        loss=nats(loss),
+        direct_entropy=nats(effect.direct_entropy),
+        entropy=nats(entropy),
     )
     share = effect.measures["mediated"]
     if share.value is None:
         return f"{said}."
     if share.value <= 0:
-        return f"{said}: token by token, none of the entropy's change goes through the norm."
+        return _("%(said)s: token by token, none of the entropy's change goes through the norm.", said=said)
     between = percents(share.low, share.high)
     through = f"{percent(share.value)}{f' ({between})' if between else ''}"
-    regulates = "; it regulates entropy" if effect.regulates_entropy and effect.subject != SET else ""
-    return f"{said}: token by token, {through} of the entropy's change goes through the norm{regulates}."
+    regulates = _("; it regulates entropy") if effect.regulates_entropy and effect.subject != SET else ""
+    return _(
+        "%(said)s: token by token, %(through)s of the entropy's change goes through the norm%(regulates)s.",
+        said=said,
+        through=through,
+        regulates=regulates,
+    )
 
 
 def causal_sentence(effect: EffectInfo | None, epsilon: float | None, it: str = "it") -> str:
@@ -226,12 +262,22 @@ def causal_sentence(effect: EffectInfo | None, epsilon: float | None, it: str = 
     if effect is None or epsilon is None or effect.loss.low is None or effect.loss.high is None:
         return ""
     if effect.equivalent:
-        return f"Without {it} the loss stays where it is, within ±{epsilon:g} nats per token."
+        return _(
+            "Without %(it)s the loss stays where it is, within ±%(epsilon)s nats per token.",
+            it=it,
+            epsilon=f"{epsilon:g}",
+        )
     if effect.loss.low <= epsilon and effect.loss.high >= -epsilon:
         return ""
     verb = "rises" if (effect.loss.value or 0.0) > 0 else "falls"
     size = _plain(abs(effect.loss.value or 0.0))
-    return f"Without {it} the loss {verb} by {size} nats per token{_beside(effect)}."
+    return _(
+        "Without %(it)s the loss %(verb)s by %(size)s nats per token%(effect)s.",
+        it=it,
+        verb=verb,
+        size=size,
+        effect=_beside(effect),
+    )
 
 
 def _beside(effect: EffectInfo) -> str:
@@ -239,9 +285,11 @@ def _beside(effect: EffectInfo) -> str:
     if band is None or band.beats is None or not band.n:
         return ""
     if band.beats >= BEATS:
-        return ", more than matched random directions do"
+        return _(", more than matched random directions do")
     fewer = count(round(band.beats * band.n))
-    return f", no more than matched random directions do ({fewer} of {count(band.n)} do less)"
+    return _(
+        ", no more than matched random directions do (%(fewer)s of %(band)s do less)", fewer=fewer, band=count(band.n)
+    )
 
 
 def effect_views(
@@ -260,21 +308,29 @@ def _view(info: EffectsInfo, measure: str, epsilon: float | None, slug: str, pin
     keys = {(dot.index, dot.other) for dot, _colour in info.marked}
     shown = [dot for dot, _colour in info.marked]
     shown += [dot for dot in info.controls if (dot.index, dot.other) in keys]
-    this = "Diamond: this latent" if len(keys) == 1 else "Diamonds: the pair and, in their colours, its poles"
-    dotted = f" Dotted: ε, {epsilon:g}." if epsilon and measure == "loss" else ""
-    summary = (
-        f"Length of what is taken out against the size of what follows. {this}; dark: the SAE's other latents and pairs"
-        f" ({count(len(info.others))}, each a link); light: their controls, dots along random directions, crosses along"
-        f" sparse latents ({count(len(info.controls))}).{dotted}"
+    this = _("Diamond: this latent") if len(keys) == 1 else _("Diamonds: the pair and, in their colours, its poles")
+    dotted = _(" Dotted: ε, %(epsilon)s.", epsilon=f"{epsilon:g}") if epsilon and measure == "loss" else ""
+    summary = _(
+        "Length of what is taken out against the size of what follows. %(this)s; dark: the SAE's other"
+        " latents and pairs (%(others)s, each a link); light: their controls, dots along random"
+        " directions, crosses along sparse latents (%(controls)s).%(dotted)s",
+        this=this,
+        others=count(len(info.others)),
+        controls=count(len(info.controls)),
+        dotted=dotted,
     )
     rows = [(_name(dot), number(dot.norm), _signed(dot, measure), _ends(dot, measure)) for dot in shown]
-    head = ("taken out", "length", NAMES[measure].title, "95 % interval")
+    head = (_("taken out"), "length", NAMES[measure].title, _("95 %% interval"))
     figure = plots.effects_figure(info, measure, epsilon, slug, f"?{pin}" if pin else "")
     return View(measure, NAMES[measure].title, figure, summary, head, rows)
 
 
 def _name(dot: Dot) -> str:
-    return plots.name_of(dot) if dot.what == OWN else f"{dot.what} direction for {plots.name_of(dot)}"
+    return (
+        plots.name_of(dot)
+        if dot.what == OWN
+        else _("%(what)s direction for %(dot)s", what=dot.what, dot=plots.name_of(dot))
+    )
 
 
 def _signed(dot: Dot, measure: str) -> str:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from app.interventions.queries import Change, Dot
 from app.shared.figures import BANDS, CARD, DIM, INK, NEITHER, Figure, as_text, axis, figure, level, mark, whiskers
+from app.shared.language import N_, _
 from store.vocabulary import OWN, RANDOM
 
 MOST = 400  # controls in a plot: more would only be weight
-TITLES = {"loss": "|change of the loss|", "kl": "KL", "entropy": "|change of the entropy|"}
+TITLES = {"loss": N_("|change of the loss|"), "kl": "KL", "entropy": N_("|change of the entropy|")}
 
 
 Marked = tuple[int | None, int | None]
@@ -55,7 +56,11 @@ def size_of(effect: Change) -> tuple[float, float, float]:
 
 def name_of(dot: Dot) -> str:
     """A latent or a pair in a word or two."""
-    return f"latent {dot.index}" if dot.other is None else f"pair {dot.index} / {dot.other}"
+    return (
+        f"latent {dot.index}"
+        if dot.other is None
+        else _("pair %(index)s / %(other)s", index=dot.index, other=dot.other)
+    )
 
 
 def effects_figure(info: EffectsInfo, measure: str, epsilon: float | None, slug: str, query: str) -> Figure:
@@ -66,13 +71,16 @@ def effects_figure(info: EffectsInfo, measure: str, epsilon: float | None, slug:
     """
     controls = [
         _dots([dot for dot in info.controls if (dot.what == RANDOM) is is_random], info, measure, name, symbol, NEITHER)
-        for is_random, name, symbol in ((True, "random direction", "circle"), (False, "sparse latent", "x-thin-open"))
+        for is_random, name, symbol in (
+            (True, _("random direction"), "circle"),
+            (False, _("sparse latent"), "x-thin-open"),
+        )
     ]
     others = _dots(info.others, info, measure, "", "circle", DIM)
     others["customdata"] = [[_address(dot, slug, query), name_of(dot)] for dot in info.others]
     others["hovertemplate"] = f"%{{customdata[1]}}: {_numbers(measure)}"
-    x = axis("length taken out (median norms of the layer)", type="log")
-    y = axis(f"{TITLES[measure]} (nats per token)", type="log", dtick=1, tickformat="~g")
+    x = axis(_("length taken out (median norms of the layer)"), type="log")
+    y = axis(_("%(measure)s (nats per token)", measure=TITLES[measure]), type="log", dtick=1, tickformat="~g")
     shapes = [level(epsilon)] if epsilon and measure == "loss" else []
     data = [part for part in (*controls, others) if part["x"]]
     data += [_mark(dot, colour, info, measure) for dot, colour in info.marked]

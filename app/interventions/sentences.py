@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from app.shared.language import N_, _
 from app.shared.statements import Sentence, filled, said
 from app.shared.stored import one, part
 from store.vocabulary import RANDOM, SPARSE, SWAPPED, Statement
 
-CONTROLS = {RANDOM: "random directions", SPARSE: "sparse latents", SWAPPED: "texts of other documents"}
+CONTROLS = {RANDOM: N_("random directions"), SPARSE: N_("sparse latents"), SWAPPED: N_("texts of other documents")}
 REASONS: dict[str, Sentence] = {
-    "constant": "the signal does not vary",
-    "few_pairs": "{found} pairs of texts were found and {needed} are needed",
-    "dear": "every dose costs the model more than {cost:g} nat per token",
+    "constant": N_("the signal does not vary"),
+    "few_pairs": N_("{found} pairs of texts were found and {needed} are needed"),
+    "dear": N_("every dose costs the model more than {cost:g} nat per token"),
 }
-PUSHED = (
-    "Pushed to one side of this signal and to the other (by {dose:g} standard deviation{s}), the model each time finds"
-    " that side's text the likelier one in {flips} of {pairs} pairs of texts ({rate:.0%}, {low:.0%} to {high:.0%}); "
+PUSHED = N_(
+    "Pushed to one side of this signal and to the other (by {dose:g} standard deviation{s}), the"
+    " model each time finds that side's text the likelier one in {flips} of {pairs} pairs of texts"
+    " ({rate:.0%}, {low:.0%} to {high:.0%}); "
 )
 
 
 def steering_said(statement: Statement | None) -> str:
     """What came of steering; of a signal that was not steered along, that."""
     if statement is None:
-        return "Steering is not measured yet."
+        return _("Steering is not measured yet.")
     return said(statement, SENTENCES)
 
 
@@ -34,8 +36,10 @@ def _beside(what: str) -> Sentence:
 
 
 SENTENCES: dict[str, Sentence] = {
-    "unmeasured": lambda held: f"Steering could not be measured: {said(part(held, 'reason'), REASONS)}.",
-    "follows": _beside("no control does so in more than {largest:.0%} ({control})."),
-    "rare": _beside("{cut:.0%} are needed, and controls reach {largest:.0%} ({control})."),
-    "unsure": _beside("too few pairs to be sure that it is more than what controls do ({control}: {largest:.0%})."),
+    "unmeasured": lambda held: _(
+        "Steering could not be measured: %(reasons)s.", reasons=said(part(held, "reason"), REASONS)
+    ),
+    "follows": _beside(N_("no control does so in more than {largest:.0%} ({control}).")),
+    "rare": _beside(N_("{cut:.0%} are needed, and controls reach {largest:.0%} ({control}).")),
+    "unsure": _beside(N_("too few pairs to be sure that it is more than what controls do ({control}: {largest:.0%}).")),
 }

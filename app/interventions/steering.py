@@ -11,6 +11,7 @@ from app.interventions.queries import CHANCE, InterventionInfo, SteeringInfo
 from app.interventions.sentences import steering_said
 from app.shared.commands import command
 from app.shared.figures import View
+from app.shared.language import _
 from app.shared.numbers import THIN, count, fixed
 from app.shared.stored import items, one
 from app.vocabulary import OUTCOMES
@@ -90,7 +91,11 @@ def steering_card(
         what: what was not steered along, in words.
         more: options of the command that would.
     """
-    why = "" if found else f"This SAE was not steered along {'any signal' if intervention is None else what} yet."
+    why = (
+        ""
+        if found
+        else _("This SAE was not steered along %(what)s yet.", what="any signal" if intervention is None else what)
+    )
     cut = _cut(intervention)
     return SteeringCard([_steered(one, cut) for one in found], why, f"{command('steer', slug)}{more}")
 
@@ -107,7 +112,11 @@ def _cut(intervention: InterventionInfo | None) -> float:
 
 
 def _steered(found: SteeringInfo, cut: float) -> Steered:
-    dose = "" if found.dose is None else f", pushed by {found.dose:g} standard deviations of the signal"
+    dose = (
+        ""
+        if found.dose is None
+        else _(", pushed by %(dose)s standard deviations of the signal", dose=f"{found.dose:g}")
+    )
     return Steered(
         positive=found.positive,
         negative=found.negative,
@@ -116,7 +125,7 @@ def _steered(found: SteeringInfo, cut: float) -> Steered:
         words=steering_said(found.statement),
         rate="" if found.flips is None else _share(found.flips),
         span=_ends(found),
-        basis=f"of {count(found.pairs)} pairs of texts{dose}" if found.pairs else "",
+        basis=_("of %(pairs)s pairs of texts%(dose)s", pairs=count(found.pairs), dose=dose) if found.pairs else "",
         view=_view(found, cut),
         doses=[_dose(item, found.dose) for item in items(found.data, "doses")],
         continuations=[_continuation(item) for item in items(found.data, "examples")],
@@ -128,23 +137,27 @@ def _view(found: SteeringInfo, cut: float) -> View | None:
     if found.flips is None:
         return None
     held = (
-        ("random directions", found.random),
-        ("sparse latents", found.sparse),
-        ("texts of other documents", found.swapped),
+        (_("random directions"), found.random),
+        (_("sparse latents"), found.sparse),
+        (_("texts of other documents"), found.swapped),
     )
     controls = [(name, value) for name, value in held if value is not None]
-    lines = [Line("this signal", found.flips, found.flips_low, found.flips_high, strong=True)]
+    lines = [Line(_("this signal"), found.flips, found.flips_low, found.flips_high, strong=True)]
     lines += [Line(name, value, None, None, strong=False) for name, value in controls]
-    figure = dots_figure(lines, "flip rate", ".0%", marks=(CHANCE, cut))
+    figure = dots_figure(lines, _("flip rate"), ".0%", marks=(CHANCE, cut))
     figure["layout"]["xaxis"] |= {"range": [-0.02, 1.02], "tickformat": ".0%", "nticks": 5}
-    rows = [("this signal", _share(found.flips), _ends(found))]
+    rows = [(_("this signal"), _share(found.flips), _ends(found))]
     rows += [(name, _share(value), "") for name, value in controls]
     rows.append(("chance", _share(CHANCE), ""))
-    summary = (
-        f"Share of pairs of texts whose preference goes with the push, with its 95 % interval over documents; of the"
-        f" controls the largest. Dotted: chance, {_share(CHANCE)}, and the cut, {_share(cut)}."
+    summary = _(
+        "Share of pairs of texts whose preference goes with the push, with its 95 %% interval over"
+        " documents; of the controls the largest. Dotted: chance, %(chance)s, and the cut, %(cut)s.",
+        chance=_share(CHANCE),
+        cut=_share(cut),
     )
-    return View("flips", "flip rate", figure, summary, ("pushed along", "flip rate", "95 % interval"), rows)
+    return View(
+        "flips", _("flip rate"), figure, summary, (_("pushed along"), _("flip rate"), _("95 %% interval")), rows
+    )
 
 
 def _share(value: float) -> str:
@@ -161,7 +174,13 @@ def _dose(item: dict[str, Any], chosen: float | None) -> DoseRow:
     dose, cost = one(item, "dose"), one(item, "cost")
     rate = one(item, "flips")
     refused = item.get("refused")
-    why = "" if not refused else refused if isinstance(refused, str) else f"costs more than {COST:g} nat per token"
+    why = (
+        ""
+        if not refused
+        else refused
+        if isinstance(refused, str)
+        else _("costs more than %(cost)s nat per token", cost=f"{COST:g}")
+    )
     return DoseRow(
         dose="" if dose is None else f"{dose:g}",
         cost="" if cost is None else fixed(cost),

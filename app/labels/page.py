@@ -14,6 +14,7 @@ from app.labels.pictures import label_answer, means_picture, shares_picture, war
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.links import latent_name, link
 from app.shared.numbers import count, percent
 from app.shared.page import RunPage
@@ -80,20 +81,40 @@ def context_said(label: labels.LabelInfo, tested: labels.Tested | None, whole: i
     """What a label's counts must be seen beside."""
     made = []
     if tested and tested.of_dense:
-        made.append(f"{_share(tested.dense, tested.of_dense)} dense latents that it was held against go with it")
+        made.append(
+            _(
+                "%(of_dense)s dense latents that it was held against go with it",
+                of_dense=_share(tested.dense, tested.of_dense),
+            )
+        )
     if tested:
-        none = "no sparse control was held against it"
-        beside = f"{_share(tested.controls, tested.of_controls)} sparse controls pass the same test"
+        none = _("no sparse control was held against it")
+        beside = _(
+            "%(of_controls)s sparse controls pass the same test",
+            of_controls=_share(tested.controls, tested.of_controls),
+        )
         made.append(beside if tested.of_controls else none)
     if label.literal is not None:
-        made.append(f"its value literally stands in {_share(label.literal, label.documents)} texts")
+        made.append(
+            _("its value literally stands in %(documents)s texts", documents=_share(label.literal, label.documents))
+        )
     if whole is not None:
-        made.append(f"{count(label.documents)} of the corpus' {count(whole)} documents were read and have a value")
+        made.append(
+            _(
+                "%(documents)s of the corpus' %(value)s documents were read and have a value",
+                documents=count(label.documents),
+                value=count(whole),
+            )
+        )
     return made
 
 
 def _share(part: int, of: int) -> str:
-    return f"{count(part)} of {count(of)} ({percent(part / of)})" if of else f"{count(part)} of 0"
+    return (
+        _("%(part)s of %(of)s (%(of2)s)", part=count(part), of=count(of), of2=percent(part / of))
+        if of
+        else _("%(part)s of 0", part=count(part))
+    )
 
 
 def _section(
@@ -136,5 +157,8 @@ def _coverage(label: labels.LabelInfo, whole: int | None) -> Bar:
 def _why(columns: list[str]) -> str:
     if columns:
         named = ", ".join(columns[:8])
-        return f"This run did not measure the labels of its corpus ({named}); analyse again, with classes, to see them."
+        return _(
+            "This run did not measure the labels of its corpus (%(named)s); analyse again, with classes, to see them.",
+            named=named,
+        )
     return ""

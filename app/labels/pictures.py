@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.labels.associations import AssociationRow
 from app.labels.queries import LabelInfo, Tested
+from app.shared.language import _
 from app.shared.numbers import count
 from app.shared.slide import MOST_BARS, PALE, POLE, Bar, Part, Picture, share
 
@@ -16,8 +17,8 @@ def shares_picture(tested: Tested) -> Picture:
     bars = [_share("dense", tested.dense, tested.of_dense, POLE)]
     if tested.of_controls:
         bars.append(_share("sparse", tested.controls, tested.of_controls, PALE))
-    note = "Of the latents held against it." if tested.of_controls else "No sparse control was held against it."
-    return Picture("How many follow it", bars, note)
+    note = _("Of the latents held against it.") if tested.of_controls else _("No sparse control was held against it.")
+    return Picture(_("How many follow it"), bars, note)
 
 
 def _share(name: str, part: int, of: int, colour: str) -> Bar:
@@ -36,34 +37,58 @@ def means_picture(row: AssociationRow, name: str) -> Picture | None:
         start, width = min(row.zero, mean.at), abs(mean.at - row.zero)
         part = Part(start, round(width, 2), POLE if mean.at >= row.zero else "--n")
         bars.append(Bar(mean.value, [part], mean.mean, (mean.low, mean.high)))
-    left = f" The {len(shown)} largest of {len(row.means)} groups." if len(row.means) > len(shown) else ""
-    return Picture(f"Mean signal of {name} in each group", bars, f"In sd; the line is the 95 % interval.{left}")
+    left = (
+        _(" The %(shown)s largest of %(means)s groups.", shown=len(shown), means=len(row.means))
+        if len(row.means) > len(shown)
+        else ""
+    )
+    return Picture(
+        _("Mean signal of %(name)s in each group", name=name),
+        bars,
+        _("In sd; the line is the 95 %% interval.%(left)s", left=left),
+    )
 
 
 def label_answer(label: LabelInfo, tested: Tested | None) -> str:
     """Whether dense latents follow it, beside what sparse ones do."""
     if label.reason:
-        return f"Not measured: {label.reason}."
+        return _("Not measured: %(reason)s.", reason=label.reason)
     if tested is None or not tested.of_dense:
-        return "It was held against no dense latent."
+        return _("It was held against no dense latent.")
     if not tested.dense:
-        return f"None of {count(tested.of_dense)} dense latents follows it."
+        return _("None of %(of_dense)s dense latents follows it.", of_dense=count(tested.of_dense))
     dense = share(tested.dense / tested.of_dense)
     if not tested.of_controls:
-        return f"{dense} of dense latents follow it; no sparse control was held against it."
+        return _("%(dense)s of dense latents follow it; no sparse control was held against it.", dense=dense)
     sparse = share(tested.controls / tested.of_controls)
     if tested.dense * tested.of_controls <= tested.controls * tested.of_dense:
-        return f"{dense} of dense latents follow it, no more often than sparse ones ({sparse})."
-    return f"{dense} of dense latents follow it, {sparse} of sparse ones."
+        return _(
+            "%(dense)s of dense latents follow it, no more often than sparse ones (%(sparse)s).",
+            dense=dense,
+            sparse=sparse,
+        )
+    return _("%(dense)s of dense latents follow it, %(sparse)s of sparse ones.", dense=dense, sparse=sparse)
 
 
 def warnings(label: LabelInfo) -> list[str]:
     """What the label may be mistaken for."""
     made = [f"{confound.words}." for confound in label.confounds]
     if label.literal:
-        made.append(f"Its value stands in {share(label.literal / label.documents)} of the texts: a latent may read it.")
+        made.append(
+            _(
+                "Its value stands in %(documents)s of the texts: a latent may read it.",
+                documents=share(label.literal / label.documents),
+            )
+        )
     few = [group for group in label.groups if group.documents is not None and group.documents < FEW]
     if few and not label.reason:
         one = len(few) == 1
-        made.append(f"{count(len(few))} group{' has' if one else 's have'} fewer than {FEW} documents.")
+        made.append(
+            _(
+                "%(few)s group%(have)s fewer than %(few2)s documents.",
+                few=count(len(few)),
+                have=" has" if one else "s have",
+                few2=FEW,
+            )
+        )
     return made

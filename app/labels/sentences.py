@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.shared.language import N_, _
 from app.shared.numbers import minus
 from app.shared.statements import UNKNOWN, Sentences, filled, said
 from app.shared.stored import one, part
@@ -42,14 +43,14 @@ def _claim(held: Statement) -> str:
     up = "Higher" if (one(held, "effect") or 0.0) > (one(held, "chance") or 0.0) else "Lower"
     if held.get("kind") != "category":
         return filled(_CLAIMS.get(str(held.get("kind")), "{up} where {label} is"), {**held, "up": up})
-    ends = ", highest in {highest} and lowest in {lowest}" if "highest" in held else ""
+    ends = N_(", highest in {highest} and lowest in {lowest}") if "highest" in held else ""
     return filled(f"Differs between the groups of {{label}}{ends}", held)
 
 
 _CLAIMS = {
-    "token": "{up} on text marked {label}",
-    "number": "{up} in documents with a larger {label}",
-    "boolean": "{up} in documents where {label} is true",
+    "token": N_("{up} on text marked {label}"),
+    "number": N_("{up} in documents with a larger {label}"),
+    "boolean": N_("{up} in documents where {label} is true"),
 }
 
 
@@ -59,7 +60,15 @@ def _figures(held: Statement) -> str:
     more = ""
     if measure == "eta2":
         more = filled(", {chance:.2f} by chance; held out, R² ", held) + _held_out(held)
-    return f"{CALLED.get(measure, measure)} {effect}, {low} to {high}{more}; after words and position {left}"
+    return _(
+        "%(measure)s %(effect)s, %(low)s to %(high)s%(more)s; after words and position %(left)s",
+        measure=CALLED.get(measure, measure),
+        effect=effect,
+        low=low,
+        high=high,
+        more=more,
+        left=left,
+    )
 
 
 def _held_out(held: Statement) -> str:
@@ -79,7 +88,9 @@ def _yes(held: Statement) -> str:
     if held.get("after"):
         parts.append(f"{'still there' if held.get('still') else 'gone'} after {held['after']}")
     if held.get("inseparable"):
-        parts.append(f"cannot be told apart from {', '.join(map(str, held['inseparable']))}")
+        parts.append(
+            _("cannot be told apart from %(inseparable)s", inseparable=", ".join(map(str, held["inseparable"])))
+        )
     return "".join(["yes", "; " if parts else "", ", ".join(parts)])
 
 
@@ -90,42 +101,44 @@ def _shuffled(held: Statement, once: str = "") -> str:
 _SENTENCES: Sentences = {
     YES: lambda held: _told(held, _yes(held)),
     "shuffled": _shuffled,
-    "words_or_position": lambda held: _shuffled(held, "once words and position are out, "),
-    "not_held_out": lambda held: _told(held, f"no: does not hold in documents that were held out ({_held_out(held)})"),
-    "chance": lambda held: _told(held, "no: the interval after words and position takes in chance"),
-    UNMEASURED: lambda held: f"Not measured: {said(part(held, 'reason'), _UNMEASURED)}.",
+    "words_or_position": lambda held: _shuffled(held, _("once words and position are out, ")),
+    "not_held_out": lambda held: _told(
+        held, _("no: does not hold in documents that were held out (%(held_out)s)", held_out=_held_out(held))
+    ),
+    "chance": lambda held: _told(held, _("no: the interval after words and position takes in chance")),
+    UNMEASURED: lambda held: _("Not measured: %(unmeasured)s.", unmeasured=said(part(held, "reason"), _UNMEASURED)),
 }
 _UNMEASURED: Sentences = {
-    "constant": "the signal is the same in all these documents",
-    "few_left": "only {documents} documents with a value are left",
+    "constant": N_("the signal is the same in all these documents"),
+    "few_left": N_("only {documents} documents with a value are left"),
     "few_mixed": (
-        "{documents} of the documents read have text both inside and outside such spans; {needed} are needed"
+        N_("{documents} of the documents read have text both inside and outside such spans; {needed} are needed")
     ),
-    "none_mixed": "no document read has text both inside and outside such spans",
+    "none_mixed": N_("no document read has text both inside and outside such spans"),
 }
 
 
 def _mixed(held: Statement) -> str:
     kinds: dict[str, Any] = part(held, "kinds")
     parts = ", ".join(f"{_KINDS.get(kind, kind)} in {count}" for kind, count in kinds.items())
-    return f"its values are of different kinds: {parts} documents"
+    return _("its values are of different kinds: %(parts)s documents", parts=parts)
 
 
 _REFUSALS: Sentences = {
     "mixed": _mixed,
-    "objects": "its values are objects; a label is one value a document",
-    "few_documents": "{found} of the documents read have a value; at least {needed} are needed",
-    "few_a_side": "{true} documents are true and {false} false; at least {needed} of each are needed",
-    "not_finite": "a number that is not finite in {documents} documents",
-    "same_value": "every document has the same value",
+    "objects": N_("its values are objects; a label is one value a document"),
+    "few_documents": N_("{found} of the documents read have a value; at least {needed} are needed"),
+    "few_a_side": N_("{true} documents are true and {false} false; at least {needed} of each are needed"),
+    "not_finite": N_("a number that is not finite in {documents} documents"),
+    "same_value": N_("every document has the same value"),
     "own_values": lambda held: (
         filled("{documents} of {of} documents have a value that no other has", held)
-        + ("; numbers are measured as such where they stand without quotes" if held.get("numbers") else "")
+        + (_("; numbers are measured as such where they stand without quotes") if held.get("numbers") else "")
     ),
-    "one_shared": "only one value is shared by two documents",
-    "no_spans": "its lists hold something other than spans (start, end and label, in characters)",
-    "most_frequent": "only the {measured} most frequent of its {of} labels are measured",
-    "no_span": "no span in the documents read",
-    "few_with_span": "{found} of the documents read have such a span; at least {needed} are needed",
-    "first_columns": "only the first {measured} columns are measured",
+    "one_shared": N_("only one value is shared by two documents"),
+    "no_spans": N_("its lists hold something other than spans (start, end and label, in characters)"),
+    "most_frequent": N_("only the {measured} most frequent of its {of} labels are measured"),
+    "no_span": N_("no span in the documents read"),
+    "few_with_span": N_("{found} of the documents read have such a span; at least {needed} are needed"),
+    "first_columns": N_("only the first {measured} columns are measured"),
 }

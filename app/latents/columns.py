@@ -17,6 +17,7 @@ from app.annotations.queries import AnnotationInfo
 from app.interventions.page import NAMES
 from app.interventions.queries import EffectInfo, own_value
 from app.shared import reasons
+from app.shared.language import N_, _
 from app.shared.numbers import fixed, interval, nats_span, number, percent, share, span
 from app.verdicts.queries import VerdictInfo
 from store.tables import Latent
@@ -145,19 +146,25 @@ class Order:
 
 def _median(shown: Shown) -> str:
     middle = (shown.latent.quantiles or {}).get("0.5")
-    return "" if middle is None else f"median where on {number(middle)}"
+    return "" if middle is None else _("median where on %(middle)s", middle=number(middle))
 
 
 def _cosines(shown: Shown) -> str:
-    return f"enc {fixed(shown.latent.cos_enc)} · dec {fixed(shown.latent.cos_dec)}"
+    return _(
+        "enc %(cos_enc)s · dec %(cos_dec)s", cos_enc=fixed(shown.latent.cos_enc), cos_dec=fixed(shown.latent.cos_dec)
+    )
 
 
-_NO_DETAIL = "measured of latents with detail, where classes are"
+_NO_DETAIL = N_("measured of latents with detail, where classes are")
 
 
 def _shares(shown: Shown) -> str:
     word, past = shown.latent.word_share, shown.latent.past_share
-    return f"word {share(word)} · past {share(past)}" if word is not None and past is not None else ""
+    return (
+        _("word %(word)s · past %(past)s", word=share(word), past=share(past))
+        if word is not None and past is not None
+        else ""
+    )
 
 
 def _interval(shown: Shown) -> str:
@@ -191,10 +198,10 @@ COLUMNS = (
     Column("antipodality", "antipodality", fixed, _ALL, beside=_cosines),
     Column(
         "loss",
-        "Δ loss",
+        N_("Δ loss"),
         NAMES["loss"].form,
         _ALL,
-        title="Δ loss without it",
+        title=N_("Δ loss without it"),
         term="effect_loss",
         small=_loss_interval,
         beside=_against("loss"),
@@ -205,33 +212,38 @@ COLUMNS = (
         "KL",
         NAMES["kl"].form,
         Where.LIST | Where.COMPARED,
-        title="KL divergence",
+        title=N_("KL divergence"),
         term="effect_kl",
         beside=_against("kl"),
         measure="kl",
     ),
-    Column("max", "max", number, _ALL, title="largest activation", beside=_median),
+    Column("max", "max", number, _ALL, title=N_("largest activation"), beside=_median),
     Column(
         "mean",
         "mean",
         number,
         Where.FACTS | Where.COMPARED,
-        title="mean where on",
+        title=N_("mean where on"),
         beside=lambda shown: f"sd {number(shown.latent.std)}",
     ),
     Column(
-        "mass_share", "mass", percent, _ALL, title="share of firing mass", beside=lambda _shown: "of all latents' sum"
+        "mass_share",
+        "mass",
+        percent,
+        _ALL,
+        title=N_("share of firing mass"),
+        beside=lambda _shown: _("of all latents' sum"),
     ),
-    Column("followed", "follows", share, _ALL, title="followed in all", beside=_shares, without=_NO_DETAIL),
-    Column("word_share", "word", share, Where.COMPARED, title="share that is the word", without=_NO_DETAIL),
-    Column("past_share", "past", share, Where.COMPARED, title="share that is its own past", without=_NO_DETAIL),
+    Column("followed", "follows", share, _ALL, title=N_("followed in all"), beside=_shares, without=_NO_DETAIL),
+    Column("word_share", "word", share, Where.COMPARED, title=N_("share that is the word"), without=_NO_DETAIL),
+    Column("past_share", "past", share, Where.COMPARED, title=N_("share that is its own past"), without=_NO_DETAIL),
     Column(
         "cos_bias",
-        "cosine with bias",
+        N_("cosine with bias"),
         fixed,
         Where.FACTS,
-        title="cosine with SAE bias",
-        beside=lambda shown: f"decoder norm {fixed(shown.latent.decoder_norm)}",
+        title=N_("cosine with SAE bias"),
+        beside=lambda shown: _("decoder norm %(decoder_norm)s", decoder_norm=fixed(shown.latent.decoder_norm)),
         sorts=False,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.latents.profiles import Companion, Company
+from app.shared.language import _
 from app.shared.numbers import fixed, percent, signed
 
 
@@ -48,11 +49,18 @@ def _words(company: Company) -> str:
     most = company.together[0] if company.together else None
     level = fixed(company.chance)
     if most is None or most.correlation <= company.chance:
-        return f"Nothing fires with it more than chance would have it: no correlation is above {level}."
-    return (
-        f"It fires together most with {most.index}: correlation {fixed(most.correlation)}, where chance reaches"
-        f" {level}. Of the tokens on which either fires, both do on {percent(most.jaccard)};"
-        f" {percent(most.independent)} if they were independent."
+        return _(
+            "Nothing fires with it more than chance would have it: no correlation is above %(level)s.", level=level
+        )
+    return _(
+        "It fires together most with %(index)s: correlation %(correlation)s, where chance reaches"
+        " %(level)s. Of the tokens on which either fires, both do on %(jaccard)s; %(independent)s if"
+        " they were independent.",
+        index=most.index,
+        correlation=fixed(most.correlation),
+        level=level,
+        jaccard=percent(most.jaccard),
+        independent=percent(most.independent),
     )
 
 

@@ -13,6 +13,7 @@ from app.latents.facet_counts import Band, Counts
 from app.latents.filters import RunList
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import N_, _
 from app.shared.numbers import MINUS, THIN
 from app.vocabulary import ANY, HUMAN_VERDICTS, KEPT_AS, NONE, RULE_VERDICTS
 from store.vocabulary import PARTLY, REST, UNEXPLAINED, UNMEASURED
@@ -74,7 +75,7 @@ def _mark(asked: RunList, names: tuple[str, ...]) -> str:
 def _said(asked: RunList, categories: list[CategoryInfo]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Filters that stand and fall together, and what they say."""
     if asked.q:
-        yield ("q",), f"token contains “{asked.q}”"
+        yield ("q",), _("token contains “%(asked)s”", asked=asked.q)
     for name, yes, no in _FLAGS:
         if (value := getattr(asked, name)) is not None:
             yield (name,), yes if value else no
@@ -97,11 +98,11 @@ def _said(asked: RunList, categories: list[CategoryInfo]) -> Iterator[tuple[tupl
 
 _FLAGS = (
     ("dense", "dense", "sparse"),
-    ("pair", "in a mirror pair", "in no mirror pair"),
+    ("pair", N_("in a mirror pair"), N_("in no mirror pair")),
     ("duplicate", "near-duplicate", "no near-duplicate"),
-    ("borderline", "borderline density", "no borderline density"),
-    ("alone", "exactly one class", "several classes"),
-    ("annotated", "annotated", "not annotated"),
+    ("borderline", N_("borderline density"), N_("no borderline density")),
+    ("alone", N_("exactly one class"), N_("several classes")),
+    ("annotated", "annotated", N_("not annotated")),
 )
 """Filter, and what it says where it is true and where it is false."""
 
@@ -117,17 +118,21 @@ def _share(value: float) -> str:
 _BOUNDS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("density", "density", _share),
     ("antipodality", "antipodality", _cosine),
-    ("word_share", "the word", _share),
-    ("past_share", "its own past", _share),
-    ("followed", "followed in all", _share),
+    ("word_share", N_("the word"), _share),
+    ("past_share", N_("its own past"), _share),
+    ("followed", N_("followed in all"), _share),
 )
 
 
 def bounded(title: str, low: float | None, high: float | None, form: Callable[[float], str]) -> str:
     """What is between two values, at least one or at most one."""
     if low is None:
-        return "" if high is None else f"{title} at most {form(high)}"
-    return f"{title} at least {form(low)}" if high is None else f"{title} {form(low)} to {form(high)}"
+        return "" if high is None else _("%(title)s at most %(high)s", title=title, high=form(high))
+    return (
+        _("%(title)s at least %(low)s", title=title, low=form(low))
+        if high is None
+        else f"{title} {form(low)} to {form(high)}"
+    )
 
 
 def _class(name: str) -> str:
@@ -135,31 +140,31 @@ def _class(name: str) -> str:
 
 
 def _rule(verdict: str) -> str:
-    return "no verdict by the rule" if verdict == NONE else f"rule: {RULE_VERDICTS.get(verdict, verdict)}"
+    return _("no verdict by the rule") if verdict == NONE else f"rule: {RULE_VERDICTS.get(verdict, verdict)}"
 
 
 def _human(verdict: str) -> str:
-    some = {NONE: "no verdict by people", ANY: "a verdict by people"}
+    some = {NONE: _("no verdict by people"), ANY: _("a verdict by people")}
     return some.get(verdict) or f"people: {HUMAN_VERDICTS.get(verdict, verdict)}"
 
 
 def _detail(kind: str) -> str:
-    some = {NONE: "no examples kept", ANY: "examples kept"}
-    return some.get(kind) or f"examples kept {KEPT_AS.get(kind, kind)}"
+    some = {NONE: _("no examples kept"), ANY: _("examples kept")}
+    return some.get(kind) or _("examples kept %(kind)s", kind=KEPT_AS.get(kind, kind))
 
 
 def _category(key: str, known: CategoryInfo | None) -> str:
-    some = {NONE: "no category by people", ANY: "a category by people"}
+    some = {NONE: _("no category by people"), ANY: _("a category by people")}
     return some.get(key) or f"category: {known.title if known else key}"
 
 
 _NAMED: dict[str, Callable[[str], str]] = {
     "of_class": _class,
-    "label": lambda name: f"goes with “{name}”",
+    "label": lambda name: _("goes with “%(name)s”", name=name),
     "verdict": _rule,
     "human": _human,
     "detail": _detail,
-    "note": lambda part: f"note contains “{part}”",
+    "note": lambda part: _("note contains “%(part)s”", part=part),
 }
 
 
@@ -170,10 +175,10 @@ def facets(
     made = [
         Facet(counting.DENSE, "show", "is_dense", _dense(asked, found, to)),
         Facet(counting.CLASS, "class", "", _classes(asked, found, to)),
-        Facet(counting.LABEL, "goes with", "", _labels(labels, asked, found, to)),
+        Facet(counting.LABEL, _("goes with"), "", _labels(labels, asked, found, to)),
         _places(run, saes, asked, found, to),
         Facet(counting.DENSITY, "density", "density", _bands(run, asked, found, to)),
-        Facet(counting.RULE, "by rule", "verdict", _rules(asked, found, to)),
+        Facet(counting.RULE, _("by rule"), "verdict", _rules(asked, found, to)),
         Facet(counting.RELATION, "other", "", _relations(asked, found, to)),
     ]
     return [facet for facet in made if facet.choices]

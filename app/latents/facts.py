@@ -12,6 +12,7 @@ from app.latents.queries import Excerpt, LatentInfo
 from app.pairs.queries import PairInfo
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import N_, _
 from app.shared.numbers import NONE, THIN, count, fixed, interval, nats, number, percent, signed, span
 from app.shared.reasons import why
 from app.shared.tokens import Paint, Passage
@@ -46,7 +47,11 @@ def latent_facts(latent: LatentInfo, pair: PairInfo | None, effect: EffectInfo |
 def effect_fact(effect: EffectInfo, label: str) -> Fact:
     """Change of the loss, its interval and what half of the controls exceed."""
     control = effect.loss.control
-    beside = "" if control is None or control.median is None else f" · control {nats(control.median).lstrip('+')}"
+    beside = (
+        ""
+        if control is None or control.median is None
+        else _(" · control %(lstrip)s", lstrip=nats(control.median).lstrip("+"))
+    )
     between = span(effect.loss.low, effect.loss.high, nats)
     return Fact(label, "effect_loss", nats(effect.loss.value), f"{between}{beside}".lstrip(" ·"))
 
@@ -58,53 +63,89 @@ def _fact(column: Column, shown: Shown) -> Fact:
 
 def _joint(pair: PairInfo) -> Fact:
     reason = why(pair.reasons, "r2") if pair.r2 is None else ""
-    return Fact("joint R²", "r2", fixed(pair.r2), reason or f"best single {fixed(pair.r2_single)}", reason)
+    return Fact(
+        _("joint R²"), "r2", fixed(pair.r2), reason or _("best single %(single)s", single=fixed(pair.r2_single)), reason
+    )
 
 
 def pair_facts(pair: PairInfo, effect: EffectInfo | None) -> list[Fact]:
     """Joint facts of a pair."""
-    ratio = "" if pair.cofiring_ratio is None else f"{number(pair.cofiring_ratio, 2)}{THIN}× what independence gives"
-    both = [] if effect is None else [effect_fact(effect, "Δ loss without both")]
+    ratio = (
+        ""
+        if pair.cofiring_ratio is None
+        else _(
+            "%(cofiring_ratio)s%(thin)s× what independence gives",
+            cofiring_ratio=number(pair.cofiring_ratio, 2),
+            thin=THIN,
+        )
+    )
+    both = [] if effect is None else [effect_fact(effect, _("Δ loss without both"))]
     return [
         Fact(
-            "antipodality", "antipodality", fixed(pair.score), f"enc {fixed(pair.cos_enc)} · dec {fixed(pair.cos_dec)}"
+            "antipodality",
+            "antipodality",
+            fixed(pair.score),
+            _("enc %(cos_enc)s · dec %(cos_dec)s", cos_enc=fixed(pair.cos_enc), cos_dec=fixed(pair.cos_dec)),
         ),
         _joint(pair),
         *both,
-        Fact("gain over one", "r2", fixed(pair.gain), "joint R² less the better single", why(pair.reasons, "r2")),
-        Fact("correlation", "correlation", fixed(pair.correlation), "of z with p", why(pair.reasons, "correlation")),
-        Fact("coverage", "coverage", percent(pair.coverage), f"dead zone {percent(pair.dead_zone)}"),
+        Fact(_("gain over one"), "r2", fixed(pair.gain), _("joint R² less the better single"), why(pair.reasons, "r2")),
+        Fact("correlation", "correlation", fixed(pair.correlation), _("of z with p"), why(pair.reasons, "correlation")),
+        Fact(
+            "coverage",
+            "coverage",
+            percent(pair.coverage),
+            _("dead zone %(dead_zone)s", dead_zone=percent(pair.dead_zone)),
+        ),
         Fact("co-firing", "cofiring", percent(pair.cofiring), ratio, why(pair.reasons, "cofiring_ratio")),
     ]
 
 
 def sae_facts(sae: SaeInfo) -> list[Fact]:
     """An SAE as one run saw it; what is said of a transcoder is said of what it predicts."""
-    left_out = f"massive tokens left out: {percent(sae.massive_share)}"
-    mirrors = "mutual, both cosines negative"
+    left_out = _("massive tokens left out: %(massive_share)s", massive_share=percent(sae.massive_share))
+    mirrors = _("mutual, both cosines negative")
     return [
         Fact(
-            "dense latents",
+            _("dense latents"),
             "is_dense",
             count(sae.n_dense),
-            f"{percent(sae.dense_share)} of {count(sae.n_latents)} · {count(sae.n_borderline)} borderline",
+            _(
+                "%(dense_share)s of %(n_latents)s · %(n_borderline)s borderline",
+                dense_share=percent(sae.dense_share),
+                n_latents=count(sae.n_latents),
+                n_borderline=count(sae.n_borderline),
+            ),
         ),
-        Fact("antipodal pairs", "is_pair", count(sae.n_pairs), mirrors + "; not expected here" * sae.transcodes),
-        Fact("dense share of mass", "mass_share", percent(sae.dense_mass_share), "of all firing mass"),
-        Fact("L0", "l0", number(sae.l0), "latents on per token"),
-        Fact("FVU", "fvu", fixed(sae.fvu, 3), f"of {sae.hook_out}; " * sae.transcodes + left_out),
-        Fact("dead", "density", count(sae.n_dead), f"{percent(sae.n_dead / sae.n_latents)} never fired here"),
+        Fact(_("antipodal pairs"), "is_pair", count(sae.n_pairs), mirrors + _("; not expected here") * sae.transcodes),
+        Fact(_("dense share of mass"), "mass_share", percent(sae.dense_mass_share), _("of all firing mass")),
+        Fact("L0", "l0", number(sae.l0), _("latents on per token")),
+        Fact(
+            "FVU", "fvu", fixed(sae.fvu, 3), _("of %(hook_out)s; ", hook_out=sae.hook_out) * sae.transcodes + left_out
+        ),
+        Fact(
+            "dead",
+            "density",
+            count(sae.n_dead),
+            _("%(n_latents)s never fired here", n_latents=percent(sae.n_dead / sae.n_latents)),
+        ),
     ]
 
 
 def summary_of(run: RunInfo, latent: LatentInfo, mirror: LatentInfo | None, *said: str) -> str:
     """How often it fires, its mirror image where it has one, and what else is `said` of it."""
     if latent.density == 0:
-        return f"Never fires on {count(run.tokens)} tokens of {run.corpus}."
+        return _("Never fires on %(tokens)s tokens of %(corpus)s.", tokens=count(run.tokens), corpus=run.corpus)
     between = interval(latent.density_low, latent.density_high)
-    sure = f" (95 % interval {between})" if between else ""
-    other = "" if mirror is None else f", mirror image of latent {mirror.index}"
-    first = f"Fires on {percent(latent.density)} of {count(run.tokens)} tokens{sure}{other}."
+    sure = _(" (95 %% interval %(between)s)", between=between) if between else ""
+    other = "" if mirror is None else _(", mirror image of latent %(index)s", index=mirror.index)
+    first = _(
+        "Fires on %(density)s of %(tokens)s tokens%(sure)s%(other)s.",
+        density=percent(latent.density),
+        tokens=count(run.tokens),
+        sure=sure,
+        other=other,
+    )
     return " ".join([first, *(text for text in said if text)])
 
 
@@ -138,13 +179,13 @@ SHOWN = 10
 
 def token_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[TokenList]:
     """By mean activation, by share of firing mass, promoted, suppressed."""
-    empty = f"No token type occurs {profiles.support or 5} times and makes it fire."
+    empty = _("No token type occurs %(or_)s times and makes it fire.", or_=profiles.support or 5)
     mean, mass = _items(profiles, "top_tokens", "mean"), _items(profiles, "top_tokens_mass", "share")
     up, down = _items(profiles, "promoted", "logit"), _items(profiles, "suppressed", "logit")
     held = latent.reasons
     return [
-        _list("By mean activation", "top_tokens", side, mean, signed, why(held, "top_tokens") or empty),
-        _list("By share of firing mass", "top_tokens_mass", side, mass, percent, why(held, "top_tokens_mass")),
+        _list(_("By mean activation"), "top_tokens", side, mean, signed, why(held, "top_tokens") or empty),
+        _list(_("By share of firing mass"), "top_tokens_mass", side, mass, percent, why(held, "top_tokens_mass")),
         _list("Promoted", "promoted", _logits(up, 1), up, signed, why(held, "promoted")),
         _list("Suppressed", "suppressed", _logits(down, -1), down, signed, why(held, "suppressed")),
     ]
@@ -180,18 +221,20 @@ def _list(
 ) -> TokenList:
     most = max((abs(value or 0) for _token, value in items), default=0) or 1
     rows = [TokenRow(token, value, round(100 * abs(value or 0) / most, 1), form(value)) for token, value in items]
-    return TokenList(title, term, side, rows, missing or "It never fired on this text.")
+    return TokenList(title, term, side, rows, missing or _("It never fired on this text."))
 
 
-_KIND_TITLES = {"top": "Strongest", "random": "Random, on", "off": "Random, off"}
+_KIND_TITLES = {"top": "Strongest", "random": N_("Random, on"), "off": N_("Random, off")}
 _KIND_NOTES = {
-    "top": "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule.",
-    "level4": "The highest quarter of the firing activations.",
-    "level3": "Above the median of the firing activations.",
-    "level2": "Below the median of the firing activations.",
-    "level1": "The lowest quarter of the firing activations.",
-    "random": "Firing tokens drawn at random.",
-    "off": "Tokens drawn at random where the latent is off: the control for all the others.",
+    "top": N_(
+        "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule."
+    ),
+    "level4": N_("The highest quarter of the firing activations."),
+    "level3": N_("Above the median of the firing activations."),
+    "level2": N_("Below the median of the firing activations."),
+    "level1": N_("The lowest quarter of the firing activations."),
+    "random": N_("Firing tokens drawn at random."),
+    "off": N_("Tokens drawn at random where the latent is off: the control for all the others."),
 }
 
 
@@ -233,12 +276,18 @@ def kind_title(kind: str) -> str:
     level, count = level_of(kind)
     if not level:
         return _KIND_TITLES[kind]
-    return f"Level {level} of {count}" if kind.startswith("level") else f"Interval {level} of {count}"
+    return (
+        _("Level %(level)s of %(value)s", level=level, value=count)
+        if kind.startswith("level")
+        else _("Interval %(level)s of %(value)s", level=level, value=count)
+    )
 
 
 def _note(kind: str) -> str:
     level, count = level_of(kind)
-    return _KIND_NOTES.get(kind) or f"Interval {level} of {count} equal ones, from 0 to the largest activation."
+    return _KIND_NOTES.get(kind) or _(
+        "Interval %(level)s of %(value)s equal ones, from 0 to the largest activation.", level=level, value=count
+    )
 
 
 def passage_of(excerpt: Excerpt, paint: Paint) -> Passage:
@@ -269,7 +318,11 @@ def paint_of(latent: LatentInfo, partner: LatentInfo | None, pole: int) -> Paint
 def why_unmeasured(latent: LatentInfo, others: bool) -> str:
     """Why a latent has no classes; `others` says whether latents of the same SAE have."""
     if not others:
-        return "This run was analysed before classes were measured, or without them; analyse again to see what it does."
+        return _(
+            "This run was analysed before classes were measured, or without them; analyse again to see what it does."
+        )
     if latent.detail is None:
-        return "Classes are measured where examples are kept: dense latents, their partners, a sample of sparse ones."
-    return "No class was measured for this latent."
+        return _(
+            "Classes are measured where examples are kept: dense latents, their partners, a sample of sparse ones."
+        )
+    return _("No class was measured for this latent.")

@@ -14,6 +14,7 @@ from app.latents.columns import SORTS, Order
 from app.saes.queries import SaeInfo
 from app.shared import cursor as cursors
 from app.shared.cursor import MAX_ID, Cursor
+from app.shared.language import _
 from app.vocabulary import ANY, NONE
 from store.vocabulary import DETAILS, REST, UNMEASURED, VERDICTS
 
@@ -29,26 +30,41 @@ _FLAGS = {"true": True, "false": False, "any": None}
 
 def _flag(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str) and value not in _FLAGS:
-        raise BadFilter(f"{info.field_name} '{value[:60]}' is none of {', '.join(_FLAGS)}")
+        raise BadFilter(
+            _(
+                "%(field_name)s '%(value)s' is none of %(flags)s",
+                field_name=info.field_name,
+                value=value[:60],
+                flags=", ".join(_FLAGS),
+            )
+        )
     return _FLAGS[value] if isinstance(value, str) else value
 
 
 def _layer(value: Any) -> Any:
     if isinstance(value, str) and not (value.isascii() and value.isdecimal() and int(value) <= MAX_ID):
-        raise BadFilter(f"layer '{value[:60]}' is no layer's number")
+        raise BadFilter(_("layer '%(value)s' is no layer's number", value=value[:60]))
     return value
 
 
 def _plain(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str) and "\0" in value:
-        raise BadFilter(f"{info.field_name} holds a NUL character; none of ours does")
+        raise BadFilter(_("%(field_name)s holds a NUL character; none of ours does", field_name=info.field_name))
     return value
 
 
 def _within(low: float, high: float) -> BeforeValidator:
     def read(value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, str) and not (_NUMBER.fullmatch(value) and low <= float(value) <= high):
-            raise BadFilter(f"{info.field_name} '{value[:60]}' is no number from {low:g} to {high:g}; 10 % is 0.1")
+            raise BadFilter(
+                _(
+                    "%(field_name)s '%(value)s' is no number from %(low)s to %(high)s; 10 %% is 0.1",
+                    field_name=info.field_name,
+                    value=value[:60],
+                    low=f"{low:g}",
+                    high=f"{high:g}",
+                )
+            )
         return value
 
     return BeforeValidator(read)
@@ -57,7 +73,14 @@ def _within(low: float, high: float) -> BeforeValidator:
 def _one_of(name: str, known: Iterable[str]) -> BeforeValidator:
     def read(value: Any) -> Any:
         if value is not None and value not in known:
-            raise BadFilter(f"unknown {name} '{value[:60]}'; choose one of {', '.join(known)}")
+            raise BadFilter(
+                _(
+                    "unknown %(name)s '%(value)s'; choose one of %(known)s",
+                    name=name,
+                    value=value[:60],
+                    known=", ".join(known),
+                )
+            )
         return value
 
     return BeforeValidator(read)

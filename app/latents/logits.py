@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from app.latents.profiles import LogitWeights
+from app.shared.language import _
 from app.shared.numbers import count, fixed, signed
 
 TOP = 40
@@ -37,14 +38,20 @@ def logit_card(found: LogitWeights) -> LogitCard:
 def _words(found: LogitWeights) -> str:
     low, high = found.chance["kurtosis"]
     if found.kurtosis > high:
-        what = "It acts on a few tokens more than a random direction does"
+        what = _("It acts on a few tokens more than a random direction does")
     elif found.kurtosis < low:
-        what = "It acts on all tokens more evenly than a random direction does"
+        what = _("It acts on all tokens more evenly than a random direction does")
     else:
-        what = "It acts on the vocabulary as evenly as a random direction does"
-    return (
-        f"{what}: over {count(found.tokens)} tokens kurtosis {fixed(found.kurtosis)} (random {_ends(low, high)}),"
-        f" skewness {signed(found.skewness)} (random {_ends(*found.chance['skewness'])})."
+        what = _("It acts on the vocabulary as evenly as a random direction does")
+    return _(
+        "%(what)s: over %(tokens)s tokens kurtosis %(kurtosis)s (random %(high)s), skewness %(skewness)s"
+        " (random %(skewness2)s).",
+        what=what,
+        tokens=count(found.tokens),
+        kurtosis=fixed(found.kurtosis),
+        high=_ends(low, high),
+        skewness=signed(found.skewness),
+        skewness2=_ends(*found.chance["skewness"]),
     )
 
 

@@ -33,6 +33,7 @@ from app.latents.record import LatentRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK
 from app.shared.follows_card import FollowsCard, follows_card
+from app.shared.language import N_, _
 from app.shared.links import latent_at
 from app.shared.reasons import why
 from app.shared.record import Key
@@ -147,7 +148,7 @@ def _plots(asked: Asked[LatentRecord]) -> Made:
                 kind,
                 why(latent.reasons, f"position_{kind}")
                 or why(latent.reasons, "detail")
-                or "This text has no such boundaries.",
+                or _("This text has no such boundaries."),
             )
             for kind in POSITIONS
             if not mine.has_position(kind)
@@ -165,7 +166,10 @@ def _effects(asked: Asked[LatentRecord]) -> Made:
     record = asked.record
     index, other = record.index, record.image.index if record.image else None
     ablation, own = record.interventions.get(ABLATE), record.effect
-    subjects = [("this latent", None, own), (f"together with {other}", other, record.pair_effect if own else None)]
+    subjects = [
+        (_("this latent"), None, own),
+        (_("together with %(other)s", other=other), other, record.pair_effect if own else None),
+    ]
     views = None
     if ablation is not None and own is not None and not asked.later("effects"):
         dots = dots_of(record.session, ablation.id)
@@ -176,8 +180,12 @@ def _effects(asked: Asked[LatentRecord]) -> Made:
 def _steering(asked: Asked[LatentRecord]) -> Made:
     record = asked.record
     pair = record.pair if record.mirror else None
-    signal = f" --pair {pair.positive}:{pair.negative}" if pair else f" --latent {record.index}"
-    return parts.steering(asked, "this latent", signal)
+    signal = (
+        _(" --pair %(positive)s:%(negative)s", positive=pair.positive, negative=pair.negative)
+        if pair
+        else f" --latent {record.index}"
+    )
+    return parts.steering(asked, _("this latent"), signal)
 
 
 def _relations(asked: Asked[LatentRecord]) -> Made:
@@ -208,15 +216,15 @@ def _examples(record: LatentRecord, now: tuple[str, ...], later: tuple[str, ...]
 
 
 PARTS = Parts(
-    "A latent's",
+    N_("A latent's"),
     {
-        "plots": ("plots with their numbers", _plots),
-        "classes": ("evidence for its classes", _classes),
-        "effects": ("plots of its effects", _effects),
+        "plots": (N_("plots with their numbers"), _plots),
+        "classes": (N_("evidence for its classes"), _classes),
+        "effects": (N_("plots of its effects"), _effects),
         "steering": ("steering", _steering),
-        "relations": ("chain, labels, near-duplicates and what fires with it", _relations),
-        "document": ("one whole document", _document),
-        "history": ("history of what people say", parts.history),
+        "relations": (N_("chain, labels, near-duplicates and what fires with it"), _relations),
+        "document": (N_("one whole document"), _document),
+        "history": (N_("history of what people say"), parts.history),
     },
     _examples,
     LatentSections,

@@ -17,6 +17,7 @@ from app.latents.profiles import POSITIONS, Histogram, Profiles, Series
 from app.latents.queries import LatentInfo
 from app.pairs.queries import PairInfo
 from app.shared.figures import NEGATIVE, NEITHER, POSITIVE, Figure, View, axis, band, figure, short
+from app.shared.language import _
 from app.shared.numbers import count, number
 
 COLOURS = {"p": POSITIVE, "n": NEGATIVE}
@@ -124,14 +125,14 @@ def signed_figure(pair: PairInfo, info: SignedInfo, norms: tuple[float, float] =
     """
     width = [info.width] * len(info.centre)
     parts = (
-        (info.negative, NEGATIVE, f"latent {pair.negative} on"),
-        (info.neither, NEITHER, "neither on"),
-        (info.positive, POSITIVE, f"latent {pair.positive} on"),
+        (info.negative, NEGATIVE, _("latent %(negative)s on", negative=pair.negative)),
+        (info.neither, NEITHER, _("neither on")),
+        (info.positive, POSITIVE, _("latent %(positive)s on", positive=pair.positive)),
     )
     bars = [_bar(Bars(info.centre, width, counts), colour, name) for counts, colour, name in parts]
     sd = pair.z_sd or math.inf
     marks = {str(pair.positive): short(norms[0] / sd), str(pair.negative): short(-norms[1] / sd)}
-    x, y = axis("signed activation z (sd of z)"), axis("tokens", **COUNTS)
+    x, y = axis(_("signed activation z (sd of z)")), axis("tokens", **COUNTS)
     # overlaid, not stacked: heights on a log axis do not add
     return figure(bars, 250, x, y, bargap=0, barmode="overlay", meta={"marks": marks})
 
@@ -140,7 +141,10 @@ def position_figure(kind: str, lines: list[tuple[str, Series, str]]) -> Figure:
     """Mean activation against the distance from the start of `kind`; each line is (name, series, colour)."""
     data = [part for line in lines for part in series_traces(*line)]
     return figure(
-        data, 250, axis(f"tokens from start of {kind}"), axis("mean activation", rangemode="tozero", nticks=5)
+        data,
+        250,
+        axis(_("tokens from start of %(kind)s", kind=kind)),
+        axis(_("mean activation"), rangemode="tozero", nticks=5),
     )
 
 
@@ -162,7 +166,7 @@ def series_traces(
         "hovertemplate": "%{x:.0f}: %{y:.3g} (%{customdata[0]:.3g} to %{customdata[1]:.3g}; "
         "%{customdata[2]:,.0f} tokens)<extra>%{fullData.name}</extra>",
     }  # fmt: skip
-    return [band(at, low, high, f"{name}, 95 % interval", colour), line]
+    return [band(at, low, high, _("%(name)s, 95 %% interval", name=name), colour), line]
 
 
 class Maker(NamedTuple):
@@ -198,38 +202,49 @@ def histograms(
     makers = []
     side = "n" if pair is not None and pair.negative == latent.index else "p"
     if pair is not None and (info := signed_info(pair)) is not None:
-        makers.append(Maker("pair", "pair, signed", partial(signed, pair, info, norms)))
+        makers.append(Maker("pair", _("pair, signed"), partial(signed, pair, info, norms)))
     if mine is not None:
-        makers.append(Maker("latent", "this latent", partial(_own, latent, mine, side)))
+        makers.append(Maker("latent", _("this latent"), partial(_own, latent, mine, side)))
     if mine is not None and theirs is not None:
-        makers.append(Maker("mirrored", "partner below", partial(_mirrored, latent, mine, theirs, side)))
+        makers.append(Maker("mirrored", _("partner below"), partial(_mirrored, latent, mine, theirs, side)))
     return made(makers, later)
 
 
 def signed(pair: PairInfo, info: SignedInfo, norms: tuple[float, float], table: bool = True) -> View:
     """Tokens by the signed signal z."""
     on, other, neither = (count(sum(part)) for part in (info.positive, info.negative, info.neither))
-    summary = f"{pair.positive} is on for {on} tokens, {pair.negative} for {other}, neither for {neither}."
+    summary = _(
+        "%(positive)s is on for %(on)s tokens, %(negative)s for %(other)s, neither for %(neither)s.",
+        positive=pair.positive,
+        on=on,
+        negative=pair.negative,
+        other=other,
+        neither=neither,
+    )
     rows = [
         (number(at), count(low), count(zero), count(high))
         for at, high, low, zero in zip(info.centre, info.positive, info.negative, info.neither, strict=True)
         if table
     ]
-    head = ("z (sd)", f"{pair.negative} on", "neither", f"{pair.positive} on")
-    return View("pair", "pair, signed", signed_figure(pair, info, norms), summary, head, rows)
+    head = (_("z (sd)"), f"{pair.negative} on", "neither", f"{pair.positive} on")
+    return View("pair", _("pair, signed"), signed_figure(pair, info, norms), summary, head, rows)
 
 
 def _own(latent: LatentInfo, histogram: Histogram, side: str, table: bool) -> View:
     bars = bars_of(histogram)
-    summary = "It never fired."
+    summary = _("It never fired.")
     if bars.tokens:
         # of the bins only their middles are known: the largest activation is the latent's own
         most = number(bars.centre[-1] if latent.max is None else latent.max)
-        summary = f"{count(sum(bars.tokens))} tokens on which it is on, largest activation {most};"
-        summary += " eight bins to each doubling."
+        summary = _(
+            "%(tokens)s tokens on which it is on, largest activation %(most)s;",
+            tokens=count(sum(bars.tokens)),
+            most=most,
+        )
+        summary += _(" eight bins to each doubling.")
     rows = [(number(at), count(tokens)) for at, tokens in zip(bars.centre, bars.tokens, strict=True) if table]
     plot = histogram_figure(latent, histogram, COLOURS[side])
-    return View("latent", "this latent", plot, summary, ("activation", "tokens"), rows)
+    return View("latent", _("this latent"), plot, summary, ("activation", "tokens"), rows)
 
 
 def _mirrored(latent: LatentInfo, mine: Histogram, theirs: Histogram, side: str, table: bool) -> View:
@@ -242,9 +257,9 @@ def _mirrored(latent: LatentInfo, mine: Histogram, theirs: Histogram, side: str,
         for at, _width, tokens in zip(*bars_of(histogram), strict=True)
         if table
     ]
-    summary = f"Latent {latent.index} above, its mirror partner {other} below."
+    summary = _("Latent %(index)s above, its mirror partner %(other)s below.", index=latent.index, other=other)
     head = ("latent", "activation", "tokens")
-    return View("mirrored", "partner below", mirrored_figure(above, below), summary, head, rows)
+    return View("mirrored", _("partner below"), mirrored_figure(above, below), summary, head, rows)
 
 
 def positions(named: Sequence[tuple[str, Profiles, str]], later: str = "") -> list[View]:
@@ -275,6 +290,9 @@ def _position(kind: str, named: Sequence[tuple[str, Profiles, str]], table: bool
         for at, mean, low, high, tokens in series_points(series)
         if table
     ]
-    summary = f"Mean activation over all tokens, on or off, with a 95 % interval over documents, by position in {kind}."
-    head = ("latent", "position", "mean", "95 % interval", "tokens")
+    summary = _(
+        "Mean activation over all tokens, on or off, with a 95 %% interval over documents, by position in %(kind)s.",
+        kind=kind,
+    )
+    head = ("latent", "position", "mean", _("95 %% interval"), "tokens")
     return View(kind, f"in {kind}", position_figure(kind, lines), summary, head, rows)

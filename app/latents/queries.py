@@ -22,6 +22,7 @@ from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
 from app.shared.commands import Place
 from app.shared.cursor import Cursor
+from app.shared.language import _
 from app.shared.memory import remembered
 from app.shared.record import Hidden, Key, Record, columns, read
 from app.verdicts.queries import VerdictInfo, verdict_info
@@ -57,7 +58,15 @@ def find_latent(session: Session, sae: SaeInfo, index: int) -> LatentInfo:
 def missing(sae: SaeInfo, index: int) -> NotFound:
     """That the SAE has fewer latents."""
     last = sae.n_latents - 1
-    return NotFound(f"SAE '{sae.slug}' has no latent {index}: it has {sae.n_latents}, from 0 to {last}.")
+    return NotFound(
+        _(
+            "SAE '%(slug)s' has no latent %(index)s: it has %(n_latents)s, from 0 to %(last)s.",
+            slug=sae.slug,
+            index=index,
+            n_latents=sae.n_latents,
+            last=last,
+        )
+    )
 
 
 def find_some(session: Session, sae: SaeInfo, indices: list[int]) -> dict[int, LatentInfo]:

@@ -127,7 +127,12 @@ def _flow(info: flow.FlowInfo, found: list[SaeInfo], pin: str) -> View | None:
     if not info.steps:
         return None
     rows = [
-        (_("%(first)s to %(second)s", first=first, second=second), count(steps), percent(stay / steps) if steps else "", fixed(middle))
+        (
+            _("%(first)s to %(second)s", first=first, second=second),
+            count(steps),
+            percent(stay / steps) if steps else "",
+            fixed(middle),
+        )
         for first, second, steps, stay, middle in flow.flow_counts(info, found)
     ]
     summary = _(

@@ -15,17 +15,18 @@ from app.http.errors import BadFilter, NotFound
 from app.live.client import MOST_CHARACTERS, LiveClient, LiveText, Unread, too_long
 from app.live.page import Fired, fired, shown_of, try_page
 from app.live.queries import Asked, Sort, asked_of
+from app.shared.language import N_, _
 from app.shared.links import latent_at, latent_name
 from app.shared.record import Record
 
 api = APIRouter()
 router = APIRouter()
 UNKEPT = {"Cache-Control": "no-store"}
-OFF = (
-    "This server has no model at hand. Started with --live, on a machine that has the model and the SAEs, it reads"
-    " texts: dense-latents serve --live."
+OFF = N_(
+    "This server has no model at hand. Started with --live, on a machine that has the model and the"
+    " SAEs, it reads texts: dense-latents serve --live."
 )
-_OF_ROWS = "This run was made of rows of activations: there is no model that could read a text."
+_OF_ROWS = N_("This run was made of rows of activations: there is no model that could read a text.")
 
 Text = Annotated[
     str,
@@ -136,7 +137,7 @@ def try_in_json(
     if request.app.state.live is None:
         raise NotFound(OFF)
     if outcome is None:
-        raise BadFilter("text '': type a few words.")
+        raise BadFilter(_("text '': type a few words."))
     response.headers.update(UNKEPT)
     found = fired(session, asked, outcome)
     shown = shown_of(asked, found)

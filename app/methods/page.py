@@ -10,21 +10,22 @@ from app.classes.groups import classes_in
 from app.classes.queries import cuts_of
 from app.methods.queries import GRADES, Term, list_terms
 from app.runs.queries import RunInfo
+from app.shared.language import N_
 from app.shared.page import Page
 
 OF = {
-    "class": "Classes: what a latent does",
-    "latent": "Of a latent",
-    "pair": "Of a pair",
-    "sae": "Of an SAE",
-    "label": "Labels of the user's own",
-    "effect": "Effects of ablation",
+    "class": N_("Classes: what a latent does"),
+    "latent": N_("Of a latent"),
+    "pair": N_("Of a pair"),
+    "sae": N_("Of an SAE"),
+    "label": N_("Labels of the user's own"),
+    "effect": N_("Effects of ablation"),
     "steering": "Steering",
     "verdict": "Verdicts",
-    "arm": "Of an experiment's arm",
-    "experiment": "Of an experiment",
+    "arm": N_("Of an experiment's arm"),
+    "experiment": N_("Of an experiment"),
 }
-OF_ROWS = {"latent": "Of a unit", "sae": "Of a matrix", "label": "Labels: columns of the table"}
+OF_ROWS = {"latent": N_("Of a unit"), "sae": N_("Of a matrix"), "label": N_("Labels: columns of the table")}
 
 
 @dataclass(frozen=True)

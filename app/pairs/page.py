@@ -18,6 +18,7 @@ from app.pairs.record import PairRecord
 from app.runs.queries import RunInfo
 from app.shared.figures import INK, NEGATIVE, POSITIVE
 from app.shared.follows_card import FollowsCard, follows_card
+from app.shared.language import N_, _
 from app.shared.links import pair_at
 from app.shared.tiles import Tile, tiles
 from app.shared.tokens import Paint
@@ -72,7 +73,7 @@ def pair_page(run: RunInfo, record: PairRecord, pin: str, whole: bool = False) -
         facts=pair_facts(record.pair, record.effect),
         tokens=[list_ for row in zip(*lists, strict=True) for list_ in row],
         tiles=_tiles(record, lines),
-        effect_words=causal_sentence(record.effect, record.epsilon, "the two"),
+        effect_words=causal_sentence(record.effect, record.epsilon, _("the two")),
         has_strip=record.profiles[0].has_strip,
         sections=sections,
         annotation=sections.annotation,
@@ -100,8 +101,8 @@ def _effects(asked: Asked[PairRecord]) -> Made:
     plus, minus = record.alone
     subjects: list[tuple[str, int | None, EffectInfo | None]] = [
         ("both", None, record.effect),
-        (f"+ {positive} alone", positive, plus),
-        (f"− {negative} alone", negative, minus),
+        (_("+ %(positive)s alone", positive=positive), positive, plus),
+        (_("− %(negative)s alone", negative=negative), negative, minus),
     ]
     ablation, views = record.interventions.get(ABLATE), None
     if ablation is not None and any(effect for _words, _index, effect in subjects) and not asked.later("effects"):
@@ -118,7 +119,9 @@ def _effects(asked: Asked[PairRecord]) -> Made:
 def _steering(asked: Asked[PairRecord]) -> Made:
     record = asked.record
     positive, negative = record.indices
-    return parts.steering(asked, "this pair", f" --pair {positive}:{negative}")
+    return parts.steering(
+        asked, _("this pair"), _(" --pair %(positive)s:%(negative)s", positive=positive, negative=negative)
+    )
 
 
 def _document(asked: Asked[PairRecord]) -> Made:
@@ -136,13 +139,13 @@ def _examples(record: PairRecord, now: tuple[str, ...], later: tuple[str, ...]) 
 
 
 PARTS = Parts(
-    "A pair's",
+    N_("A pair's"),
     {
-        "plots": ("plots with their numbers", _plots),
-        "effects": ("plots of their effects", _effects),
+        "plots": (N_("plots with their numbers"), _plots),
+        "effects": (N_("plots of their effects"), _effects),
         "steering": ("steering", _steering),
-        "document": ("one whole document", _document),
-        "history": ("history of what people say", parts.history),
+        "document": (N_("one whole document"), _document),
+        "history": (N_("history of what people say"), parts.history),
     },
     _examples,
     PairSections,
@@ -172,8 +175,8 @@ def _follows(record: PairRecord) -> FollowsCard | None:
         return None
     poles = zip(record.indices, record.profiles, strict=True)
     beside = {"projection on their axis": record.follows.axis}
-    beside |= {f"latent {index} alone": of.follows for index, of in poles if of.follows}
-    return follows_card(record.follows.z, record.sae.followed, "the two as one signal", beside)
+    beside |= {_("latent %(index)s alone", index=index): of.follows for index, of in poles if of.follows}
+    return follows_card(record.follows.z, record.sae.followed, _("the two as one signal"), beside)
 
 
 def _functions(record: PairRecord) -> list[tuple[ClassRow | None, ClassRow | None]]:

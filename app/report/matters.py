@@ -15,6 +15,7 @@ from app.report import queries as report
 from app.runs.queries import RunInfo
 from app.saes import queries as saes
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.links import latent_at, latent_name, pair_at
 from app.shared.memory import remembered
 from app.shared.numbers import count, fixed, nats, nats_span, percent
@@ -54,26 +55,34 @@ def _matters_of(session: Session, run: RunInfo, found: list[SaeInfo]) -> list[Ma
 def _effect(effect: EffectInfo, key: Key, sae: saes.SaeInfo, density: float) -> Matter:
     loss, band = effect.loss, effect.loss.control
     between = nats_span(loss.low, loss.high)
-    words = f"Δ loss {nats(loss.value)} nats per token without it" + (f" ({between})" if between else "")
+    words = _("Δ loss %(value)s nats per token without it", value=nats(loss.value)) + (
+        f" ({between})" if between else ""
+    )
     if effect.equivalent:
-        words += ", as good as nothing"
+        words += _(", as good as nothing")
     if band is not None and band.beats is not None and band.n:
-        words += f"; beats {count(round(band.beats * band.n))} of {count(band.n)} random directions"
+        words += _(
+            "; beats %(band)s of %(band2)s random directions",
+            band=count(round(band.beats * band.n)),
+            band2=count(band.n),
+        )
     href = latent_at(sae.slug, key[1])
-    return Matter("largest effect", latent_name(sae.layer, key[1]), href, percent(density), f"{words}.")
+    return Matter(_("largest effect"), latent_name(sae.layer, key[1]), href, percent(density), f"{words}.")
 
 
 def _pair(slug: str, layer: int, pair: PairInfo) -> Matter:
-    words = "One signed signal" if pair.joint_1d else "Two opposite directions"
-    words += f": antipodality {fixed(pair.score)}"
+    words = _("One signed signal") if pair.joint_1d else _("Two opposite directions")
+    words += _(": antipodality %(score)s", score=fixed(pair.score))
     if pair.r2 is not None and pair.r2_single is not None:
-        words += f", joint R² {fixed(pair.r2)}, the better one alone {fixed(pair.r2_single)}"
+        words += _(
+            ", joint R² %(pair)s, the better one alone %(single)s", pair=fixed(pair.r2), single=fixed(pair.r2_single)
+        )
     href = pair_at(slug, pair.positive, pair.negative)
     about = f"{latent_name(layer, pair.positive)} ⇄ {pair.negative}"
-    return Matter("strongest pair", about, href, f"{percent(pair.coverage)} either", f"{words}.")
+    return Matter(_("strongest pair"), about, href, f"{percent(pair.coverage)} either", f"{words}.")
 
 
 def _class(one: report.Example) -> Matter:
-    title = title_of(one.name) + (", likely" if one.label == LIKELY else "")
+    title = title_of(one.name) + (_(", likely") if one.label == LIKELY else "")
     href, words = latent_at(one.slug, one.index), score_said(one.name, one.statement)
     return Matter(title, latent_name(one.layer, one.index), href, percent(one.density), words)

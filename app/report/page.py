@@ -28,6 +28,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.shared.figures import EDGE
 from app.shared.instead import maker_of
+from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, nats, percent
 from app.shared.page import RunPage
 from app.shared.slide import Reported
@@ -117,7 +118,7 @@ class ReportPage(RunPage, Reported):
     """What goes with the user's labels, in a sentence; empty where there are none."""
 
 
-_SIDES = {VARIANCE: "sparse", RANDOM: "turned at random"}
+_SIDES = {VARIANCE: "sparse", RANDOM: N_("turned at random")}
 Groups = Mapping[int, Mapping[str, int]]
 
 
@@ -213,7 +214,7 @@ def _loss(one: SetEffect) -> float:
 
 
 def _share(one: SetEffect) -> str:
-    return "" if one.variance is None else f"{percent(one.variance)} of variance"
+    return "" if one.variance is None else _("%(variance)s of variance", variance=percent(one.variance))
 
 
 def _experiments(tried: Sequence[ExperimentInfo], held: Sequence[ArmInfo]) -> list[ExperimentWords]:
@@ -229,11 +230,18 @@ def _steering(found: Mapping[str, int]) -> str:
     tried = found.get(YES, 0) + found.get(NO, 0)
     if not tried:
         return ""
-    return f"Steering: the text follows for {count(found.get('yes', 0))} of {count(tried)} signals it was tried on."
+    return _(
+        "Steering: the text follows for %(yes)s of %(tried)s signals it was tried on.",
+        yes=count(found.get("yes", 0)),
+        tried=count(tried),
+    )
 
 
 def _labels(columns: Sequence[labels.LabelInfo], counts: Mapping[str, Mapping[str, int]]) -> str:
     known = [(label.name, sum(counts.get(label.name, {}).values())) for label in columns if not label.reason]
     if not known:
         return ""
-    return f"Dense latents that go with a label of the corpus: {', '.join(f'{name} {count(n)}' for name, n in known)}."
+    return _(
+        "Dense latents that go with a label of the corpus: %(known)s.",
+        known=", ".join((f"{name} {count(n)}" for name, n in known)),
+    )

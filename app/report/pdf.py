@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from app.shared.language import _
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -35,10 +37,11 @@ def missing() -> str:
     if browser():
         return ""
     if named := os.environ.get(VARIABLE):
-        return f"{VARIABLE}={named}: there is no such program"
-    return (
-        f"a PDF is printed by Chromium or Chrome, and none was found; install one, name it in {VARIABLE},"
-        " or write report.html and print that from a browser"
+        return _("%(variable)s=%(named)s: there is no such program", variable=VARIABLE, named=named)
+    return _(
+        "a PDF is printed by Chromium or Chrome, and none was found; install one, name it in"
+        " %(variable)s, or write report.html and print that from a browser",
+        variable=VARIABLE,
     )
 
 
@@ -53,7 +56,7 @@ def printed(html: bytes, out: Path) -> None:
         page.write_bytes(html)
         _print(_arguments(folder, page, made))
         if not made.exists() or not made.read_bytes().startswith(b"%PDF"):
-            raise PrintError(f"{browser()} made no PDF")
+            raise PrintError(_("%(browser)s made no PDF", browser=browser()))
         shutil.copyfile(made, out)
 
 
@@ -74,7 +77,9 @@ def _print(arguments: list[str]) -> None:
     try:
         done = subprocess.run(arguments, capture_output=True, timeout=LONGEST, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PrintError(f"{arguments[0]} made no PDF: {error}") from None
+        raise PrintError(_("%(arguments)s made no PDF: %(error)s", arguments=arguments[0], error=error)) from None
     if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise PrintError(f"{arguments[0]} made no PDF: {last[0][:200]}")
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
+            _("exit status %(returncode)s", returncode=done.returncode)
+        ]
+        raise PrintError(_("%(arguments)s made no PDF: %(last)s", arguments=arguments[0], last=last[0][:200]))

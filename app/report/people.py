@@ -12,6 +12,7 @@ from app.categories.queries import list_categories
 from app.report import queries as report
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.numbers import count
 from app.team import queries as team
 from app.team.queries import AGREES, DIFFERS, Review
@@ -52,7 +53,9 @@ def ruled(run: RunInfo, review: Review, people: int) -> Ruled | None:
         heads=list(RULE_VERDICTS.values()),
         rule=[count(rule[name]) for name in RULE_VERDICTS],
         people=[count(person[name]) for name in RULE_VERDICTS],
-        total=f"{count(sum(rule.values()))} of {count(run.n_dense)} dense latents",
+        total=_(
+            "%(values)s of %(n_dense)s dense latents", values=count(sum(rule.values())), n_dense=count(run.n_dense)
+        ),
         words=_agreement(counts, team.cells(review) if people else [], len(review.said), people, run.n_dense),
     )
 
@@ -61,20 +64,33 @@ def _agreement(
     counts: Mapping[tuple[str | None, str | None], int], cells: list[team.Cell], said: int, people: int, dense: int
 ) -> str:
     if not people:
-        return "No person has judged any of them yet."
+        return _("No person has judged any of them yet.")
     parts = [
-        f"{count(people)} {'person' if people == 1 else 'people'} annotated {count(said)} of {count(dense)}"
-        " dense latents"
+        _(
+            "%(people)s %(people2)s annotated %(said)s of %(dense)s dense latents",
+            people=count(people),
+            people2="person" if people == 1 else "people",
+            said=count(said),
+            dense=count(dense),
+        )
     ]
     both = {key: number for key, number in counts.items() if None not in key}
     if both:
         same = sum(number for (rule, person), number in both.items() if person == rule)
-        parts.append(f"their verdict is the rule's for {count(same)} of {count(sum(both.values()))}")
+        parts.append(
+            _(
+                "their verdict is the rule's for %(same)s of %(values)s",
+                same=count(same),
+                values=count(sum(both.values())),
+            )
+        )
     agreed, given = (
         sum(cell.count for cell in cells if cell.state in states) for states in ({AGREES}, {AGREES, DIFFERS})
     )
     if given:
-        parts.append(f"the class they gave is measured for {count(agreed)} of {count(given)}")
+        parts.append(
+            _("the class they gave is measured for %(agreed)s of %(given)s", agreed=count(agreed), given=count(given))
+        )
     return f"{'; '.join(parts)}."
 
 

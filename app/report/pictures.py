@@ -10,6 +10,7 @@ from app.report.people import Ruled
 from app.report.queries import SetEffect
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo
+from app.shared.language import N_, _
 from app.shared.numbers import count, date, minus, nats
 from app.shared.slide import (
     MOST_BARS,
@@ -56,37 +57,53 @@ def text_slide(
 def _headline(run: RunInfo, groups: Groups) -> str:
     dense, of, over = count(run.n_dense), count(run.n_latents), share(run.dense_threshold)
     verb = "fires" if run.n_dense == 1 else "fire"
-    first = f"{dense} of {of} latents {verb} on more than {over} of tokens"
+    first = _(
+        "%(dense)s of %(of)s latents %(verb)s on more than %(over)s of tokens", dense=dense, of=of, verb=verb, over=over
+    )
     total = sum(sum(held.values()) for held in groups.values())
     if not total:
-        return f"{first}; what they do was not measured."
+        return _("%(first)s; what they do was not measured.", first=first)
     known = total - sum(held.get(name, 0) for held in groups.values() for name in (*REST, UNMEASURED))
-    return f"{first}; {count(known)} of them ({share(known / total)}) do something we can name."
+    return _(
+        "%(first)s; %(known)s of them (%(total)s) do something we can name.",
+        first=first,
+        known=count(known),
+        total=share(known / total),
+    )
 
 
 def _sentence(found: Sequence[SaeInfo], sets: Sequence[SetEffect]) -> str:
     """The largest change of the loss, and what a control reaches."""
     own = [one for one in sets if one.what == OWN and one.loss is not None]
     if not own:
-        return "Whether the model needs them was not measured."
+        return _("Whether the model needs them was not measured.")
     most = max(own, key=lambda one: one.loss or 0.0)
     sae = next(sae for sae in found if sae.analysis_id == most.analysis_id)
     control = control_of(sets, most.analysis_id)
-    first = (
-        f"Without all {count(most.latents)} of layer {sae.layer} the loss changes by {_nats(most.loss)} nats per token"
+    first = _(
+        "Without all %(latents)s of layer %(layer)s the loss changes by %(loss)s nats per token",
+        latents=count(most.latents),
+        layer=sae.layer,
+        loss=_nats(most.loss),
     )
     if control is None:
-        return f"{first}; no control was measured."
-    return f"{first}; without {_CONTROLS[control.what]}{_of_variance(control)}, by {_nats(control.loss)}."
+        return _("%(first)s; no control was measured.", first=first)
+    return _(
+        "%(first)s; without %(what)s%(control)s, by %(loss)s.",
+        first=first,
+        what=_CONTROLS[control.what],
+        control=_of_variance(control),
+        loss=_nats(control.loss),
+    )
 
 
-_CONTROLS = {VARIANCE: "sparse latents", RANDOM: "as many random directions"}
+_CONTROLS = {VARIANCE: N_("sparse latents"), RANDOM: N_("as many random directions")}
 
 
 def _of_variance(control: SetEffect) -> str:
     if control.what != VARIANCE or control.variance is None:
         return ""
-    return f" that carry {share(control.variance)} of the variance"
+    return _(" that carry %(variance)s of the variance", variance=share(control.variance))
 
 
 def control_of(sets: Sequence[SetEffect], analysis: int) -> SetEffect | None:
@@ -113,8 +130,8 @@ def classes_picture(found: Sequence[SaeInfo], groups: Groups) -> Picture:
     names = {part.title.rsplit(":", 1)[0]: part for bar in bars for part in bar.parts}
     key = [(part.colour, part.letter, part.ink, name) for name, part in names.items()]
     return Picture(
-        "What the dense latents do, by layer" if groups else "How many latents are dense, by layer",
-        bars, f"Number of dense latents of each SAE.{_left(found)}", key if groups else [],
+        _("What the dense latents do, by layer") if groups else _("How many latents are dense, by layer"),
+        bars, _("Number of dense latents of each SAE.%(left)s", left=_left(found)), key if groups else [],
     )  # fmt: skip
 
 
@@ -125,7 +142,11 @@ def layer_of(sae: SaeInfo, found: Sequence[SaeInfo]) -> str:
 
 
 def _left(found: Sequence[SaeInfo]) -> str:
-    return f" {MOST_BARS} of {len(found)} SAEs, evenly spaced." if len(found) > MOST_BARS else ""
+    return (
+        _(" %(most_bars)s of %(value)s SAEs, evenly spaced.", most_bars=MOST_BARS, value=len(found))
+        if len(found) > MOST_BARS
+        else ""
+    )
 
 
 def _parts(held: Mapping[str, int], most: int) -> list[Part]:
@@ -155,8 +176,8 @@ def needed_picture(found: Sequence[SaeInfo], sets: Sequence[SetEffect]) -> Pictu
     if not measured:
         shown = [(sae, sae.dense_mass_share or 0.0) for sae in spread(_with_mass(found))]
         bars = [Bar(layer_of(sae, found), [Part(0, 100 * mass, POLE)], share(mass)) for sae, mass in shown]
-        note = f"Share of all activation. Whether the model needs them was not measured.{_left(found)}"
-        return Picture("How much of the activation they carry", bars, note)
+        note = _("Share of all activation. Whether the model needs them was not measured.%(left)s", left=_left(found))
+        return Picture(_("How much of the activation they carry"), bars, note)
     controls = {sae.analysis_id: control_of(sets, sae.analysis_id) for sae in measured}
     held = [one for one in (*own.values(), *controls.values()) if one is not None]
     least, most = bounds(value for one in held for value in (one.loss, one.low, one.high) if value is not None)
@@ -166,9 +187,13 @@ def needed_picture(found: Sequence[SaeInfo], sets: Sequence[SetEffect]) -> Pictu
         if control := controls[sae.analysis_id]:
             name = f"{_CONTROLS[control.what]}"
             bars.append(_loss_bar(name, control, PALE, least, most))
-    of = f"{len(measured)} of {len(found)} SAEs were measured." if len(measured) < len(found) else ""
-    note = f"Change of the loss in nats per token without all dense latents, and without a control. {of}"
-    return Picture("What the model loses without them", bars, note.strip())
+    of = (
+        _("%(measured)s of %(value)s SAEs were measured.", measured=len(measured), value=len(found))
+        if len(measured) < len(found)
+        else ""
+    )
+    note = _("Change of the loss in nats per token without all dense latents, and without a control. %(of)s", of=of)
+    return Picture(_("What the model loses without them"), bars, note.strip())
 
 
 def _with_mass(found: Sequence[SaeInfo]) -> list[SaeInfo]:
@@ -194,42 +219,67 @@ def labels_picture(labels: Sequence[LabelInfo], tested: Mapping[str, Tested], fo
         for sae in spread(found)
     ]
     return Picture(
-        "How many come in opposite pairs", bars, f"Antipodal pairs of each SAE. The texts have no labels.{_left(found)}"
+        _("How many come in opposite pairs"),
+        bars,
+        _("Antipodal pairs of each SAE. The texts have no labels.%(left)s", left=_left(found)),
     )
 
 
 def decided(people: Ruled | None, notes: Sequence[str]) -> list[str]:
     """Verdicts and notes; or that there are none."""
     if people is None:
-        made = ["Nothing yet: neither the rule nor a person has judged one."]
+        made = [_("Nothing yet: neither the rule nor a person has judged one.")]
     else:
         rule = ", ".join(f"{head} {number}" for head, number in zip(people.heads, people.rule, strict=True))
         person = ", ".join(f"{head} {number}" for head, number in zip(people.heads, people.people, strict=True))
         given = any(number != "0" for number in people.people)
-        made = [f"By rule: {rule}.", f"By people: {person}. {people.words}" if given else people.words]
+        made = [
+            _("By rule: %(rule)s.", rule=rule),
+            _("By people: %(person)s. %(words)s", person=person, words=people.words) if given else people.words,
+        ]
     return made + list(notes)[:NOTED]
 
 
 def _limits(
     run: RunInfo, found: Sequence[SaeInfo], groups: Groups, sets: Sequence[SetEffect], labels: Sequence[LabelInfo]
 ) -> list[str]:
-    made = [f"Other texts: {count(run.documents)} of {count(run.corpus_documents)} documents of one corpus were read."]
+    made = [
+        _(
+            "Other texts: %(documents)s of %(corpus_documents)s documents of one corpus were read.",
+            documents=count(run.documents),
+            corpus_documents=count(run.corpus_documents),
+        )
+    ]
     misfits = [sae for sae in found if sae.misfits]
     if misfits:
         made.insert(
             0,
-            f"{len(misfits)} of {len(found)} SAEs may not fit this model or text: dense may mean little there.",
+            _(
+                "%(misfits)s of %(value)s SAEs may not fit this model or text: dense may mean little there.",
+                misfits=len(misfits),
+                value=len(found),
+            ),
         )
     without = len(found) - len({one.analysis_id for one in sets if one.what == OWN})
     if without:
-        made.append(f"Whether the model needs them: not measured in {without} of {len(found)} SAEs.")
+        made.append(
+            _(
+                "Whether the model needs them: not measured in %(without)s of %(value)s SAEs.",
+                without=without,
+                value=len(found),
+            )
+        )
     unexplained, partly = (sum(held.get(name, 0) for held in groups.values()) for name in (UNEXPLAINED, PARTLY))
     if unexplained:
-        made.append(f"What {count(unexplained)} of them do: no class that was looked for holds.")
+        made.append(
+            _("What %(unexplained)s of them do: no class that was looked for holds.", unexplained=count(unexplained))
+        )
     if partly:
-        made.append(f"What {count(partly)} of them do beyond the part that they are known to follow.")
+        made.append(
+            _("What %(partly)s of them do beyond the part that they are known to follow.", partly=count(partly))
+        )
     if confounded := next((one.words for label in labels for one in label.confounds), ""):
-        made.append(f"Which label it is: {confounded}.")
+        made.append(_("Which label it is: %(confounded)s.", confounded=confounded))
     if labels:
-        made.append("Causes: that a latent follows a label does not show that the model uses it.")
+        made.append(_("Causes: that a latent follows a label does not show that the model uses it."))
     return made[:MOST_LIMITS]

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from app.shared.language import _
 from app.shared.numbers import plain
 from app.shared.slide import Bar, Picture, Slide
 
@@ -48,7 +49,7 @@ def missing() -> str:
     """What is not there and what to do; empty where all is."""
     if find_spec("pptx"):
         return ""
-    return "a PowerPoint file needs python-pptx: pip install 'dense-latents[slides]', or write report.html"
+    return _("a PowerPoint file needs python-pptx: pip install 'dense-latents[slides]', or write report.html")
 
 
 def save(slide: Slide, measured: Sequence[tuple[str, str]], gaps: Sequence[str], styles: str, out: Path) -> None:
@@ -65,7 +66,7 @@ def save(slide: Slide, measured: Sequence[tuple[str, str]], gaps: Sequence[str],
     _answer(_Canvas(made, dict(_VARIABLE.findall(styles))), slide)
     _method(_Canvas(made, {}), measured, gaps)
     made.core_properties.title = slide.headline[:200]
-    made.core_properties.author = "Dense Latents"
+    made.core_properties.author = _("Dense Latents")
     made.save(str(out))
 
 
@@ -149,7 +150,7 @@ def _answer(canvas: _Canvas, slide: Slide) -> None:
         _picture(canvas, picture, Box(EDGE + place * (width + GAP), 1.8, width, 3.4))
     half = (inner - GAP) / 2
     for place, (head, lines) in enumerate(
-        (("What was decided", slide.decided), ("What this does not show", slide.limits))
+        ((_("What was decided"), slide.decided), (_("What this does not show"), slide.limits))
     ):
         left = EDGE + place * (half + GAP)
         canvas.text([head], Box(left, 5.3, half, 0.28), Text(13, bold=True))
@@ -217,11 +218,13 @@ def _bar(canvas: _Canvas, bar: Bar, box: Box) -> None:
 
 def _method(canvas: _Canvas, measured: Sequence[tuple[str, str]], gaps: Sequence[str]) -> None:
     inner = WIDTH - 2 * EDGE
-    canvas.title("How it was measured", Box(EDGE, 0.35, inner, 0.6), 24)
+    canvas.title(_("How it was measured"), Box(EDGE, 0.35, inner, 0.6), 24)
     step = min(0.42, 3.9 / max(1, len(measured)))
     for place, (name, value) in enumerate(measured):
         top = 1.1 + place * step
         canvas.text([name], Box(EDGE, top, 2.4, step), Text(11, DIM))
         canvas.text([shortened(value, 150)], Box(EDGE + 2.5, top, inner - 2.5, step), Text(11))
-    canvas.text(["What was not measured"], Box(EDGE, 5.15, inner, 0.3), Text(13, bold=True))
-    _list(canvas, list(gaps)[:7] or ["Nothing of what this tool can measure is missing."], Box(EDGE, 5.5, inner, 1.7))
+    canvas.text([_("What was not measured")], Box(EDGE, 5.15, inner, 0.3), Text(13, bold=True))
+    _list(
+        canvas, list(gaps)[:7] or [_("Nothing of what this tool can measure is missing.")], Box(EDGE, 5.5, inner, 1.7)
+    )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.http.errors import NotFound
 from app.runs.info import COUNTED, Held, RunInfo, counted, suite_of
 from app.runs.suites import SuiteInfo, suites_of
+from app.shared.language import _
 from app.shared.links import UNPINNED, Pin
 from app.shared.memory import remembered
 from app.shared.record import columns
@@ -69,8 +70,8 @@ def _find_run(session: Session, pin: Pin) -> RunInfo | None:
     if pin.run is not None:
         known = next((one for one in found if one.id == pin.run), None)
         if known is None:
-            listed = ", ".join(str(one.id) for one in found[:10]) or "none yet"
-            raise NotFound(f"There is no complete run {pin.run}. Runs: {listed}.")
+            listed = ", ".join(str(one.id) for one in found[:10]) or _("none yet")
+            raise NotFound(_("There is no complete run %(run)s. Runs: %(value)s.", run=pin.run, value=listed))
         return known
     if pin.suite is not None:
         return find_suite(session, pin.suite).shown
@@ -92,8 +93,8 @@ def find_suite(session: Session, name: str) -> SuiteInfo:
     found = next((one for one in known if one.name == name), None)
     found = found or next((one for one in known if len(name) >= SHORTEST and one.key.startswith(name)), None)
     if found is None:
-        listed = ", ".join(one.name for one in known[:10]) or "none yet"
-        raise NotFound(f"There is no suite '{name}'. Suites: {listed}.")
+        listed = ", ".join(one.name for one in known[:10]) or _("none yet")
+        raise NotFound(_("There is no suite '%(name)s'. Suites: %(value)s.", name=name, value=listed))
     return found
 
 
@@ -143,10 +144,14 @@ def _known(session: Session, number: int | None) -> bool:
 def _missing(session: Session, slug: str, pin: Pin) -> str:
     known = list(session.scalars(select(Sae.slug).order_by(Sae.layer).limit(20)))
     if slug not in known and session.scalar(select(Sae.id).where(Sae.slug == slug)) is None:
-        return f"There is no SAE '{slug}'. This store has: {', '.join(known) or 'none yet'}."
+        return _("There is no SAE '%(slug)s'. This store has: %(yet)s.", slug=slug, yet=", ".join(known) or "none yet")
     if pin == UNPINNED:
-        return f"SAE '{slug}' is in no complete run."
-    return f"SAE '{slug}' is not in {f'run {pin.run}' if pin.run is not None else f'suite {pin.suite}'}."
+        return _("SAE '%(slug)s' is in no complete run.", slug=slug)
+    return _(
+        "SAE '%(slug)s' is not in %(suite)s.",
+        slug=slug,
+        suite=f"run {pin.run}" if pin.run is not None else f"suite {pin.suite}",
+    )
 
 
 def _complete() -> Select[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.saes.queries import SaeInfo
 from app.shared.followed import PARTS, SOURCES, Part, Segment, segments, share_of
+from app.shared.language import _
 from app.shared.numbers import percent
 from app.shared.stored import Data, items, one, part
 
@@ -40,13 +41,13 @@ def beside_card(sae: SaeInfo) -> BesideCard | None:
     axes = items(sae.beside, "axes")
     if not axes:
         return None
-    names = (("dense", "of the span of the dense latents"), ("components", "of as many top principal components"))
+    names = (("dense", _("of the span of the dense latents")), ("components", _("of as many top principal components")))
     held = [(title, percent(share)) for name, title in names if (share := one(sae.beside, name)) is not None]
     return BesideCard(
         words=_words(sae.beside, axes),
         legend=PARTS,
         axes=[_row(number, axis) for number, axis in enumerate(axes, 1)],
-        held=[*held, ("of a random direction", percent(one(sae.beside, "chance")))],
+        held=[*held, (_("of a random direction"), percent(one(sae.beside, "chance")))],
     )
 
 
@@ -54,13 +55,20 @@ def _words(beside: Data, axes: list[Data]) -> str:
     """How much it varies, and what leads in it."""
     variance = one(beside, "variance")
     size = (
-        "" if variance is None else f"What goes past the latents has {percent(variance)} of the activations' variance. "
+        ""
+        if variance is None
+        else _("What goes past the latents has %(variance)s of the activations' variance. ", variance=percent(variance))
     )
     shares = {key.key: sum((one(axis, "share") or 0.0) * share_of(_added(axis), key) for axis in axes) for key in PARTS}
     key = max(PARTS, key=lambda one_part: shares[one_part.key])
     if shares[key.key] < LEAST:
-        return f"{size}Less than a twentieth of it is predicted by anything that was measured."
-    return f"{size}It follows {key.title} most: {percent(shares[key.key])} of its variance."
+        return _("%(size)sLess than a twentieth of it is predicted by anything that was measured.", size=size)
+    return _(
+        "%(size)sIt follows %(title)s most: %(key)s of its variance.",
+        size=size,
+        title=key.title,
+        key=percent(shares[key.key]),
+    )
 
 
 def _added(axis: Data) -> dict[str, float | None]:

@@ -18,6 +18,7 @@ from app.pairs.queries import PairInfo, list_pairs
 from app.runs.queries import RunInfo
 from app.saes.beside import BesideCard, beside_card
 from app.saes.queries import SaeInfo, training_report
+from app.shared.language import _
 from app.shared.links import link
 from app.shared.page import RunPage
 from app.shared.record import Key
@@ -84,7 +85,7 @@ def sae_page(session: Session, run: RunInfo, sae: SaeInfo, pin: str) -> SaePage:
 
 def _unmeasured(session: Session, run: RunInfo, sae: SaeInfo) -> list[tuple[str, str]]:
     if not classes.measured(session, run):
-        return [("classes", "This run was analysed before classes were measured, or without them.")]
+        return [("classes", _("This run was analysed before classes were measured, or without them."))]
     return [(title_of(name), why) for name, why in classes.unmeasured(session, sae.analysis_id)]
 
 

@@ -15,6 +15,7 @@ from app.http.viewer import remember
 from app.saved_views.queries import ViewInfo, find_view, list_views
 from app.saved_views.write import VIEWS, remove_view, save_view, view_address
 from app.shared.cursor import MAX_ID
+from app.shared.language import _
 from app.shared.page import Page
 from app.shared.people import author_name
 
@@ -40,7 +41,7 @@ Number = Annotated[int, Path(ge=1, le=MAX_ID)]
 @router.get("/views", dependencies=[Fresh])
 def views(session: SessionDep, render: RendererDep) -> HTMLResponse:
     """All saved views."""
-    return render(ViewsPage("Saved views", "latents", list_views(session)))
+    return render(ViewsPage(_("Saved views"), "latents", list_views(session)))
 
 
 @router.get("/views/{name:path}")
@@ -48,11 +49,18 @@ def view(session: SessionDep, name: Named) -> Response:
     """Leads to the address under a name."""
     found = find_view(session, name)
     if found is None:
-        raise NotFound(f"There is no saved view '{name}'; all are listed at {VIEWS}.")
+        raise NotFound(_("There is no saved view '%(name)s'; all are listed at %(views)s.", name=name, views=VIEWS))
     try:
         return RedirectResponse(view_address(found.address), 303)
     except BadFilter as error:  # not every writer of a store is this server
-        raise NotFound(f"The saved view '{name}' leads nowhere: {error.detail}. Remove it at {VIEWS}.") from None
+        raise NotFound(
+            _(
+                "The saved view '%(name)s' leads nowhere: %(detail)s. Remove it at %(views)s.",
+                name=name,
+                detail=error.detail,
+                views=VIEWS,
+            )
+        ) from None
 
 
 @router.post("/views")

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.annotations.write import released
 from app.http.errors import BadFilter, NotFound
 from app.saved_views.queries import find_view
+from app.shared.language import _
 from app.shared.links import is_local
 from app.shared.people import plain_text
 from store.tables import SavedView
@@ -29,8 +30,15 @@ class Taken(HTTPException):
     """Another view has this name."""
 
     def __init__(self, name: str, author: str) -> None:
-        by = f", saved by {author}" if author else ""
-        super().__init__(409, f"there is a view named '{name}' already{by}; choose another name, or remove that one")
+        by = _(", saved by %(author)s", author=author) if author else ""
+        super().__init__(
+            409,
+            _(
+                "there is a view named '%(name)s' already%(by)s; choose another name, or remove that one",
+                name=name,
+                by=by,
+            ),
+        )
 
 
 def save_view(session: Session, name: str, address: str, author: str) -> int:
@@ -49,7 +57,12 @@ def save_view(session: Session, name: str, address: str, author: str) -> int:
         if held is not None:
             raise Taken(name, held.author)
         if (session.scalar(select(func.count(SavedView.id))) or 0) >= MAX_VIEWS:
-            raise BadFilter(f"there are {MAX_VIEWS} saved views, which is the limit; remove one that nobody needs")
+            raise BadFilter(
+                _(
+                    "there are %(max_views)s saved views, which is the limit; remove one that nobody needs",
+                    max_views=MAX_VIEWS,
+                )
+            )
         made = SavedView(name=name, address=address, author=author, created=datetime.now(UTC).replace(tzinfo=None))
         session.add(made)
         try:
@@ -68,7 +81,7 @@ def remove_view(session: Session, view: int) -> None:
     found = session.scalar(delete(SavedView).where(SavedView.id == view).returning(SavedView.id))
     session.commit()
     if found is None:
-        raise NotFound(f"there is no saved view {view}: somebody may have removed it before")
+        raise NotFound(_("there is no saved view %(view)s: somebody may have removed it before", view=view))
 
 
 def view_name(text: str) -> str:
@@ -79,11 +92,17 @@ def view_name(text: str) -> str:
     """
     name = " ".join(plain_text(text).split())
     if not name:
-        raise BadFilter("a view needs a name")
+        raise BadFilter(_("a view needs a name"))
     if len(name) > MAX_VIEW_NAME:
-        raise BadFilter(f"the view's name has {len(name)} characters; the limit is {MAX_VIEW_NAME}")
+        raise BadFilter(
+            _(
+                "the view's name has %(name)s characters; the limit is %(max_view_name)s",
+                name=len(name),
+                max_view_name=MAX_VIEW_NAME,
+            )
+        )
     if set(name) <= set("./"):  # browsers read /views/.. as the page above
-        raise BadFilter(f"'{name}' cannot stand in a link; choose a name with letters")
+        raise BadFilter(_("'%(name)s' cannot stand in a link; choose a name with letters", name=name))
     return name
 
 
@@ -95,11 +114,19 @@ def view_address(text: str) -> str:
     """
     address = text.partition("#")[0]
     if len(address) > MAX_ADDRESS:
-        raise BadFilter(f"the address has {len(address):,} characters; the limit is {MAX_ADDRESS:,}")
+        raise BadFilter(
+            _(
+                "the address has %(address)s characters; the limit is %(max_address)s",
+                address=f"{len(address):,}",
+                max_address=f"{MAX_ADDRESS:,}",
+            )
+        )
     if not is_local(address):
-        raise BadFilter("a view's address is a path on this server, such as /latents?dense=any")
+        raise BadFilter(_("a view's address is a path on this server, such as /latents?dense=any"))
     if address.partition("?")[0].rstrip("/") == VIEWS or address.startswith(f"{VIEWS}/"):
-        raise BadFilter("a view of saved views would lead nowhere; save the page that it shows")
+        raise BadFilter(_("a view of saved views would lead nowhere; save the page that it shows"))
     if SECRET in parse_qs(urlsplit(address).query, keep_blank_values=True):
-        raise BadFilter(f"the address holds the parameter '{SECRET}', which is for nobody else; leave it out")
+        raise BadFilter(
+            _("the address holds the parameter '%(secret)s', which is for nobody else; leave it out", secret=SECRET)
+        )
     return address

@@ -15,6 +15,7 @@ from app.saes.queries import SaeInfo
 from app.search import queries as search
 from app.search.queries import DEEPEST, KINDS, Group, Scope
 from app.search.terms import parse
+from app.shared.language import _
 from app.shared.links import UNPINNED, Pin, latent_at, link
 from app.shared.page import RunPage
 
@@ -79,11 +80,16 @@ def asked(q: str, kind: str, sae: str, pin: Pin, cursor: str, limit: int | None)
         BadFilter: an unknown kind, or a cursor that is none of ours or belongs to no kind.
     """
     if kind and kind not in KINDS:
-        raise BadFilter(f"unknown kind '{kind[:60]}'; choose one of {', '.join(KINDS)}")
+        raise BadFilter(_("unknown kind '%(kind)s'; choose one of %(kinds)s", kind=kind[:60], kinds=", ".join(KINDS)))
     if "\0" in sae:
-        raise BadFilter("sae holds a NUL character; no slug does")
+        raise BadFilter(_("sae holds a NUL character; no slug does"))
     if cursor and not (kind and cursor.isascii() and cursor.isdecimal() and int(cursor) <= DEEPEST):
-        raise BadFilter(f"cursor '{cursor[:60]}' is none of this search's; leave it out to start at the first hit")
+        raise BadFilter(
+            _(
+                "cursor '%(cursor)s' is none of this search's; leave it out to start at the first hit",
+                cursor=cursor[:60],
+            )
+        )
     return Asked(q, kind, sae, pin, int(cursor or 0), limit or (LIMIT if kind else PREVIEW))
 
 

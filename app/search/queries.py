@@ -20,6 +20,7 @@ from app.latents.profiles import token_lists
 from app.saes.queries import SaeInfo
 from app.search import terms as asked_for
 from app.search.terms import Part, Term
+from app.shared.language import N_
 from app.shared.links import latent_at, link, pair_at
 from app.shared.memory import remembered
 from app.shared.record import Hidden, Moment, Record
@@ -29,8 +30,8 @@ from store.tables.team import ALONE
 from store.words import words, words_of_token
 
 KINDS = {
-    "token": "Top tokens",
-    "promoted": "Promoted tokens",
+    "token": N_("Top tokens"),
+    "promoted": N_("Promoted tokens"),
     "context": "Contexts",
     "note": "Notes",
     "category": "Categories",

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from app.http.errors import BadFilter
+from app.shared.language import _
 from store.search import INDEX, VECTOR
 from store.tables import SearchText
 from store.words import Word, signs, words
@@ -65,12 +66,18 @@ def parse(text: str) -> list[Term]:
         BadFilter: more terms than are searched for at once, or a NUL.
     """
     if "\0" in text:
-        raise BadFilter("q holds a NUL character; no text of ours does")
+        raise BadFilter(_("q holds a NUL character; no text of ours does"))
     plain = text.translate(_QUOTES)
     found = [_term(match[1] or match[2] or "") for match in _TERM.finditer(plain)]
     asked = [term for term in found if term.words] or [_sign(part) for part in text.split() if signs(part)]
     if len(asked) > MAX_TERMS:
-        raise BadFilter(f"{len(asked)} words are too many to search for at once; ask for at most {MAX_TERMS}")
+        raise BadFilter(
+            _(
+                "%(asked)s words are too many to search for at once; ask for at most %(max_terms)s",
+                asked=len(asked),
+                max_terms=MAX_TERMS,
+            )
+        )
     return asked
 
 

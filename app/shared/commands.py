@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.shared.language import _
+
 
 class Place(NamedTuple):
     """Where a latent is, as commands name it."""
@@ -15,9 +17,9 @@ class Place(NamedTuple):
 
     def command(self, name: str, more: str = "") -> str:
         """What to type for it."""
-        return f"`{command(name, self.slug)} --run {self.run}{more}`"
+        return _("`%(slug)s --run %(run)s%(more)s`", slug=command(name, self.slug), run=self.run, more=more)
 
 
 def command(name: str, slug: str) -> str:
     """What to type for an SAE."""
-    return f"dense-latents {name} --db STORE --sae {slug}"
+    return _("dense-latents %(name)s --db STORE --sae %(slug)s", name=name, slug=slug)

@@ -14,8 +14,8 @@ from app.shared.statements import listed
 LEAST = 0.05  # share of variance from which on a part is named
 _FRACTIONS = (
     (0.92, N_("almost all")), (0.71, N_("three quarters")), (0.62, N_("two thirds")), (0.54, N_("more than half")),
-    (0.46, N_("half")), (0.37, N_("two fifths")), (0.29, N_("a third")), (0.225, N_("a quarter")), (0.17, N_("a fifth")),
-    (0.12, N_("a seventh")), (0.08, N_("a tenth")), (0.0, N_("a twentieth")),
+    (0.46, N_("half")), (0.37, N_("two fifths")), (0.29, N_("a third")), (0.225, N_("a quarter")),
+    (0.17, N_("a fifth")), (0.12, N_("a seventh")), (0.08, N_("a tenth")), (0.0, N_("a twentieth")),
 )  # fmt: skip
 _WHAT = Words(
     {
@@ -120,7 +120,9 @@ def follows_words(found: Follows) -> str:
     named = sorted(((share_of(found.added, part), part.key) for part in PARTS), reverse=True)
     named = [(value, key) for value, key in named if value >= LEAST]
     if not named:
-        return _("It follows nothing that was measured: less than a twentieth of its variance is predicted by anything.")
+        return _(
+            "It follows nothing that was measured: less than a twentieth of its variance is predicted by anything."
+        )
     parts = [(fraction(value), _what(key, found)) for value, key in named]
     said = [_("%(fraction)s of it is %(what)s", fraction=parts[0][0], what=parts[0][1])]
     said += [_("%(fraction)s %(what)s", fraction=much, what=what) for much, what in parts[1:]]

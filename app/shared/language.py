@@ -32,7 +32,8 @@ class Spoken(NamedTuple):
     """The address says so: links keep it."""
 
 
-_now: ContextVar[Spoken] = ContextVar("language", default=Spoken())
+_ENGLISH = Spoken()
+_now: ContextVar[Spoken] = ContextVar("language", default=_ENGLISH)
 
 
 def spoken() -> str:
@@ -144,7 +145,7 @@ class Words(dict[str, str]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The word, or `default` as it is."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - dict's own would not translate
 
     def items(self) -> Any:
         """Keys with their words."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from app.shared.language import _
 from app.shared.numbers import NONE, THIN
 
 _T = TypeVar("_T")
@@ -159,10 +160,17 @@ def followed_picture(tested: Sequence[tuple[str, Followers]], what: str) -> Pict
             value = _sparse(of)
             bars.append(Bar("sparse", [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
     left = (
-        f" {len(shown)} of {len(tested)} labels: those where they stand out most." if len(tested) > len(shown) else ""
+        _(" %(shown)s of %(tested)s labels: those where they stand out most.", shown=len(shown), tested=len(tested))
+        if len(tested) > len(shown)
+        else ""
     )
-    note = f"Share of dense {what} that follow the label; below it the share of sparse {what}, the control.{left}"
-    return Picture("Do they follow the labels more than sparse ones do?", bars, note)
+    note = _(
+        "Share of dense %(what)s that follow the label; below it the share of sparse %(what2)s, the control.%(left)s",
+        what=what,
+        what2=what,
+        left=left,
+    )
+    return Picture(_("Do they follow the labels more than sparse ones do?"), bars, note)
 
 
 def _sparse(of: Followers) -> float:

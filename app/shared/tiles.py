@@ -116,7 +116,9 @@ def following(found: Follows | None, layer: Mapping[str, Any]) -> Tile:
         what = _("Mostly %(first)s", first=named[0])
     words = f"{what}{against}{_('.')}"
     mark = None if chance is None else 100 * min(1.0, max(0.0, float(chance)))
-    return Tile(_("Follows"), _("%(share)s explained", share=share(total)), words, "follows", 100 * min(1.0, total), mark)
+    return Tile(
+        _("Follows"), _("%(share)s explained", share=share(total)), words, "follows", 100 * min(1.0, total), mark
+    )
 
 
 def needed(loss: Loss | None) -> Tile:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.categories.queries import CategoryInfo, category_of
 from app.classes.groups import SEVERAL, filters_of, ordered, title_of
+from app.shared.language import _
 from app.shared.links import link
 from app.shared.numbers import NONE as MISSING
 from app.shared.numbers import count, fixed, interval, percent
@@ -88,7 +89,7 @@ def _category_line(cells: list[Cell], groups: list[str], category: CategoryInfo 
         tones = {{AGREES: "same", DIFFERS: "other"}.get(cell.state, "") for cell in here}
         href = link("/latents", {**filters_of(group), "category": key or NONE})
         made.append(MatrixCell(sum(cell.count for cell in here), href, tones.pop() if len(tones) == 1 else ""))
-    return _line(key, category.title if category else "no category", category, made, {"category": key or NONE})
+    return _line(key, category.title if category else _("no category"), category, made, {"category": key or NONE})
 
 
 def _category_agreement(cells: list[Cell]) -> Agreement:
@@ -102,8 +103,8 @@ def _category_agreement(cells: list[Cell]) -> Agreement:
         sum(cell.count for cell in named if cell.state == AGREES),
         sum(cell.count for cell in named),
         pairs,
-        "latents to which people gave a class, and of which the machine measured that class",
-        "people gave no latent a class that the machine measured of it",
+        _("latents to which people gave a class, and of which the machine measured that class"),
+        _("people gave no latent a class that the machine measured of it"),
     )
 
 
@@ -116,8 +117,8 @@ def verdict_matrix(counts: Counts) -> Matrix:
         sum(number for (rule, human), number in both.items() if rule == human),
         sum(both.values()),
         both,
-        "latents with a verdict of both",
-        "no latent has a verdict both of the rule and of a person",
+        _("latents with a verdict of both"),
+        _("no latent has a verdict both of the rule and of a person"),
     )
     head = [(rule or NONE, RULE_VERDICTS.get(rule or "", "no verdict")) for rule in rules]
     return Matrix(head, lines, _totals(lines), found)
@@ -189,11 +190,11 @@ def agreement(hits: int, total: int, pairs: Mapping[tuple[str, str], int], what:
     if not total:
         return Agreement(MISSING, "", none, MISSING, none)
     found, known = kappa(pairs), sum(pairs.values())
-    least = "fewer than two different words from the machine or from people: chance cannot be told apart"
+    least = _("fewer than two different words from the machine or from people: chance cannot be told apart")
     return Agreement(
         share=percent(hits / total),
         span=interval(*wilson(hits, total)),
         of=f"{count(hits)} of {count(total)} {what}",
         kappa=fixed(found),
-        kappa_of=least if found is None else f"over {count(known)} of them",
+        kappa_of=least if found is None else _("over %(known)s of them", known=count(known)),
     )

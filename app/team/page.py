@@ -13,6 +13,7 @@ from app.classes import queries as classes
 from app.classes.groups import title_of
 from app.runs.queries import RunInfo
 from app.saes.queries import SaeInfo, list_saes
+from app.shared.language import _
 from app.shared.links import latent_at, link
 from app.shared.numbers import nats
 from app.shared.page import RunPage
@@ -163,22 +164,28 @@ def differences(one: Queued, has: list[str]) -> list[str]:
     reasons = []
     if one.state == DIFFERS:
         named = title_of(one.category or "")
-        reasons.append(f"People say {named}; the machine looked for that and finds {listed(has) or 'no class'}.")
+        reasons.append(
+            _(
+                "People say %(named)s; the machine looked for that and finds %(class_)s.",
+                named=named,
+                class_=listed(has) or "no class",
+            )
+        )
     if one.human and one.rule and one.human != one.rule:
         human, rule = HUMAN_VERDICTS.get(one.human, one.human), RULE_VERDICTS.get(one.rule, one.rule)
-        reasons.append(f"People say {human}; the rule says {rule}.")
+        reasons.append(_("People say %(human)s; the rule says %(rule)s.", human=human, rule=rule))
     return reasons
 
 
 def unseen(one: Queued, has: list[str]) -> str:
     """Why a latent of which nobody says anything is worth a look."""
-    words = f"The machine finds {listed(has)}; nobody has said whether that is right"
+    words = _("The machine finds %(has)s; nobody has said whether that is right", has=listed(has))
     if one.group == UNEXPLAINED:
-        words = "No class explains it"
+        words = _("No class explains it")
     elif one.group == PARTLY:
-        words = "No class holds, though a part of it is followed"
+        words = _("No class holds, though a part of it is followed")
     elif one.group == UNMEASURED:
-        words = "What it does was not measured"
+        words = _("What it does was not measured")
     return f"{words}{_without(one.effect)}."
 
 
@@ -187,5 +194,9 @@ def _without(effect: float | None) -> str:
         return ""
     size = nats(abs(effect)).lstrip("+")
     if not float(size):
-        return "; without it the loss stays as it is"
-    return f"; without it the loss {'rises' if effect > 0 else 'falls'} by {size} nats per token"
+        return _("; without it the loss stays as it is")
+    return _(
+        "; without it the loss %(falls)s by %(size)s nats per token",
+        falls="rises" if effect > 0 else "falls",
+        size=size,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.shared.language import _
 from app.verdicts.queries import Ground, Missing, VerdictInfo
 from app.verdicts.sentences import title
 from store.vocabulary import KEEP, PRUNE, RULE
@@ -35,10 +36,10 @@ def ruling(found: VerdictInfo | None) -> Ruling | None:
         return None
     said = [ground for ground in found.grounds if ground.of != RULE]
     sides = [
-        ("Speaks for keeping it", [_reason(ground) for ground in said if ground.speaks == KEEP]),
-        ("Speaks for pruning it", [_reason(ground) for ground in said if ground.speaks == PRUNE]),
+        (_("Speaks for keeping it"), [_reason(ground) for ground in said if ground.speaks == KEEP]),
+        (_("Speaks for pruning it"), [_reason(ground) for ground in said if ground.speaks == PRUNE]),
         ("Neutral", [_reason(ground) for ground in said if ground.speaks not in {KEEP, PRUNE}]),
-        ("Not measured yet", [_reason(gap) for gap in found.missing]),
+        (_("Not measured yet"), [_reason(gap) for gap in found.missing]),
     ]
     return Ruling(found.verdict, found.title, found.why, [side for side in sides if side[1]])
 

@@ -59,7 +59,7 @@ class VerdictInfo(Record):
     @property
     def title(self) -> str:
         """As people read it."""
-        return RULE_VERDICTS.get(self.verdict, self.verdict)
+        return str(RULE_VERDICTS.get(self.verdict, self.verdict))
 
     @property
     def why(self) -> str:

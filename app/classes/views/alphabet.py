@@ -9,10 +9,11 @@ from app.classes.plots import HEIGHT
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import INK, NEITHER, Figure, View, as_text, axis, figure, level
 from app.shared.language import N_, _
-from app.shared.numbers import THIN, count, number, percent, whole
+from app.shared.numbers import count, number, percent, whole
 from app.shared.statements import Sentence, Sentences, filled
 from app.shared.stored import one, part
 from store.vocabulary import Statement
+
 
 def _suppresses(held: Mapping[str, Any]) -> bool:
     return held.get("side") == "suppressed"
@@ -80,7 +81,11 @@ class Alphabet(ClassView):
         share = percent(score.score).replace(".0", "")
         beside = {"promoted": _("promoted tokens"), "suppressed": _("suppressed tokens")}.get(str(side), "")
         times = "" if lift is None else number(lift, 2)
-        lifted = _("%(tokens)s, %(times)s\u202f× the vocabulary's", tokens=beside, times=times) if beside and times else beside
+        lifted = (
+            _("%(tokens)s, %(times)s\u202f× the vocabulary's", tokens=beside, times=times)
+            if beside and times
+            else beside
+        )
         return f"{share} “{letter}”" if letter else share, lifted
 
     def number(self, score: ScoreInfo, value: float) -> str:
@@ -98,9 +103,15 @@ class Alphabet(ClassView):
         of = one(score.data, "of") or 100
         letter, side = str(score.data.get("letter") or ""), str(score.data.get("side") or "promoted")
         summary = (
-            _("First letters of the %(n)s most suppressed tokens; “none” begins with no letter. Dotted: the cut.", n=whole(of))
+            _(
+                "First letters of the %(n)s most suppressed tokens; “none” begins with no letter. Dotted: the cut.",
+                n=whole(of),
+            )
             if side == "suppressed"
-            else _("First letters of the %(n)s most promoted tokens; “none” begins with no letter. Dotted: the cut.", n=whole(of))
+            else _(
+                "First letters of the %(n)s most promoted tokens; “none” begins with no letter. Dotted: the cut.",
+                n=whole(of),
+            )
         )
         rows = [(name, count(n)) for name, n in letters]
         drawn = letters_figure(dict(letters), None if score.cut is None else score.cut * of, letter)

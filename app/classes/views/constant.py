@@ -19,7 +19,9 @@ class Constant(ClassView):
         "always": N_(
             "On on {density:.1%} of the tokens and hardly varies: {share:.0%} of its mean square is in its mean."
         ),
-        "varies": N_("On on {density:.1%} of the tokens, but it varies: {share:.0%} of its mean square is in its mean."),
+        "varies": N_(
+            "On on {density:.1%} of the tokens, but it varies: {share:.0%} of its mean square is in its mean."
+        ),
         "off": N_("Off on a part of the text: it fires on {density:.1%} of the tokens of the sample."),
     }
 

@@ -62,9 +62,7 @@ class ContentWord(ClassView):
         "silent": _side(
             N_("Higher on {where} (AUC {auc:.2f}), but only its direction: firing itself tells them with {firing:.2f}.")
         ),
-        "spread": _side(
-            N_("Higher on {where} (AUC {auc:.2f}), but not beyond what documents differ by (q {q:.2f}).")
-        ),
+        "spread": _side(N_("Higher on {where} (AUC {auc:.2f}), but not beyond what documents differ by (q {q:.2f}).")),
     }
 
     def phrase(self, score: ScoreInfo) -> str:
@@ -90,7 +88,8 @@ def _roc(score: ScoreInfo) -> View | None:
         return None
     area, between = one(score.data, "auc"), span(one(score.data, "low"), one(score.data, "high"), fixed)
     summary = _(
-        "Content words against all others: AUC %(auc)s%(span)s; by whether it fires %(firing)s; the diagonal is chance.",
+        "Content words against all others: AUC %(auc)s%(span)s; by whether it fires %(firing)s; the diagonal is"
+        " chance.",
         auc=fixed(area),
         span=f" ({between})" if between else "",
         firing=fixed(one(score.data, "firing")),

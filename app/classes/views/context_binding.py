@@ -13,11 +13,11 @@ from app.shared.language import N_, _
 from app.shared.numbers import fixed, number, whole
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one, part
-from store.vocabulary import STEERED, Statement
+from store.vocabulary import STEERED
 
 BOUND = N_(
-    "Stays on one side for {run:.0f} tokens on average (shuffled {shuffled:.1f}); which side, the text decides: within a"
-    " document its words tell (AUC {within:.2f}), across documents they do not ({across:.2f})."
+    "Stays on one side for {run:.0f} tokens on average (shuffled {shuffled:.1f}); which side, the text decides: within"
+    " a document its words tell (AUC {within:.2f}), across documents they do not ({across:.2f})."
 )
 BRIEF = N_(
     "Does not last: half of its memory is gone after {half_life:.0f} tokens; it stays on one side for {run:.0f} tokens"
@@ -55,7 +55,9 @@ class ContextBinding(ClassView):
         if _in_tokens(score):
             text = ""
             if within is not None:
-                text = _("AUC %(within)s within, %(across)s across documents", within=fixed(within), across=fixed(across))
+                text = _(
+                    "AUC %(within)s within, %(across)s across documents", within=fixed(within), across=fixed(across)
+                )
             return _("half-life %(n)s tokens", n=number(score.score)), text
         lasting = _("within a document")
         if score.data.get("beyond") is True and known(score.data, "lags"):
@@ -114,7 +116,8 @@ def runs_figure(edges: list[float], observed: Numbers, shuffled: Numbers) -> Fig
     """How long the signal stays on one side, against the same tokens shuffled."""
     steps = {"color": DIM, "width": 1.6, "shape": "hv", "dash": "dot"}
     lines = [
-        line(edges, _closed(shuffled), _("shuffled"), _("from %%{x} tokens: %%{y:,.0f} runs when shuffled"), line=steps),
+        line(edges, _closed(shuffled), _("shuffled"), _("from %%{x} tokens: %%{y:,.0f} runs when shuffled"),
+             line=steps),
         line(edges, _closed(observed), _("observed"), _("from %%{x} tokens: %%{y:,.0f} runs"),
              line={**steps, "color": INK, "width": 2, "dash": "solid"}),
     ]  # fmt: skip

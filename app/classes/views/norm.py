@@ -9,6 +9,7 @@ from app.classes.shares import ShareView, apart
 from app.shared.language import N_
 from app.shared.statements import Sentences
 
+
 class Norm(ShareView):
     """How it is shown."""
 

@@ -31,8 +31,10 @@ class NullSpace(ClassView):
             {**held, "one_in": whole(1 / (one(held, "share") or 1))},
         ),
         "read": (
-            N_("Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely reads,"
-            " chance gives about {typical:.0%}.")
+            N_(
+                "Does not hide from the output layer: {alpha:.0%} of its length is in the directions that it barely"
+                " reads, chance gives about {typical:.0%}."
+            )
         ),
     }
 

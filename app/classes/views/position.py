@@ -31,12 +31,12 @@ class Position(ClassView):
         "explained": lambda held: _way(
             held,
             N_(
-                "Rises with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random directions"
-                " or other distances explain."
+                "Rises with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random"
+                " directions or other distances explain."
             ),
             N_(
-                "Falls with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random directions"
-                " or other distances explain."
+                "Falls with the distance from the start of the {kind} (ρ {rho:+.2f}), but no more than random"
+                " directions or other distances explain."
             ),
         ),
         "weak": lambda held: _way(held, *2 * (N_("Hardly follows position: at most with the {kind} (ρ {rho:+.2f})."),)),
@@ -55,7 +55,9 @@ class Position(ClassView):
         """The signed correlation."""
         kind, rho = kind_of(score)
         value = score.score if rho is None else rho
-        return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", _("from start of %(kind)s", kind=KINDS.get(kind, kind)) if kind else ""
+        return f"ρ {'+' if (value or 0) > 0 else ''}{fixed(value)}", _(
+            "from start of %(kind)s", kind=KINDS.get(kind, kind)
+        ) if kind else ""
 
     def plots(self, score: ScoreInfo) -> list[View]:
         """Mean of the signal over the distance from a boundary."""
@@ -66,7 +68,12 @@ class Position(ClassView):
         low, high, tokens = (numbers(held, name) or [None] * len(mean) for name in ("low", "high", "tokens"))
         middle = [(a + b - 1) / 2 for a, b in pairwise(edges)]
         rows = [
-            (whole(at), signed(value), _("%(first)s to %(second)s", first=signed(a), second=signed(b)) if a is not None else "", whole(n))
+            (
+                whole(at),
+                signed(value),
+                _("%(first)s to %(second)s", first=signed(a), second=signed(b)) if a is not None else "",
+                whole(n),
+            )
             for at, value, a, b, n in zip(middle, mean, low, high, tokens, strict=False)
         ]
         where = KINDS.get(kind, kind)
@@ -88,7 +95,14 @@ class Position(ClassView):
                 rows.append((f"{KINDS.get(kind, kind)}: {why}", "", "", "", "", ""))
                 continue
             rest = [fixed(one(values, name)) for name in ("partial", "without_first", "chance")]
-            rows.append((KINDS.get(kind, kind), fixed(one(values, "rho")), span(one(values, "low"), one(values, "high"), fixed), *rest))
+            rows.append(
+                (
+                    KINDS.get(kind, kind),
+                    fixed(one(values, "rho")),
+                    span(one(values, "low"), one(values, "high"), fixed),
+                    *rest,
+                )
+            )
         return rows
 
 

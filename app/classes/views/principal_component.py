@@ -12,6 +12,7 @@ from app.shared.numbers import fixed, number, percent
 from app.shared.statements import Sentences, filled
 from app.shared.stored import known, numbers, one
 
+
 class PrincipalComponent(ClassView):
     """How it is shown."""
 
