@@ -1,25 +1,29 @@
 """Sentences of the interface and their translations: `python -m tests.messages [NOUN ...]` brings the catalogues up to
 date (`make messages`): new sentences come in empty, those that no page says any more go, translations stay.
 
-A catalogue is of a noun: of what `app/<noun>/` and `templates/<noun>/` say. What several nouns say is in `shared.po`.
+A catalogue is of a noun: of what `app/<noun>/` and `templates/<noun>/` say. What several nouns say is in `shared.po`,
+what the worker declares of its statistics in `terms.po`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
+from analysis.run.declare import declared
 from app.shared.language import FOLDER
+from store import unmeasured
 from tests.root import ROOT
 
 KEYWORDS = {"_": None, "N_": None, "translated": None, "gettext": None, "filled": None, "ngettext": (1, 2), "plural": (1, 2)}
 OPTIONS = {"trimmed": "true", "silent": "false"}
-SHARED = "shared"
+SHARED, TERMS = "shared", "terms"
 COMMON = {"shared", "http", "partials", "commands"}
 
 Message = str | tuple[str, ...]
@@ -47,11 +51,29 @@ def messages() -> dict[str, dict[Message, list[str]]]:
             found = tuple(message) if isinstance(message, list | tuple) else message
             if found:
                 said[found][noun].append(path.relative_to(ROOT).as_posix())
+    for noun, text in declarations():
+        said[text][noun].append(f"{noun} (declared)")
     by_noun: dict[str, dict[Message, list[str]]] = defaultdict(dict)
     for message, nouns in said.items():
         places = sorted({place for own in nouns.values() for place in own})
         by_noun[next(iter(nouns)) if len(nouns) == 1 else SHARED][message] = places
     return by_noun
+
+
+def declarations() -> Iterator[tuple[str, str]]:
+    """(catalogue, text) of what the store's other half says: definitions, and why something was not measured."""
+    for one in declared():
+        yield from ((TERMS, text) for text in (one.title, one.unit, one.definition, one.source) if text)
+    held = (value for name, value in vars(unmeasured).items() if isinstance(value, dict) and name != "__builtins__")
+    yield from ((SHARED, text) for value in held for text in _leaves(value) if " " in text)
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
 
 
 def known(code: str) -> dict[str, tuple[str, ...]]:

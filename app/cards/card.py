@@ -12,8 +12,8 @@ from app.shared.lettering import cut, lines, width, xml
 WIDTH, HEIGHT = 1200, 630
 PAPER, CARD, LINE, INK, DIM = "#fbfaf8", "#f2f0eb", "#e5e2dc", "#1c1f23", "#5f666d"
 FILLS = {"p": "#b35806", "n": "#2b62a8", "z": "#c3bfb6"}
-SANS = N_("'DejaVu Sans', 'Noto Sans', 'Liberation Sans', 'Segoe UI', Helvetica, Arial, sans-serif")
-MONO = N_("'DejaVu Sans Mono', 'Noto Sans Mono', 'Liberation Mono', Consolas, Menlo, monospace")
+SANS = "'DejaVu Sans', 'Noto Sans', 'Liberation Sans', 'Segoe UI', Helvetica, Arial, sans-serif"
+MONO = "'DejaVu Sans Mono', 'Noto Sans Mono', 'Liberation Mono', Consolas, Menlo, monospace"
 LEFT, RIGHT = 56, 1144
 PLOT = (112, 250, 560, 212)  # left, top, width, height of the histogram
 LIST = 744  # left edge of the tokens

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.methods.rows import ALIKE, ROWS, TITLES
+from app.shared.language import translated
 from app.shared.memory import remembered
 from app.shared.record import Record, columns, read
 from store.tables import Statistic
@@ -58,4 +59,10 @@ def _of_rows(terms: Mapping[str, Term]) -> dict[str, Term]:
 
 def _terms(session: Session) -> list[Term]:
     statement = select(*columns(Term, Statistic)).order_by(Statistic.position, Statistic.name)
-    return read(session, Term, statement)
+    return [_spoken(term) for term in read(session, Term, statement)]
+
+
+def _spoken(term: Term) -> Term:
+    """In the page's language, where its catalogue has the store's words: an older worker may have had others."""
+    said = {name: translated(getattr(term, name)) for name in ("title", "unit", "definition", "source")}
+    return term.model_copy(update=said)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from babel import Locale
 from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po
+from markupsafe import escape
 
 ENGLISH = "en"
 FOLDER = Path(__file__).resolve().parents[1] / "locale"
@@ -156,6 +157,24 @@ class Words(dict[str, str]):
         return [self[key] for key in self]
 
 
+class Marked(str):
+    """A text that is written down once and shown in the page's language: by a template, by `str`, in an f-string.
+
+    As a key, in a comparison, joined or as JSON it is the English one.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return translated(str.__str__(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __html__(self) -> str:
+        return escape(str(self))
+
+
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name of it
-    """Marks a text for the catalogues where it is written down; `translated` gives it where it is shown."""
-    return message
+    """Marks a text for the catalogues where it is written down, to be translated where it is shown."""
+    return Marked(message)
