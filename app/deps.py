@@ -22,7 +22,7 @@ from app.rendering import Given, Renderer, Tongue
 from app.runs.queries import RunInfo, find_run, list_suites, run_of_sae
 from app.saes.queries import SaeInfo, find_sae
 from app.shared.cursor import MAX_ID
-from app.shared.language import PARAMETER, languages, spoken
+from app.shared.language import PARAMETER, _, languages, spoken
 from app.shared.links import Pin
 from app.shared.page import Page
 
@@ -44,7 +44,9 @@ async def writing_session_of(request: Request) -> AsyncIterator[Session]:
         HTTPException: 403, nobody may write here; 503, too many do.
     """
     if request.app.state.settings.read_only:
-        raise HTTPException(403, "This server only shows: it was started with --read-only, so nothing can be written.")
+        raise HTTPException(
+            403, _("This server only shows: it was started with --read-only, so nothing can be written.")
+        )
     async with request.app.state.writers.place():
         session: Session = request.app.state.writing()
         try:

@@ -46,3 +46,5 @@ KEPT_AS = Words(
 """Why a latent has examples: as a chip, and as an answer to "examples kept"."""
 REMARKS = Words({**DETAILS, DENSE: ""})
 """Of a latent in a list of dense ones, where that it is dense says nothing."""
+KINDS = Words({kind: kind for kind in (N_("context"), N_("paragraph"), N_("sentence"), N_("text"))})
+"""What a position is counted from."""

@@ -21,7 +21,15 @@ from app.shared.language import FOLDER
 from store import unmeasured
 from tests.root import ROOT
 
-KEYWORDS = {"_": None, "N_": None, "translated": None, "gettext": None, "filled": None, "ngettext": (1, 2), "plural": (1, 2)}
+KEYWORDS = {
+    "_": None,
+    "N_": None,
+    "translated": None,
+    "gettext": None,
+    "filled": None,
+    "ngettext": (1, 2),
+    "plural": (1, 2),
+}
 OPTIONS = {"trimmed": "true", "silent": "false"}
 SHARED, TERMS = "shared", "terms"
 COMMON = {"shared", "http", "partials", "commands"}

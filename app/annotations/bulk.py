@@ -18,6 +18,7 @@ from app.deps import SessionDep, ViewerDep, WritingDep
 from app.http.errors import BadFilter
 from app.http.viewer import remember
 from app.latents.queries import widths
+from app.shared.language import _
 from app.shared.links import is_local
 from app.shared.people import author_name
 from app.vocabulary import NONE
@@ -58,14 +59,14 @@ def annotate_many(
     if act == COMPARE:
         return RedirectResponse(side_by_side(asked), 303)
     if not category and not verdict:
-        raise BadFilter("choose a category or a verdict for them; nothing was changed")
+        raise BadFilter(_("choose a category or a verdict for them; nothing was changed"))
     subjects = subjects_of(session, asked)
     author = author_name(viewer.called(name))
     try:
         changed = change_many(writing, subjects, author, category=choice(category), verdict=choice(verdict))
     except Stale:
         raise HTTPException(
-            409, "Others are saving the same latents at this moment; nothing was changed. Try again."
+            409, _("Others are saving the same latents at this moment; nothing was changed. Try again.")
         ) from None
     response = RedirectResponse(with_count(place, changed), 303)
     remember(response, author, request)
@@ -79,7 +80,13 @@ def side_by_side(asked: list[str]) -> str:
         BadFilter: too many, or one that names no latent.
     """
     if len(asked) > FEW:
-        raise BadFilter(f"{FEW} latents are compared at most, and {len(asked):,} are chosen; go back and take some out")
+        raise BadFilter(
+            _(
+                "%(few)s latents are compared at most, and %(asked)s are chosen; go back and take some out",
+                few=FEW,
+                asked=f"{len(asked):,}",
+            )
+        )
     return address([reference_of(text[:240], "latent") for text in asked])
 
 
@@ -95,23 +102,27 @@ def subjects_of(session: Session, asked: list[str]) -> list[Subject]:
         BadFilter: none, too many, or one that is no latent of this store.
     """
     if not asked:
-        raise BadFilter("no latent is chosen; choose some in the first column of the list")
+        raise BadFilter(_("no latent is chosen; choose some in the first column of the list"))
     if len(asked) > MOST:
-        raise BadFilter(f"{len(asked):,} latents are chosen; the limit is {MOST} at once")
+        raise BadFilter(
+            _("%(asked)s latents are chosen; the limit is %(most)s at once", asked=f"{len(asked):,}", most=MOST)
+        )
     named = [_named(text) for text in asked]
     known = widths(session, {slug for slug, _index in named})
     for slug, index in named:
         if slug not in known:
-            raise BadFilter(f"'{slug[:200]}' is no SAE of this store; nothing was changed")
+            raise BadFilter(_("'%(slug)s' is no SAE of this store; nothing was changed", slug=slug[:200]))
         if index >= known[slug][1]:
-            raise BadFilter(f"SAE '{slug}' has no latent {index}; nothing was changed")
+            raise BadFilter(_("SAE '%(slug)s' has no latent %(index)s; nothing was changed", slug=slug, index=index))
     return [Subject(known[slug][0], index) for slug, index in named]
 
 
 def _named(text: str) -> tuple[str, int]:
     slug, _colon, index = text.rpartition(":")
     if not (slug and "\0" not in text and index.isascii() and index.isdecimal() and len(index) < 10):
-        raise BadFilter(f"'{text[:80]}' names no latent; it should be an SAE's slug, a colon, and an index")
+        raise BadFilter(
+            _("'%(text)s' names no latent; it should be an SAE's slug, a colon, and an index", text=text[:80])
+        )
     return slug, int(index)
 
 
@@ -122,7 +133,9 @@ def list_address(back: str) -> str:
         BadFilter: another page's, or another server's.
     """
     if not is_local(back) or urlsplit(back).path != LIST:
-        raise BadFilter(f"'{back[:80]}' is no address of the list {LIST}; nothing was changed")
+        raise BadFilter(
+            _("'%(back)s' is no address of the list %(list)s; nothing was changed", back=back[:80], list=LIST)
+        )
     return back
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.annotations.queries import AnnotationInfo, Subject, find_latest, find_version
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter
+from app.shared.language import _
 from app.shared.people import plain_text
 from store.tables import Annotation, Category
 from store.vocabulary import VERDICTS
@@ -35,7 +36,7 @@ class Stale(Exception):  # noqa: N818 -- an answer (409), no fault
     """Somebody saved in between; nothing was written."""
 
     def __init__(self, current: AnnotationInfo | None) -> None:
-        super().__init__("somebody saved in between")
+        super().__init__(_("somebody saved in between"))
         self.current = current
 
 
@@ -94,7 +95,7 @@ def restore(session: Session, subject: Subject, version: int, base: int, author:
     with released(session):
         old = find_version(session, subject, version) if version else None
         if version and old is None:
-            raise BadFilter(f"there is no version {version} to bring back")
+            raise BadFilter(_("there is no version %(version)s to bring back", version=version))
     draft = _content(old) if old else Draft()
     return save(session, subject, draft, base, author, restores=version)
 
@@ -169,16 +170,34 @@ def checked(session: Session, draft: Draft, current: AnnotationInfo | None = Non
     """
     category, verdict = draft.category or None, draft.verdict or None
     if verdict is not None and verdict not in VERDICTS:
-        raise BadFilter(f"unknown verdict '{verdict[:60]}'; choose one of {', '.join(VERDICTS)}, or none")
+        raise BadFilter(
+            _(
+                "unknown verdict '%(verdict)s'; choose one of %(verdicts)s, or none",
+                verdict=verdict[:60],
+                verdicts=", ".join(VERDICTS),
+            )
+        )
     if category is not None and category not in CLASSES and (current is None or category != current.category):
         _known(session, category)
     note = plain_text(draft.note).strip()
     if len(note) > MAX_NOTE:
-        raise BadFilter(f"the note has {len(note):,} characters; the limit is {MAX_NOTE:,}")
+        raise BadFilter(
+            _(
+                "the note has %(note)s characters; the limit is %(max_note)s",
+                note=f"{len(note):,}",
+                max_note=f"{MAX_NOTE:,}",
+            )
+        )
     return Draft(category, verdict, note)
 
 
 def _known(session: Session, category: str) -> None:
     own = set(session.scalars(select(Category.key)))
     if category not in own:
-        raise BadFilter(f"unknown category '{category[:60]}'; choose one of {', '.join([*CLASSES, *sorted(own)])}")
+        raise BadFilter(
+            _(
+                "unknown category '%(category)s'; choose one of %(own)s",
+                category=category[:60],
+                own=", ".join([*CLASSES, *sorted(own)]),
+            )
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.cards.picture import Bar, Picture
-from app.shared.language import N_, _
+from app.shared.language import _
 from app.shared.lettering import cut, lines, width, xml
 
 WIDTH, HEIGHT = 1200, 630

@@ -16,6 +16,7 @@ from app.categories.queries import COLOURS, CategoryInfo
 from app.classes.groups import GROUPS, title_of
 from app.classes.views import CLASSES
 from app.http.errors import BadFilter, NotFound
+from app.shared.language import _
 from app.shared.people import plain_text
 from app.vocabulary import ANY, NONE
 from store.tables import Category
@@ -56,7 +57,12 @@ def make(session: Session, draft: CategoryDraft, author: str) -> str:
     with _alone(session):
         known = _rows(session)
         if len(known) >= MAX_OWN:
-            raise BadFilter(f"there are {MAX_OWN} categories, which is the limit; change one that is no longer of use")
+            raise BadFilter(
+                _(
+                    "there are %(max_own)s categories, which is the limit; change one that is no longer of use",
+                    max_own=MAX_OWN,
+                )
+            )
         _free(draft.title, known.values())
         made = Category(key=_key(draft.title, set(known)), archived=False)
         _write(made, draft, author, known)
@@ -116,15 +122,29 @@ def checked(draft: CategoryDraft) -> CategoryDraft:
     title = " ".join(plain_text(draft.title).split())
     description = plain_text(draft.description).strip()
     if not any(unicodedata.category(letter)[0] in "LNPS" for letter in title):
-        raise BadFilter("a category needs a title")
+        raise BadFilter(_("a category needs a title"))
     if len(title) > MAX_TITLE:
-        raise BadFilter(f"the title has {len(title)} characters; the limit is {MAX_TITLE}")
+        raise BadFilter(
+            _("the title has %(title)s characters; the limit is %(max_title)s", title=len(title), max_title=MAX_TITLE)
+        )
     if len(description) > MAX_DESCRIPTION:
-        raise BadFilter(f"the description has {len(description):,} characters; the limit is {MAX_DESCRIPTION}")
+        raise BadFilter(
+            _(
+                "the description has %(description)s characters; the limit is %(max_description)s",
+                description=f"{len(description):,}",
+                max_description=MAX_DESCRIPTION,
+            )
+        )
     if draft.colour not in COLOURS:
-        raise BadFilter(f"unknown colour '{draft.colour[:60]}'; choose one of {', '.join(COLOURS)}")
+        raise BadFilter(
+            _(
+                "unknown colour '%(colour)s'; choose one of %(colours)s",
+                colour=draft.colour[:60],
+                colours=", ".join(COLOURS),
+            )
+        )
     if _same(title) in {_same(word) for word in (*map(title_of, (*CLASSES, *NO_CLASS)), *RESERVED)}:
-        raise BadFilter(f"'{title}' is a word of the machine's; choose another title")
+        raise BadFilter(_("'%(title)s' is a word of the machine's; choose another title", title=title))
     return CategoryDraft(title, draft.colour, description)
 
 
@@ -148,7 +168,11 @@ def _rows(session: Session) -> dict[str, Category]:
 
 def _found(known: dict[str, Category], key: str, seen: str) -> Category:
     if key not in known:
-        why = "is one of the machine's, which nobody can change" if key in CLASSES else "is no category of the team's"
+        why = (
+            _("is one of the machine's, which nobody can change")
+            if key in CLASSES
+            else _("is no category of the team's")
+        )
         raise NotFound(f"'{key[:60]}' {why}.")
     if CategoryInfo.model_validate(known[key]).stamp != seen:
         raise StaleCategory
@@ -166,8 +190,8 @@ def _same(title: str) -> str:
 def _free(title: str, others: Iterable[Category]) -> None:
     for other in others:
         if _same(other.title) == _same(title):
-            where = ", which was put away: bring it back instead" if other.archived else ""
-            raise BadFilter(f"there is a category '{other.title}' already{where}")
+            where = _(", which was put away: bring it back instead") if other.archived else ""
+            raise BadFilter(_("there is a category '%(title)s' already%(where)s", title=other.title, where=where))
 
 
 def _key(title: str, taken: set[str]) -> str:

@@ -13,10 +13,11 @@ from app.latents.record import LatentRecord
 from app.shared.figures import View
 from app.shared.language import _
 from app.shared.numbers import count, number, percent, span
+from app.vocabulary import KINDS
 from store.vocabulary import ABLATE
 
 Read = list[tuple[Compared, LatentRecord]]
-KINDS = ("context", "paragraph", "sentence")
+POSITIONS = ("context", "paragraph", "sentence")
 
 
 def rows_of(read: Read) -> list[Row]:
@@ -53,7 +54,7 @@ def plots_of(read: Read) -> tuple[View | None, list[View]]:
         if it.profiles.histogram is not None and any(it.profiles.histogram.counts)
     ]
     return (_histograms(outlines) if outlines else None), [
-        view for kind in KINDS for view in [_position(kind, read)] if view is not None
+        view for kind in POSITIONS for view in [_position(kind, read)] if view is not None
     ]
 
 
@@ -99,11 +100,11 @@ def _position(kind: str, read: Read) -> View | None:
     )
     summary = _(
         "Mean activation over all tokens, on or off, with a 95 %% interval, by position in %(kind)s.%(missing)s",
-        kind=kind,
+        kind=KINDS.get(kind, kind),
         missing=missing,
     )
-    head = ("latent", "position", "mean", _("95 %% interval"), "tokens")
-    return View(kind, f"in {kind}", positions_figure(kind, lines), summary, head, rows)
+    head = (_("latent"), _("position"), _("mean"), _("95 %% interval"), _("tokens"))
+    return View(kind, _("in %(kind)s", kind=KINDS.get(kind, kind)), positions_figure(kind, lines), summary, head, rows)
 
 
 def token_lists(read: Read) -> list[SharedLists]:

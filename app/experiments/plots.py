@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from app.experiments.queries import ArmInfo, ArmKey
 from app.shared.colours import arm_stroke
 from app.shared.figures import NEITHER, Figure, axis, figure, mark, whiskers
+from app.shared.language import _
 
 Counts = Mapping[ArmKey, list[int]]
 DOTTED = 60  # angles: more dots would hide each other
@@ -27,9 +28,9 @@ def curves_figure(counts: Counts, cuts: Sequence[float], names: Mapping[str, str
         _line(arm, names[arm], seed, cuts, counts[arm, seed])
         for arm, seed in ordered[::-1]  # the first arms lie on top
     ]
-    x = axis("density (share of tokens)", type="log", range=[-2.55, 0], dtick=1, tickvals=[0.01, 0.1, 1],
+    x = axis(_("density (share of tokens)"), type="log", range=[-2.55, 0], dtick=1, tickvals=[0.01, 0.1, 1],
              ticktext=["1 %", "10 %", "100 %"])  # fmt: skip
-    y = axis("latents denser than that", type="log", dtick=1)
+    y = axis(_("latents denser than that"), type="log", dtick=1)
     return figure(lines, 380, x, y, shapes=[mark(threshold)], hovermode="closest")
 
 
@@ -37,10 +38,11 @@ def _line(arm: str, name: str, seed: int, thresholds: Sequence[float], counts: l
     stroke = arm_stroke(arm)
     kept = [(cut, count or None) for cut, count in zip(thresholds, counts, strict=True) if cut >= FROM]
     return {
-        "type": "scatter", "mode": "lines", "name": f"{name}, seed {seed}", "x": [cut for cut, _count in kept],
+        "type": "scatter", "mode": "lines", "name": _("%(name)s, seed %(seed)s", name=name, seed=seed),
+        "x": [cut for cut, _count in kept],
         "y": [count for _cut, count in kept], "opacity": 0.85,
         "line": {"color": stroke.colour, "width": stroke.width, "dash": stroke.dash},
-        "hovertemplate": "%{y:,} latents above %{x:.1%}<extra>%{fullData.name}</extra>",
+        "hovertemplate": _("%%{y:,} latents above %%{x:.1%%}") + "<extra>%{fullData.name}</extra>",
     }  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def counts_figure(arms: list[ArmInfo], names: Mapping[str, str]) -> Figure:
     data = [_counts([arm for arm in arms if arm.name == name], name, row) for row, name in enumerate(names)]
     y = axis(" ", tickvals=list(range(len(names))), ticktext=list(names.values()), range=[len(names) - 0.4, -0.6],
              showgrid=False, zeroline=False)  # fmt: skip
-    return figure(data, 70 + 36 * len(names), axis("dense latents", rangemode="tozero", nticks=6), y,
+    return figure(data, 70 + 36 * len(names), axis(_("dense latents"), rangemode="tozero", nticks=6), y,
                   hovermode="closest")  # fmt: skip
 
 
@@ -80,13 +82,13 @@ class AngleLine(NamedTuple):
 def angles_figure(lines: list[AngleLine]) -> Figure:
     """Cosines of principal angles, largest first; dotted, what chance gives, once for each size of spans."""
     by_size = {(len(line.cosines), line.chance[0]): line for line in lines if line.chance}
-    chance = [_angles(line.chance, "random spans", NEITHER, "dot", 1.6) for line in by_size.values()]
+    chance = [_angles(line.chance, _("random spans"), NEITHER, "dot", 1.6) for line in by_size.values()]
     own = [
         _angles(line.cosines, line.name, stroke.colour, stroke.dash, 1.4)
         for line in lines
         for stroke in [arm_stroke(line.arm)]
     ]
-    x = axis("principal angle, from the smallest", nticks=8, rangemode="tozero")
+    x = axis(_("principal angle, from the smallest"), nticks=8, rangemode="tozero")
     y = axis("cosine", range=[0, 1.03], nticks=6)
     return figure([*chance, *own], 300, x, y, hovermode="closest")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.field.queries import Power
 from app.labels.queries import AssociationInfo, LabelInfo, Tested
-from app.shared.language import N_, _
+from app.shared.language import N_, Words, _
 from app.shared.numbers import count, fixed, number
 from app.shared.statements import listed
 from store.vocabulary import YES
@@ -13,12 +13,14 @@ CONFOUNDED, LEAK = "confounded", "leak"
 MOST_NAMES = 3
 """Units that are named."""
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": N_("balanced accuracy")}
-SETS = {
-    "best": N_("the best unit alone"),
-    "dense": N_("all dense units"),
-    "sparse": N_("all sparse units"),
-    "raw": N_("the raw columns"),
-}
+SETS = Words(
+    {
+        "best": N_("the best unit alone"),
+        "dense": N_("all dense units"),
+        "sparse": N_("all sparse units"),
+        "raw": N_("the raw columns"),
+    }
+)
 
 
 FOLLOWED, MEANS, THROUGH, TOGETHER, NOT = "yes", "means", "through", "together", "no"

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.http.auth import TokenAuth, TooManyTries
 from app.http.errors import refuse
 from app.http.proxies import NotBelieved, Proxies, peer_of
+from app.shared.language import N_, _
 from app.shared.page import Page
 
 
@@ -34,8 +35,8 @@ STATIC = "/static/"
 LINK = "token"
 """The parameter of a link that carries the token."""
 ASK = {"WWW-Authenticate": 'Bearer realm="dense-latents"', "Cache-Control": "no-store"}
-MISSING = "This server asks for its team's token: send it as Authorization: Bearer TOKEN."
-WRONG = "That is not the token of this server."
+MISSING = N_("This server asks for its team's token: send it as Authorization: Bearer TOKEN.")
+WRONG = N_("That is not the token of this server.")
 
 
 class Access:
@@ -63,7 +64,9 @@ class Access:
         if self.auth.required:
             return await self._by_token(scope)
         if self.proxies.networks:
-            return _refused(scope, 401, f"Come through the proxy: it says who you are, in {self.proxies.header}.")
+            return _refused(
+                scope, 401, _("Come through the proxy: it says who you are, in %(header)s.", header=self.proxies.header)
+            )
         return None
 
     async def _by_token(self, scope: Scope) -> Response | None:
@@ -100,7 +103,7 @@ def ask(scope: Scope, problem: str = "") -> Response:
 
 def login_page(to: str, problem: str = "", leaving: bool = False) -> LoginPage:
     """The form for the token, or the one to leave."""
-    return LoginPage("Leave" if leaving else "Who may come in", "", to, problem, leaving)
+    return LoginPage("Leave" if leaving else _("Who may come in"), "", to, problem, leaving)
 
 
 def _refused(scope: Scope, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
@@ -120,7 +123,7 @@ def _back(scope: Scope) -> str:
 
 def bearer(scope: Scope) -> str | None:
     """The token in the Authorization header; None where there is none."""
-    kind, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    kind, _space, token = Headers(scope=scope).get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 
 
@@ -158,5 +161,5 @@ def local_path(text: str) -> str:
     plain = all("!" <= letter <= "~" and letter != "\\" for letter in text)
     if not plain or not text.startswith("/") or text.startswith("//"):
         return "/"
-    path, _, query = text.partition("?")
+    path, _mark, query = text.partition("?")
     return _joined(path, query.split("&"))

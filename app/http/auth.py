@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.http.errors import ServeError
+from app.shared.language import _
 
 SHORTEST, LONGEST = 16, 200
 SESSION_S = 30 * 24 * 3600
@@ -31,7 +32,7 @@ class TooManyTries(HTTPException):
     """A peer tries tokens one after another."""
 
     def __init__(self) -> None:
-        super().__init__(429, "Too many wrong tokens at once; try again in a moment.", {"Retry-After": "2"})
+        super().__init__(429, _("Too many wrong tokens at once; try again in a moment."), {"Retry-After": "2"})
 
 
 class TokenAuth:
@@ -121,10 +122,16 @@ def token_of(token: str | None, file: Path | None) -> str:
         return ""
     if not SHORTEST <= len(token) <= LONGEST:
         raise ServeError(
-            f"the token has {len(token)} characters; expected {SHORTEST} to {LONGEST}. {_MAKE} prints a good one"
+            _(
+                "the token has %(token)s characters; expected %(shortest)s to %(longest)s. %(make)s prints a good one",
+                token=len(token),
+                shortest=SHORTEST,
+                longest=LONGEST,
+                make=_MAKE,
+            )
         )
     if not token.isascii() or not token.isprintable() or " " in token:
         raise ServeError(
-            "the token may have ASCII letters, digits and signs, and no space: it goes into links and headers"
+            _("the token may have ASCII letters, digits and signs, and no space: it goes into links and headers")
         )
     return token

@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from app.shared.language import N_, _
 from store.errors import StoreGone
 
 PROBLEM_TYPE = "application/problem+json"
@@ -39,7 +40,9 @@ class NotFound(HTTPException):
 def none_of(session: Session, ids: InstrumentedAttribute[int], what: str, number: int) -> NotFound:
     """Of a number that a store does not have, with the first of those that it has."""
     known = ", ".join(map(str, session.scalars(select(ids).order_by(ids).limit(20))))
-    return NotFound(f"There is no {what} {number}. This store has: {known or 'none yet'}.")
+    return NotFound(
+        _("There is no %(what)s %(value)s. This store has: %(yet)s.", what=what, value=number, yet=known or "none yet")
+    )
 
 
 class NothingAnalysed(Exception):  # noqa: N818 - a state of the store, no error
@@ -93,11 +96,11 @@ ErrorPage = Callable[[Request, int, str, Draft], Response]
 NOT_SAVED = {503, 507}
 """A form is to be sent again."""
 RETRY = {"Retry-After": "5"}
-BUSY = "The database is busy, a worker may be writing; try again in a moment."
-FULL = "The server's disk is full: nothing was saved. Whoever runs the server must make room."
-GONE = (
-    "The database cannot be read or written: its file may be deleted, replaced or damaged. "
-    "Whoever runs the server must look."
+BUSY = N_("The database is busy, a worker may be writing; try again in a moment.")
+FULL = N_("The server's disk is full: nothing was saved. Whoever runs the server must make room.")
+GONE = N_(
+    "The database cannot be read or written: its file may be deleted, replaced or damaged. Whoever"
+    " runs the server must look."
 )
 _TROUBLE = {
     "locked": (503, BUSY),
@@ -149,11 +152,11 @@ def install(app: FastAPI, page: ErrorPage, always: dict[str, str]) -> None:
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s", request.method, request.url.path, exc_info=error)
-        return await answer(request, 500, "The server failed on this page; its log says why.", always)
+        return await answer(request, 500, _("The server failed on this page; its log says why."), always)
 
     async def on_strange(request: Request, error: Exception) -> Response:
         log.info("%s %s: %s", request.method, request.url.path, reason(error))
-        what = "The address or the form holds a value that no store has, such as a NUL character."
+        what = _("The address or the form holds a value that no store has, such as a NUL character.")
         return await answer(request, 422, what)
 
     async def on_database(request: Request, error: Exception) -> Response:
@@ -191,7 +194,7 @@ def _page_or_plain(page: ErrorPage, request: Request, status: int, detail: str, 
 
 def _detail(error: HTTPException, request: Request) -> str:
     if error.status_code == 404 and error.detail == "Not Found":
-        return f"There is no page {request.url.path[:200]}."
+        return _("There is no page %(path)s.", path=request.url.path[:200])
     if error.status_code == 405:
-        return f"{request.method} is not possible here."
+        return _("%(method)s is not possible here.", method=request.method)
     return str(error.detail)

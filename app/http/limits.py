@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.errors import RETRY, log
+from app.shared.language import _
 
 STALL_S = 60.0
 """A reader who takes nothing for so long has gone, whatever its connection says."""
@@ -78,12 +79,14 @@ class Limit:
 
 def writers() -> Limit:
     """A database has one writer at a time. Two, so that a quick save to PostgreSQL passes one that waits for a row."""
-    return Limit(2, 5, "Others are writing; try again in a moment.")
+    return Limit(2, 5, _("Others are writing; try again in a moment."))
 
 
 def downloads() -> Limit:
     """Whole lists: each keeps its place as long as its reader takes."""
-    return Limit(4, 1, "Four downloads are under way, which is as many as this server makes at once; try again soon.")
+    return Limit(
+        4, 1, _("Four downloads are under way, which is as many as this server makes at once; try again soon.")
+    )
 
 
 class Stalled(Exception):  # noqa: N818 -- an end, no fault of ours

@@ -27,6 +27,7 @@ from app.saes import queries as saes
 from app.saes.queries import SaeInfo
 from app.saved_views import queries as views
 from app.saved_views.queries import ViewInfo
+from app.shared.language import N_, _
 from app.shared.links import latent_name, link
 from app.shared.page import RunPage
 from app.verdicts.queries import VerdictInfo
@@ -36,8 +37,7 @@ from store.vocabulary import ABLATE
 LIST = "/latents"
 LONGEST = 400
 """Characters of a note that a tooltip shows."""
-RULED = [("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")]
-NOT_TAKEN_OUT = "only dense latents and those with examples are taken out"
+NOT_TAKEN_OUT = N_("only dense latents and those with examples are taken out")
 PLACE = "layer"
 """It stands in each latent's name."""
 AT_A_GLANCE = {"index", "density", "followed", "loss"}
@@ -190,7 +190,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
         ruled=asked.verdict is not None or any(one.verdict for one in shown),
         spoken=people.filtered or any(one.said for one in shown),
         ablated=bool(ablated),
-        verdict_choices=RULED,
+        verdict_choices=[("", _("any or none")), *RULE_VERDICTS.items(), (NONE, _("no verdict"))],
         labels=names,
         class_choices=class_choices(session),
         total=found.total,
@@ -262,7 +262,7 @@ def _rows(
 def _why(one: Shown, ablated: set[int]) -> str:
     if one.latent.analysis_id in ablated:
         return NOT_TAKEN_OUT
-    return f"not measured: dense-latents ablate --db STORE --sae {one.latent.slug}"
+    return _("not measured: dense-latents ablate --db STORE --sae %(slug)s", slug=one.latent.slug)
 
 
 def _people(asked: RunList, known: list[CategoryInfo]) -> People:

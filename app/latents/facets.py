@@ -136,16 +136,22 @@ def bounded(title: str, low: float | None, high: float | None, form: Callable[[f
 
 
 def _class(name: str) -> str:
-    return {ANY: "any class", UNMEASURED: "no measured class", UNEXPLAINED: "unexplained"}.get(name) or title_of(name)
+    return {ANY: _("any class"), UNMEASURED: _("no measured class"), UNEXPLAINED: _("unexplained")}.get(
+        name
+    ) or title_of(name)
 
 
 def _rule(verdict: str) -> str:
-    return _("no verdict by the rule") if verdict == NONE else f"rule: {RULE_VERDICTS.get(verdict, verdict)}"
+    return (
+        _("no verdict by the rule")
+        if verdict == NONE
+        else _("rule: %(verdict)s", verdict=RULE_VERDICTS.get(verdict, verdict))
+    )
 
 
 def _human(verdict: str) -> str:
     some = {NONE: _("no verdict by people"), ANY: _("a verdict by people")}
-    return some.get(verdict) or f"people: {HUMAN_VERDICTS.get(verdict, verdict)}"
+    return some.get(verdict) or _("people: %(verdict)s", verdict=HUMAN_VERDICTS.get(verdict, verdict))
 
 
 def _detail(kind: str) -> str:

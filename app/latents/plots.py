@@ -19,6 +19,7 @@ from app.pairs.queries import PairInfo
 from app.shared.figures import NEGATIVE, NEITHER, POSITIVE, Figure, View, axis, band, figure, short
 from app.shared.language import _
 from app.shared.numbers import count, number
+from app.vocabulary import KINDS
 
 COLOURS = {"p": POSITIVE, "n": NEGATIVE}
 Line = tuple[str, Series, str]
@@ -269,7 +270,7 @@ def positions(named: Sequence[tuple[str, Profiles, str]], later: str = "") -> li
         named: of each latent its name, its profiles, its colour.
     """
     makers = [
-        Maker(kind, f"in {kind}", partial(_position, kind, named))
+        Maker(kind, _("in %(kind)s", kind=KINDS.get(kind, kind)), partial(_position, kind, named))
         for kind in POSITIONS
         if any(profiles.has_position(kind) for _name, profiles, _colour in named)
     ]
@@ -283,7 +284,7 @@ def _position(kind: str, named: Sequence[tuple[str, Profiles, str]], table: bool
             name,
             number(at),
             number(mean),
-            f"{number(low)} to {number(high)}" if low is not None else "",
+            _("%(first)s to %(second)s", first=number(low), second=number(high)) if low is not None else "",
             count(round(tokens or 0)),
         )
         for name, series, _colour in lines
@@ -292,7 +293,7 @@ def _position(kind: str, named: Sequence[tuple[str, Profiles, str]], table: bool
     ]
     summary = _(
         "Mean activation over all tokens, on or off, with a 95 %% interval over documents, by position in %(kind)s.",
-        kind=kind,
+        kind=KINDS.get(kind, kind),
     )
-    head = ("latent", "position", "mean", _("95 %% interval"), "tokens")
-    return View(kind, f"in {kind}", position_figure(kind, lines), summary, head, rows)
+    head = (_("latent"), _("position"), _("mean"), _("95 %% interval"), _("tokens"))
+    return View(kind, _("in %(kind)s", kind=KINDS.get(kind, kind)), position_figure(kind, lines), summary, head, rows)

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from app.shared.language import _
 from app.shared.numbers import count
 
 MOST_CHARACTERS = 4_000
@@ -122,26 +123,45 @@ def _activations(sae: dict[str, Any], tokens: int) -> Activations:
 def too_long(characters: int) -> Unread:
     """More than an address carries."""
     most = count(MOST_CHARACTERS)
-    return Unread(414, f"The text has {count(characters)} characters; at most {most} can be tried. Take a part of it.")
+    return Unread(
+        414,
+        _(
+            "The text has %(characters)s characters; at most %(most)s can be tried. Take a part of it.",
+            characters=count(characters),
+            most=most,
+        ),
+    )
 
 
 def _unread(answer: dict[str, Any]) -> Unread:
     code, found, most = answer["error"], answer.get("found"), answer.get("most")
     if code == "loading":
-        waited = f" for {answer['seconds']:.0f} s" if answer.get("seconds") else ""
-        words = f"The model is being loaded{waited}, as the first text asks for it. Try again in a moment."
+        waited = _(" for %(seconds)s s", seconds=f"{answer['seconds']:.0f}") if answer.get("seconds") else ""
+        words = _(
+            "The model is being loaded%(waited)s, as the first text asks for it. Try again in a moment.", waited=waited
+        )
         return Unread(503, words, 5)
     known = {
-        "busy": (503, "Others are trying texts, one after another, and too many wait. Try again in a moment.", 5),
-        "restarted": (503, "The model process was restarted; try again.", 2),
+        "busy": (503, _("Others are trying texts, one after another, and too many wait. Try again in a moment."), 5),
+        "restarted": (503, _("The model process was restarted; try again."), 2),
         "failed": (
             503,
-            "The model could not read this, or could not be loaded: it may have moved since the analysis."
-            " The server's log says why.",
+            _(
+                "The model could not read this, or could not be loaded: it may have moved since the analysis."
+                " The server's log says why."
+            ),
             30,
         ),
-        "tokens": (422, f"The text has {count(found)} tokens; at most {count(most)} are read. Take a part of it.", 0),
-        "characters": (422, f"The text is longer than {count(most)} characters. Take a part of it.", 0),
-        "empty": (422, "The text has no token. Type a few words.", 0),
+        "tokens": (
+            422,
+            _(
+                "The text has %(value)s tokens; at most %(most)s are read. Take a part of it.",
+                value=count(found),
+                most=count(most),
+            ),
+            0,
+        ),
+        "characters": (422, _("The text is longer than %(most)s characters. Take a part of it.", most=count(most)), 0),
+        "empty": (422, _("The text has no token. Type a few words."), 0),
     }
     return Unread(*known.get(code, (422, "The model process did not understand what it was asked.", 0)))

@@ -16,6 +16,7 @@ from app.latents.queries import LatentInfo
 from app.live.client import Activations, LiveText, Unread
 from app.live.queries import Asked
 from app.runs.queries import RunInfo
+from app.shared.language import N_, _
 from app.shared.lettering import cut
 from app.shared.links import latent_at, latent_name, link, pair_at
 from app.shared.numbers import THIN, boxed, number
@@ -23,7 +24,7 @@ from app.shared.page import RunPage
 from app.shared.tokens import Paint, Passage
 
 ON, MORE = "on", "more"
-ORDERS = {ON: "fires most", MORE: "fires more than in the corpus"}
+ORDERS = {ON: N_("fires most"), MORE: N_("fires more than in the corpus")}
 SHOWN, SHOWN_OF_ONE = 40, 120
 """Rows: of all SAEs, and of one that is chosen."""
 COLUMN = 16
@@ -128,7 +129,7 @@ def try_page(session: Session, asked: Asked, outcome: LiveText | Unread | None, 
     read = outcome if isinstance(outcome, LiveText) else None
     one = asked.one
     return TryPage(
-        title="Try a text" if one is None else f"{one.name}: try a text",
+        title=_("Try a text") if one is None else _("%(name)s: try a text", name=one.name),
         nav="try",
         run=asked.run,
         text=asked.text,
@@ -191,7 +192,7 @@ def _heat(session: Session, asked: Asked, read: LiveText, pin: str) -> HeatMap:
         left_out=all_dense - len(shown),
         sort=asked.sort,
         orders=[(words, _at(here | {"sort": key}, pin), key == asked.sort) for key, words in ORDERS.items()],
-        saes=[("all SAEs", _at(here | {"sae": ""}, pin), not asked.sae)]
+        saes=[(_("all SAEs"), _at(here | {"sae": ""}, pin), not asked.sae)]
         + [
             (f"L{one.layer} {one.slug.split('/')[-1]}", _at(here | {"sae": one.slug}, pin), one.slug == asked.sae)
             for one in asked.run.held
@@ -242,7 +243,7 @@ def _coloured(asked: Asked, read: LiveText) -> Coloured:
         ends = (asked.image.index, one.index) if asked.pole > 0 else (one.index, asked.image.index)
         if asked.other is not None:
             href, title = pair_at(one.sae.slug, ends[1], ends[0]), f"{one.name} and {asked.image.index}"
-    passage = Passage("your text", 0, read.tokens, mine.values, partner, None, paint)
+    passage = Passage(_("your text"), 0, read.tokens, mine.values, partner, None, paint)
     return Coloured(one.name, href, title, passage, ends, [mine, *theirs])
 
 

@@ -9,6 +9,7 @@ import math
 from dataclasses import astuple, dataclass
 
 from app.http.errors import BadFilter
+from app.shared.language import _
 
 MAX_ID = 2**31 - 1  # PostgreSQL's integer; a larger number names nothing in any store
 _LARGEST = 2**62  # no column holds more, and no database's integers do
@@ -41,13 +42,19 @@ def decode(text: str, sort: str, descending: bool) -> Cursor:
         made = Cursor(*json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)))
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise BadFilter(
-            f"cursor '{text[:60]}' is none of this list's; leave it out to start at the first page"
+            _("cursor '%(text)s' is none of this list's; leave it out to start at the first page", text=text[:60])
         ) from None
     if not _sound(made):
-        raise BadFilter(f"cursor '{text[:60]}' is none of this list's; leave it out to start at the first page")
+        raise BadFilter(
+            _("cursor '%(text)s' is none of this list's; leave it out to start at the first page", text=text[:60])
+        )
     if (made.sort, made.descending) != (sort, descending):
         raise BadFilter(
-            f"the cursor belongs to sort '{made.sort}', not '{sort}'; leave it out to start at the first page"
+            _(
+                "the cursor belongs to sort '%(sort)s', not '%(sort2)s'; leave it out to start at the first page",
+                sort=made.sort,
+                sort2=sort,
+            )
         )
     return made
 

@@ -16,6 +16,7 @@ from app.latents.filters import LatentFilters
 from app.latents.queries import LatentInfo, find_densest
 from app.report.queries import latest_said
 from app.saes.queries import SaeInfo
+from app.shared.language import _
 from app.shared.page import RunPage
 from app.shared.record import Key
 from app.static_site.plan import Plan
@@ -88,7 +89,7 @@ def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> Site
         latents=dense,
         classes=held,
         class_choices=class_choices(session),
-        verdict_choices=[("", "any or none"), *RULE_VERDICTS.items(), (NONE, "no verdict")],
+        verdict_choices=[("", _("any or none")), *RULE_VERDICTS.items(), (NONE, _("no verdict"))],
         labels=label_names(session, plan.run),
         categories=[one for one in list_categories(session) if not one.archived],
         total=total,

@@ -8,10 +8,11 @@ from typing import ClassVar
 from app.classes.plots import HEIGHT, Numbers, line
 from app.classes.score import ClassView, Colour, ScoreInfo
 from app.shared.figures import Figure, View, axis, band, figure
-from app.shared.language import N_, Words, _
+from app.shared.language import N_, _
 from app.shared.numbers import fixed, signed, span, whole
 from app.shared.statements import Sentences, filled, said
 from app.shared.stored import known, numbers, one, part
+from app.vocabulary import KINDS
 from store.unmeasured import why_no_distance
 from store.vocabulary import Statement
 
@@ -107,10 +108,6 @@ class Position(ClassView):
 
 
 VIEW = Position()
-
-
-KINDS = Words({kind: kind for kind in (N_("context"), N_("paragraph"), N_("sentence"), N_("text"))})
-"""Of distances."""
 
 
 def _way(held: Statement, rises: str, falls: str) -> str:
