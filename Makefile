@@ -33,6 +33,9 @@ check: .venv/dev  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+messages: .venv/dev  ## bring the catalogues of other languages up to date
+	.venv/bin/python -m tests.messages
+
 bench: .venv/analysis  ## what the analysis costs over the bare loop
 	$(BIN)/dense-latents bench
 

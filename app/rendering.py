@@ -21,7 +21,7 @@ from app.methods.queries import Term
 from app.runs.queries import SuiteInfo
 from app.settings import Settings
 from app.shared.followed import segments
-from app.shared.language import kept, plural, spoken, translated
+from app.shared.language import kept, of_scripts, plural, spoken, translated
 from app.shared.links import Links, at, latent_at, latent_name, neuronpedia, pair_at, sae_at
 from app.shared.numbers import (
     boxed,
@@ -107,7 +107,7 @@ def make_environment(settings: Settings, links: Links) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(translated, plural, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals |= {"tongue": spoken, "kept_language": kept}
+    environment.globals |= {"tongue": spoken, "kept_language": kept, "of_scripts": of_scripts}
     environment.filters["translated"] = translated
     numbers = (percent, interval, number, fixed, signed, nats, nats_span, count, date, duration, short_hash)
     shown = (*numbers, plain, boxed, coded, isolate, why)

@@ -1,5 +1,6 @@
 // Annotations without leaving the page. The forms work without this file; it fetches the same answer and puts
 // the panel in its place, so that scroll position, open tabs and a draft survive.
+import { say } from "./words.js";
 
 async function send(event) {
   const form = event.target;
@@ -26,16 +27,16 @@ async function send(event) {
     if (people) document.getElementById("people")?.replaceWith(document.adoptNode(people));
     fresh.focus({ preventScroll: true });
     const word = fresh.querySelector("[data-saved]");
-    if (answer.ok && word) word.textContent = "Saved.";
+    if (answer.ok && word) word.textContent = say("Saved.");
     const field = fresh.querySelector("[data-note]");
     if (field && typed !== undefined && typed !== sent) {
       field.value = typed; // written while it was saved, or before an undo
-      if (answer.ok) word.textContent = undoing ? "Undone. Your note is not saved yet." : "Saved; what you typed since is not.";
+      if (answer.ok) word.textContent = undoing ? say("Undone. Your note is not saved yet.") : say("Saved; what you typed since is not.");
     }
   } catch (error) {
     for (const button of buttons) button.disabled = false;
     const word = panel.querySelector("[data-saved]");
-    if (word) word.textContent = `Not saved (${error.message}); what you wrote is still here. Try again.`;
+    if (word) word.textContent = say("Not saved (%(why)s); what you wrote is still here. Try again.", { why: error.message });
   }
 }
 

@@ -1,6 +1,7 @@
 // Choosing several latents of a list and saying the same of them. The boxes and the form work without this file;
 // it counts, chooses ranges, takes keys, and puts the fresh list in the old one's place.
 import { addKeys, currentRow, markAgain } from "./keys.js";
+import { say } from "./words.js";
 
 let last = null;
 
@@ -12,7 +13,9 @@ function tell() {
   const tally = part("[data-tally]");
   if (!tally) return;
   const [number, all] = [chosen().length, part("#list input[name=all]")];
-  tally.textContent = number ? `${number} chosen; say of ${number === 1 ? "it" : "them"}:` : "Choose latents in the first column";
+  if (!number) tally.textContent = say("Choose latents in the first column");
+  else if (number === 1) tally.textContent = say("1 chosen; say of it:");
+  else tally.textContent = say("%(n)s chosen; say of them:", { n: number });
   all.checked = number === boxes().length;
   all.indeterminate = number > 0 && !all.checked;
   for (const button of document.querySelectorAll("#many button")) button.disabled = number === 0;
@@ -45,7 +48,7 @@ async function send(event) {
     markAgain();
     tell();
   } catch (error) {
-    word.textContent = `Not saved: ${error.message}`;
+    word.textContent = say("Not saved: %(why)s", { why: error.message });
   }
 }
 

@@ -4,6 +4,7 @@ import { watchKeys } from "./keys.js";
 import { watchParts } from "./parts.js";
 import { makeTabs } from "./tabs.js";
 import { watchTips } from "./tips.js";
+import { say } from "./words.js";
 
 const root = document.documentElement;
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -13,8 +14,8 @@ function isDark() {
 }
 
 function nameTheme(button) {
-  button.textContent = isDark() ? button.dataset.light : button.dataset.dark;
-  button.setAttribute("aria-label", isDark() ? button.dataset.toLight : button.dataset.toDark);
+  button.textContent = isDark() ? say("Light") : say("Dark");
+  button.setAttribute("aria-label", isDark() ? say("Change to the light theme") : say("Change to the dark theme"));
 }
 
 function flipTheme() {
@@ -37,11 +38,11 @@ async function copyLink(event) {
   const button = event.currentTarget;
   try {
     await navigator.clipboard.writeText(location.href);
-    button.textContent = "Copied";
+    button.textContent = say("Copied");
   } catch {
-    button.textContent = "Copy it from the address bar";
+    button.textContent = say("Copy it from the address bar");
   }
-  setTimeout(() => (button.textContent = "Copy link"), 2000);
+  setTimeout(() => (button.textContent = say("Copy link")), 2000);
 }
 
 for (const button of document.querySelectorAll("[data-copy-link]")) button.addEventListener("click", copyLink);

@@ -1,5 +1,6 @@
 // What lies below the fold, or is folded, comes when its place comes into view. A place names the address of a small
 // page (data-part) on which an element of its id stands; without this file the link in it leads there.
+import { say } from "./words.js";
 
 const pages = new Map();
 
@@ -26,7 +27,7 @@ async function fill(place) {
     place.dataset.part = address;
     const word = document.createElement("span");
     word.role = "status";
-    word.textContent = ` could not be loaded (${error.message}); the link opens it.`;
+    word.textContent = say(" could not be loaded (%(why)s); the link opens it.", { why: error.message });
     place.querySelector("a")?.after(word);
   }
   place.removeAttribute("aria-busy");

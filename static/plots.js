@@ -1,5 +1,7 @@
 // Mounts plotly figures. A figure's colours are names of CSS variables ("--p"): resolved here, and
 // again when the theme changes. Figures in hidden tabs wait until they have a width.
+import { say } from "./words.js";
+
 const root = document.documentElement;
 const mounted = new Map();
 const linear = new WeakSet();
@@ -182,7 +184,7 @@ function toggleLog(event) {
 }
 
 function failed(node) {
-  node.textContent = "The plot could not be drawn; its numbers are below.";
+  node.textContent = say("The plot could not be drawn; its numbers are below.");
   node.classList.add("failed");
 }
 

@@ -1,6 +1,7 @@
 // A site's list of latents: filters and sorts as the server's does, from the data that came with the site.
 // It reads the same addresses, so links from plots and tables lead to what they count.
 import { chips, data, fixed, interval, latentLink, latentOf, missing, nats, number, people, percent, ruled, spark, token } from "./site.js";
+import { say } from "./words.js";
 
 const pageSize = 100;
 const form = document.querySelector("form[data-site-filters]");
@@ -171,7 +172,7 @@ function show() {
     `${found.length.toLocaleString("en")} latent${found.length === 1 ? "" : "s"} of ${latents.length.toLocaleString("en")} in the list`;
   const more = document.querySelector("[data-site-more]");
   more.hidden = found.length <= shown;
-  more.textContent = `Show ${Math.min(pageSize, found.length - shown)} more`;
+  more.textContent = say("Show %(n)s more", { n: Math.min(pageSize, found.length - shown) });
   document.querySelector("[data-site-none]").hidden = found.length > 0;
   showHeads();
   showExtra();

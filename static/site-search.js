@@ -1,5 +1,6 @@
 // A site's search: every word of the question must be there, in a token, a context or a note of the latent.
 import { chips, data, element, latentOf, pageOf, percent, token } from "./site.js";
+import { say } from "./words.js";
 
 const pageSize = 50;
 const found = globalThis.denseLatents?.search;
@@ -61,10 +62,12 @@ function show() {
   const all = words.length ? hits(words) : [];
   list.replaceChildren(...all.slice(0, shown).map((hit) => result(hit, words)));
   const said = document.querySelector("[data-site-count]");
-  said.textContent = words.length ? `${all.length.toLocaleString("en")} latent${all.length === 1 ? "" : "s"} found` : "";
+  const number = all.length.toLocaleString("en");
+  const found = all.length === 1 ? say("1 latent found") : say("%(n)s latents found", { n: number });
+  said.textContent = words.length ? found : "";
   const more = document.querySelector("[data-site-more]");
   more.hidden = all.length <= shown;
-  more.textContent = `Show ${Math.min(pageSize, all.length - shown)} more`;
+  more.textContent = say("Show %(n)s more", { n: Math.min(pageSize, all.length - shown) });
 }
 
 if (found && data && list && field) {

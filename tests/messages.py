@@ -14,16 +14,17 @@ from pathlib import Path
 
 from babel.messages import Catalog
 from babel.messages.extract import extract_from_file
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
 from analysis.run.declare import declared
-from app.shared.language import FOLDER
+from app.shared.language import FOLDER, read
 from store import unmeasured
 from tests.root import ROOT
 
 KEYWORDS = {
     "_": None,
     "N_": None,
+    "say": None,
     "translated": None,
     "gettext": None,
     "filled": None,
@@ -31,7 +32,8 @@ KEYWORDS = {
     "plural": (1, 2),
 }
 OPTIONS = {"trimmed": "true", "silent": "false"}
-SHARED, TERMS = "shared", "terms"
+SHARED, TERMS, SCRIPTS = "shared", "terms", "scripts"
+METHODS = {".py": "python", ".html": "jinja2.ext:babel_extract", ".js": "javascript"}
 COMMON = {"shared", "http", "partials", "commands"}
 
 Message = str | tuple[str, ...]
@@ -40,7 +42,8 @@ Message = str | tuple[str, ...]
 def sources() -> list[tuple[str, Path]]:
     """(noun, file) of everything that may say something to a reader."""
     files = [*(ROOT / "app").rglob("*.py"), *(ROOT / "templates").rglob("*.html")]
-    return sorted((_noun(path), path) for path in files)
+    scripts = [(SCRIPTS, path) for path in (ROOT / "static").glob("*.js")]
+    return sorted([*((_noun(path), path) for path in files), *scripts])
 
 
 def _noun(path: Path) -> str:
@@ -52,11 +55,10 @@ def messages() -> dict[str, dict[Message, list[str]]]:
     """Noun -> its messages with the files that say them; what several nouns say is shared."""
     said: dict[Message, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for noun, path in sources():
-        method = "python" if path.suffix == ".py" else "jinja2.ext:babel_extract"
         for _line, message, _comments, _context in extract_from_file(
-            method, path, keywords=KEYWORDS, options=OPTIONS if path.suffix == ".html" else None
+            METHODS[path.suffix], path, keywords=KEYWORDS, options=OPTIONS if path.suffix == ".html" else None
         ):
-            found = tuple(message) if isinstance(message, list | tuple) else message
+            found = tuple(map(str, message)) if isinstance(message, list | tuple) else message
             if found:
                 said[found][noun].append(path.relative_to(ROOT).as_posix())
     for noun, text in declarations():
@@ -64,7 +66,8 @@ def messages() -> dict[str, dict[Message, list[str]]]:
     by_noun: dict[str, dict[Message, list[str]]] = defaultdict(dict)
     for message, nouns in said.items():
         places = sorted({place for own in nouns.values() for place in own})
-        by_noun[next(iter(nouns)) if len(nouns) == 1 else SHARED][message] = places
+        noun = SCRIPTS if SCRIPTS in nouns else next(iter(nouns)) if len(nouns) == 1 else SHARED  # a page brings those
+        by_noun[noun][message] = places
     return by_noun
 
 
@@ -86,14 +89,7 @@ def _leaves(value: object) -> Iterator[str]:
 
 def known(code: str) -> dict[str, tuple[str, ...]]:
     """All translations of a language, whichever catalogue has them."""
-    found = {}
-    for path in sorted((FOLDER / code).glob("*.po")):
-        with path.open("rb") as file:
-            for message in read_po(file, locale=code):
-                forms = message.string if isinstance(message.string, list | tuple) else (message.string,)
-                if message.id and any(forms):
-                    found[message.id if isinstance(message.id, str) else message.id[0]] = tuple(forms)
-    return found
+    return {text: forms for path in sorted((FOLDER / code).glob("*.po")) for text, forms in read(path, code).items()}
 
 
 def update(code: str) -> dict[str, int]:
@@ -106,7 +102,7 @@ def update(code: str) -> dict[str, int]:
         for message in sorted(own, key=lambda one: (own[one][0], str(one))):
             held = translations.get(message if isinstance(message, str) else message[0], ())
             several = isinstance(message, tuple)
-            catalogue.add(message, held if several and held else "".join(held[:1]), [(own[message][0], None)])
+            catalogue.add(message, held if several and held else "".join(held[:1]), [(own[message][0], 1)])
         empty[noun] = sum(not any(one.string or ()) for one in catalogue if one.id)
         with (FOLDER / code / f"{noun}.po").open("wb") as file:
             write_po(file, catalogue, width=120, omit_header=True, include_lineno=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = ("report --db my.db --out report.html", "report --db my.db --run 2 --out report.pptx")
+EXAMPLES = ("report --db my.db --out report.html", "report --db my.db --lang ja --out report.pptx")
 """How it is called, for the end of its help."""
 
 
@@ -18,6 +18,7 @@ def report(
     ] = "dense-latents.db",
     run: Annotated[int | None, typer.Option(help="Run to report; without it all SAEs of its suite.")] = None,
     suite: Annotated[str | None, typer.Option(help="Suite to report; without it the newest.")] = None,
+    lang: Annotated[str, typer.Option(help="Language, as en or ja.")] = "en",
     force: Annotated[bool, typer.Option("--force", help="Replace the file where it is there already.")] = False,
 ) -> None:
     """Write a slide for a meeting, and a page on how it was measured: HTML, PDF or PowerPoint.
@@ -27,4 +28,4 @@ def report(
     from app.commands.report_file import write
     from app.shared.links import Pin
 
-    typer.echo(write(db, out, Pin(run, suite), force))
+    typer.echo(write(db, out, Pin(run, suite), force, lang))

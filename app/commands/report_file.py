@@ -21,6 +21,7 @@ from app.report import pdf, powerpoint
 from app.report.page import report_page
 from app.runs import queries as runs
 from app.settings import Settings
+from app.shared.language import ENGLISH, named, speaking
 from app.shared.links import Pin
 from app.shared.page import Page
 from app.shared.slide import Reported
@@ -43,7 +44,7 @@ class AlonePage(Page, Reported):
 Format = Callable[[AlonePage, Path], None]
 
 
-def write(db: str, out: Path, pin: Pin, force: bool = False) -> Path:
+def write(db: str, out: Path, pin: Pin, force: bool = False, lang: str = ENGLISH) -> Path:
     """The report in the format that the file's name says.
 
     Raises:
@@ -51,11 +52,15 @@ def write(db: str, out: Path, pin: Pin, force: bool = False) -> Path:
         ServeError: the database cannot be read.
     """
     out = out.absolute()
+    try:
+        spoken = named(lang)
+    except LookupError as error:
+        raise ReportError(error.args[0]) from None
     made = _format(out, force)
     check_database(db)
-    page = read(db, pin)
     try:
-        _place(page, made, out)
+        with speaking(spoken):
+            _place(read(db, pin), made, out)
     except OSError as error:
         raise ReportError(f"--out {out}: cannot be written: {error.strerror or error}") from error
     return out

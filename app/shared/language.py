@@ -80,6 +80,17 @@ def chosen(asked: str | None, accepted: str) -> Spoken:
     return Spoken()
 
 
+def named(code: str) -> Spoken:
+    """A language by its code, as a command is given it.
+
+    Raises:
+        LookupError: there is no such language; the words name those that there are.
+    """
+    if code not in languages():
+        raise LookupError(f"--lang {code[:20]}: expected one of {', '.join(languages())}")
+    return Spoken(code)
+
+
 def _by_preference(header: str) -> list[str]:
     """Codes without their regions, the liked ones first: "ja-JP,en;q=0.8" -> ja, en."""
     liked = []
@@ -97,13 +108,29 @@ def _by_preference(header: str) -> list[str]:
 @cache
 def catalogue(code: str) -> Mapping[str, tuple[str, ...]]:
     """English message -> its translation, a form for each number where it has some."""
-    found: dict[str, tuple[str, ...]] = {}
-    for path in sorted((FOLDER / code).glob("*.po")):
-        with path.open("rb") as file:
-            for message in read_po(file, locale=code):
-                forms = message.string if isinstance(message.string, list | tuple) else (message.string,)
-                if message.id and all(forms) and not message.fuzzy:
-                    found[message.id if isinstance(message.id, str) else message.id[0]] = tuple(map(str, forms))
+    return {text: forms for path in sorted((FOLDER / code).glob("*.po")) for text, forms in read(path, code).items()}
+
+
+@cache
+def of_scripts_in(code: str) -> Mapping[str, str]:
+    """What the scripts say, English -> its translation."""
+    path = FOLDER / code / "scripts.po"
+    return {text: forms[0] for text, forms in read(path, code).items()} if path.is_file() else {}
+
+
+def of_scripts() -> Mapping[str, str]:
+    """What scripts say in the page's language; nothing in English, in which they are written."""
+    return of_scripts_in(spoken())
+
+
+def read(path: Path, code: str) -> dict[str, tuple[str, ...]]:
+    """The messages of one catalogue that have a translation."""
+    found = {}
+    with path.open("rb") as file:
+        for message in read_po(file, locale=code):
+            forms = message.string if isinstance(message.string, list | tuple) else (message.string,)
+            if message.id and all(forms) and not message.fuzzy:
+                found[message.id if isinstance(message.id, str) else message.id[0]] = tuple(map(str, forms))
     return found
 
 
