@@ -131,7 +131,9 @@ def entry(one: Activity, known: list[CategoryInfo]) -> Entry:
         name=uuid.uuid5(_SPACE, f"{now.sae_sha256}/{now.index}/{now.other}/{now.version}").urn,
         author=now.author,
         created=now.created,
-        about=_("pair %(index)s ⇄ %(other)s", index=now.index, other=now.other) if pair else f"latent {now.index}",
+        about=_("pair %(index)s ⇄ %(other)s", index=now.index, other=now.other)
+        if pair
+        else _("latent %(index)s", index=now.index),
         sae=one.slug or _("SAE %(sae_sha)s, which this store does not know", sae_sha=now.sae_sha256[:10]),
         href=f"/saes/{one.slug}/{path}#annotation" if one.slug and one.shown else "",
         words=_words(now, one.before, known),

@@ -127,7 +127,7 @@ def annotation_panel(
     return AnnotationPanel(
         about=_("the pair %(index)s ⇄ %(other)s", index=subject.index, other=subject.other)
         if subject.is_pair
-        else f"latent {subject.index}",
+        else _("latent %(index)s", index=subject.index),
         action=at(f"{path}/annotation", pin),
         page=at(path, pin),
         said=shown[0] if shown and not shown[0].empty else None,

@@ -12,7 +12,6 @@ from app.classes.score import ScoreInfo
 from app.shared.figures import View
 from app.shared.language import _, ngettext, translated
 from app.shared.numbers import count, fixed, percent, rate, signed
-from app.shared.statements import listed
 from app.shared.stored import items, one
 from app.vocabulary import MIXTURES, OUTCOMES
 from store.vocabulary import AGGREGATE, LIKELY, MIXTURE, NO_CLASS, PARTLY, REST, SUM, TEXT, UNEXPLAINED, UNMEASURED
@@ -131,12 +130,19 @@ def sentence(scores: Mapping[str, ScoreInfo]) -> str:
     if held:
         phrases = ((one.label == LIKELY, view_of(one.name).phrase(one)) for one in held)
         said = [_("probably %(does)s", does=phrase) if likely else phrase for likely, phrase in phrases]
-        return _("It %(does)s.", does=listed(said))
+        return _("It %(does)s.", does=_together(said))
     if UNEXPLAINED in scores and scores[UNEXPLAINED].holds:
         return _("No class that was looked for explains it.")
     if PARTLY in scores and scores[PARTLY].holds:
         return scores[PARTLY].words
     return ""
+
+
+def _together(said: list[str]) -> str:
+    """ "a", "a and b", "a, b and c": what it does, where another language may want sentences of their own."""
+    if len(said) < 2:
+        return "".join(said)
+    return _("%(first)s and %(last_)s", first=_(", ").join(said[:-1]), last_=said[-1])
 
 
 def short_phrase(score: ScoreInfo) -> str:

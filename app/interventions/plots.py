@@ -57,7 +57,7 @@ def size_of(effect: Change) -> tuple[float, float, float]:
 def name_of(dot: Dot) -> str:
     """A latent or a pair in a word or two."""
     return (
-        f"latent {dot.index}"
+        _("latent %(index)s", index=dot.index)
         if dot.other is None
         else _("pair %(index)s / %(other)s", index=dot.index, other=dot.other)
     )

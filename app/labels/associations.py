@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.labels.queries import MEASURES, AssociationInfo, LabelInfo
+from app.shared.language import _
 from app.shared.numbers import fixed, rate
 from app.shared.slide import Bar, Picture
 from app.shared.stored import items, numbers, one
@@ -135,7 +136,8 @@ def _means(found: AssociationInfo) -> tuple[list[MeanRow], float]:
 def label_words(name: str, measure: str, effect: float | None) -> str:
     """That a latent goes with a label."""
     sign = "+" if measure == "spearman" and (effect or 0) > 0 else ""
-    return f"It goes with the label {name} ({MEASURES.get(measure, measure)} {sign}{fixed(effect)})."
+    shown = f"{MEASURES.get(measure, measure)} {sign}{fixed(effect)}"
+    return _("It goes with the label %(name)s (%(effect)s).", name=name, effect=shown)
 
 
 def _mean(item: dict[str, Any], scaled: Callable[[float], float]) -> MeanRow:

@@ -186,8 +186,8 @@ def token_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[Token
     return [
         _list(_("By mean activation"), "top_tokens", side, mean, signed, why(held, "top_tokens") or empty),
         _list(_("By share of firing mass"), "top_tokens_mass", side, mass, percent, why(held, "top_tokens_mass")),
-        _list("Promoted", "promoted", _logits(up, 1), up, signed, why(held, "promoted")),
-        _list("Suppressed", "suppressed", _logits(down, -1), down, signed, why(held, "suppressed")),
+        _list(_("Promoted"), "promoted", _logits(up, 1), up, signed, why(held, "promoted")),
+        _list(_("Suppressed"), "suppressed", _logits(down, -1), down, signed, why(held, "suppressed")),
     ]
 
 
@@ -224,7 +224,7 @@ def _list(
     return TokenList(title, term, side, rows, missing or _("It never fired on this text."))
 
 
-_KIND_TITLES = {"top": "Strongest", "random": N_("Random, on"), "off": N_("Random, off")}
+_KIND_TITLES = {"top": N_("Strongest"), "random": N_("Random, on"), "off": N_("Random, off")}
 _KIND_NOTES = {
     "top": N_(
         "The highest activations, at most one a context. For a latent that is on this often: the tip, not the rule."
@@ -249,7 +249,7 @@ class Group:
     """None: they come when asked for."""
 
 
-_STRIP_TITLES = {"top": "strong", "random": "typical", "off": "off"}
+_STRIP_TITLES = {"top": N_("strong"), "random": N_("typical"), "off": N_("off")}
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def _plots(asked: Asked[LatentRecord]) -> Made:
     record, where = asked.record, asked.later("plots")
     latent, mine = record.latent, record.profiles
     pair, theirs = (record.pair, record.partner_profiles.histogram) if record.mirror else (None, None)
-    named = [(f"latent {latent.index}", mine, plots.COLOURS[record.side])]
+    named = [(_("latent %(index)s", index=latent.index), mine, plots.COLOURS[record.side])]
     return {
         "histograms": plots.histograms(latent, mine.histogram, pair, theirs, where, _norms(record)),
         "positions": plots.positions(named, where),

@@ -65,7 +65,7 @@ def activation_axis(*histograms: Histogram) -> dict[str, Any]:
 
 def histogram_figure(latent: LatentInfo, histogram: Histogram, colour: str) -> Figure:
     """How strongly the latent fires, where it fires."""
-    bars = [_bar(bars_of(histogram), colour, f"latent {latent.index}")]
+    bars = [_bar(bars_of(histogram), colour, _("latent %(index)s", index=latent.index))]
     marks = {str(latent.index): 1.0}
     return figure(bars, 250, activation_axis(histogram), axis("tokens", **COUNTS), bargap=0, meta={"marks": marks})
 
@@ -79,8 +79,8 @@ def mirrored_figure(above: tuple[int, Histogram, str], below: tuple[int, Histogr
 
     Two panels, since no log axis has a negative side.
     """
-    first = _bar(bars_of(above[1]), above[2], f"latent {above[0]}")
-    second = _bar(bars_of(below[1]), below[2], f"latent {below[0]}", yaxis="y2")
+    first = _bar(bars_of(above[1]), above[2], _("latent %(index)s", index=above[0]))
+    second = _bar(bars_of(below[1]), below[2], _("latent %(index)s", index=below[0]), yaxis="y2")
     top = max([*first["y"], *second["y"], 1])
     upper = axis("tokens", **COUNTS, domain=[0.5, 1], range=_log_range(top))
     lower = axis("", **COUNTS, domain=[0, 0.5], range=_log_range(top)[::-1], anchor="x")

@@ -86,7 +86,7 @@ def pair_page(run: RunInfo, record: PairRecord, pin: str, whole: bool = False) -
 def _plots(asked: Asked[PairRecord]) -> Made:
     record = asked.record
     named = [
-        (f"latent {latent.index}", of, colour)
+        (_("latent %(index)s", index=latent.index), of, colour)
         for latent, of, colour in zip(record.poles, record.profiles, plots.COLOURS.values(), strict=True)
     ]
     where = asked.later("plots")
