@@ -1,4 +1,4 @@
-"""A comparison of designs at a glance: one sentence, and dense latents of each design as slopes from the plain SAE's."""
+"""A comparison of designs at a glance: one sentence, and slopes from the plain SAE's dense latents."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SHORT = {
     "random": "{rank} random axes",
 }
 _BESIDE = (
-    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the difference {low}"
-    " to {high}, {seeds} seeds); the control, {control}, has {controls}."
+    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the"
+    " difference {low} to {high}, {seeds} seeds); the control, {control}, has {controls}."
 )
 _ALONE = (
-    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the difference {low}"
-    " to {high}, {seeds} seeds); no control was trained."
+    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the"
+    " difference {low} to {high}, {seeds} seeds); no control was trained."
 )
 _ONE_SEED = (
     "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain}: one seed gives no interval."

@@ -33,7 +33,10 @@ _ANSWERS = {
     ),
 }
 """By the code of the worker's statement."""
-_COUNTED = "Dense latents: {original} before, {dense} without their span, {dimension} without a sparse span of equal dimension."
+_COUNTED = (
+    "Dense latents: {original} before, {dense} without their span, {dimension} without a sparse span of equal"
+    " dimension."
+)
 
 
 def ends_of(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> dict[str, End]:
