@@ -96,9 +96,9 @@ def test_the_answer_names_the_control(client: TestClient) -> None:
     html = unescape(page(client, ONE))
     lede = html.split('<p class="lede">')[1].split("</p>")[0]
     assert lede.startswith(
-        "Beside a bottleneck of rank 24, counted into L0, an SAE has 4 dense latents, the plain one 50"
+        "Beside a bottleneck of rank 24, counted into L0, an SAE has 5 dense latents, the plain one 51"
     )
-    assert "of the difference −50 to −42, 3 seeds); the control, 24 random directions, has 48." in lede
+    assert "of the difference −50 to −42, 3 seeds); the control, 24 random directions, has 49." in lede
     drawn = html.split('<figure class="slopes">')[1].split("</figure>")[0]
-    for value, name in (("50", ""), ("9", " bottleneck"), ("90", " k raised by 24"), ("48", " 24 random axes")):
+    for value, name in (("51", ""), ("10", " bottleneck"), ("91", " k raised by 24"), ("49", " 24 random axes")):
         assert f'<tspan class="value">{value}</tspan>{name}' in drawn

@@ -24,7 +24,8 @@ _HERE = """() => {
   const drawn = node instanceof SVGElement ? [node, ...node.querySelectorAll('rect, circle')] : [];
   const thick = drawn.some((part) => parseFloat(getComputedStyle(part).strokeWidth) >= 1.5);
   const style = getComputedStyle(node);
-  const seen = thick || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+  const framed = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+  const seen = thick || framed || style.boxShadow !== 'none';
   return [node.dataset.walk ?? '', seen, node.outerHTML.slice(0, 100)];
 }"""
 _LEFT = """(found) => [...document.querySelectorAll('[data-walk]')].filter((node) =>
