@@ -13,8 +13,8 @@ from app.layers import flow
 from app.layers.chains import chains
 from app.layers.sankey import sankey
 from app.runs import queries as runs
-from app.runs.queries import Pin
 from app.saes import queries as saes
+from app.shared.links import Pin
 from tests.app.test_pages import page
 
 
