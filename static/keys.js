@@ -3,7 +3,7 @@
 let current = -1;
 
 function rows() {
-  return [...document.querySelectorAll("table[data-rows] tbody tr")];
+  return [...document.querySelectorAll("table[data-rows] tbody tr, div[data-rows] > section")];
 }
 
 function step(by) {

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.designs import queries as designs
+from app.designs.before_after import answer, picture
 from app.designs.queries import ComparisonDetail, DesignInfo
 from app.designs.rows import BesideRow, DesignFollows, DesignRow, beside_rows, design_rows, follow_rows, gains, title_of
 from app.shared.commands import command
 from app.shared.followed import PARTS, Part
 from app.shared.language import _
 from app.shared.page import Page
+from app.shared.slopes import Slopes
 from app.shared.stored import flat
 
 
@@ -23,6 +25,10 @@ class ComparisonPage(Page):
     template = "designs/comparison.html"
     comparison: ComparisonDetail
     """The comparison."""
+    answer: str
+    """What the first design changes against a control, in one sentence; empty where nothing was compared."""
+    slopes: Slopes | None
+    """Dense latents of the plain SAE and of each design, the controls beside them."""
     words: list[str]
     """What one gains and loses, a sentence each."""
     rows: list[DesignRow]
@@ -50,6 +56,8 @@ def comparison_page(session: Session, number: int) -> ComparisonPage:
         title=_("Designs %(value)s · %(sae)s", value=number, sae=found.sae),
         nav="experiments",
         comparison=found,
+        answer=answer(found),
+        slopes=picture(found),
         words=gains(found),
         rows=design_rows(found),
         beside=beside_rows(found),

@@ -11,6 +11,7 @@ from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.shared.colours import Stroke, arm_stroke
 from app.shared.language import N_, _
 from app.shared.numbers import count, fixed, minus, number, percent
+from app.shared.slopes import Slopes
 from app.shared.stored import one, part
 
 ARMS = {
@@ -77,6 +78,10 @@ class ExperimentLine:
     saes: int
     dense: list[Dense | None]
     """Of the headline arms."""
+    answer: str
+    """What it came to, in one sentence; empty where the arms that it takes were not trained."""
+    slopes: Slopes | None
+    """The same as a picture."""
 
 
 def title_of(name: str) -> str:

@@ -21,6 +21,7 @@ from app.experiments.arms import (
     more_of,
     title_of,
 )
+from app.experiments.before_after import answer, ends_of, picture
 from app.experiments.queries import ArmInfo, ExperimentDetail, ExperimentInfo
 from app.experiments.seeds import StabilityTable, angles_view, stability_table
 from app.latents.facts import Fact
@@ -30,6 +31,7 @@ from app.shared.figures import View
 from app.shared.language import _
 from app.shared.numbers import count, fixed, percent
 from app.shared.page import Page
+from app.shared.slopes import Slopes
 from app.shared.stored import flat
 
 
@@ -57,8 +59,12 @@ class ExperimentPage(Page):
     template = "experiments/experiment.html"
     experiment: ExperimentInfo
     """The experiment."""
+    answer: str
+    """What it came to, in one sentence."""
+    slopes: Slopes | None
+    """Counts of dense latents before and after, the controls beside them."""
     words: str
-    """What the counts mean."""
+    """What the counts mean, in full."""
     facts: list[Fact]
     """Numbers at the head."""
     arms: list[ArmRow]
@@ -101,21 +107,25 @@ def experiments_page(session: Session) -> ExperimentsPage:
 
 
 def _line_of(experiment: ExperimentInfo, arms: Sequence[ArmInfo]) -> ExperimentLine:
-    own = in_order([arm for arm in arms if arm.experiment_id == experiment.id])
+    mine = [arm for arm in arms if arm.experiment_id == experiment.id]
+    own, ends = in_order(mine), ends_of(experiment, mine)
     dense = [dense_of(experiment, name, own[name]) if name in own else None for name in HEADLINE]
-    return ExperimentLine(experiment, len(own), sum(len(found) for found in own.values()), dense)
+    said = answer(experiment, ends) or headline(experiment, mine)
+    return ExperimentLine(experiment, len(own), len(mine), dense, said, picture(ends, mine))
 
 
 def experiment_page(session: Session, number: int) -> ExperimentPage:
     """One of them."""
     experiment = experiments.find_experiment(session, number)
-    arms = experiment.arms
+    arms, ends = experiment.arms, ends_of(experiment, experiment.arms)
     names = {name: title_of(name) for name in in_order(arms)}
     cuts = thresholds_of(experiment.dense_threshold)
     return ExperimentPage(
         title=_("Experiment %(value)s · %(sae)s", value=number, sae=experiment.sae),
         nav="experiments",
         experiment=experiment,
+        answer=answer(experiment, ends) or headline(experiment, arms),
+        slopes=picture(ends, arms),
         words=str(experiment.summary.get("words") or "") or headline(experiment, arms),
         facts=_facts(experiment, arms),
         arms=arm_rows(experiment, arms),

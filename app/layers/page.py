@@ -12,6 +12,7 @@ from app.classes.groups import SEVERAL, ordered, title_of
 from app.latents import queries as latents
 from app.layers import flow
 from app.layers import plots as functions
+from app.layers.chains import Chain, chains
 from app.layers.followed import FollowedLayer, followed_layers, followed_words
 from app.layers.sankey import Sankey, sankey
 from app.runs.queries import RunInfo
@@ -42,6 +43,8 @@ class LayersPage(RunPage):
     """By analysis: dense latents that belong to an antipodal pair."""
     sankey: Sankey | None
     """The flow of classes over the layers; None where the run measured no classes."""
+    chains: list[Chain]
+    """Single chains on it, longest first; the one that was asked for is lit."""
     stack: Figure | None
     """Dense latents by class and layer, each once; None where the run measured no classes."""
     stack_words: str
@@ -78,13 +81,18 @@ DOTS = 400
 """Dots a panel: the densest; more would only fill a corner."""
 
 
-def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
-    """The page of a run."""
+def layers_page(session: Session, run: RunInfo, pin: str, chain: str = "") -> LayersPage:
+    """The page of a run.
+
+    Args:
+        chain: name of the chain to light.
+    """
     found = saes.list_saes(session, run)
     bars = saes.density_bars(session, run)
     known = classes.measured(session, run)
     groups = classes.profile(session, run) if known else {}
     info = flow.flow_info(found, classes.groups_of(session, run), latents.list_steps(session, run)) if known else None
+    drawn = sankey(found, groups, info) if info else None
     return LayersPage(
         title=_("Layers"),
         nav="layers",
@@ -93,7 +101,8 @@ def layers_page(session: Session, run: RunInfo, pin: str) -> LayersPage:
         charts=functions.layers_figure(found, pin),
         densities={slug: functions.density_heights(own) for slug, own in bars.items()},
         paired=saes.dense_in_pairs(session, run),
-        sankey=sankey(found, groups, info) if info else None,
+        sankey=drawn,
+        chains=chains(found, info, drawn, chain) if info and drawn else [],
         stack=functions.stack_figure(found, groups, pin) if known else None,
         stack_words=functions.stack_words(found, groups),
         legend=functions.legend(groups),

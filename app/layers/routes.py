@@ -14,6 +14,9 @@ router = APIRouter(dependencies=[FreshMeasured])
 
 
 @router.get("/layers")
-def layers(session: SessionDep, render: RendererDep, run: RunDep) -> HTMLResponse:
+def layers(session: SessionDep, render: RendererDep, run: RunDep, chain: str = "") -> HTMLResponse:
     """Classes, densities, antipodality and chains by layer."""
-    return render(maker_of(run.family, "layers", layers_page)(session, run, render.pin))
+    make = maker_of(run.family, "layers", layers_page)
+    if make is layers_page:  # rows have layers, but no chains to light
+        return render(layers_page(session, run, render.pin, chain))
+    return render(make(session, run, render.pin))

@@ -66,6 +66,8 @@ class Sankey(NamedTuple):
     ribbons: list[Ribbon]
     blocks: list[Block]
     words: str
+    middles: dict[Class, tuple[tuple[float, float], tuple[float, float]]]
+    """Of each block: the middles of its left and right edge, where a chain goes through."""
 
 
 def sankey(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], flow: FlowInfo) -> Sankey | None:
@@ -96,7 +98,8 @@ def sankey(saes: list[SaeInfo], groups: Mapping[int, Mapping[str, int]], flow: F
         for place, (sae, total) in enumerate(zip(saes, totals, strict=True))
     ]
     return Sankey(WIDTH, HEIGHT, _BLOCK, columns, _ribbons(saes, names, blocks, steps, unit), list(blocks.values()),
-                  _words(saes, sum(steps.values())))  # fmt: skip
+                  _words(saes, sum(steps.values())),
+                  {name: _middle(block) for name, block in blocks.items()})  # fmt: skip
 
 
 def _block(sae: SaeInfo, saes: list[SaeInfo], name: str, held: int, x: float, y: float, height: float) -> Block:
@@ -110,6 +113,11 @@ def _block(sae: SaeInfo, saes: list[SaeInfo], name: str, held: int, x: float, y:
     letter = fill_of(name).letter if height >= _LETTER else ""
     href = link("/latents", {"sae": sae.slug, **filters_of(name)})
     return Block(mark_of(name).split()[-1], letter, words, href, round(x, 1), round(y, 1), round(height, 1))
+
+
+def _middle(block: Block) -> tuple[tuple[float, float], tuple[float, float]]:
+    y = block.y + block.height / 2
+    return (block.x, y), (block.x + _BLOCK, y)
 
 
 def _neighbours(saes: list[SaeInfo], flow: FlowInfo) -> Counter[tuple[Class, Class]]:

@@ -90,3 +90,15 @@ def test_a_sentence_follows_the_interval(client: TestClient, less: dict[str, Any
     for design in whole["designs"]:
         design["comparison_id"] = 1
     assert said in gains(ComparisonDetail(**whole))[0]
+
+
+def test_the_answer_names_the_control(client: TestClient) -> None:
+    html = unescape(page(client, ONE))
+    lede = html.split('<p class="lede">')[1].split("</p>")[0]
+    assert lede.startswith(
+        "Beside a bottleneck of rank 24, counted into L0, an SAE has 5 dense latents, the plain one 51"
+    )
+    assert "of the difference −50 to −42, 3 seeds); the control, 24 random directions, has 49." in lede
+    drawn = html.split('<figure class="slopes">')[1].split("</figure>")[0]
+    for value, name in (("51", ""), ("10", " bottleneck"), ("91", " k raised by 24"), ("49", " 24 random axes")):
+        assert f'<tspan class="value">{value}</tspan>{name}' in drawn

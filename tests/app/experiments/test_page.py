@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.experiments import queries as experiments
 from app.experiments.arms import ARMS, arm_rows
+from app.experiments.before_after import answer, ends_of
 from app.experiments.page import experiment_page, headline
 from app.experiments.seeds import angles_view, stability_table
 from app.main import create_app
@@ -61,7 +62,7 @@ def test_one_says_what_its_counts_mean(client: TestClient) -> None:
 
 
 def test_arms_are_rows_with_what_was_removed(client: TestClient) -> None:
-    table = page(client, ONE).split('<table class="arms">')[1].split("</table>")[0]
+    table = page(client, ONE).split('<table class="arms cells">')[1].split("</table>")[0]
     rows = [spaced(row) for row in table.split("<tr>")[3:]]
     assert [row.split(" 3 seeds")[0].split(" 1 seed")[0] for row in rows] == [
         "original",
@@ -207,3 +208,37 @@ def test_missing_parts_of_a_summary_break_nothing(session: Session, break_it: An
         angles_view(changed)
         stability_table(changed, one.stability)
     assert experiment_page(session, 1).words
+
+
+def test_the_arms_that_lost_something_are_one_picture(client: TestClient) -> None:
+    for path in (ONE, "/experiments"):
+        drawn = page(client, path).split('<figure class="slopes">')[1].split("</figure>")[0]
+        names = re.findall(r'<tspan class="value">([^<]*)</tspan>([^<]*)<', drawn)
+        assert {(value, name.strip()) for value, name in names} >= {
+            ("21", ""),
+            ("10", "dense removed"),
+            ("25", "equal dimension"),
+        }
+        assert "AbsTopK" not in drawn  # nothing is removed for it
+
+
+@pytest.mark.parametrize(
+    ("code", "gap", "told"),
+    [
+        ("depends", (15.0, 12.1, 17.9), "10 dense latents come back, 15 fewer than without a sparse span of equal"
+         " dimension (95 % interval of the difference −18 to −12, 3 seeds), from 21 before."),
+        ("does_without", (-29.3, -49.4, -9.3), "29 more than without a sparse span of equal dimension (95 % interval"
+         " of the difference 9.3 to 49, 3 seeds)"),
+        ("undecided", (1.0, -4.0, 6.0), "cannot be told: 10 come back without it and 25 without a sparse span"),
+        ("one_seed", (15.0, None, None), "In one seed 10 dense latents come back without their span and 25 without"),
+        ("depends", (15.0, None, None), "Dense latents: 21 before, 10 without their span, 25 without a sparse span"),
+        ("new", (15.0, 12.1, 17.9), "Dense latents: 21 before, 10 without their span, 25 without a sparse span"),
+    ],
+)  # fmt: skip
+def test_one_sentence_answers_whichever_way_it_falls(session: Session, code: str, gap: Any, told: str) -> None:
+    held = experiments.find_experiment(session, 1)
+    more = {"dimension": dict(zip(("mean", "low", "high"), gap, strict=True)) | {"seeds": 3}}
+    one = held.model_copy(update={"summary": {**held.summary, "statement": {"code": code}, "more_than_dense": more}})
+    said = answer(one, ends_of(one, one.arms))
+    assert told in said
+    assert said.count(". ") == 0

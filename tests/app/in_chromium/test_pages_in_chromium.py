@@ -36,6 +36,7 @@ ALL = [
     "/experiments",
     "/experiments/1",
     "/experiments/2",
+    "/experiments/designs/1",
     "/annotations",
     "/annotations/activity",
     "/categories",
