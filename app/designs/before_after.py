@@ -7,26 +7,28 @@ from statistics import fmean
 from app.designs.queries import ComparisonDetail, DesignInfo
 from app.designs.rows import BOTTLENECK, CONTROLS, PLAIN, by_name, title_of
 from app.shared.colours import Stroke
+from app.shared.language import N_, _
 from app.shared.numbers import minus
 from app.shared.slopes import End, Slopes, rough, slopes
 from app.shared.stored import one, part
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SHORT = {
-    "raised": "k raised by {rank}",
-    "lowered": "k lowered by {rank}",
-    "principal": "top {rank} components",
-    "random": "{rank} random axes",
+    "raised": N_("k raised by {rank}"),
+    "lowered": N_("k lowered by {rank}"),
+    "principal": N_("top {rank} components"),
+    "random": N_("{rank} random axes"),
 }
-_BESIDE = (
-    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the"
-    " difference {low} to {high}, {seeds} seeds); the control, {control}, has {controls}."
+_BESIDE = N_(
+    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 %"
+    " interval of the difference {low} to {high}, {seeds} seeds); the control, {control}, has"
+    " {controls}."
 )
-_ALONE = (
-    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 % interval of the"
-    " difference {low} to {high}, {seeds} seeds); no control was trained."
+_ALONE = N_(
+    "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain} (95 %"
+    " interval of the difference {low} to {high}, {seeds} seeds); no control was trained."
 )
-_ONE_SEED = (
+_ONE_SEED = N_(
     "Beside a {design} into L0, an SAE has {dense} dense latents, the plain one {plain}: one seed gives no interval."
 )
 
@@ -40,7 +42,7 @@ def _end(comparison: ComparisonDetail, name: str, found: list[DesignInfo], strok
 
 def _short(design: DesignInfo) -> str:
     if design.kind == BOTTLENECK:
-        return "bottleneck, counted" if design.counted else "bottleneck"
+        return _("bottleneck, counted") if design.counted else "bottleneck"
     return _SHORT[design.kind].format(rank=design.rank) if design.kind in _SHORT else title_of(design)
 
 

@@ -8,6 +8,7 @@ from statistics import fmean
 from app.experiments.arms import in_order, title_of
 from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.shared.colours import arm_stroke
+from app.shared.language import N_
 from app.shared.numbers import minus
 from app.shared.slopes import End, Slopes, rough, slopes
 from app.shared.stored import one, part
@@ -15,27 +16,37 @@ from app.shared.stored import one, part
 _BEFORE, _DENSE, _EQUAL = "original", "dense", "dimension"
 _ANSWERS = {
     "depends": (
-        "Without their span {dense} dense latents come back, {size} fewer than without a sparse span of equal"
-        " dimension (95 % interval of the difference {low} to {high}, {seeds} seeds), from {original} before."
+        N_(
+            "Without their span {dense} dense latents come back, {size} fewer than without a sparse span of"
+            " equal dimension (95 % interval of the difference {low} to {high}, {seeds} seeds), from"
+            " {original} before."
+        )
     ),
     "does_without": (
-        "Without their span {dense} dense latents come back, {size} more than without a sparse span of equal"
-        " dimension (95 % interval of the difference {low} to {high}, {seeds} seeds), from {original} before."
+        N_(
+            "Without their span {dense} dense latents come back, {size} more than without a sparse span of"
+            " equal dimension (95 % interval of the difference {low} to {high}, {seeds} seeds), from"
+            " {original} before."
+        )
     ),
     "undecided": (
-        "Whether dense latents need their span cannot be told: {dense} come back without it and {dimension} without a"
-        " sparse span of equal dimension (95 % interval of the difference {low} to {high}, {seeds} seeds), from"
-        " {original} before."
+        N_(
+            "Whether dense latents need their span cannot be told: {dense} come back without it and"
+            " {dimension} without a sparse span of equal dimension (95 % interval of the difference {low} to"
+            " {high}, {seeds} seeds), from {original} before."
+        )
     ),
     "one_seed": (
-        "In one seed {dense} dense latents come back without their span and {dimension} without a sparse span of"
-        " equal dimension, from {original} before; one seed gives no interval."
+        N_(
+            "In one seed {dense} dense latents come back without their span and {dimension} without a sparse"
+            " span of equal dimension, from {original} before; one seed gives no interval."
+        )
     ),
 }
 """By the code of the worker's statement."""
-_COUNTED = (
-    "Dense latents: {original} before, {dense} without their span, {dimension} without a sparse span of equal"
-    " dimension."
+_COUNTED = N_(
+    "Dense latents: {original} before, {dense} without their span, {dimension} without a sparse span"
+    " of equal dimension."
 )
 
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from app.layers.flow import FlowInfo
 from app.layers.sankey import Class, Sankey
 from app.saes.queries import SaeInfo
+from app.shared.language import N_
 from app.shared.links import latent_name, link
 from app.shared.numbers import fixed
 from app.shared.record import Key
 
 MOST, SHORTEST = 12, 3
 """Chains that are offered, and latents that one has at least."""
-_WORDS = "{latents}; weakest |correlation| {weakest}"
+_WORDS = N_("{latents}; weakest |correlation| {weakest}")
 
 
 class Chain(NamedTuple):
