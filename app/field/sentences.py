@@ -8,7 +8,7 @@ from app.shared.numbers import count, fixed, number
 from app.shared.statements import listed
 from store.vocabulary import YES
 
-CONFOUNDED, LEAK = "confounded", "leak"
+CONFOUNDED, UNTOLD, LEAK = "confounded", "untold", "leak"
 MOST_NAMES = 3
 """Units that are named."""
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": "balanced accuracy"}
@@ -50,13 +50,15 @@ def _of_units(powers: list[Power]) -> list[Power]:
 
 
 def answer(
-    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], copies: list[str], powers: list[Power]
+    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], untold: dict[str, list[str]],
+    copies: list[str], powers: list[Power],
 ) -> str:  # fmt: skip
     """Whether anything follows the label, in a sentence or two.
 
     Args:
         tested: units that it was held against, and those that pass.
         through: columns that units go with it through alone, and names of these units.
+        untold: columns that cannot be told from it, and names of units that go with it.
         copies: names of units that are copies of it.
         powers: what predicts it, of all matrices.
     """
@@ -70,6 +72,7 @@ def answer(
     if stands in {THROUGH, TOGETHER} and most is not None:
         made.append(f"Units predict it in groups kept out ({_beside_shuffled(most)}), with nothing held fixed.")
     made += [_only_through(by, names) for by, names in through.items()]
+    made += [_untold(by, names) for by, names in untold.items()]
     if copies:
         made.append(f"{listed(copies)} {'is a copy' if len(copies) == 1 else 'are copies'} of it.")
     return " ".join(made)
@@ -79,6 +82,13 @@ def _only_through(by: str, names: list[str]) -> str:
     if len(names) > MOST_NAMES:
         return f"{', '.join(names[:MOST_NAMES])} and others go with it only through {by}."
     return f"{listed(names)} {'goes' if len(names) == 1 else 'go'} with it only through {by}."
+
+
+def _untold(by: str, names: list[str]) -> str:
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[:MOST_NAMES])} and others go with it, but it cannot be told from {by} here."
+    verb = "goes" if len(names) == 1 else "go"
+    return f"{listed(names)} {verb} with it, but it cannot be told from {by} here."
 
 
 def of_rows(reason: str) -> str:
@@ -168,6 +178,8 @@ def outcome(found: AssociationInfo) -> str:
         return f"yes; cannot be told apart from {', '.join(map(str, apart))}" if apart else "yes"
     if code == CONFOUNDED:
         return f"only through {held.get('by')}"
+    if code == UNTOLD:
+        return f"cannot be told from {held.get('by')} here"
     if code == LEAK:
         return "a copy of it, put in with the data"
     return _NO.get(str(code), "no")
@@ -221,3 +233,8 @@ def _value(power: Power) -> float:
 def held_by(found: AssociationInfo) -> str:
     """The column that a label works through; empty where it is none."""
     return str(found.statement.get("by") or "") if found.statement.get("code") == CONFOUNDED else ""
+
+
+def untold_from(found: AssociationInfo) -> str:
+    """The column that a label cannot be told from; empty where there is none."""
+    return str(found.statement.get("by") or "") if found.statement.get("code") == UNTOLD else ""

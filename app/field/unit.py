@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.field import queries
 from app.field.parts import DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
-from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted
+from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted, untold_from
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
@@ -233,19 +233,26 @@ def _label_row(one: AssociationInfo, means: bool) -> LabelRow:
 def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None, untold: set[str]) -> str:
     held = [one.label.name for one in found if one.verdict == YES and one.label.name not in untold]
     means = [one.label.name for one in found if one.verdict == YES and one.label.name in untold]
-    through: dict[str, list[str]] = {}
-    for one in found:
-        if by := held_by(one):
-            through.setdefault(by, []).append(one.label.name)
+    through, apart = (_by_column(found, of) for of in (held_by, untold_from))
     made = [f"It follows {listed(held)}."] if held else []
     made += [f"Its mean differs with {listed(means)}, which nothing predicts in groups kept out."] if means else []
     made += [f"It goes with {listed(names)} only through {by}." for by, names in through.items()]
+    made += [f"It goes with {listed(names)}, which cannot be told from {by} here." for by, names in apart.items()]
     within = 0.0 if course is None else course.facts.get("within") or 0.0
     if course is not None and abs(within) >= DRIFT:
         made.append(f"It {'rises' if within > 0 else 'falls'} with {course.facts.get('column') or 'the order'}.")
     if not made and found:
         made.append(f"No label goes with this {called}.")
     return " ".join(made)
+
+
+def _by_column(found: Sequence[AssociationInfo], column_of: Callable[[AssociationInfo], str]) -> dict[str, list[str]]:
+    """Names of labels by the column that is said of them."""
+    made: dict[str, list[str]] = {}
+    for one in found:
+        if by := column_of(one):
+            made.setdefault(by, []).append(one.label.name)
+    return made
 
 
 def _facts(record: LatentRecord) -> list[Fact]:
