@@ -67,17 +67,16 @@ class Held(NamedTuple):
         return abs(self.value - self.chance)
 
     def gone(self, size: float, above: bool) -> bool:
-        """Whether it has less than half of the effect on its side; of the order: and its interval leaves out the whole.
+        """Whether it has less than half of the effect on its side; of the order, as sure as its interval is.
 
         Args:
             size: of the effect.
             above: it lies above chance.
         """
-        left = (self.value - self.chance) * (1 if above else -1)
         if math.isnan(self.own):
-            return left < GONE * size
+            return (self.value - self.chance) * (1 if above else -1) < GONE * size
         most = self.high - self.chance if above else self.chance - self.low
-        return left < GONE * self.own and most < self.own
+        return most < GONE * self.own
 
 
 def verdict_of(measure: str, n: Numbers, apparent: bool, base: Held, held: list[Held]) -> tuple[str, str, Held | None]:
