@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from analysis.field.labels.associate import UNITS, associate
 from analysis.field.labels.columns import FieldColumn, usable
 from analysis.field.labels.grouping import dense, grouping
 from analysis.field.labels.position import SIDE, MapProfile, map_profile, order_profile
-from analysis.field.labels.predict import MOST_COLUMNS, ColumnSet, Power, predict
+from analysis.field.labels.predict import MOST_COLUMNS, ColumnSet, Later, Power, predict
 from analysis.field.labels.profile import part_means
 from analysis.field.labels.statements import FieldAssociation
 from analysis.field.measure import Measured, activations
@@ -151,17 +151,21 @@ class _Sample:
 
     def predicted(self, column: FieldColumn) -> list[Power]:
         """From the best dense unit, all dense ones, all sparse ones, and the matrix itself."""
-        sae, x, latents = self.one.sae, self.one.x, self.one.panel.plan.latents
         own = self.dense.clone()
         own[self.copies.get(column.name, [])] = False
-        self.shown = latents[own]
-        mine = self.acts[:, own]
-        sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if mine.shape[1] else []
-        if len(self.rare):
-            sets.append(ColumnSet("sparse", activations(sae, x, self.rare)))
-        raw = torch.ones(x.shape[1], dtype=torch.bool)
+        self.shown = self.one.panel.plan.latents[own]
+        raw = torch.ones(self.one.x.shape[1], dtype=torch.bool)
         raw[self.leaked.get(column.name, [])] = False
-        return predict([*sets, ColumnSet("raw", x[:, raw])], column, self.group, self.field.config.seed)
+        mine = self._later(int(own.sum()), lambda rows: self.acts[rows][:, own])
+        sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if len(self.shown) else []
+        if len(self.rare):
+            sparse = self._later(len(self.rare), lambda rows: activations(self.one.sae, self.one.x[rows], self.rare))
+            sets.append(ColumnSet("sparse", sparse))
+        sets.append(ColumnSet("raw", self._later(int(raw.sum()), lambda rows: self.one.x[rows][:, raw])))
+        return predict(sets, column, self.group, self.field.config.seed)
+
+    def _later(self, columns: int, of: Callable[[Tensor], Tensor]) -> Later:
+        return Later((len(self.row), columns), of)
 
     def divided(self) -> Divided:
         """Among the labels, and the order where there is one."""

@@ -35,6 +35,9 @@ SAMPLE_BYTES = 1 << 28
 """Of the sample of a matrix' rows in memory."""
 
 
+_ENCODED = 1 << 22  # entries at once: what is on of them takes 24 bytes each, and more while it is looked for
+
+
 class Measured(NamedTuple):
     """What one matrix gave."""
 
@@ -97,8 +100,12 @@ def _spread(matrix: Matrix) -> np.ndarray:
 
 def activations(sae: LoadedSae, x: Tensor, latents: Tensor) -> Tensor:
     """[n, m] float32: what some latents, none twice, do on rows x [n, D]; encoded some thousand rows at a time."""
-    pieces = x.split(max(256, (1 << 25) // max(sae.n_latents, 1)))  # type: ignore[no-untyped-call]
-    return torch.cat([dense_columns(among(sae.fire(piece), latents), len(piece), len(latents)) for piece in pieces])
+    found = torch.empty(len(x), len(latents))
+    step = max(256, _ENCODED // max(sae.n_latents, 1))
+    for start in range(0, len(x), step):
+        piece = x[start : start + step]
+        found[start : start + step] = dense_columns(among(sae.fire(piece), latents), len(piece), len(latents))
+    return found
 
 
 def unexplained(sae: LoadedSae, x: Tensor) -> float | None:

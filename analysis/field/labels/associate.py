@@ -43,7 +43,7 @@ ORDER_BINS = 20
 _ROWS_A_BIN = 10  # of a group, in the median
 _ENOUGH = 0.1  # of a label's variance that parts of the order, and a slope in each, must leave it
 _SURE = 3.9  # standard errors over rows alone at which a label seems to go with a unit (p = 0.0001)
-_CACHED = 6  # strata whose places are kept
+_CACHED = 4  # strata whose places are kept
 
 
 def associate(
@@ -144,11 +144,13 @@ class _View:
 
     def places(self, name: str, strata_: Tensor) -> Tensor:
         """[m, n]: places of the rows within strata that have a name of their own."""
-        if name not in self._places:
+        found = self._places.pop(name, None)  # what was asked for last is kept longest
+        if found is None:
             if len(self._places) >= _CACHED:
                 self._places.pop(next(iter(self._places)))
-            self._places[name] = within_ranks(self.ranks, strata_)
-        return self._places[name]
+            found = within_ranks(self.ranks, strata_)
+        self._places[name] = found
+        return found
 
 
 class _World:
