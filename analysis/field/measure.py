@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from analysis.field import spread
 from analysis.field.config import FieldConfig
 from analysis.field.matrix import Matrix
 from analysis.field.stream import BATCH, NEIGHBOURS, Places, batches, drawn
@@ -65,6 +66,9 @@ def measure(
     context = NEIGHBOURS if places.ordered else 1
     settings = Settings(context, BATCH, 0, config.seed, threshold=config.dense_threshold)
     panel = Panel(sae, plan, settings)
+    if 1 < places.groups < places.rows and places.groups * len(plan.latents) <= spread.MOST:
+        panel.own[spread.NAME] = counts = spread.GroupCounts(places.group, places.groups, plan.latents)
+        panel.accumulators[spread.NAME] = counts
     totals = Totals([panel], _SHARD)
     most = max(BATCH, SAMPLE_BYTES // (4 * matrix.width))
     wanted = drawn(matrix.rows, min(config.sample, most), config.seed)

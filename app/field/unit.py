@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import queries
-from app.field.parts import DRIFT, between_groups, shared_words, two_digits
+from app.field.parts import BLOCKS, DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
 from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted, untold_from
@@ -284,10 +284,11 @@ def _shared(record: LatentRecord, run: RunInfo) -> str:
     latent = record.latent
     if latent.density_low is None or latent.density_high is None or not 1 < run.documents < run.tokens:
         return ""
+    counted = queries.shares_between(record.session, run).get((record.sae.slug, latent.index))
     spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
-                  latent.density_low, latent.density_high)  # fmt: skip
+                  latent.density_low, latent.density_high, counted)  # fmt: skip
     share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
-    between = shared_words(share, run.documents)
+    between = shared_words(share, counted is not None or run.documents <= BLOCKS)
     return f" {between} of whether it is on lies between them; rows dealt out at random: {two_digits(chance)}."
 
 
