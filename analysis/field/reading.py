@@ -13,7 +13,7 @@ from rich.console import Console
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.field.checks import check, lines
-from analysis.field.columns import Column, Role
+from analysis.field.columns import Column, Role, unknown
 from analysis.field.config import FieldConfig
 from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
@@ -154,6 +154,7 @@ def _table(config: FieldConfig, matrix: Matrix, console: Console) -> Table:
     table = read_table(
         config.table, roles=config.roles, kinds={name: kind for name, kind in config.columns.items() if kind != NONE},
         encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
+        width=matrix.width,
     )  # fmt: skip
     table = _without(table, {name for name, kind in config.columns.items() if kind == NONE})
     _check_images(table)
@@ -194,7 +195,7 @@ def _without(table: Table, names: set[str]) -> Table:
     """The same with some columns that are no labels."""
     known = {column.name for column in table.columns}
     for name in sorted(names - known):
-        raise UserError(f"{table.path}: expected a column '{name}' (--column); found {', '.join(sorted(known)[:12])}")
+        raise UserError(f"{table.path}: {unknown(name, '--column', [column.name for column in table.columns])}")
     kept = (replace(column, role="none") if column.name in names else column for column in table.columns)
     return replace(table, columns=tuple(kept))
 

@@ -205,7 +205,10 @@ def shares_between(field: Field, measured: Measured) -> Row:
     if counted is None:
         return {}
     shares = spread.between(*counted)
-    return {str(unit): number(float(share), 5) for unit, share in zip(measured.panel.plan.latents.tolist(), shares, strict=True)}
+    return {
+        str(unit): number(float(share), 5)
+        for unit, share in zip(measured.panel.plan.latents.tolist(), shares, strict=True)
+    }
 
 
 def _of_sample(field: Field, measured: Measured, groups: int) -> tuple[Tensor, Tensor]:

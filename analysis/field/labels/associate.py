@@ -295,7 +295,8 @@ def _against(
     each = [_helds(one, _own(label, base, fixed, left)) for one, (fixed, left) in zip(held, label.fixed, strict=True)]
     constant = view.x.abs().amax(1) <= 0
     return _Found(
-        None, effect, chance, apparent, each[0] if label.within else _helds(("", "", *base)), [list(of) for of in zip(*each, strict=True)] or [[]] * len(view.x),
+        None, effect, chance, apparent, each[0] if label.within else _helds(("", "", *base)),
+        [list(of) for of in zip(*each, strict=True)] or [[]] * len(view.x),
         _held_out(label, view), torch.where(constant, torch.nan, test.p), label.inseparable,
         level_means(label.column, view.x, y, units), _facts(label, use, units, order),
     )  # fmt: skip

@@ -107,7 +107,7 @@ def levelled(measure: str, y: Tensor, fixed: Fixed) -> float:
 
 
 def kept_of(measure: str, y: Tensor, fixed: Fixed, left: Left, whole: Tensor) -> float:
-    """How much a label varies in a row once something is held fixed, over how much it does within strata `whole` [n]."""
+    """How much a label varies in a row with something held fixed, over how much it does within strata `whole` [n]."""
     code = coded(measure, y)
     inside = level(centred_within(code, fixed.strata), fixed)[:, left.rows].square().sum(0).mean()
     return float(inside / centred_within(code, whole).square().sum(0).mean().clamp(min=1e-30))

@@ -30,7 +30,9 @@ def test_a_hundred_groups_are_counted_one_by_one(tmp_path: Path) -> None:
     made = factory(tmp_path / "factory", 3, machines=100, each=20)
     roles = {"group": "machine", "order": "time"}
     analyze(
-        FieldConfig(activations=[str(made.matrix)], table=str(made.table), db=str(tmp_path / "f.db"), sample=256, **roles),
+        FieldConfig(
+            activations=[str(made.matrix)], table=str(made.table), db=str(tmp_path / "f.db"), sample=256, **roles
+        ),
         Console(quiet=True),
     )
     with Session(make_engine(str(tmp_path / "f.db"), read_only=True)) as session:

@@ -36,7 +36,9 @@ def tools(seed: int, changes: int, machines: int = MACHINES, rows: int = ROWS) -
     """The new tool comes late on each machine, and with time; of two changes the second brings a third tool."""
     random = np.random.default_rng([83, seed, changes])
     machine, time = np.repeat(np.arange(machines), rows), np.tile(np.arange(rows) / rows, machines)
-    late = [random.uniform(*part, machines)[machine] for part in ([(0.25, 0.75)], [(0.2, 0.4), (0.6, 0.8)])[changes - 1]]
+    late = [
+        random.uniform(*part, machines)[machine] for part in ([(0.25, 0.75)], [(0.2, 0.4), (0.6, 0.8)])[changes - 1]
+    ]
     tool = np.sum([time >= of for of in late], axis=0).astype(float)
     values = random.standard_normal((len(machine), 3))
     values[:, 0] += 0.8 * tool
