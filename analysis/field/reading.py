@@ -15,6 +15,7 @@ from analysis.errors import UserError
 from analysis.field.checks import check, lines
 from analysis.field.columns import Column, Role, unknown
 from analysis.field.config import FieldConfig
+from analysis.field.head import read_head
 from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
 from analysis.field.table import Table, read_ids, read_table
@@ -127,6 +128,8 @@ def load(config: FieldConfig, console: Console) -> Field:
         console.print(line)
     found = [statement | {"words": words} for statement, words in zip(found, said, strict=True)]
     field = Field(config, matrices, table, [] if config.train else _saes(config, name, matrices), found)
+    if config.head:
+        _check_head(field)
     if config.train:
         from analysis.field.train import trained  # with sae-lens' trainers, which nobody else waits for
 
@@ -138,6 +141,20 @@ def load(config: FieldConfig, console: Console) -> Field:
     if field.places.scattered and config.group is not None:
         console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
     return field
+
+
+def _check_head(field: Field) -> None:
+    """Before the work: the label that the head predicts is there, and its weights are of the matrix.
+
+    Raises:
+        UserError: no such label, or weights that cannot be used.
+    """
+    config, names = field.config, [column.name for column in field.labels]
+    if config.head_label not in names:
+        where = config.table or "the table"
+        raise UserError(f"{where}: {unknown(config.head_label, '--head-label', names)}")
+    label = next(column for column in field.labels if column.name == config.head_label)
+    read_head(config.head, field.matrices[0].width, label)
 
 
 def _table(config: FieldConfig, matrix: Matrix, console: Console) -> Table:

@@ -94,7 +94,7 @@ def predict(sets: Sequence[ColumnSet], column: FieldColumn, group: Tensor | NDAr
     given = int(use.rows.sum())
     if use.reason is not None:
         return [_none(one, measure, given, use.reason) for one in sets]
-    rows = _subsample(torch.nonzero(use.rows).flatten())
+    rows = subsample(torch.nonzero(use.rows).flatten())
     again = usable(column._replace(values=column.values[rows]), codes[rows])
     if again.reason is not None:
         return [_none(one, measure, given, again.reason) for one in sets]
@@ -121,7 +121,8 @@ def _none(one: ColumnSet, measure: str, given: int, reason: Statement) -> Power:
     return Power(one.name, measure, n, n, n, n, n, n, n, 0, given, 0, one.values.shape[1], 0, [], reason)
 
 
-def _subsample(rows: Tensor) -> Tensor:
+def subsample(rows: Tensor) -> Tensor:
+    """At most 8,000 of some rows, drawn by a hash of their place, ascending."""
     if len(rows) <= MOST_ROWS:
         return rows
     return rows[mix_bits(rows, _SALT).argsort()[:MOST_ROWS]].sort().values
