@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 _SORTED = 1 << 20  # values that are sorted at once: their order and ties take 60 bytes each
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
-from app.field import queries
+from app.field import needs, queries
+from app.field.needs import NeedRow
 from app.field.parts import BLOCKS, DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
@@ -152,6 +153,10 @@ class UnitPage(RunPage):
     """How much the place says."""
     labels: list[LabelRow]
     """Each label, those that it follows first."""
+    halves: str
+    """Whether two halves of the groups say the same, in a line; empty of too few groups."""
+    needed: list[NeedRow]
+    """Whether the head, and the prediction of its labels, need it."""
     divided: list[SourceRow]
     """Columns, the largest share first."""
     divided_words: str
@@ -199,6 +204,8 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
         labels=[_label_row(one, one.label.name in untold) for one in found],
+        halves=needs.halves_words(rows, called, queries.roles(session, run).get("group", "group")),
+        needed=needs.need_rows(rows, called),
         divided=_divided(rows),
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
