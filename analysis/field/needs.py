@@ -1,4 +1,4 @@
-"""Rows of the store: whether each unit with detail is needed, by the head that was given and for the labels it follows."""
+"""Rows of the store: whether each unit is needed, by the head that was given and for the labels it follows."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
 from analysis.field.table import Table, read_ids, read_table
 from analysis.field.units import Units, units
-from analysis.hashing import hash_of
+from analysis.hashing import hash_of, sha256_file
 from analysis.reading.sae import LoadedSae, load_sae
 from store.vocabulary import Statement
 
@@ -110,6 +110,8 @@ class Field:
     def key(self) -> str:
         """Names the run."""
         saes = [sae.sha256 for sae in self.saes]
+        if self.config.head:
+            saes.append(sha256_file(Path(self.config.head).expanduser()))
         return self.config.run_key(__version__, [self.fingerprint], self.data_sha256, saes)
 
 

@@ -49,13 +49,14 @@ def _of_label(item: dict[str, Any], called: str) -> NeedRow:
     holds = low is not None and low > max(0.0, control or 0.0)
     answer = "predicted worse without it" if holds else "predicted as well without it: others say the same"
     beside = (
-        f"; of {count(int(item['controls']))} dense {called}s that do not follow it, 95 % cost at most {_points(control)}"
+        f"; of {count(int(item['controls']))} dense {called}s that do not follow it, 95 % cost"
+        f" at most {_points(control)}"
         if control is not None
         else f"; every dense {called} follows it, so that there is none to compare with"
     )
     words = (
-        f"All dense {called}s predict {percent(max(0.0, one(item, 'whole') or 0.0))} of its variance in groups kept out;"
-        f" without this one {_points(value)} less ({_points(low)} to {_points(high)}){beside}."
+        f"All dense {called}s predict {percent(max(0.0, one(item, 'whole') or 0.0))} of its variance"
+        f" in groups kept out; without this one {_points(value)} less ({_points(low)} to {_points(high)}){beside}."
     )
     return NeedRow(str(item["label"]), holds and control is not None, answer, words)
 
@@ -77,8 +78,11 @@ def halves_words(rows: Rows, called: str, group: str) -> str:
     first, second = (percent(share) for share in data["density"])
     dense = sum(data["dense"])
     said = {2: "dense in both", 1: "dense in one of them", 0: "dense in neither"}[dense]
-    made = [f"In two halves of the {group}s ({data['groups'][0]} and {data['groups'][1]}) it is on in {first} and {second}"
-            f" of the rows of a sample: {said}."]  # fmt: skip
+    one_half, other = data["groups"]
+    made = [
+        f"In two halves of the {group}s ({one_half} and {other}) it is on in {first} and {second}"
+        f" of the rows of a sample: {said}."
+    ]
     told = items(data, "labels")
     for many, where in ((2, "in both halves"), (1, "in one half alone"), (0, "in neither half alone")):
         names = [str(item["name"]) for item in told if sum(item["holds"]) == many]

@@ -445,7 +445,7 @@ def test_ten_million_rows_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("t.csv", "a;b\n1;3,5\n", "by commas; found one column, 'a;b', with semicolons in its name; save it with commas"),
+        ("t.csv", "a;b\n1;3,5\n", "by commas; found one column, 'a;b', with semicolons .*; save it with commas"),
         ("t.csv", "machine\theat\nM1\t3\n", "with tabs in its name; call the file .tsv"),
         ("t.tsv", "machine,heat\nM1,3\n", "separated by tabs; found .* with commas in its name; call the file .csv"),
         ("t.xlsx", "PK", "found a spreadsheet; save its sheet as CSV"),
