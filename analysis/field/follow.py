@@ -230,7 +230,7 @@ def _needed(
 ) -> Iterator[Row]:  # fmt: skip
     """Whether each unit is needed: by the head, and by what predicts the labels that it follows."""
     made: dict[int, dict[str, Any]] = {}
-    for place, row in by_labels(sample.acts, columns, sample.group, found, sample.dense):
+    for place, row in by_labels(sample.acts, columns, sample.group, found, sample.dense, sample.copies):
         made.setdefault(place, {"labels": []})["labels"].append(row)
     if field.config.head:
         label = next(column for column in field.labels if column.name == field.config.head_label)

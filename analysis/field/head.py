@@ -76,7 +76,10 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
             from safetensors.torch import load_file
 
             found = {name: tensor.double().numpy() for name, tensor in load_file(path).items()}
-            return {name.rsplit(".", 1)[-1]: array for name, array in found.items()}
+            made = {name.rsplit(".", 1)[-1]: array for name, array in found.items()}
+            if len(made) < len(found):
+                raise BadFile(path, "the weights of one layer", ", ".join(sorted(found)[:6]))
+            return made
     except BadFile:
         raise
     except Exception as error:  # SafetensorError derives from Exception alone

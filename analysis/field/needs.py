@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,16 +28,19 @@ MOST = 512
 
 def by_labels(
     acts: Tensor, columns: Sequence[FieldColumn], group: Tensor, found: Sequence[Sequence[FieldAssociation]],
-    own: Tensor,
+    dense_ones: Tensor, copies: Mapping[str, list[int]],
 ) -> Iterator[tuple[int, Row]]:  # fmt: skip
     """Of each unit and label that it follows: its place, and what of the label is lost without it.
 
     Args:
         acts: [n, m] float32. group: [n] int64.
         found: of each column, what each unit has to do with it.
-        own: [m] bool: dense units, which predict together.
+        dense_ones: [m] bool, which predict together.
+        copies: by label, places of the units that are copies of it: these would say all that it says.
     """
     for column, of in zip(columns, found, strict=True):
+        own = dense_ones.clone()
+        own[copies.get(column.name, [])] = False
         follows = torch.tensor([each.verdict == YES for each in of]) & own
         rows = usable(column, group).rows
         if not bool(follows.any()):

@@ -80,8 +80,8 @@ def halves_words(rows: Rows, called: str, group: str) -> str:
     said = {2: "dense in both", 1: "dense in one of them", 0: "dense in neither"}[dense]
     one_half, other = data["groups"]
     made = [
-        f"In two halves of the {group}s ({one_half} and {other}) it is on in {first} and {second}"
-        f" of the rows of a sample: {said}."
+        f"In two halves by {group} ({one_half} and {other}) it is on in {first} and {second} of the rows of a sample:"
+        f" {said}."
     ]
     told = items(data, "labels")
     for many, where in ((2, "in both halves"), (1, "in one half alone"), (0, "in neither half alone")):
