@@ -94,7 +94,7 @@ def _said(html: str) -> str:
     html = re.split(r"</main>|<section class=\"card\">\s*<header><h2>Runs in this store", html)[0].rstrip()
     html = re.sub(r"<t[hd][^>]*>runs?</t[hd]>.*?</tr>|<dt>runs?</dt>.*?</dd>", "", html, flags=re.DOTALL)
     html = re.sub(r">(run|suite)<.{,200}?[0-9a-f]{64}", "", html, flags=re.DOTALL)
-    return re.sub(r"Report of runs? .*?<|--run \d+|cursor=\w+", "", html)
+    return re.sub(r"Report of runs? .*?<|, runs? [^<]* UTC<|--run \d+|cursor=\w+", "", html)
 
 
 @pytest.mark.long  # Ray begins anew, or many processes do
