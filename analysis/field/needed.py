@@ -104,4 +104,4 @@ def peers(variance: Tensor, of: Tensor, among: Tensor) -> Tensor:
     """
     apart = (variance[of, None].clamp(min=1e-30).log() - variance[among].clamp(min=1e-30).log()).abs()
     apart[of[:, None] == among] = torch.inf
-    return among[apart.argsort(1, stable=True)[:, :PEERS]]
+    return among[apart.argsort(dim=1, stable=True)[:, :PEERS]]

@@ -305,7 +305,7 @@ def test_json_lines_may_have_other_keys_each(tmp_path: Path) -> None:
         ("", "t.jsonl", "expected at least one row; found none"),
         ("PAR1 no", "t.parquet", "expected a Parquet file"),
         ("x", "t.csv.gz", "expected a readable text file"),
-        ("x", "t.xlsx", r"expected a table: \.csv.*; found '\.xlsx'"),
+        ("x", "t.xlsx", r"expected a table: \.csv.*; found a spreadsheet"),
         ("x", "t.txt", r"expected a table: \.csv.*; found '\.txt'"),
     ],
 )
