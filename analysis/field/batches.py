@@ -17,6 +17,8 @@ from analysis.reading.formats import Reading
 
 TABLES = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 KINDS = f"{', '.join(sorted(TABLES))}, all but Parquet also packed as .gz, .bz2, .xz or .zst"
+_SPREADSHEETS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"}
+_NAMED = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _ROWS = 8192
 _CHARACTERS = 16_000_000  # of the cells of a batch, about: long texts come in smaller ones
 
@@ -46,6 +48,8 @@ def batches(path: Path, reading: Reading, wants_text: WantsText, times: set[str]
     Raises:
         BadFile: of another kind, broken, without columns, or with two of one name.
     """
+    if path.suffix.lower() in _SPREADSHEETS:
+        raise BadFile(path, f"a table: {KINDS}", "a spreadsheet; save its sheet as CSV (UTF-8), and give that")
     if not formats.is_known(path) or (kind := formats.format_of(path).suffix) not in TABLES:
         raise BadFile(path, f"a table: {KINDS}", f"'{path.suffix}'")
     if not path.is_file():
@@ -68,6 +72,7 @@ def _separated(path: Path, reading: Reading, by: str) -> Iterator[Batch]:
     rows = formats.rows_of_fields(path, reading, by)
     names = [name.strip() or f"column {place}" for place, name in enumerate(next(rows)[1], start=1)]
     check_names(path, names)
+    _check_separated(path, names, by)
     yield Batch(0, {name: [] for name in names})
     held: list[list[str]] = []
     size = 0
@@ -79,6 +84,16 @@ def _separated(path: Path, reading: Reading, by: str) -> Iterator[Batch]:
             held, size = [], 0
     if held:
         yield _turned(names, held)
+
+
+def _check_separated(path: Path, names: list[str], by: str) -> None:
+    """Raise BadFile for a first line that is one name, with what separates columns elsewhere in it."""
+    other = next((mark for mark in _NAMED if mark != by and mark in names[0]), None)
+    if len(names) > 1 or other is None:
+        return
+    found = f"one column, '{names[0][:60]}', with {_NAMED[other]} in its name"
+    mend = "call the file .tsv" if other == "\t" else "call the file .csv" if other == "," else "save it with commas"
+    raise BadFile(path, f"columns separated by {_NAMED[by]}", f"{found}; {mend}")
 
 
 def _turned(names: list[str], rows: list[list[str]]) -> Batch:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -47,3 +49,13 @@ class Column:
 def nested(name: str, rows: int) -> Column:
     """A column of lists or objects: listed, not read."""
     return Column(name, "list", "none", np.empty(0, np.float64), (), np.zeros(rows, np.bool_))
+
+
+def unknown(asked: str, role: str, names: Iterable[str]) -> str:
+    """That there is no such column, which there are, and the one that was likely meant."""
+    there = list(names)
+    folded = {name.strip().casefold(): name for name in reversed(there)}
+    near = get_close_matches(asked.strip().casefold(), folded, n=1)
+    some = ", ".join(there[:12]) + (" ..." if len(there) > 12 else "")
+    meant = f"; did you mean '{folded[near[0]]}'?" if near else ""
+    return f"expected a column '{asked}' ({role}); found {some}{meant}"

@@ -71,6 +71,14 @@ class FieldConfig(Checked):
     train: Annotated[
         str, typer.Option(help="Train an SAE on each matrix first: batchtopk, topk, abstopk or jumprelu.")
     ] = ""
+    head: Annotated[
+        str,
+        typer.Option(
+            help="Weights of what reads the matrix (.npy, .npz, .safetensors): [units, classes] or [units, 1], and a"
+            " bias."
+        ),
+    ] = ""
+    head_label: Annotated[str, typer.Option(help="With --head: the column of the table that it predicts.")] = ""
     bottleneck: Annotated[
         int, typer.Option(help="With --train: rank of a linear part beside the SAE; 0: none."), Least(0)
     ] = 0
@@ -98,6 +106,10 @@ class FieldConfig(Checked):
             raise UserError(f"--train {self.train}: expected batchtopk, topk, abstopk or jumprelu")
         if self.train and self.saes:
             raise UserError("analyze: expected --sae or --train; found both")
+        if bool(self.head) != bool(self.head_label):
+            raise UserError("analyze: expected --head and --head-label together")
+        if self.head and len(self.activations) > 1:
+            raise UserError("analyze: expected one matrix with --head, the one that it reads; found several")
         if (self.x is None) != (self.y is None):
             raise UserError("analyze: expected --x and --y together")
 
@@ -110,7 +122,8 @@ class FieldConfig(Checked):
     def settings(self) -> dict[str, Any]:
         """All that fixes the numbers."""
         names = ("dense_threshold", "seed", "sample", "controls", "on_above", "columns")
-        return {name: getattr(self, name) for name in names} | {"roles": self.roles}
+        head = {"head": self.head, "head_label": self.head_label} if self.head else {}
+        return {name: getattr(self, name) for name in names} | {"roles": self.roles} | head
 
     def run_key(self, version: str, matrices: list[str], table: str, saes: list[str]) -> str:
         """Hash that names the run: runs of one key have the same numbers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +11,16 @@ from torch import Tensor
 
 from analysis.field.columns import Column
 from analysis.field.divide import Divided, Source, divide, together
+from analysis.field.halves import halves
 from analysis.field.labels.associate import UNITS, associate
 from analysis.field.labels.columns import FieldColumn, usable
 from analysis.field.labels.grouping import dense, grouping
 from analysis.field.labels.position import SIDE, MapProfile, map_profile, order_profile
-from analysis.field.labels.predict import MOST_COLUMNS, ColumnSet, Power, predict
+from analysis.field.labels.predict import MOST_COLUMNS, ColumnSet, Later, Power, predict
 from analysis.field.labels.profile import part_means
 from analysis.field.labels.statements import FieldAssociation
 from analysis.field.measure import Measured, activations
+from analysis.field.needs import by_head, by_labels
 from analysis.field.reading import GROUP, ORDER, Field
 from analysis.field.units import Units
 from analysis.labels.columns import LabelColumn
@@ -67,6 +69,8 @@ def follow(field: Field, one: Measured) -> Found:
     found = [_without_copies(of, sample.copies.get(column.name, [])) for column, of in zip(columns, found, strict=True)]
     profiles = [*_order(field, sample, latents), *_map(field, sample, latents)]
     divided = sample.divided() if columns else None
+    profiles += _halves(field, sample, latents, columns, found)
+    profiles += _needed(field, one, sample, latents, columns, found)
     if divided is not None:
         profiles += _divided_rows(divided, latents, sample.sparse)
     return Found(
@@ -151,17 +155,21 @@ class _Sample:
 
     def predicted(self, column: FieldColumn) -> list[Power]:
         """From the best dense unit, all dense ones, all sparse ones, and the matrix itself."""
-        sae, x, latents = self.one.sae, self.one.x, self.one.panel.plan.latents
         own = self.dense.clone()
         own[self.copies.get(column.name, [])] = False
-        self.shown = latents[own]
-        mine = self.acts[:, own]
-        sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if mine.shape[1] else []
-        if len(self.rare):
-            sets.append(ColumnSet("sparse", activations(sae, x, self.rare)))
-        raw = torch.ones(x.shape[1], dtype=torch.bool)
+        self.shown = self.one.panel.plan.latents[own]
+        raw = torch.ones(self.one.x.shape[1], dtype=torch.bool)
         raw[self.leaked.get(column.name, [])] = False
-        return predict([*sets, ColumnSet("raw", x[:, raw])], column, self.group, self.field.config.seed)
+        mine = self._later(int(own.sum()), lambda rows: self.acts[rows][:, own])
+        sets = [ColumnSet("best", mine, single=True), ColumnSet("dense", mine)] if len(self.shown) else []
+        if len(self.rare):
+            sparse = self._later(len(self.rare), lambda rows: activations(self.one.sae, self.one.x[rows], self.rare))
+            sets.append(ColumnSet("sparse", sparse))
+        sets.append(ColumnSet("raw", self._later(int(raw.sum()), lambda rows: self.one.x[rows][:, raw])))
+        return predict(sets, column, self.group, self.field.config.seed)
+
+    def _later(self, columns: int, of: Callable[[Tensor], Tensor]) -> Later:
+        return Later((len(self.row), columns), of)
 
     def divided(self) -> Divided:
         """Among the labels, and the order where there is one."""
@@ -204,6 +212,32 @@ def _order(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:
         data: Row = {"column": _called(field, ORDER, "order"), "edges": [number(edge) for edge in edges.tolist()]}
         data |= {"within": number(one.spearman, 4), "low": number(one.low, 4), "high": number(one.high, 4)}
         yield {"index": index, "name": "order", "data": data, "values": pack(lines, "f4")}
+
+
+def _halves(
+    field: Field, sample: _Sample, latents: Tensor, columns: list[FieldColumn], found: list[list[FieldAssociation]]
+) -> Iterator[Row]:
+    """What each unit does in two halves of the groups."""
+    threshold, seed = field.config.dense_threshold, field.config.seed
+    made = halves(sample.acts, columns, sample.group, sample.order, found, sample.sparse, threshold, seed)
+    for index, data in zip(latents.tolist(), made, strict=False):  # none at all of too few groups
+        yield {"index": index, "name": "halves", "data": data, "values": None}
+
+
+def _needed(
+    field: Field, one: Measured, sample: _Sample, latents: Tensor, columns: list[FieldColumn],
+    found: list[list[FieldAssociation]],
+) -> Iterator[Row]:  # fmt: skip
+    """Whether each unit is needed: by the head, and by what predicts the labels that it follows."""
+    made: dict[int, dict[str, Any]] = {}
+    for place, row in by_labels(sample.acts, columns, sample.group, found, sample.dense, sample.copies):
+        made.setdefault(place, {"labels": []})["labels"].append(row)
+    if field.config.head:
+        label = next(column for column in field.labels if column.name == field.config.head_label)
+        for place, row in by_head(one, field.config.head, label, sample.group):
+            made.setdefault(place, {"labels": []})["head"] = row
+    for place, data in sorted(made.items()):
+        yield {"index": int(latents[place]), "name": "needed", "data": data, "values": None}
 
 
 def _map(field: Field, sample: _Sample, latents: Tensor) -> Iterator[Row]:

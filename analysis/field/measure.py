@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from analysis.field import spread
 from analysis.field.config import FieldConfig
 from analysis.field.matrix import Matrix
 from analysis.field.stream import BATCH, NEIGHBOURS, Places, batches, drawn
@@ -33,6 +34,9 @@ _BLOCK = 256  # rows of the pilot that stand together
 _SHARD = 16 * BATCH
 SAMPLE_BYTES = 1 << 28
 """Of the sample of a matrix' rows in memory."""
+
+
+_ENCODED = 1 << 22  # entries at once: what is on of them takes 24 bytes each, and more while it is looked for
 
 
 class Measured(NamedTuple):
@@ -62,6 +66,9 @@ def measure(
     context = NEIGHBOURS if places.ordered else 1
     settings = Settings(context, BATCH, 0, config.seed, threshold=config.dense_threshold)
     panel = Panel(sae, plan, settings)
+    if 1 < places.groups < places.rows and places.groups * len(plan.latents) <= spread.MOST:
+        panel.own[spread.NAME] = counts = spread.GroupCounts(places.group, places.groups, plan.latents)
+        panel.accumulators[spread.NAME] = counts
     totals = Totals([panel], _SHARD)
     most = max(BATCH, SAMPLE_BYTES // (4 * matrix.width))
     wanted = drawn(matrix.rows, min(config.sample, most), config.seed)
@@ -97,8 +104,12 @@ def _spread(matrix: Matrix) -> np.ndarray:
 
 def activations(sae: LoadedSae, x: Tensor, latents: Tensor) -> Tensor:
     """[n, m] float32: what some latents, none twice, do on rows x [n, D]; encoded some thousand rows at a time."""
-    pieces = x.split(max(256, (1 << 25) // max(sae.n_latents, 1)))  # type: ignore[no-untyped-call]
-    return torch.cat([dense_columns(among(sae.fire(piece), latents), len(piece), len(latents)) for piece in pieces])
+    found = torch.empty(len(x), len(latents))
+    step = max(256, _ENCODED // max(sae.n_latents, 1))
+    for start in range(0, len(x), step):
+        piece = x[start : start + step]
+        found[start : start + step] = dense_columns(among(sae.fire(piece), latents), len(piece), len(latents))
+    return found
 
 
 def unexplained(sae: LoadedSae, x: Tensor) -> float | None:

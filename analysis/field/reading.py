@@ -13,13 +13,14 @@ from rich.console import Console
 from analysis import __version__
 from analysis.errors import UserError
 from analysis.field.checks import check, lines
-from analysis.field.columns import Column, Role
+from analysis.field.columns import Column, Role, unknown
 from analysis.field.config import FieldConfig
+from analysis.field.head import read_head
 from analysis.field.matrix import Matrix, open_matrices, rows_file
 from analysis.field.stream import Places
 from analysis.field.table import Table, read_ids, read_table
 from analysis.field.units import Units, units
-from analysis.hashing import hash_of
+from analysis.hashing import hash_of, sha256_file
 from analysis.reading.sae import LoadedSae, load_sae
 from store.vocabulary import Statement
 
@@ -109,6 +110,8 @@ class Field:
     def key(self) -> str:
         """Names the run."""
         saes = [sae.sha256 for sae in self.saes]
+        if self.config.head:
+            saes.append(sha256_file(Path(self.config.head).expanduser()))
         return self.config.run_key(__version__, [self.fingerprint], self.data_sha256, saes)
 
 
@@ -127,6 +130,8 @@ def load(config: FieldConfig, console: Console) -> Field:
         console.print(line)
     found = [statement | {"words": words} for statement, words in zip(found, said, strict=True)]
     field = Field(config, matrices, table, [] if config.train else _saes(config, name, matrices), found)
+    if config.head:
+        _check_head(field)
     if config.train:
         from analysis.field.train import trained  # with sae-lens' trainers, which nobody else waits for
 
@@ -138,6 +143,20 @@ def load(config: FieldConfig, console: Console) -> Field:
     if field.places.scattered and config.group is not None:
         console.print("the rows of a group do not stand together: an example's neighbours are rows of the file")
     return field
+
+
+def _check_head(field: Field) -> None:
+    """Before the work: the label that the head predicts is there, and its weights are of the matrix.
+
+    Raises:
+        UserError: no such label, or weights that cannot be used.
+    """
+    config, names = field.config, [column.name for column in field.labels]
+    if config.head_label not in names:
+        where = config.table or "the table"
+        raise UserError(f"{where}: {unknown(config.head_label, '--head-label', names)}")
+    label = next(column for column in field.labels if column.name == config.head_label)
+    read_head(config.head, field.matrices[0].width, label)
 
 
 def _table(config: FieldConfig, matrix: Matrix, console: Console) -> Table:
@@ -154,6 +173,7 @@ def _table(config: FieldConfig, matrix: Matrix, console: Console) -> Table:
     table = read_table(
         config.table, roles=config.roles, kinds={name: kind for name, kind in config.columns.items() if kind != NONE},
         encoding=config.encoding, rows=matrix.rows, row_ids=ids, beside=matrix.path,
+        width=matrix.width,
     )  # fmt: skip
     table = _without(table, {name for name, kind in config.columns.items() if kind == NONE})
     _check_images(table)
@@ -194,7 +214,7 @@ def _without(table: Table, names: set[str]) -> Table:
     """The same with some columns that are no labels."""
     known = {column.name for column in table.columns}
     for name in sorted(names - known):
-        raise UserError(f"{table.path}: expected a column '{name}' (--column); found {', '.join(sorted(known)[:12])}")
+        raise UserError(f"{table.path}: {unknown(name, '--column', [column.name for column in table.columns])}")
     kept = (replace(column, role="none") if column.name in names else column for column in table.columns)
     return replace(table, columns=tuple(kept))
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.field import spread
 from analysis.field.columns import Column
 from analysis.field.follow import Found
 from analysis.field.measure import Measured, activations, unexplained
@@ -79,6 +80,7 @@ class MatrixRows:
                 "partner_recall": None,
                 "sample_rows": len(self.measured.row),
                 "power": self.found.power,
+                "between": shares_between(self.field, self.measured),
             },
         }
 
@@ -168,20 +170,16 @@ def group_rows(field: Field, measured: Measured) -> Iterator[Row]:
     column, plan = field.of(GROUP), measured.panel.plan
     if column is None:
         return
-    groups = field.places.groups
-    if groups <= GROUPS:
-        counts = measured.panel[Density].tensors
-        fired, rows = counts["fired"][:groups, plan.latents].double(), counts["tokens"][:groups].double()
-        exact = True
-    else:
-        fired, rows, exact = *_of_sample(field, measured, groups), False
+    groups, counted = field.places.groups, _by_group(field, measured)
+    fired, rows = _of_sample(field, measured, groups) if counted is None else counted
+    exact = counted is not None
     first = _first_rows(field)
     names = [str(_value(column, int(row))) for row in first]
     told = torch.nonzero(rows >= FEWEST).flatten()
     for place, index in enumerate(plan.latents.tolist()):
         density = fired[told, place] / rows[told]
         order = density.argsort(descending=True, stable=True).tolist()
-        if not exact and len(order) > 2 * MOST_GROUPS:
+        if groups > GROUPS and len(order) > 2 * MOST_GROUPS:
             order = order[:MOST_GROUPS] + order[-MOST_GROUPS:]
         items = [
             {"value": names[int(told[at])], "density": number(float(density[at]), 4), "rows": int(rows[told[at]])}
@@ -189,6 +187,28 @@ def group_rows(field: Field, measured: Measured) -> Iterator[Row]:
         ]
         data = {"group": column.name, "groups": groups, "exact": exact, "items": items}
         yield {"index": index, "name": "groups", "data": data, "values": None}
+
+
+def _by_group(field: Field, measured: Measured) -> tuple[Tensor, Tensor] | None:
+    """Rows on which detail units are on [G, m], and rows [G], over all of them; None of more than could be counted."""
+    groups, panel = field.places.groups, measured.panel
+    if groups <= GROUPS:
+        counts = panel[Density].tensors
+        return counts["fired"][:groups, panel.plan.latents].double(), counts["tokens"][:groups].double()
+    made = panel.accumulators.get(spread.NAME)
+    return made.summarise() if isinstance(made, spread.GroupCounts) else None
+
+
+def shares_between(field: Field, measured: Measured) -> Row:
+    """Of each detail unit, the share of on/off that lies between groups; empty where it was not counted."""
+    counted = _by_group(field, measured) if field.of(GROUP) is not None else None
+    if counted is None:
+        return {}
+    shares = spread.between(*counted)
+    return {
+        str(unit): number(float(share), 5)
+        for unit, share in zip(measured.panel.plan.latents.tolist(), shares, strict=True)
+    }
 
 
 def _of_sample(field: Field, measured: Measured, groups: int) -> tuple[Tensor, Tensor]:

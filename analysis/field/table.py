@@ -15,7 +15,7 @@ from analysis.errors import BadFile, UserError
 from analysis.field.batches import Batch, batches
 from analysis.field.builder import Builder
 from analysis.field.cells import text_of
-from analysis.field.columns import FORCED, KINDS, ROLES, STRINGS, Column, Kind, Role, nested
+from analysis.field.columns import FORCED, KINDS, ROLES, STRINGS, Column, Kind, Role, nested, unknown
 from analysis.hashing import sha256_file
 from analysis.reading.formats import Reading, known_encoding
 from store.vocabulary import Statement
@@ -77,6 +77,7 @@ def read_table(
     rows: int | None = None,
     row_ids: NDArray[Any] | None = None,
     beside: object = "the activations",
+    width: int = 0,
 ) -> Table:
     """Read a table. Memory: 4 or 8 bytes a cell, and the texts; never an object for each row.
 
@@ -88,6 +89,7 @@ def read_table(
         rows: how many the activations have.
         row_ids: the id of each of their rows: with the role `id`, the table's rows are put in this order.
         beside: the file of the activations, for messages.
+        width: how many columns the activations have: as many as the table has rows where they were turned.
 
     Raises:
         UserError: a role, kind or column that does not exist, a cell that is not what its column has to be, ids that
@@ -107,7 +109,8 @@ def read_table(
             raise UserError(f"{beside}: expected an id for each of {rows:,} rows; found {len(row_ids):,}")
         table = _joined(table, ids, row_ids, beside)
     elif rows is not None and count != rows:
-        raise BadFile(path, f"{rows:,} rows, as {beside} has", f"{count:,}")
+        turned = f", as many as {beside} has columns; save it transposed (x.T)" if count == width else ""
+        raise BadFile(path, f"{rows:,} rows, as {beside} has", f"{count:,}{turned}")
     return table
 
 
@@ -150,8 +153,7 @@ class _Asked:
             if name in nested_names:
                 raise UserError(f"{self.path}, column '{name}' ({said}): expected plain values; found lists or objects")
             if name not in names:
-                some = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
-                raise UserError(f"{self.path}: expected a column '{name}' ({said}); found {some}")
+                raise UserError(f"{self.path}: {unknown(name, said, names)}")
 
 
 def _read(path: Path, reading: Reading, asked: _Asked) -> tuple[list[Column], list[Statement], int]:

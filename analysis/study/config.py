@@ -215,7 +215,7 @@ def _subject(path: Path, kind: str, given: Mapping[str, Any]) -> tuple[Values, V
         if not own.get("activations"):
             raise UserError(f'{path}: [activations]: expected matrix = "..."; found none')
         own["activations"] = [_matrix(path, one) for one in own["activations"]]
-        own |= {"table": str(_whole(path, own["table"]))} if own.get("table") else {}
+        own |= {name: str(_whole(path, own[name])) for name in ("table", "head") if own.get(name)}
         own |= {"saes": [_place(path, one) for one in own["saes"]]} if own.get("saes") else {}
         return own, None, checked(given[kind].get(_KEEP, True), bool, f"{path}: [{kind}] {_KEEP}")
     if bool(own.get("saes")) == (TRAIN in given):

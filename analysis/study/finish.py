@@ -88,7 +88,7 @@ def _caveats(study: Study, before: Entry | None) -> list[str]:
     if before is None:
         return []
     old, new = before["settings"], study.config.subject
-    places = {"model", "corpus", "activations", "table", "saes"}
+    places = {"model", "corpus", "activations", "table", "head", "saes"}
     names = sorted(name for name in {*old, *new} - places if old.get(name) != new.get(name))
     return [
         f"{name} was {old.get(name, 'not set')} in the last study, and is {new.get(name, 'not set')}" for name in names

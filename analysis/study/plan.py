@@ -96,7 +96,7 @@ def make_plan(config: StudyConfig) -> Plan:
 def _inputs(config: StudyConfig) -> dict[str, str]:
     """Place in the file -> hash of what is read there."""
     found = {}
-    for name in ("model", "corpus", "table"):
+    for name in ("model", "corpus", "table", "head"):
         if config.subject.get(name):
             found[name] = content(config.subject[name], f"{config.path}: [{config.kind}] {name}")
     for name, key in (("activations", "matrix"), ("saes", "sae")):
@@ -112,7 +112,7 @@ def _nameless(inputs: Mapping[str, str]) -> list[list[str]]:
 
 def _settings(values: Values) -> Values:
     """What fixes the numbers and is no place: those are in the inputs by their content."""
-    places = {"model", "corpus", "table", "activations", "saes"}
+    places = {"model", "corpus", "table", "head", "activations", "saes"}
     return {name: value for name, value in values.items() if name not in _NOT_NUMBERS | places}
 
 

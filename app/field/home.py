@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from app.field.sentences import (
     outcome,
     power_words,
     standing,
+    untold_from,
     why_both,
 )
 from app.labels import queries as labels
@@ -194,10 +196,7 @@ def _card(
     powers: dict[tuple[str, str], list[Power]],
 ) -> LabelCard:  # fmt: skip
     several = len(saes) > 1
-    through: dict[str, list[str]] = {}
-    for one in found:
-        if by := held_by(one):
-            through.setdefault(by, []).append(_name(one, several))
+    through, untold = (_by_column(found, of, several) for of in (held_by, untold_from))
     copies = [_name(one, several) for one in found if one.statement.get("code") == LEAK]
     found = sorted(found, key=lambda one: (one.verdict != YES, -_both(one)))
     best = next((one for one in found if one.verdict == YES), None)
@@ -211,7 +210,7 @@ def _card(
     return LabelCard(
         label=label,
         stands=stands,
-        answer=answer(label, tested, through, copies, of_all),
+        answer=answer(label, tested, through, untold, copies, of_all),
         why=why_both(best) if best is not None and stands == MEANS else "",
         adds="" if best_of.architecture == "units" else adds(of_label),
         powers=[row for row in rows if row.slug == best_of.slug],
@@ -226,6 +225,17 @@ def _card(
         others=link("/latents", {"label": label.name}),
         confounds=[confound.words for confound in label.confounds],
     )
+
+
+def _by_column(
+    found: list[AssociationInfo], column_of: Callable[[AssociationInfo], str], several: bool
+) -> dict[str, list[str]]:
+    """Names of units by the column that is said of them."""
+    made: dict[str, list[str]] = {}
+    for one in found:
+        if by := column_of(one):
+            made.setdefault(by, []).append(_name(one, several))
+    return made
 
 
 def _both(found: AssociationInfo) -> float:

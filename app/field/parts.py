@@ -82,11 +82,14 @@ def part_cards(session: Session, run: RunInfo, several: bool) -> list[PartCard]:
 
 
 def between_groups(spell: Spell, groups: int) -> float:
-    """Share of the variance of on/off over rows that lies between groups, 0 to 1, from the density's interval.
+    """Share of the variance of on/off over rows that lies between groups, 0 to 1; where it was not counted, from the
+    density's interval.
 
     Of groups of one size the squared standard error of a density is this share x d (1 - d) / (groups - 1). With more
     groups than the interval has parts it is rougher: 0.6 to 1.3 times the share in the demo's 192 units.
     """
+    if spell.share is not None:
+        return spell.share
     d = spell.density
     if not 0 < d < 1:
         return 0.0
@@ -95,9 +98,14 @@ def between_groups(spell: Spell, groups: int) -> float:
     return min(1.0, error**2 * (groups - 1) / (d * (1 - d)))
 
 
-def most_by_chance(groups: int, rows: int, tried: int) -> float:
-    """The share that one of `tried` units exceeds in 5 % of cases where rows are dealt out to groups at random."""
-    return min(1.0, (groups - 1) / (rows - 1) * _chi_square_ratio(1 - ERROR / max(1, tried), min(BLOCKS, groups) - 1))
+def most_by_chance(groups: int, rows: int, tried: int, counted: bool = False) -> float:
+    """The share that one of `tried` units exceeds in 5 % of cases where rows are dealt out to groups at random.
+
+    Args:
+        counted: over all groups; else it comes from the interval, which has at most 64 parts.
+    """
+    freedom = (groups if counted else min(BLOCKS, groups)) - 1
+    return min(1.0, (groups - 1) / (rows - 1) * _chi_square_ratio(1 - ERROR / max(1, tried), freedom))
 
 
 def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard | None:
@@ -106,7 +114,8 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
     dense = sorted(((share, one) for share, one in found if one.dense), key=lambda each: -each[0])
     if not dense:
         return None
-    bar = most_by_chance(groups, rows, len(dense))
+    counted = all(one.share is not None for _share, one in dense)
+    bar, exact = most_by_chance(groups, rows, len(dense), counted), counted or groups <= BLOCKS
     passing, controls, of_controls = _passing([(share > bar, one.dense) for share, one in found])
     chance = (groups - 1) / (rows - 1)
     share, best = dense[0]
@@ -114,7 +123,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
     if passing:
         answer = _(
             "%(passing)s of %(dense)s %(are)s on unequally often from %(name)s to %(name2)s%(of_controls)s."
-            " Most: %(called)s, %(groups)s of whether it is on lies between groups.",
+            " Most: %(called)s, %(exact)s of whether it is on lies between groups.",
             passing=count(passing),
             dense=units_of(len(dense)),
             are="is" if passing == 1 else "are",
@@ -122,7 +131,7 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
             name2=name,
             of_controls=_sparse(controls, of_controls),
             called=called,
-            groups=shared_words(share, groups),
+            exact=shared_words(share, exact),
         )
     else:
         answer = _(
@@ -150,16 +159,16 @@ def _group(session: Session, run: RunInfo, name: str, several: bool) -> PartCard
             chance=two_digits(chance),
             bar=two_digits(bar),
         ),
-        units=[_shared(share, one, several, share > bar, groups) for share, one in dense[:SHOWN]],
+        units=[_shared(share, one, several, share > bar, exact) for share, one in dense[:SHOWN]],
         stands=FOLLOWED if passing else NOT,
         chance=100 * bar,
         limit=limit,
     )
 
 
-def _shared(share: float, one: Spell, several: bool, holds: bool, groups: int) -> PartUnit:
+def _shared(share: float, one: Spell, several: bool, holds: bool, exact: bool) -> PartUnit:
     at = round(100 * share, 1)
-    return PartUnit(one.slug, one.place, _name(one, several), shared_words(share, groups), at, at, at, holds)
+    return PartUnit(one.slug, one.place, _name(one, several), shared_words(share, exact), at, at, at, holds)
 
 
 # --- order: what rises or falls within groups -----------------------------------------------------
@@ -263,9 +272,9 @@ def _rho(one: Drift) -> str:
     )
 
 
-def shared_words(share: float, groups: int) -> str:
-    """A share that was worked out from an interval: of more groups than it has parts, it is about so much."""
-    if groups <= BLOCKS:
+def shared_words(share: float, exact: bool) -> str:
+    """A share; where it was worked out from an interval of fewer parts than there are groups, it is about so much."""
+    if exact:
         return two_digits(share)
     percents = 100 * share
     return _("about %(percents)s\u202f%%", percents=number(round(percents, -1) if percents >= 10 else percents, 1))

@@ -66,6 +66,8 @@ class Spell(NamedTuple):
     density: float
     low: float
     high: float
+    share: float | None = None
+    """Of its on or off, what lies between groups, counted over all rows; None of runs before that was counted."""
 
 
 class Drift(NamedTuple):
@@ -117,6 +119,22 @@ def powers(session: Session, run: RunInfo) -> dict[tuple[str, str], list[Power]]
     return remembered(session, ("powers", run.analyses), lambda: _powers(session, run))
 
 
+def shares_between(session: Session, run: RunInfo) -> dict[tuple[str, int], float]:
+    """By SAE and unit: what of its on or off lies between groups, where that was counted."""
+    return remembered(session, ("between", run.analyses), lambda: _shares(session, run))
+
+
+def _shares(session: Session, run: RunInfo) -> dict[tuple[str, int], float]:
+    slugs = {held.id: held.slug for held in run.held}
+    found = session.execute(select(Analysis.id, Analysis.summary).where(Analysis.id.in_(run.analyses)))
+    return {
+        (slugs[analysis], int(unit)): float(share)
+        for analysis, summary in found
+        for unit, share in ((summary or {}).get("between") or {}).items()
+        if share is not None
+    }
+
+
 def _powers(session: Session, run: RunInfo) -> dict[tuple[str, str], list[Power]]:
     slugs = {held.id: held.slug for held in run.held}
     statement = select(Analysis.id, Analysis.summary).where(Analysis.id.in_(run.analyses))
@@ -154,10 +172,10 @@ def spells(session: Session, run: RunInfo) -> list[Spell]:
 
 
 def _spells(session: Session, run: RunInfo) -> list[Spell]:
-    known = (Latent.density_low.is_not(None), Latent.density_high.is_not(None))
+    known, counted = (Latent.density_low.is_not(None), Latent.density_high.is_not(None)), shares_between(session, run)
     statement = _held(Latent.density, Latent.density_low, Latent.density_high).where(*known, _in(run))
     return [
-        Spell(slug, layer, place, bool(dense), density, low, high)
+        Spell(slug, layer, place, bool(dense), density, low, high, counted.get((slug, place)))
         for slug, layer, place, dense, density, low, high in session.execute(statement)
     ]
 

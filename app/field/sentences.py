@@ -9,7 +9,7 @@ from app.shared.numbers import count, fixed, number
 from app.shared.statements import listed
 from store.vocabulary import YES
 
-CONFOUNDED, LEAK = "confounded", "leak"
+CONFOUNDED, UNTOLD, LEAK = "confounded", "untold", "leak"
 MOST_NAMES = 3
 """Units that are named."""
 MEASURES = {"eta2": "η²", "spearman": "ρ", "auc": "AUC", "r2": "R²", "accuracy": N_("balanced accuracy")}
@@ -53,13 +53,15 @@ def _of_units(powers: list[Power]) -> list[Power]:
 
 
 def answer(
-    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], copies: list[str], powers: list[Power]
+    label: LabelInfo, tested: Tested | None, through: dict[str, list[str]], untold: dict[str, list[str]],
+    copies: list[str], powers: list[Power],
 ) -> str:  # fmt: skip
     """Whether anything follows the label, in a sentence or two.
 
     Args:
         tested: units that it was held against, and those that pass.
         through: columns that units go with it through alone, and names of these units.
+        untold: columns that cannot be told from it, and names of units that go with it.
         copies: names of units that are copies of it.
         powers: what predicts it, of all matrices.
     """
@@ -75,6 +77,7 @@ def answer(
             _("Units predict it in groups kept out (%(most)s), with nothing held fixed.", most=_beside_shuffled(most))
         )
     made += [_only_through(by, names) for by, names in through.items()]
+    made += [_untold(by, names) for by, names in untold.items()]
     if copies:
         made.append(
             _(
@@ -96,6 +99,19 @@ def _only_through(by: str, names: list[str]) -> str:
         names=listed(names),
         go="goes" if len(names) == 1 else "go",
         by=by,
+    )
+
+
+def _untold(by: str, names: list[str]) -> str:
+    if len(names) > MOST_NAMES:
+        return _(
+            "%(most_names)s and others go with it, but it cannot be told from %(by)s here.",
+            most_names=", ".join(names[:MOST_NAMES]),
+            by=by,
+        )
+    verb = "goes" if len(names) == 1 else "go"
+    return _(
+        "%(names)s %(verb)s with it, but it cannot be told from %(by)s here.", names=listed(names), verb=verb, by=by
     )
 
 
@@ -203,6 +219,8 @@ def outcome(found: AssociationInfo) -> str:
         return _("yes; cannot be told apart from %(apart)s", apart=", ".join(map(str, apart))) if apart else "yes"
     if code == CONFOUNDED:
         return _("only through %(by)s", by=held.get("by"))
+    if code == UNTOLD:
+        return _("cannot be told from %(by)s here", by=held.get("by"))
     if code == LEAK:
         return _("a copy of it, put in with the data")
     return _NO.get(str(code), "no")
@@ -260,3 +278,8 @@ def _value(power: Power) -> float:
 def held_by(found: AssociationInfo) -> str:
     """The column that a label works through; empty where it is none."""
     return str(found.statement.get("by") or "") if found.statement.get("code") == CONFOUNDED else ""
+
+
+def untold_from(found: AssociationInfo) -> str:
+    """The column that a label cannot be told from; empty where there is none."""
+    return str(found.statement.get("by") or "") if found.statement.get("code") == UNTOLD else ""

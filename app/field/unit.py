@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
-from app.field import queries
-from app.field.parts import DRIFT, between_groups, shared_words, two_digits
+from app.field import needs, queries
+from app.field.needs import NeedRow
+from app.field.parts import BLOCKS, DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
 from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
-from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted
+from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted, untold_from
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
 from app.latents.facts import Fact
@@ -153,6 +154,10 @@ class UnitPage(RunPage):
     """How much the place says."""
     labels: list[LabelRow]
     """Each label, those that it follows first."""
+    halves: str
+    """Whether two halves of the groups say the same, in a line; empty of too few groups."""
+    needed: list[NeedRow]
+    """Whether the head, and the prediction of its labels, need it."""
     divided: list[SourceRow]
     """Columns, the largest share first."""
     divided_words: str
@@ -200,6 +205,8 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         else map_figure(places, str(places.facts["names"][0]), str(places.facts["names"][1])),
         places_words="" if places is None else _places_words(places.facts),
         labels=[_label_row(one, one.label.name in untold) for one in found],
+        halves=needs.halves_words(rows, called, queries.roles(session, run).get("group", "group")),
+        needed=needs.need_rows(rows, called),
         divided=_divided(rows),
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
@@ -239,10 +246,7 @@ def _label_row(one: AssociationInfo, means: bool) -> LabelRow:
 def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Course | None, untold: set[str]) -> str:
     held = [one.label.name for one in found if one.verdict == YES and one.label.name not in untold]
     means = [one.label.name for one in found if one.verdict == YES and one.label.name in untold]
-    through: dict[str, list[str]] = {}
-    for one in found:
-        if by := held_by(one):
-            through.setdefault(by, []).append(one.label.name)
+    through, apart = (_by_column(found, of) for of in (held_by, untold_from))
     made = [_("It follows %(value)s.", value=listed(held))] if held else []
     made += (
         [_("Its mean differs with %(means)s, which nothing predicts in groups kept out.", means=listed(means))]
@@ -251,6 +255,10 @@ def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Cours
     )
     made += [
         _("It goes with %(names)s only through %(by)s.", names=listed(names), by=by) for by, names in through.items()
+    ]
+    made += [
+        _("It goes with %(names)s, which cannot be told from %(by)s here.", names=listed(names), by=by)
+        for by, names in apart.items()
     ]
     within = 0.0 if course is None else course.facts.get("within") or 0.0
     if course is not None and abs(within) >= DRIFT:
@@ -264,6 +272,15 @@ def _answer(called: str, found: Sequence[AssociationInfo], course: queries.Cours
     if not made and found:
         made.append(_("No label goes with this %(called)s.", called=called))
     return " ".join(made)
+
+
+def _by_column(found: Sequence[AssociationInfo], column_of: Callable[[AssociationInfo], str]) -> dict[str, list[str]]:
+    """Names of labels by the column that is said of them."""
+    made: dict[str, list[str]] = {}
+    for one in found:
+        if by := column_of(one):
+            made.setdefault(by, []).append(one.label.name)
+    return made
 
 
 def _facts(record: LatentRecord) -> list[Fact]:
@@ -299,10 +316,11 @@ def _shared(record: LatentRecord, run: RunInfo) -> str:
     latent = record.latent
     if latent.density_low is None or latent.density_high is None or not 1 < run.documents < run.tokens:
         return ""
+    counted = queries.shares_between(record.session, run).get((record.sae.slug, latent.index))
     spell = Spell(record.sae.slug, record.sae.layer, latent.index, latent.is_dense, latent.density,
-                  latent.density_low, latent.density_high)  # fmt: skip
+                  latent.density_low, latent.density_high, counted)  # fmt: skip
     share, chance = between_groups(spell, run.documents), (run.documents - 1) / (run.tokens - 1)
-    between = shared_words(share, run.documents)
+    between = shared_words(share, counted is not None or run.documents <= BLOCKS)
     return _(
         " %(between)s of whether it is on lies between them; rows dealt out at random: %(chance)s.",
         between=between,

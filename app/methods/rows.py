@@ -81,7 +81,7 @@ ROWS: dict[str, tuple[str | None, str]] = {
         N_(
             "The same with the group, the order and up to three other columns held fixed that go with the"
             " label at a strength of 0.3 or more. What loses half of its effect goes with the label only"
-            " through that column."
+            " through that column; where too little is left to tell, the label cannot be told from the order."
         ),
     ),
     "label_p": (

@@ -13,9 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.field.labels import measures
+from analysis.field.labels.changes import around_changes
 from analysis.field.labels.columns import FieldColumn, Usable, usable
-from analysis.field.labels.conditional import Fixed, Left, conditional, left_of, separable, within
-from analysis.field.labels.grouping import Grouping, dense, grouping, order_bins, within_ranks
+from analysis.field.labels.conditional import (
+    Fixed,
+    Left,
+    conditional,
+    kept_of,
+    left_of,
+    levelled,
+    separable,
+    were_it_true,
+    within,
+)
+from analysis.field.labels.grouping import FEWEST_GROUPS, Grouping, dense, grouping, order_bins, within_ranks
 from analysis.field.labels.measures import Estimate
 from analysis.field.labels.permutation import between_groups, ranked_means, within_groups
 from analysis.field.labels.profile import level_means, standardised
@@ -30,9 +41,9 @@ UNITS = 128  # at once: ranks of more cost memory and save nothing
 MOST_HELD = 3  # other columns, the strongest
 ORDER_BINS = 20
 _ROWS_A_BIN = 10  # of a group, in the median
-_ENOUGH = 0.1  # of a label's variance that parts of the order must leave it
+_ENOUGH = 0.1  # of a label's variance that parts of the order, and a slope in each, must leave it
 _SURE = 3.9  # standard errors over rows alone at which a label seems to go with a unit (p = 0.0001)
-_CACHED = 6  # strata whose places are kept
+_CACHED = 4  # strata whose places are kept
 
 
 def associate(
@@ -133,11 +144,13 @@ class _View:
 
     def places(self, name: str, strata_: Tensor) -> Tensor:
         """[m, n]: places of the rows within strata that have a name of their own."""
-        if name not in self._places:
+        found = self._places.pop(name, None)  # what was asked for last is kept longest
+        if found is None:
             if len(self._places) >= _CACHED:
                 self._places.pop(next(iter(self._places)))
-            self._places[name] = within_ranks(self.ranks, strata_)
-        return self._places[name]
+            found = within_ranks(self.ranks, strata_)
+        self._places[name] = found
+        return found
 
 
 class _World:
@@ -216,8 +229,8 @@ class _World:
         return column.name, column.kind, torch.nonzero(have).flatten(), column.values[have].double()
 
     def _placed(self, column: FieldColumn, use: Usable, units: Grouping) -> Fixed:
-        """Parts of each group by its order: so many that the label still varies in them; a shift of half a day is one
-        value in every twentieth of the day, and only the slope over the whole day can be held fixed.
+        """Parts of each group by its order, with a slope each: twenty where the label varies in them; else the rows
+        around its changes; else as few parts as leave it something; else the whole group.
         """
         assert self.order is not None
         order = self.order[use.rows]
@@ -226,9 +239,14 @@ class _World:
         made = Fixed(self.order_name, "order", units.group, along)
         y = column.values[use.rows].double()
         y = dense(y).double() if column.kind == "category" else y
-        for bins in (most, *(bins for bins in (10, 5, 3, 2) if bins < most)):
+        for bins in (most, 0, *(bins for bins in (10, 5, 3, 2) if bins < most)):
+            if not bins:
+                around, groups = around_changes(y, order, units.group)
+                if groups >= FEWEST_GROUPS:
+                    return made._replace(strata=around)
+                continue
             finer = made._replace(strata=dense(units.group * bins + order_bins(order, units.group, bins)))
-            if left_of(column.measure, y, finer.strata).share >= _ENOUGH:
+            if levelled(column.measure, y, finer) >= _ENOUGH:
                 return finer
         return made
 
@@ -273,11 +291,12 @@ def _against(
         test = between_groups(measure, view.group_means, y, units, random, draws)
     if measure == "eta2":
         held = [(name, kind, of, _cluster_chance(label, view, base, test.inflation)) for name, kind, of, base in held]
-    each = [_helds(one) for one in held]
-    base = each[0] if label.within else _helds(("", "", effect, chance))
+    base = held[0][2:] if label.within else (effect, chance)
+    each = [_helds(one, _own(label, base, fixed, left)) for one, (fixed, left) in zip(held, label.fixed, strict=True)]
     constant = view.x.abs().amax(1) <= 0
     return _Found(
-        None, effect, chance, apparent, base, [list(of) for of in zip(*each, strict=True)] or [[]] * len(view.x),
+        None, effect, chance, apparent, each[0] if label.within else _helds(("", "", *base)),
+        [list(of) for of in zip(*each, strict=True)] or [[]] * len(view.x),
         _held_out(label, view), torch.where(constant, torch.nan, test.p), label.inseparable,
         level_means(label.column, view.x, y, units), _facts(label, use, units, order),
     )  # fmt: skip
@@ -287,7 +306,9 @@ _GROUP = "\0group"  # no column is called so
 
 
 def _key(fixed: Fixed, label: _Label) -> str:
-    return _GROUP if fixed.kind == "group" else f"{fixed.kind}\0{fixed.name}\0{label.within}\0{int(fixed.strata.max())}"
+    if fixed.kind == "group":
+        return _GROUP
+    return f"{fixed.kind}\0{fixed.name}\0{label.within}\0{hash(fixed.strata.numpy().tobytes())}"
 
 
 def _effect(measure: str, view: _View, y: Tensor) -> tuple[Estimate, Tensor]:
@@ -333,9 +354,18 @@ def _held_out(label: _Label, view: _View) -> Tensor:
     return measures.held_out_sign(view.places(name, parts), within(measure, y, parts), units.fold, measure == "auc")
 
 
-def _helds(one: tuple[str, str, Estimate, Tensor]) -> list[Held]:
+def _own(label: _Label, base: tuple[Estimate, Tensor], fixed: Fixed, left: Left) -> Tensor | None:
+    """[m]: how far from chance an effect would be that is all the label's own, with the order held fixed."""
+    if fixed.kind != "order":
+        return None
+    measure, whole = label.column.measure, label.fixed[0][0].strata if label.within else torch.zeros_like(fixed.strata)
+    return were_it_true(measure, (base[0].value - base[1]).abs(), kept_of(measure, label.y, fixed, left, whole))
+
+
+def _helds(one: tuple[str, str, Estimate, Tensor], own: Tensor | None = None) -> list[Held]:
     name, kind, of, chance = one
-    return [Held(name, kind, *row) for row in torch.stack([*of, chance], 1).tolist()]
+    own = torch.full_like(chance, torch.nan) if own is None else own
+    return [Held(name, kind, *row) for row in torch.stack([*of, chance, own], 1).tolist()]
 
 
 def _facts(label: _Label, use: Usable, units: Grouping, order: Tensor | None) -> dict[str, Any]:

@@ -97,3 +97,28 @@ def level(x: Tensor, fixed: Fixed) -> Tensor:
     length = torch.zeros(strata, dtype=x.dtype).index_add_(0, fixed.strata, along.square())
     shared = torch.zeros(len(x), strata, dtype=x.dtype).index_add_(1, fixed.strata, x * along)
     return x - (shared / length.clamp(min=1e-30))[:, fixed.strata] * along
+
+
+def levelled(measure: str, y: Tensor, fixed: Fixed) -> float:
+    """Share of a label's variance that is left within strata and off its slope in each."""
+    code = coded(measure, y)
+    whole = (code - code.mean(1, keepdim=True)).square().sum()
+    return float(level(centred_within(code, fixed.strata), fixed).square().sum() / whole.clamp(min=1e-30))
+
+
+def kept_of(measure: str, y: Tensor, fixed: Fixed, left: Left, whole: Tensor) -> float:
+    """How much a label varies in a row with something held fixed, over how much it does within strata `whole` [n]."""
+    code = coded(measure, y)
+    inside = level(centred_within(code, fixed.strata), fixed)[:, left.rows].square().sum(0).mean()
+    return float(inside / centred_within(code, whole).square().sum(0).mean().clamp(min=1e-30))
+
+
+def were_it_true(measure: str, size: Tensor, kept: float) -> Tensor:
+    """Distance from chance [m] of an effect of this size that is the label's own, where the label keeps so much of its
+    variance: an AUC is of pairs of rows and stays; a correlation shrinks with what varies.
+    """
+    if measure == "auc":
+        return size
+    share = size.square() if measure == "spearman" else size
+    share = (share * kept / (share * kept + 1 - share).clamp(min=1e-30)).clamp(0, 1)
+    return share.sqrt() if measure == "spearman" else share

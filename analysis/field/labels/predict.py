@@ -8,7 +8,7 @@ little better on a rare boolean.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +33,18 @@ PERMUTED = 39
 _SALT = 73
 
 
+class Later(NamedTuple):
+    """Columns that are made of the rows that are used alone: of all rows they would fill the memory."""
+
+    shape: tuple[int, int]  # n, c
+    of: Callable[[Tensor], Tensor]  # rows [k] int64 -> [k, c] float32, finite
+
+
 class ColumnSet(NamedTuple):
     """Columns that predict together; with `single`, the one that predicts best, chosen on the training folds."""
 
     name: str
-    values: Tensor | NDArray[Any]  # [n, c] float32, finite
+    values: Tensor | NDArray[Any] | Later  # [n, c] float32, finite
     single: bool = False
 
 
@@ -79,21 +86,28 @@ def predict(sets: Sequence[ColumnSet], column: FieldColumn, group: Tensor | NDAr
     codes = dense(torch.as_tensor(group).long())
     measure = "r2" if column.measure == "spearman" else "auc"
     for one in sets:
-        if not len(one.values) == len(codes) == len(column.values):
-            raise ValueError(f"set {one.name!r} has {len(one.values)} rows; expected {len(codes)}, as groups have")
-        if not bool(torch.as_tensor(one.values).isfinite().all()):
+        if not one.values.shape[0] == len(codes) == len(column.values):
+            raise ValueError(f"set {one.name!r} has {one.values.shape[0]} rows; expected {len(codes)}, as groups have")
+        if not isinstance(one.values, Later) and not bool(torch.as_tensor(one.values).isfinite().all()):
             raise ValueError(f"set {one.name!r} has values that are not finite")
     use = usable(column, codes)
     given = int(use.rows.sum())
     if use.reason is not None:
         return [_none(one, measure, given, use.reason) for one in sets]
-    rows = _subsample(torch.nonzero(use.rows).flatten())
+    rows = subsample(torch.nonzero(use.rows).flatten())
     again = usable(column._replace(values=column.values[rows]), codes[rows])
     if again.reason is not None:
         return [_none(one, measure, given, again.reason) for one in sets]
     rows = rows[again.rows]
     task = _task(column, column.values[rows].double(), grouping(codes[rows]), seed)
-    return [_power(one, torch.as_tensor(one.values)[rows].float(), task, given) for one in sets]
+    return [_power(one, _taken(one, rows), task, given) for one in sets]
+
+
+def _taken(one: ColumnSet, rows: Tensor) -> Tensor:
+    """[k, c] float32: some rows of a set."""
+    if isinstance(one.values, Later):
+        return one.values.of(rows)
+    return torch.as_tensor(one.values)[rows].float()
 
 
 class _Task(NamedTuple):
@@ -107,7 +121,8 @@ def _none(one: ColumnSet, measure: str, given: int, reason: Statement) -> Power:
     return Power(one.name, measure, n, n, n, n, n, n, n, 0, given, 0, one.values.shape[1], 0, [], reason)
 
 
-def _subsample(rows: Tensor) -> Tensor:
+def subsample(rows: Tensor) -> Tensor:
+    """At most 8,000 of some rows, drawn by a hash of their place, ascending."""
     if len(rows) <= MOST_ROWS:
         return rows
     return rows[mix_bits(rows, _SALT).argsort()[:MOST_ROWS]].sort().values

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from analysis.labels.statements import SIGNIFICANT
 from store.vocabulary import NO, UNMEASURED, YES, Statement
 
 CONFOUNDED, SHUFFLED, CHANCE, NOT_HELD_OUT = "confounded", "shuffled", "chance", "not_held_out"
+UNTOLD = "untold"
+"""With the order held fixed too little is left: an effect of the label's own, and none, would both look like this."""
+ORDER = "order"  # the kind of what is held fixed
 GONE = 0.5  # what is left of an effect, below which it is what was held fixed
 
 
@@ -51,6 +55,7 @@ class Held(NamedTuple):
     low: float
     high: float
     chance: float
+    own: float = math.nan  # distance from chance if the whole effect were the label's own; of the order alone
 
     def margin(self, one_sided: bool) -> float:
         """How far the interval leaves chance behind; at most 0 where chance is in it."""
@@ -60,6 +65,18 @@ class Held(NamedTuple):
     def size(self) -> float:
         """Distance from chance."""
         return abs(self.value - self.chance)
+
+    def gone(self, size: float, above: bool) -> bool:
+        """Whether it has less than half of the effect on its side; of the order, as sure as its interval is.
+
+        Args:
+            size: of the effect.
+            above: it lies above chance.
+        """
+        if math.isnan(self.own):
+            return (self.value - self.chance) * (1 if above else -1) < GONE * size
+        most = self.high - self.chance if above else self.chance - self.low
+        return most < GONE * self.own
 
 
 def verdict_of(measure: str, n: Numbers, apparent: bool, base: Held, held: list[Held]) -> tuple[str, str, Held | None]:
@@ -75,18 +92,26 @@ def verdict_of(measure: str, n: Numbers, apparent: bool, base: Held, held: list[
         held: everything that was held fixed, the group first.
     """
     one_sided = measure == "eta2"
-    size = abs(n.effect - n.chance)
-    lost = next((one for one in held if one.margin(one_sided) <= 0 and one.size() < GONE * size), None)
+    size, above = abs(n.effect - n.chance), n.effect > n.chance
     if not n.q < SIGNIFICANT:
-        return (NO, CONFOUNDED, lost) if apparent and lost else (NO, SHUFFLED, None)
+        lost = [one for one in held if one.margin(one_sided) <= 0 and one.gone(size, above)]
+        return (NO, CONFOUNDED, lost[0]) if apparent and lost else (NO, SHUFFLED, None)
     if base.margin(one_sided) <= 0:
         return NO, CHANCE, None
-    lost = next((one for one in held if one.margin(one_sided) <= 0 or not _one_side(measure, one, base)), None)
-    if lost is not None:
-        gone = lost.size() < GONE * base.size() or not _one_side(measure, lost, base)
-        return (NO, CONFOUNDED, lost) if gone else (NO, CHANCE, lost)
+    lost = [one for one in held if one.margin(one_sided) <= 0 or not _one_side(measure, one, base)]
+    if lost:
+        return NO, *_through(lost, base.size(), base.value > base.chance, CHANCE)
     holds = n.held_out > 0 if one_sided else (n.held_out - n.chance) * (base.value - base.chance) > 0
     return (YES, YES, None) if holds else (NO, NOT_HELD_OUT, None)
+
+
+def _through(lost: list[Held], size: float, above: bool, otherwise: str) -> tuple[str, Held | None]:
+    """What takes an effect of this size away; else what leaves too little to be told; else the first of them."""
+    gone = next((one for one in lost if one.gone(size, above)), None)
+    if gone is not None:
+        return CONFOUNDED, gone
+    untold = next((one for one in lost if one.kind == ORDER), None)
+    return (otherwise, lost[0]) if untold is None else (UNTOLD, untold)
 
 
 def _one_side(measure: str, one: Held, base: Held) -> bool:

@@ -183,7 +183,7 @@ def test_an_sae_on_the_matrix_has_directions_and_pairs(made: Factory, tmp_path: 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"group": "machin"}, "expected a column 'machin'"),
+        ({"group": "machin"}, "expected a column 'machin' .*; did you mean 'machine'"),
         ({"columns": {"nothing": "none"}}, "expected a column 'nothing'"),
         ({"table": None}, "expected --table FILE"),
         ({"group": "time"}, "the column time is given two parts"),

@@ -305,7 +305,7 @@ def test_json_lines_may_have_other_keys_each(tmp_path: Path) -> None:
         ("", "t.jsonl", "expected at least one row; found none"),
         ("PAR1 no", "t.parquet", "expected a Parquet file"),
         ("x", "t.csv.gz", "expected a readable text file"),
-        ("x", "t.xlsx", r"expected a table: \.csv.*; found '\.xlsx'"),
+        ("x", "t.xlsx", r"expected a table: \.csv.*; found a spreadsheet"),
         ("x", "t.txt", r"expected a table: \.csv.*; found '\.txt'"),
     ],
 )
@@ -440,3 +440,41 @@ def test_ten_million_rows_fit(tmp_path: Path) -> None:
     kilobytes, *kinds = found.stdout.split()
     assert kinds == ["category", "number", "number", "boolean", "category", "text"]
     assert int(kilobytes) * 1024 < 120 * rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("t.csv", "a;b\n1;3,5\n", "by commas; found one column, 'a;b', with semicolons .*; save it with commas"),
+        ("t.csv", "machine\theat\nM1\t3\n", "with tabs in its name; call the file .tsv"),
+        ("t.tsv", "machine,heat\nM1,3\n", "separated by tabs; found .* with commas in its name; call the file .csv"),
+        ("t.xlsx", "PK", "found a spreadsheet; save its sheet as CSV"),
+        ("t.XLS", "", "found a spreadsheet; save its sheet as CSV"),
+    ],
+)  # fmt: skip
+def test_a_table_of_another_kind_says_what_to_do(tmp_path: Path, name: str, text: str, says: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BadFile, match=says):
+        read_table(tmp_path / name)
+
+
+def test_a_table_of_one_column_is_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("heat of oil\n3;x\n4\n")
+    assert read_table(tmp_path / "t.csv").rows == 2
+
+
+@pytest.mark.parametrize("asked", ["machin", "MACHINE", "Maschine"])
+def test_a_column_that_is_nearly_there_is_named(tmp_path: Path, asked: str) -> None:
+    (tmp_path / "t.csv").write_text("Machine,heat\nM1,3\n")
+    with pytest.raises(UserError, match=r"found Machine, heat; did you mean 'Machine'\?$"):
+        read_table(tmp_path / "t.csv", roles={"group": asked})
+    with pytest.raises(UserError, match=r"found Machine, heat$"):
+        read_table(tmp_path / "t.csv", roles={"group": "site"})
+
+
+def test_activations_that_are_turned_are_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("v\n1\n2\n3\n")
+    with pytest.raises(BadFile, match=r"expected 5 rows, as x\.npy has; found 3, as many as .* columns; .*x\.T"):
+        read_table(tmp_path / "t.csv", rows=5, width=3, beside="x.npy")
+    with pytest.raises(BadFile, match=r"found 3$"):
+        read_table(tmp_path / "t.csv", rows=5, width=4, beside="x.npy")

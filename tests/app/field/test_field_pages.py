@@ -73,6 +73,11 @@ def test_a_units_page_has_its_labels_rows_and_groups(client: TestClient) -> None
     assert re.search(r"row P\d{5} machine M\d\d", text)
     assert "remark" in text
     assert "<b>remark" not in client.get(f"{UNIT}/{DEFECT}").text  # a text is text
+    assert "In two halves by machine (12 and 12) it is on in" in text
+    assert "It follows defect in both halves." in text
+    assert "Is it needed? defect predicted worse without it" in text
+    assert re.search(r"without this one [\d.]+ points less \([\d.]+ points to [\d.]+ points\); of \d dense units", text)
+    assert "Is it needed?" not in page(client, f"{UNIT}/{NOISE}")
     assert "only through machine" in page(client, f"{UNIT}/{MACHINE}")
     assert "a copy of it, put in with the data" in page(client, f"{UNIT}/{COPY}")
     assert "No label goes with this unit." in page(client, f"{UNIT}/{NOISE}")

@@ -44,7 +44,7 @@ def test_without_a_prediction_the_test_of_units_decides() -> None:
 
 
 def test_means_that_predict_nothing_are_said_with_both_numbers() -> None:
-    said = answer(PERSON, Tested(7, 230, 0, 61), {}, [], [power(0.51, 0.54)])
+    said = answer(PERSON, Tested(7, 230, 0, 61), {}, {}, [], [power(0.51, 0.54)])
     assert said.startswith("Means only: 7 of 230 dense units differ with it on average")
     assert "none of 61 sparse ones" in said
     assert "AUC 0.51, shuffled labels reach 0.54" in said
@@ -52,10 +52,16 @@ def test_means_that_predict_nothing_are_said_with_both_numbers() -> None:
 
 
 def test_what_goes_through_another_column_names_units_and_column() -> None:
-    said = answer(PERSON, Tested(0, 24, 0, 0), {"time": ["L0/2"]}, [], [power(0.72, 0.51)])
+    said = answer(PERSON, Tested(0, 24, 0, 0), {"time": ["L0/2"]}, {}, [], [power(0.72, 0.51)])
     assert "None of 24 dense units follows it." in said
     assert "with nothing held fixed" in said
     assert "L0/2 goes with it only through time." in said
+
+
+def test_what_cannot_be_told_from_the_order_is_not_said_to_go_through_it() -> None:
+    said = answer(PERSON, Tested(0, 24, 0, 0), {}, {"time": ["L0/2"]}, [], [power(0.72, 0.51)])
+    assert "L0/2 goes with it, but it cannot be told from time here." in said
+    assert "only through" not in said
 
 
 @pytest.mark.parametrize(
