@@ -94,10 +94,10 @@ def known(code: str) -> dict[str, tuple[str, ...]]:
 
 def update(code: str) -> dict[str, int]:
     """Write the catalogues of a language anew; noun -> messages that have no translation yet."""
-    translations, empty = known(code), {}
+    translations, said, empty = known(code), messages(), {}  # all is read before anything is written
     for path in (FOLDER / code).glob("*.po"):
         path.unlink()
-    for noun, own in sorted(messages().items()):
+    for noun, own in sorted(said.items()):
         catalogue = Catalog(locale=code, fuzzy=False, charset="utf-8")
         for message in sorted(own, key=lambda one: (own[one][0], str(one))):
             held = translations.get(message if isinstance(message, str) else message[0], ())

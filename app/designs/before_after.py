@@ -7,7 +7,7 @@ from statistics import fmean
 from app.designs.queries import ComparisonDetail, DesignInfo
 from app.designs.rows import BOTTLENECK, CONTROLS, PLAIN, by_name, title_of
 from app.shared.colours import Stroke
-from app.shared.language import N_, _
+from app.shared.language import N_, _, translated
 from app.shared.numbers import minus
 from app.shared.slopes import End, Slopes, rough, slopes
 from app.shared.stored import one, part
@@ -43,7 +43,7 @@ def _end(comparison: ComparisonDetail, name: str, found: list[DesignInfo], strok
 def _short(design: DesignInfo) -> str:
     if design.kind == BOTTLENECK:
         return _("bottleneck, counted") if design.counted else "bottleneck"
-    return _SHORT[design.kind].format(rank=design.rank) if design.kind in _SHORT else title_of(design)
+    return translated(_SHORT[design.kind]).format(rank=design.rank) if design.kind in _SHORT else title_of(design)
 
 
 def picture(comparison: ComparisonDetail) -> Slopes | None:
@@ -77,12 +77,12 @@ def answer(comparison: ComparisonDetail) -> str:
     gap = part(part(part(comparison.summary, "less_plain"), name), "n_dense")
     low, high = one(gap, "low"), one(gap, "high")
     if low is None or high is None:
-        return _ONE_SEED.format(**values)
+        return translated(_ONE_SEED).format(**values)
     values |= {"low": minus(f"{low:.2g}"), "high": minus(f"{high:.2g}"), "seeds": f"{one(gap, 'seeds') or 0:g}"}
     control = _control(found, design)
     if not control:
-        return _ALONE.format(**values)
-    return _BESIDE.format(**values, control=title_of(found[control][0]), controls=counts[control])
+        return translated(_ALONE).format(**values)
+    return translated(_BESIDE).format(**values, control=title_of(found[control][0]), controls=counts[control])
 
 
 _ANY = Stroke("--ink", "solid", 1.8)

@@ -8,7 +8,7 @@ from statistics import fmean
 from app.experiments.arms import in_order, title_of
 from app.experiments.queries import ArmInfo, ExperimentInfo
 from app.shared.colours import arm_stroke
-from app.shared.language import N_
+from app.shared.language import N_, translated
 from app.shared.numbers import minus
 from app.shared.slopes import End, Slopes, rough, slopes
 from app.shared.stored import one, part
@@ -80,10 +80,10 @@ def answer(experiment: ExperimentInfo, ends: Mapping[str, End]) -> str:
     numbers = {name: rough(ends[name].value) for name in (_BEFORE, _DENSE, _EQUAL)}
     sentence = _ANSWERS.get(str(part(experiment.summary, "statement").get("code")), "")
     if not sentence or mean is None:
-        return _COUNTED.format(**numbers)
+        return translated(_COUNTED).format(**numbers)
     numbers["size"] = rough(abs(mean))
     if low is not None and high is not None:
         numbers |= {"low": minus(f"{-high:.2g}"), "high": minus(f"{-low:.2g}"), "seeds": f"{one(gap, 'seeds') or 0:g}"}
     elif "{low}" in sentence:
-        return _COUNTED.format(**numbers)
-    return sentence.format(**numbers)
+        return translated(_COUNTED).format(**numbers)
+    return translated(sentence).format(**numbers)

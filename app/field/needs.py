@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.shared.language import _
 from app.shared.numbers import count, number, percent
 from app.shared.statements import listed
 from app.shared.stored import items, one
@@ -35,11 +36,17 @@ def need_rows(rows: Rows, called: str) -> list[NeedRow]:
 def _of_head(item: dict[str, Any], called: str) -> NeedRow:
     value, low, high, control = (one(item, name) for name in ("value", "low", "high", "control"))
     holds = low is not None and low > max(0.0, control or 0.0)
-    answer = "the head needs it" if holds else "the head needs it no more than others of its variance"
-    words = (
-        f"Set to its mean, the head's loss changes by {_signed(value)} ({_signed(low)} to {_signed(high)}) from"
-        f" {number(one(item, 'whole'), 2)}; the median of {count(int(item['controls']))} other {called}s of nearest"
-        f" variance: {_signed(control)}."
+    answer = _("the head needs it") if holds else _("the head needs it no more than others of its variance")
+    words = _(
+        "Set to its mean, the head's loss changes by %(value)s (%(low)s to %(high)s) from %(item)s; the"
+        " median of %(controls)s other %(called)ss of nearest variance: %(control)s.",
+        value=_signed(value),
+        low=_signed(low),
+        high=_signed(high),
+        item=number(one(item, "whole"), 2),
+        controls=count(int(item["controls"])),
+        called=called,
+        control=_signed(control),
     )
     return NeedRow(str(item["label"]), holds, answer, words)
 
@@ -47,16 +54,26 @@ def _of_head(item: dict[str, Any], called: str) -> NeedRow:
 def _of_label(item: dict[str, Any], called: str) -> NeedRow:
     value, low, high, control = (one(item, name) for name in ("value", "low", "high", "control"))
     holds = low is not None and low > max(0.0, control or 0.0)
-    answer = "predicted worse without it" if holds else "predicted as well without it: others say the same"
+    answer = _("predicted worse without it") if holds else _("predicted as well without it: others say the same")
     beside = (
-        f"; of {count(int(item['controls']))} dense {called}s that do not follow it, 95 % cost"
-        f" at most {_points(control)}"
+        _(
+            "; of %(controls)s dense %(called)ss that do not follow it, 95 %% cost at most %(control)s",
+            controls=count(int(item["controls"])),
+            called=called,
+            control=_points(control),
+        )
         if control is not None
-        else f"; every dense {called} follows it, so that there is none to compare with"
+        else _("; every dense %(called)s follows it, so that there is none to compare with", called=called)
     )
-    words = (
-        f"All dense {called}s predict {percent(max(0.0, one(item, 'whole') or 0.0))} of its variance"
-        f" in groups kept out; without this one {_points(value)} less ({_points(low)} to {_points(high)}){beside}."
+    words = _(
+        "All dense %(called)ss predict %(or_)s of its variance in groups kept out; without this one"
+        " %(value)s less (%(low)s to %(high)s)%(beside)s.",
+        called=called,
+        or_=percent(max(0.0, one(item, "whole") or 0.0)),
+        value=_points(value),
+        low=_points(low),
+        high=_points(high),
+        beside=beside,
     )
     return NeedRow(str(item["label"]), holds and control is not None, answer, words)
 
@@ -77,19 +94,34 @@ def halves_words(rows: Rows, called: str, group: str) -> str:
         return ""
     first, second = (percent(share) for share in data["density"])
     dense = sum(data["dense"])
-    said = {2: "dense in both", 1: "dense in one of them", 0: "dense in neither"}[dense]
+    said = {2: _("dense in both"), 1: _("dense in one of them"), 0: _("dense in neither")}[dense]
     one_half, other = data["groups"]
     made = [
-        f"In two halves by {group} ({one_half} and {other}) it is on in {first} and {second} of the rows of a sample:"
-        f" {said}."
+        _(
+            "In two halves by %(group)s (%(one_half)s and %(other)s) it is on in %(first)s and %(second)s of"
+            " the rows of a sample: %(said)s.",
+            group=group,
+            one_half=one_half,
+            other=other,
+            first=first,
+            second=second,
+            said=said,
+        )
     ]
     told = items(data, "labels")
-    for many, where in ((2, "in both halves"), (1, "in one half alone"), (0, "in neither half alone")):
+    for many, where in ((2, _("in both halves")), (1, _("in one half alone")), (0, _("in neither half alone"))):
         names = [str(item["name"]) for item in told if sum(item["holds"]) == many]
         if names:
-            made.append(f"It follows {listed(names)} {where}.")
+            made.append(_("It follows %(names)s %(where)s.", names=listed(names), where=where))
     if told and data["sparse"]:
         most = max(int(item["sparse"]) for item in told)
-        made.append(f"Of {count(int(data['sparse']))} sparse {called}s {count(most) if most else 'none'}"
-                    f" {'does' if most == 1 else 'do'} in both.")  # fmt: skip
+        made.append(
+            _(
+                "Of %(sparse)s sparse %(called)ss %(none)s %(do)s in both.",
+                sparse=count(int(data["sparse"])),
+                called=called,
+                none=count(most) if most else "none",
+                do="does" if most == 1 else "do",
+            )
+        )
     return " ".join(made)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from app.layers.flow import FlowInfo
 from app.layers.sankey import Class, Sankey
 from app.saes.queries import SaeInfo
-from app.shared.language import N_
+from app.shared.language import N_, translated
 from app.shared.links import latent_name, link
 from app.shared.numbers import fixed
 from app.shared.record import Key
@@ -70,7 +70,7 @@ def _chain(
 ) -> Chain:
     names = [latent_name(by_id[analysis].layer, index) for analysis, index in keys]
     name = f"{by_id[keys[0][0]].slug}:{keys[0][1]}"
-    words = _WORDS.format(latents=" → ".join(names), weakest=fixed(least))
+    words = translated(_WORDS).format(latents=" → ".join(names), weakest=fixed(least))
     places: list[Class] = [(key[0], groups[key]) for key in keys]
     points = [point for place in places if place in drawn.middles for point in drawn.middles[place]]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
