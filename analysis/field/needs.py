@@ -89,8 +89,8 @@ def by_head(one: Measured, path: str, label: Column, group: Tensor) -> Iterator[
 
 def _row(label: str, of: Needed, at: int, control: float, controls: int) -> Row:
     made: dict[str, Any] = {"label": label, "controls": controls, "whole": number(of.whole, 5)}
-    values = {"value": of.value[at], "low": of.low[at], "high": of.high[at], "control": control}
-    return made | {name: number(float(value), 6) for name, value in values.items()}
+    values = {"value": float(of.value[at]), "low": float(of.low[at]), "high": float(of.high[at]), "control": control}
+    return made | {name: number(value, 6) for name, value in values.items()}
 
 
 def _variance(one: Measured) -> Tensor:

@@ -28,13 +28,15 @@ def by_hand(on: np.ndarray, group: np.ndarray) -> float:
 
 def test_a_hundred_groups_are_counted_one_by_one(tmp_path: Path) -> None:
     made = factory(tmp_path / "factory", 3, machines=100, each=20)
-    roles = {"group": "machine", "order": "time"}
-    analyze(
-        FieldConfig(
-            activations=[str(made.matrix)], table=str(made.table), db=str(tmp_path / "f.db"), sample=256, **roles
-        ),
-        Console(quiet=True),
+    config = FieldConfig(
+        activations=[str(made.matrix)],
+        table=str(made.table),
+        db=str(tmp_path / "f.db"),
+        sample=256,
+        group="machine",
+        order="time",
     )
+    analyze(config, Console(quiet=True))
     with Session(make_engine(str(tmp_path / "f.db"), read_only=True)) as session:
         summary = session.scalars(select(Analysis)).one().summary
         said = session.scalars(select(Profile).where(Profile.name == "groups", Profile.index == MACHINE)).one().data
