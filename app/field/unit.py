@@ -432,8 +432,8 @@ def _kind_words(kind: str) -> tuple[str, str]:
             "Drawn at random from this part of the activations where it is on."
         )
     return {
-        "top": ("strongest", "The rows with the largest activation, one of each stretch."),
-        "random": ("on, at random", "Rows on which it is on, drawn at random: what is typical."),
+        "top": (_("strongest"), _("The rows with the largest activation, one of each stretch.")),
+        "random": (_("on, at random"), _("Rows on which it is on, drawn at random: what is typical.")),
     }.get(kind, ("off", "Rows on which it is off, drawn at random."))
 
 
