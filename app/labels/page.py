@@ -151,7 +151,11 @@ def _pictures(rows: list[AssociationRow], tested: labels.Tested | None) -> list[
 def _coverage(label: labels.LabelInfo, whole: int | None) -> Bar:
     of = whole or label.documents
     value = label.documents / of if of else 0.0
-    return Bar(label.name, [Part(0, round(100 * value, 2), PALE)], f"{count(label.documents)} of {count(of)}")
+    return Bar(
+        label.name,
+        [Part(0, round(100 * value, 2), PALE)],
+        _("%(n)s of %(all)s", n=count(label.documents), all=count(of)),
+    )
 
 
 def _why(columns: list[str]) -> str:
