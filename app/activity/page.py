@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +15,7 @@ from app.activity.queries import Activity
 from app.annotations.queries import AnnotationInfo
 from app.categories.queries import CategoryInfo, category_of, list_categories
 from app.http.errors import BadFilter
-from app.shared.language import _
+from app.shared.language import N_, _, translated
 from app.shared.links import link
 from app.shared.page import Page
 from app.vocabulary import HUMAN_VERDICTS
@@ -23,6 +25,17 @@ STEP = 50
 """Versions on a page and in the feed."""
 SHOWN = 400
 """Characters of a note; the whole is on the page it belongs to."""
+_CATEGORY = (
+    N_("gave the category %(new)s"),
+    N_("took away the category %(old)s"),
+    N_("changed the category from %(old)s to %(new)s"),
+)
+_VERDICT = (
+    N_("gave the verdict %(new)s"),
+    N_("took away the verdict %(old)s"),
+    N_("changed the verdict from %(old)s to %(new)s"),
+)
+_PLACES = re.compile(r"%\((old|new)\)s")
 _SPACE = uuid.UUID("5d1f4a0e-6a39-4a53-9a0e-0f9a3f3f2c77")  # ours, chosen once: versions keep their ids everywhere
 
 
@@ -93,7 +106,7 @@ def activity_page(session: Session, author: str, sae: str, before: int | None) -
     found = entries(session, author, sae, before, STEP + 1)
     shown, query = found[:STEP], {"author": author, "sae": sae}
     return ActivityPage(
-        title="Activity",
+        title=_("Activity"),
         nav="annotations",
         entries=shown,
         author=author,
@@ -144,8 +157,8 @@ def entry(one: Activity, known: list[CategoryInfo]) -> Entry:
 def _words(now: AnnotationInfo, before: AnnotationInfo | None, known: list[CategoryInfo]) -> list[Word]:
     old, new = category_of(before.category if before else None, known), category_of(now.category, known)
     parts = [
-        _step("category", _category(old), _category(new)),
-        _step("verdict", _verdict(before.verdict if before else None), _verdict(now.verdict)),
+        _step(_CATEGORY, _category(old), _category(new)),
+        _step(_VERDICT, _verdict(before.verdict if before else None), _verdict(now.verdict)),
         _note(before.note if before else "", now.note),
     ]
     words = [_restored(now)] if now.restores is not None else []
@@ -161,13 +174,18 @@ def _restored(now: AnnotationInfo) -> Word:
     )
 
 
-def _step(what: str, old: Word | None, new: Word | None) -> list[Word]:
+def _step(said: tuple[str, str, str], old: Word | None, new: Word | None) -> list[Word]:
+    """What changed; `said` are the sentences where something was given, taken away and changed."""
     if (old.text if old else None) == (new.text if new else None):
         return []
-    if old is None or new is None:
-        verb = _("gave the %(what)s ", what=what) if new else _("took away the %(what)s ", what=what)
-        return [Word(verb), *(word for word in (old, new) if word)]
-    return [Word(_("changed the %(what)s from ", what=what)), old, Word(" to "), new]
+    given, taken, changed = said
+    return _filled(translated(changed if old and new else given if new else taken), {"old": old, "new": new})
+
+
+def _filled(sentence: str, words: Mapping[str, Word | None]) -> list[Word]:
+    """A sentence in its stretches, the words of its places `%(old)s` and `%(new)s` among them."""
+    parts = (words.get(part) or Word(part) for part in _PLACES.split(sentence))
+    return [part for part in parts if part.text]
 
 
 def _category(found: CategoryInfo | None) -> Word | None:

@@ -12,7 +12,7 @@ from app.categories import queries as categories
 from app.categories.queries import COLOURS, CategoryInfo, Use
 from app.categories.write import MAX_DESCRIPTION, MAX_TITLE, CategoryDraft
 from app.runs import queries as runs
-from app.shared.language import _
+from app.shared.language import _, ngettext
 from app.shared.links import Pin, link
 from app.shared.page import Page
 
@@ -81,7 +81,7 @@ def categories_page(session: Session, pinned: Pin, refused: Mapping[str, Refused
     blank = CategoryDraft(colour=_fresh(lines))
     making = forms.get(NEW) or Refused(blank)
     return CategoriesPage(
-        title="Categories",
+        title=_("Categories"),
         nav="annotations",
         machine=_of(lines, own=False),
         own=_of(lines, own=True),
@@ -117,11 +117,9 @@ def anchor(key: str) -> str:
 
 def _elsewhere(use: Use) -> str:
     rest = use.latents - use.shown
-    latents = (
-        _("%(rest)s latent%(rest2)s not in this run", rest=f"{rest:,}", rest2="" if rest == 1 else "s") if rest else ""
-    )
-    pairs = f"{use.pairs:,} pair{'' if use.pairs == 1 else 's'}" if use.pairs else ""
-    return " and ".join(part for part in (latents, pairs) if part)
+    latents = ngettext("%(n)s latent not in this run", "%(n)s latents not in this run", rest) if rest else ""
+    pairs = ngettext("%(n)s pair", "%(n)s pairs", use.pairs) if use.pairs else ""
+    return _("%(first)s and %(second)s", first=latents, second=pairs) if latents and pairs else latents or pairs
 
 
 def _of(lines: list[CategoryLine], *, own: bool) -> list[CategoryLine]:

@@ -60,7 +60,7 @@ def list_categories(session: Session) -> list[CategoryInfo]:
 
 def _list(session: Session) -> list[CategoryInfo]:
     rows = session.scalars(select(Category).order_by(Category.title, Category.id))
-    machine = [CategoryInfo(key=key, title=view.title) for key, view in CLASSES.items()]
+    machine = [CategoryInfo(key=key, title=str(view.title)) for key, view in CLASSES.items()]
     return machine + [CategoryInfo.model_validate(row) for row in rows]
 
 

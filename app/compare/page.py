@@ -62,7 +62,9 @@ def compare_page(session: Session, asked: list[Reference], pinned: Pin) -> Compa
     read = [(column, one.it) for column, one in zip(columns, found, strict=True)]
     histograms, positions = plots_of(read)
     return ComparePage(
-        title="Compare " + (", ".join(column.name for column in columns) or "latents"),
+        title=_("Compare %(names)s", names=", ".join(column.name for column in columns))
+        if columns
+        else _("Compare latents"),
         nav="latents",
         columns=columns,
         rows=rows_of(read),

@@ -175,7 +175,7 @@ def browse_page(session: Session, run: RunInfo, asked: RunList, pin: str) -> Bro
         return link(LIST, wanted.query(), pin)
 
     return BrowsePage(
-        title="Latents",
+        title=_("Latents"),
         nav="latents",
         run=run,
         saes=held,

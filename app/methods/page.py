@@ -10,7 +10,7 @@ from app.classes.groups import classes_in
 from app.classes.queries import cuts_of
 from app.methods.queries import GRADES, Term, list_terms
 from app.runs.queries import RunInfo
-from app.shared.language import N_
+from app.shared.language import N_, _
 from app.shared.page import Page
 
 OF = {
@@ -58,9 +58,9 @@ def methods_page(session: Session, run: RunInfo | None) -> MethodsPage | RowsMet
     """All terms of the store, with the cuts of `run`."""
     if run is not None and run.of_rows:
         groups = _groups(list_terms(session, of_rows=True), OF | OF_ROWS)
-        return RowsMethodsPage(title="Methods", nav="methods", groups=groups, grades=GRADES)
+        return RowsMethodsPage(title=_("Methods"), nav="methods", groups=groups, grades=GRADES)
     return MethodsPage(
-        title="Methods",
+        title=_("Methods"),
         nav="methods",
         groups=_groups(list_terms(session), OF),
         grades=GRADES,

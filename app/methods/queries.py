@@ -8,16 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.methods.rows import ALIKE, ROWS, TITLES
-from app.shared.language import translated
+from app.shared.language import N_, Words, translated
 from app.shared.memory import remembered
 from app.shared.record import Record, columns, read
 from store.tables import Statistic
 
-GRADES = {
-    "P": "stated in the paper",
-    "R": "reported about the paper by others",
-    "O": "our own choice",
-}
+GRADES = Words(
+    {
+        "P": N_("stated in the paper"),
+        "R": N_("reported about the paper by others"),
+        "O": N_("our own choice"),
+    }
+)
 
 
 class Term(Record):
@@ -49,8 +51,8 @@ def _of_rows(terms: Mapping[str, Term]) -> dict[str, Term]:
     for name, term in terms.items():
         if name in ROWS:
             unit, definition = ROWS[name]
-            update = {"unit": term.unit if unit is None else unit, "definition": definition}
-            update["title"] = TITLES.get(name, term.title)
+            update = {"unit": term.unit if unit is None else str(unit), "definition": str(definition)}
+            update["title"] = str(TITLES.get(name, term.title))
             made[name] = term.model_copy(update=update | {"grade": "O", "source": "docs/methods.md, 18"})
         elif name in ALIKE:
             made[name] = term

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from app.shared.language import N_
 
-_GROUPS = N_(
-    "The interval is 95 % over groups, because rows of one group are alike: groups are put into at most 64 parts,"
-)
-_ON = N_("Over rows on which it is on.")
-
 ROWS: dict[str, tuple[str | None, str]] = {
     "density": (
         N_("share of rows"),
-        N_("Share of rows on which the unit is on: not 0, or above the value that was given with --on-above. ")
-        + _GROUPS
-        + N_(" and each part is left out once (jackknife)."),
+        N_(
+            "Share of rows on which the unit is on: not 0, or above the value that was given with --on-above. The"
+            " interval is 95 % over groups, because rows of one group are alike: groups are put into at most 64 parts,"
+            " and each part is left out once (jackknife)."
+        ),
     ),
     "is_dense": (None, N_("Density above the run's threshold, 0.1 unless set otherwise.")),
     "borderline": (
@@ -32,7 +29,7 @@ ROWS: dict[str, tuple[str | None, str]] = {
             " is off, at random."
         ),
     ),
-    "histogram": ("rows", N_("Number of rows by activation, where the unit is on. Eight bins to each doubling.")),
+    "histogram": (N_("rows"), N_("Number of rows by activation, where the unit is on. Eight bins to each doubling.")),
     "quantiles": (
         None,
         N_(
@@ -40,9 +37,15 @@ ROWS: dict[str, tuple[str | None, str]] = {
             " bins: at most one bin, 9 %, off."
         ),
     ),
-    "mean": (None, f"Mean activation. {_ON}"),
-    "std": (None, f"Standard deviation of the activation (denominator n). {_ON}"),
-    "skewness": (None, f"Third standardised moment of the activation; positive: a long tail to the right. {_ON}"),
+    "mean": (None, N_("Mean activation. Over rows on which it is on.")),
+    "std": (None, N_("Standard deviation of the activation (denominator n). Over rows on which it is on.")),
+    "skewness": (
+        None,
+        N_(
+            "Third standardised moment of the activation; positive: a long tail to the right. Over rows on which it"
+            " is on."
+        ),
+    ),
     "max": (None, N_("The activation largest in magnitude over all rows.")),
     "mass_share": (None, N_("Sum of the unit's |activation| over the sum of all units' |activation|, all rows.")),
     "l0": (

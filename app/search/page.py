@@ -140,7 +140,7 @@ def search_page(session: Session, wanted: Asked) -> SearchPage:
     if run is None:
         raise NothingAnalysed
     return SearchPage(
-        title="Search",
+        title=_("Search"),
         nav="search",
         run=run,
         saes=saes.list_saes(session, run),

@@ -20,7 +20,7 @@ from app.latents.profiles import token_lists
 from app.saes.queries import SaeInfo
 from app.search import terms as asked_for
 from app.search.terms import Part, Term
-from app.shared.language import N_
+from app.shared.language import N_, Words
 from app.shared.links import latent_at, link, pair_at
 from app.shared.memory import remembered
 from app.shared.record import Hidden, Moment, Record
@@ -29,13 +29,15 @@ from store.tables import Analysis, Annotation, Example, Latent, Run, Sae, Search
 from store.tables.team import ALONE
 from store.words import words, words_of_token
 
-KINDS = {
-    "token": N_("Top tokens"),
-    "promoted": N_("Promoted tokens"),
-    "context": "Contexts",
-    "note": "Notes",
-    "category": "Categories",
-}
+KINDS = Words(
+    {
+        "token": N_("Top tokens"),
+        "promoted": N_("Promoted tokens"),
+        "context": N_("Contexts"),
+        "note": N_("Notes"),
+        "category": N_("Categories"),
+    }
+)
 """What can be searched: name -> heading."""
 DEEPEST = 10_000
 """Hits of a kind that can be paged through."""

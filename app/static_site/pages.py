@@ -82,7 +82,7 @@ def browse_page(session: Session, plan: Plan, total: int, left_out: int) -> Site
     for start in range(0, len(keys), _BATCH):
         held |= classes.classes_of(session, keys[start : start + _BATCH])
     return SiteBrowsePage(
-        title="Latents",
+        title=_("Latents"),
         nav="latents",
         run=plan.run,
         saes=plan.saes,

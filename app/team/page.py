@@ -101,7 +101,7 @@ def team_page(session: Session, run: RunInfo, limit: int) -> TeamPage:
     latents, pairs = team.annotated_counts(session, run)
     known = categories.list_categories(session)
     return TeamPage(
-        title="Annotations",
+        title=_("Annotations"),
         nav="annotations",
         run=run,
         saes=found,
@@ -168,7 +168,7 @@ def differences(one: Queued, has: list[str]) -> list[str]:
             _(
                 "People say %(named)s; the machine looked for that and finds %(class_)s.",
                 named=named,
-                class_=listed(has) or "no class",
+                class_=listed(has) or _("no class"),
             )
         )
     if one.human and one.rule and one.human != one.rule:
@@ -195,8 +195,6 @@ def _without(effect: float | None) -> str:
     size = nats(abs(effect)).lstrip("+")
     if not float(size):
         return _("; without it the loss stays as it is")
-    return _(
-        "; without it the loss %(falls)s by %(size)s nats per token",
-        falls="rises" if effect > 0 else "falls",
-        size=size,
-    )
+    if effect > 0:
+        return _("; without it the loss rises by %(size)s nats per token", size=size)
+    return _("; without it the loss falls by %(size)s nats per token", size=size)
