@@ -45,7 +45,7 @@ def misfit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 def crawled(client: TestClient) -> dict[str, str]:
-    """Every page that links lead to from the start: address -> HTML."""
+    """Every page that links lead to from the start, in English: address -> HTML."""
     found: dict[str, str] = {}
     waiting = ["/", f"/embed/saes/{STRANGER}/latents/{POSITIVE}"]
     while waiting and len(found) < 300:
@@ -55,7 +55,7 @@ def crawled(client: TestClient) -> dict[str, str]:
             continue
         found[path] = answer.text
         links = [attributes.get("href", "").split("#")[0] for tag, attributes in Tags(answer.text).found if tag == "a"]
-        waiting += [link for link in links if link.startswith("/") and link not in found]
+        waiting += [link for link in links if link.startswith("/") and "lang=" not in link and link not in found]
     return found
 
 
