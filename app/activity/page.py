@@ -164,7 +164,7 @@ def _words(now: AnnotationInfo, before: AnnotationInfo | None, known: list[Categ
     words = [_restored(now)] if now.restores is not None else []
     for part in parts:
         if part:
-            words += [Word("; "), *part] if words else part
+            words += [Word(_("; ")), *part] if words else part
     return words or [Word(_("changed nothing"))]
 
 

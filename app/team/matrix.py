@@ -120,7 +120,7 @@ def verdict_matrix(counts: Counts) -> Matrix:
         _("latents with a verdict of both"),
         _("no latent has a verdict both of the rule and of a person"),
     )
-    head = [(rule or NONE, RULE_VERDICTS.get(rule or "", "no verdict")) for rule in rules]
+    head = [(rule or NONE, RULE_VERDICTS.get(rule or "", _("no verdict"))) for rule in rules]
     return Matrix(head, lines, _totals(lines), found)
 
 
@@ -130,7 +130,7 @@ def _verdict_line(counts: Counts, human: str | None, rules: list[str | None]) ->
         tone = "" if not (rule and human) else "same" if rule == human else "other"
         href = link("/latents", {"verdict": rule or NONE, "human": human or NONE})
         made.append(MatrixCell(counts.get((rule, human), 0), href, tone))
-    return _line(human, HUMAN_VERDICTS.get(human or "", "no verdict"), None, made, {"human": human or NONE})
+    return _line(human, HUMAN_VERDICTS.get(human or "", _("no verdict")), None, made, {"human": human or NONE})
 
 
 def _line(
@@ -194,7 +194,7 @@ def agreement(hits: int, total: int, pairs: Mapping[tuple[str, str], int], what:
     return Agreement(
         share=percent(hits / total),
         span=interval(*wilson(hits, total)),
-        of=f"{count(hits)} of {count(total)} {what}",
+        of=_("%(hits)s of %(total)s %(what)s", hits=count(hits), total=count(total), what=what),
         kappa=fixed(found),
         kappa_of=least if found is None else _("over %(known)s of them", known=count(known)),
     )

@@ -186,7 +186,7 @@ def unseen(one: Queued, has: list[str]) -> str:
         words = _("No class holds, though a part of it is followed")
     elif one.group == UNMEASURED:
         words = _("What it does was not measured")
-    return f"{words}{_without(one.effect)}."
+    return words + _without(one.effect) + _(".")
 
 
 def _without(effect: float | None) -> str:
