@@ -11,6 +11,10 @@ from app.shared.language import PARAMETER, chosen, speaking
 from app.shared.links import in_language
 
 
+DATA = (".csv", ".json", ".jsonl", ".parquet", ".xml")
+"""How addresses of data end."""
+
+
 class Language:
     """ASGI middleware: sets the language in which pages are made, and keeps it when a form sends a reader on."""
 
@@ -19,7 +23,7 @@ class Language:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Choose, and pass on."""
-        if scope["type"] != "http" or scope["path"].startswith("/api/"):  # programs read that, in English
+        if scope["type"] != "http" or _for_programs(scope["path"]):
             await self.app(scope, receive, send)
             return
 
@@ -34,6 +38,11 @@ class Language:
 
         with speaking(chosen(_asked(scope), Headers(scope=scope).get("accept-language", ""))):
             await self.app(scope, receive, sender)
+
+
+def _for_programs(path: str) -> bool:
+    """The API and files of data are English for everybody: what reads them must not depend on whose browser asked."""
+    return path.startswith("/api/") or path.endswith(DATA)
 
 
 def _asked(scope: Scope) -> str | None:

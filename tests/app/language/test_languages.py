@@ -82,6 +82,13 @@ def test_programs_are_answered_in_english(client: TestClient) -> None:
     assert client.get("/api/v1/statistics?lang=ja").raise_for_status().text == client.get("/api/v1/statistics").text
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_files_of_data_are_the_same_for_everybody(client: TestClient, kind: str) -> None:
+    english = client.get(f"/latents.{kind}?dense=any").raise_for_status().content
+    assert client.get(f"/latents.{kind}?dense=any", headers=JAPANESE).content == english
+    assert client.get(f"/latents.{kind}?dense=any&lang=ja").content == english
+
+
 def test_an_error_is_in_the_readers_language(client: TestClient) -> None:
     answer = client.get("/nowhere", headers=JAPANESE)
     assert answer.status_code == 404
