@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.shared.language import PARAMETER, chosen, speaking
 from app.shared.links import in_language
 
-
 DATA = (".csv", ".json", ".jsonl", ".parquet", ".xml")
 """How addresses of data end."""
 

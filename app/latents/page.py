@@ -180,11 +180,7 @@ def _effects(asked: Asked[LatentRecord]) -> Made:
 def _steering(asked: Asked[LatentRecord]) -> Made:
     record = asked.record
     pair = record.pair if record.mirror else None
-    signal = (
-        _(" --pair %(positive)s:%(negative)s", positive=pair.positive, negative=pair.negative)
-        if pair
-        else f" --latent {record.index}"
-    )
+    signal = f" --pair {pair.positive}:{pair.negative}" if pair else f" --latent {record.index}"
     return parts.steering(asked, _("this latent"), signal)
 
 

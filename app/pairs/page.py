@@ -119,9 +119,7 @@ def _effects(asked: Asked[PairRecord]) -> Made:
 def _steering(asked: Asked[PairRecord]) -> Made:
     record = asked.record
     positive, negative = record.indices
-    return parts.steering(
-        asked, _("this pair"), _(" --pair %(positive)s:%(negative)s", positive=positive, negative=negative)
-    )
+    return parts.steering(asked, _("this pair"), f" --pair {positive}:{negative}")
 
 
 def _document(asked: Asked[PairRecord]) -> Made:

@@ -112,7 +112,7 @@ def missing(
     """
     gaps = []
     if not groups:
-        gaps.append((_("What dense latents do: the run measured no classes."), _("dense-latents analyze …")))
+        gaps.append((_("What dense latents do: the run measured no classes."), "dense-latents analyze …"))
     elif unknown := sum(held.get(UNMEASURED, 0) for held in groups.values()):
         one = unknown == 1
         words = _(

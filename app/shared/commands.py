@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app.shared.language import _
-
 
 class Place(NamedTuple):
     """Where a latent is, as commands name it."""
@@ -17,9 +15,9 @@ class Place(NamedTuple):
 
     def command(self, name: str, more: str = "") -> str:
         """What to type for it."""
-        return _("`%(slug)s --run %(run)s%(more)s`", slug=command(name, self.slug), run=self.run, more=more)
+        return f"`{command(name, self.slug)} --run {self.run}{more}`"
 
 
 def command(name: str, slug: str) -> str:
     """What to type for an SAE."""
-    return _("dense-latents %(name)s --db STORE --sae %(slug)s", name=name, slug=slug)
+    return f"dense-latents {name} --db STORE --sae {slug}"
