@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.annotations.panel import AnnotationPanel, annotation_panel
 from app.field import needs, queries
+from app.field.examples import RowGroup, examples
 from app.field.needs import NeedRow
 from app.field.parts import BLOCKS, DRIFT, between_groups, shared_words, two_digits
 from app.field.plots import activation_figure, course_figure, map_figure
-from app.field.queries import GroupDensity, Power, RowExample, Spell, Spread
+from app.field.queries import GroupDensity, Power, Spell
 from app.field.sentences import bin_words, effect_words, held_by, outcome, unpredicted, untold_from
 from app.labels.associations import AssociationRow, association_row
 from app.labels.queries import AssociationInfo
@@ -28,12 +29,7 @@ from app.shared.numbers import count, fixed, interval, number, percent
 from app.shared.page import RunPage
 from app.shared.statements import listed
 from app.shared.stored import items
-from store.vocabulary import YES, level_of
-
-MOST_VALUES = 12
-"""Columns of a row that are drawn."""
-WIDEST = 3.0
-"""Standard deviations at the end of a bar."""
+from store.vocabulary import YES
 
 
 @dataclass(frozen=True)
@@ -44,46 +40,6 @@ class GroupRow:
     density: str
     length: float
     rows: str
-
-
-@dataclass(frozen=True)
-class ValueBar:
-    """A number of a row beside the table's mean, as a bar from the middle."""
-
-    name: str
-    value: str
-    left: float
-    width: float
-    above: bool
-
-
-@dataclass(frozen=True)
-class RowCard:
-    """One row."""
-
-    row: str
-    title: str
-    image: str
-    """Path of its picture; empty without one."""
-    text: str
-    """What it says, where a column has it."""
-    activation: str
-    words: list[tuple[str, str]]
-    """Columns that are no numbers, and their values."""
-    bars: list[ValueBar]
-    heights: list[int]
-    """Its neighbours' activations, 0 to 9; empty where rows have no order."""
-    focus: int
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """Rows of one kind."""
-
-    key: str
-    title: str
-    note: str
-    rows: list[RowCard]
 
 
 @dataclass(frozen=True)
@@ -211,7 +167,7 @@ def unit_page(run: RunInfo, record: LatentRecord, pin: str, whole: bool = True) 
         divided_words=_divided_words(rows, called),
         beside=_beside(record.profiles.company),
         beside_words=_beside_words(record.profiles.company),
-        examples=_examples(
+        examples=examples(
             queries.examples(session, sae.analysis_id, latent.index), spreads, queries.roles(session, run)
         ),
         annotation=annotation_panel(session, run, sae, record.subject, pin, latest=record.said),
@@ -416,57 +372,3 @@ def _beside_words(company: Company | None) -> str:
     if company is None:
         return ""
     return _("Correlation of activations over all rows; chance reaches %(chance)s.", chance=fixed(company.chance))
-
-
-def _examples(found: list[RowExample], spreads: dict[str, Spread], roles: dict[str, str]) -> list[RowGroup]:
-    made: dict[str, list[RowCard]] = {}
-    for example in found:
-        made.setdefault(example.kind, []).append(_card(example, spreads, roles))
-    return [RowGroup(kind, *_kind_words(kind), cards) for kind, cards in made.items()]
-
-
-def _kind_words(kind: str) -> tuple[str, str]:
-    level, of = level_of(kind)
-    if level:
-        return _("level %(level)s of %(of)s", level=level, of=of), _(
-            "Drawn at random from this part of the activations where it is on."
-        )
-    return {
-        "top": (_("strongest"), _("The rows with the largest activation, one of each stretch.")),
-        "random": (_("on, at random"), _("Rows on which it is on, drawn at random: what is typical.")),
-    }.get(kind, ("off", "Rows on which it is off, drawn at random."))
-
-
-def _card(example: RowExample, spreads: dict[str, Spread], roles: dict[str, str]) -> RowCard:
-    apart = {roles.get(role) for role in ("id", "text", "image", "order", "group")}
-    numbers = {name: value for name, value in example.values.items() if name in spreads}
-    others = [
-        (name, _plain(value)) for name, value in example.values.items() if name not in spreads and name not in apart
-    ]
-    text, image = (str(example.values.get(roles.get(role, ""), "")) for role in ("text", "image"))
-    bars = [_bar(spreads[name], float(value)) for name, value in list(numbers.items())[:MOST_VALUES]]
-    top = max((abs(value) for value in example.neighbours), default=0.0) or 1.0
-    heights = [round(9 * abs(value) / top) for value in example.neighbours] if len(example.neighbours) > 1 else []
-    return RowCard(
-        example.row,
-        example.title,
-        image,
-        text,
-        number(example.activation),
-        others[:MOST_VALUES],
-        bars,
-        heights,
-        example.focus,
-    )
-
-
-def _plain(value: Any) -> str:
-    """As the table has it: yes and no are true and false."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _bar(spread: Spread, value: float) -> ValueBar:
-    z = max(-WIDEST, min(WIDEST, (value - spread.mean) / spread.sd))
-    wide = round(50 * abs(z) / WIDEST, 1)
-    shown = count(int(value)) if value.is_integer() else number(value)
-    return ValueBar(spread.name, shown, 50.0 if z >= 0 else 50 - wide, wide, z >= 0)
