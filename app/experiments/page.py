@@ -96,7 +96,7 @@ def experiments_page(session: Session) -> ExperimentsPage:
     """All of the store."""
     arms = experiments.list_arms(session)
     return ExperimentsPage(
-        title="Experiments",
+        title=_("Experiments"),
         nav="experiments",
         lines=[_line_of(one, arms) for one in experiments.list_experiments(session)],
         heads=[title_of(name) for name in HEADLINE],

@@ -37,7 +37,7 @@ def field_report(session: Session, run: RunInfo, verdicts: list[str]) -> FieldRe
     home = field_home(session, run, "")
     tested = labels.tested(session, run)
     return FieldReport(
-        title="Report",
+        title=_("Report"),
         nav="home",
         run=run,
         slide=_slide(home, tested, verdicts, _warned(session, run)),

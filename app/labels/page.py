@@ -54,7 +54,7 @@ def labels_page(session: Session, run: RunInfo) -> LabelsPage:
     strongest = labels.strongest(session, run) if known else {}
     held, whole = labels.tested(session, run), labels.corpus_documents(session, run)
     return LabelsPage(
-        title="Labels",
+        title=_("Labels"),
         nav="labels",
         run=run,
         saes=found,

@@ -206,8 +206,8 @@ def pole_lists(latent: LatentInfo, profiles: Profiles, side: str) -> list[TokenL
     sign = "+" if side == "p" else "−"
     by_mean, _mass, promoted, _suppressed = token_lists(latent, profiles, side)
     return [
-        replace(by_mean, title=f"{sign} {latent.index}, by mean activation"),
-        replace(promoted, title=f"{sign} {latent.index}, promoted"),
+        replace(by_mean, title=_("%(pole)s, by mean activation", pole=f"{sign} {latent.index}")),
+        replace(promoted, title=_("%(pole)s, promoted", pole=f"{sign} {latent.index}")),
     ]
 
 

@@ -143,7 +143,7 @@ def _text_report(
     sets = report.set_effects(session, run)
     tested = labels.tested(session, run) if columns else {}
     return ReportPage(
-        title="Report",
+        title=_("Report"),
         nav="home",
         run=run,
         slide=text_slide(run, found, groups, sets, columns, tested, verdicts),
