@@ -16,7 +16,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 _SHORT = {
     "raised": N_("k raised by {rank}"),
     "lowered": N_("k lowered by {rank}"),
-    "principal": N_("top {rank} components"),
+    "principal": N_("top {rank} axes"),
     "random": N_("{rank} random axes"),
 }
 _BESIDE = N_(
@@ -42,7 +42,7 @@ def _end(comparison: ComparisonDetail, name: str, found: list[DesignInfo], strok
 
 def _short(design: DesignInfo) -> str:
     if design.kind == BOTTLENECK:
-        return _("bottleneck, counted") if design.counted else "bottleneck"
+        return _("bottleneck, counted") if design.counted else _("bottleneck")
     return translated(_SHORT[design.kind]).format(rank=design.rank) if design.kind in _SHORT else title_of(design)
 
 

@@ -108,18 +108,16 @@ class BesideRow:
 def title_of(design: DesignInfo) -> str:
     """A design as people read it."""
     if design.kind == BOTTLENECK:
-        return _(
-            "bottleneck of rank %(rank)s, %(counted)s",
-            rank=design.rank,
-            counted="counted" if design.counted else "not counted",
-        )
+        if design.counted:
+            return _("bottleneck of rank %(rank)s, counted", rank=design.rank)
+        return _("bottleneck of rank %(rank)s, not counted", rank=design.rank)
     return {
-        PLAIN: "plain SAE",
-        "raised": f"plain SAE, k raised by {design.rank}",
-        "lowered": f"plain SAE, k lowered by {design.rank}",
-        "principal": f"top {design.rank} principal components",
-        "random": f"{design.rank} random directions",
-        "frequency": "frequency penalty",
+        PLAIN: _("plain SAE"),
+        "raised": _("plain SAE, k raised by %(rank)s", rank=design.rank),
+        "lowered": _("plain SAE, k lowered by %(rank)s", rank=design.rank),
+        "principal": _("top %(rank)s principal components", rank=design.rank),
+        "random": _("%(rank)s random directions", rank=design.rank),
+        "frequency": _("frequency penalty"),
         "abstopk": "AbsTopK",
     }.get(design.kind, design.name.replace("_", " "))
 

@@ -16,7 +16,7 @@ def shares_picture(tested: Tested) -> Picture:
     """Share of dense latents that follow the label, and of sparse ones."""
     bars = [_share("dense", tested.dense, tested.of_dense, POLE)]
     if tested.of_controls:
-        bars.append(_share("sparse", tested.controls, tested.of_controls, PALE))
+        bars.append(_share(_("sparse"), tested.controls, tested.of_controls, PALE))
     note = _("Of the latents held against it.") if tested.of_controls else _("No sparse control was held against it.")
     return Picture(_("How many follow it"), bars, note)
 

@@ -82,7 +82,7 @@ def _said(asked: RunList, categories: list[CategoryInfo]) -> Iterator[tuple[tupl
     if asked.sae:
         yield ("sae",), asked.sae
     if asked.layer is not None:
-        yield ("layer",), f"layer {asked.layer}"
+        yield ("layer",), _("layer %(layer)s", layer=asked.layer)
     for name, title, form in _BOUNDS:
         ends = f"min_{name}", f"max_{name}"
         low, high = (getattr(asked, end, None) for end in ends)
@@ -97,12 +97,12 @@ def _said(asked: RunList, categories: list[CategoryInfo]) -> Iterator[tuple[tupl
 
 
 _FLAGS = (
-    ("dense", "dense", "sparse"),
+    ("dense", N_("dense"), N_("sparse")),
     ("pair", N_("in a mirror pair"), N_("in no mirror pair")),
-    ("duplicate", "near-duplicate", "no near-duplicate"),
+    ("duplicate", N_("near-duplicate"), N_("no near-duplicate")),
     ("borderline", N_("borderline density"), N_("no borderline density")),
     ("alone", N_("exactly one class"), N_("several classes")),
-    ("annotated", "annotated", N_("not annotated")),
+    ("annotated", N_("annotated"), N_("not annotated")),
 )
 """Filter, and what it says where it is true and where it is false."""
 
@@ -179,13 +179,13 @@ def facets(
 ) -> list[Facet]:
     """Those that tell anything of this list: one without a choice is left out."""
     made = [
-        Facet(counting.DENSE, "show", "is_dense", _dense(asked, found, to)),
-        Facet(counting.CLASS, "class", "", _classes(asked, found, to)),
+        Facet(counting.DENSE, _("show"), "is_dense", _dense(asked, found, to)),
+        Facet(counting.CLASS, _("class"), "", _classes(asked, found, to)),
         Facet(counting.LABEL, _("goes with"), "", _labels(labels, asked, found, to)),
         _places(run, saes, asked, found, to),
-        Facet(counting.DENSITY, "density", "density", _bands(run, asked, found, to)),
+        Facet(counting.DENSITY, _("density"), "density", _bands(run, asked, found, to)),
         Facet(counting.RULE, _("by rule"), "verdict", _rules(asked, found, to)),
-        Facet(counting.RELATION, "other", "", _relations(asked, found, to)),
+        Facet(counting.RELATION, _("other"), "", _relations(asked, found, to)),
     ]
     return [facet for facet in made if facet.choices]
 
@@ -210,9 +210,9 @@ def _dense(asked: RunList, found: Counts, to: To) -> list[Choice]:
     known = counting.ALL in held or "false" in held
     every = held.get(counting.ALL, dense + held.get("false", 0)) if known else None
     numbers = (
-        ("dense", True, dense),
-        ("sparse", False, None if every is None else every - dense),
-        ("all", None, every),
+        (_("dense"), True, dense),
+        (_("sparse"), False, None if every is None else every - dense),
+        (_("all"), None, every),
     )
     return [
         choice
@@ -265,7 +265,7 @@ def _places(run: RunInfo, saes: Sequence[SaeInfo], asked: RunList, found: Counts
             to,
         )
     ]
-    title = "layer" if layered else "matrix" if run.of_rows else "SAE"
+    title = _("layer") if layered else _("matrix") if run.of_rows else "SAE"
     return Facet(counting.SAE, title, "layer" if layered else "", choices if len(saes) > 1 else [])
 
 

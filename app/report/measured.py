@@ -143,7 +143,8 @@ def missing(
 def _gap(words: str, name: str, found: Sequence[SaeInfo], without: list[SaeInfo]) -> list[tuple[str, str]]:
     if not without:
         return []
-    where = _("any layer") if len(without) == len(found) else f"layer {', '.join(str(sae.layer) for sae in without)}"
+    layers = ", ".join(str(sae.layer) for sae in without)
+    where = _("any layer") if len(without) == len(found) else _("layer %(layer)s", layer=layers)
     return [
         (
             _("%(words)s: not for %(where)s.", words=words, where=where),

@@ -118,7 +118,7 @@ class ReportPage(RunPage, Reported):
     """What goes with the user's labels, in a sentence; empty where there are none."""
 
 
-_SIDES = {VARIANCE: "sparse", RANDOM: N_("turned at random")}
+_SIDES = {VARIANCE: N_("sparse"), RANDOM: N_("turned at random")}
 Groups = Mapping[int, Mapping[str, int]]
 
 

@@ -138,7 +138,7 @@ def classes_picture(found: Sequence[SaeInfo], groups: Groups) -> Picture:
 def layer_of(sae: SaeInfo, found: Sequence[SaeInfo]) -> str:
     """Layer 15; of several SAEs of a layer, which."""
     alone = sum(one.layer == sae.layer for one in found) == 1
-    return f"layer {sae.layer}" if alone else sae.slug.split("/")[-1]
+    return _("layer %(layer)s", layer=sae.layer) if alone else sae.slug.split("/")[-1]
 
 
 def _left(found: Sequence[SaeInfo]) -> str:
@@ -212,7 +212,7 @@ def labels_picture(labels: Sequence[LabelInfo], tested: Mapping[str, Tested], fo
     """How many follow each label, of dense and of sparse; without labels, how many have an opposite."""
     known = [label for label in labels if not label.reason and label.name in tested and tested[label.name].of_dense]
     if known:
-        return followed_picture([(label.name, tested[label.name]) for label in known], "latents")
+        return followed_picture([(label.name, tested[label.name]) for label in known], _("latents"))
     most = max((sae.n_pairs for sae in found), default=0) or 1
     bars = [
         Bar(layer_of(sae, found), [Part(0, 100 * sae.n_pairs / most, POLE)], count(sae.n_pairs))

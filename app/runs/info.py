@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from app.shared.language import N_, _
 from app.shared.numbers import count, ranges
 from app.shared.record import Hidden, Moment, Record
 from app.shared.statements import listed
 from store.vocabulary import BOS, FIELD, SPECIAL, TEMPLATE
 
-_MASKS = {BOS: "BOS", SPECIAL: "special", TEMPLATE: "template"}
+_MASKS = {BOS: "BOS", SPECIAL: N_("special"), TEMPLATE: N_("template")}
 
 
 class Held(NamedTuple):
@@ -87,21 +88,22 @@ class RunInfo(Record):
     @property
     def words(self) -> str:
         """Which run, or which runs."""
-        return f"run{'s' * (len(self.runs) > 1)} {ranges(self.runs) or self.id}"
+        named = ranges(self.runs) or self.id
+        return _("runs %(ids)s", ids=named) if len(self.runs) > 1 else _("run %(id)s", id=named)
 
     @property
     def asked(self) -> str:
         """How many tokens were to be read, where the text ended before; as it follows their number."""
         short = self.tokens_asked is not None and self.tokens < self.tokens_asked
-        return f" (the text ended; {count(self.tokens_asked)} were asked for)" if short else ""
+        return _(" (the text ended; %(n)s were asked for)", n=count(self.tokens_asked)) if short else ""
 
     @property
     def left_out(self) -> str:
         """What was read and not counted, by its name where that is known."""
         if self.masks is None:
-            return f"{count(self.masked_tokens)} special and padding tokens"
+            return _("%(n)s special and padding tokens", n=count(self.masked_tokens))
         named = [f"{count(number)} {_MASKS.get(name, name)}" for name, number in self.masks.items() if number]
-        return f"{listed(named) or 'no'} tokens"
+        return _("%(kinds)s tokens", kinds=listed(named)) if named else _("no tokens")
 
 
 COUNTED = frozenset({"n_saes", "n_dense", "n_latents", "held"})

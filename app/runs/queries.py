@@ -150,7 +150,7 @@ def _missing(session: Session, slug: str, pin: Pin) -> str:
     return _(
         "SAE '%(slug)s' is not in %(suite)s.",
         slug=slug,
-        suite=f"run {pin.run}" if pin.run is not None else f"suite {pin.suite}",
+        suite=_("run %(id)s", id=pin.run) if pin.run is not None else _("suite %(name)s", name=pin.suite),
     )
 
 

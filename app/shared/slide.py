@@ -158,7 +158,7 @@ def followed_picture(tested: Sequence[tuple[str, Followers]], what: str) -> Pict
         bars.append(Bar(name, [Part(0, round(100 * dense, 2), POLE)], share(dense)))
         if of.of_controls:
             value = _sparse(of)
-            bars.append(Bar("sparse", [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
+            bars.append(Bar(_("sparse"), [Part(0, round(100 * value, 2), PALE)], share(value), quiet=True))
     left = (
         _(" %(shown)s of %(tested)s labels: those where they stand out most.", shown=len(shown), tested=len(tested))
         if len(tested) > len(shown)
